@@ -1,0 +1,19 @@
+/* Allocation that cannot fail: running out of memory is fatal with a message. Everything that an
+ * outside party can make grow has a limit of its own, checked before it comes here.
+ */
+#ifndef CAIRN_BASE_ALLOC_H
+#define CAIRN_BASE_ALLOC_H
+
+#include <stddef.h>
+
+/* Never NULL. size 0 returns a pointer that may be passed to cairn_free. */
+void *cairn_alloc(size_t size) __attribute__((malloc, returns_nonnull));
+void *cairn_alloc_zero(size_t size) __attribute__((malloc, returns_nonnull));
+void *cairn_realloc(void *old, size_t size) __attribute__((returns_nonnull));
+char *cairn_strdup(const char *text) __attribute__((malloc, returns_nonnull));
+void cairn_free(void *pointer);
+
+/* What the allocator really reserves for this pointer, in bytes. */
+size_t cairn_alloc_size(const void *pointer);
+
+#endif

@@ -1,0 +1,50 @@
+/* Seeded bugs: deliberate faults, one at most chosen at run time by `cairn sim --mutant NAME`,
+ * which prove that the simulator would find them. MUTANT_NONE everywhere else.
+ */
+#ifndef CAIRN_BASE_MUTANT_H
+#define CAIRN_BASE_MUTANT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* X(constant, name, what is broken) */
+#define MUTANT_LIST(X)                                                                             \
+    X(NONE, "none", "nothing is broken")                                                           \
+    X(VOTE_NOT_DURABLE, "vote-not-durable", "a vote leaves before it is on disk and is forgotten") \
+    X(VOTE_TWICE, "vote-twice", "a second candidate gets a vote in the same term")                 \
+    X(VOTE_STALE_LOG, "vote-stale-log", "a vote ignores that the candidate's log is behind")       \
+    X(COMMIT_OLD_TERM, "commit-old-term", "old-term entries commit by counting (Figure 8)")        \
+    X(COMMIT_MINORITY, "commit-minority", "one replica fewer than a majority commits")             \
+    X(ACK_BEFORE_SYNC, "ack-before-sync", "a follower acknowledges entries before they are durable") \
+    X(TRUNCATE_ALWAYS, "truncate-always", "a delayed append cuts newer matching entries")          \
+    X(NO_LOG_MATCH, "no-log-match", "an append is taken without checking the previous entry")      \
+    X(LEASE_TOO_LONG, "lease-too-long", "the leader's lease outlives the followers' promise")      \
+    X(LEASE_IGNORED_BY_VOTER, "lease-ignored-by-voter", "followers vote while a lease may run")    \
+    X(READ_NO_ROUND, "read-no-round", "read-index answers without confirming leadership")          \
+    X(READ_NO_WAIT, "read-no-wait", "a read does not wait until its index is applied")             \
+    X(LEARNER_COUNTS, "learner-counts", "a learner counts in the commit quorum")                   \
+    X(JOINT_NEW_ONLY, "joint-new-only", "joint consensus commits by the new members alone")        \
+    X(WAITER_BY_INDEX, "waiter-by-index", "a waiter takes the reply of any entry at its index")    \
+    X(SESSION_NO_DEDUP, "session-no-dedup", "a retried sequence is executed again")                \
+    X(SNAPSHOT_NO_SESSIONS, "snapshot-no-sessions", "a snapshot leaves the session table out")     \
+    X(SNAPSHOT_OLD_INSTALL, "snapshot-old-install", "an older snapshot replaces newer state")      \
+    X(WAL_NO_CHECKSUM, "wal-no-checksum", "recovery accepts records whose checksum is wrong")      \
+    X(WAL_LOSE_TAIL, "wal-lose-tail", "a write is called durable before it is")                    \
+    X(WAL_TRUNCATE_LOST, "wal-truncate-lost", "a truncation record is not written")                \
+    X(HARD_STATE_ONE_SLOT, "hard-state-one-slot", "the hard state is overwritten in place")        \
+    X(MULTI_SPLIT, "multi-split", "a transaction is applied as separate entries")                  \
+    X(EXPIRE_LOCAL_CLOCK, "expire-local-clock", "a replica expires keys by its own clock")
+
+enum mutant {
+#define X(constant, name, text) MUTANT_##constant,
+    MUTANT_LIST(X)
+#undef X
+        MUTANT_COUNT
+};
+
+const char *mutant_name(enum mutant mutant);
+const char *mutant_text(enum mutant mutant);
+/* False when no mutant has that name. */
+bool mutant_find(const char *name, enum mutant *mutant);
+
+#endif

@@ -1,0 +1,31 @@
+#include "core/machine.h"
+
+#include "base/alloc.h"
+
+void change_put(struct buf *changes, enum change_kind kind, struct bytes key, struct bytes value) {
+    buf_u8(changes, (uint8_t)kind);
+    buf_block(changes, key);
+    buf_block(changes, value);
+}
+
+bool change_next(struct reader *reader, struct change *change) {
+    if (reader_left(reader) == 0)
+        return false;
+    change->kind = (enum change_kind)read_u8(reader);
+    change->key = read_block(reader, UINT32_MAX);
+    change->value = read_block(reader, UINT32_MAX);
+    return !reader->bad;
+}
+
+void key_uses_add(struct key_uses *uses, struct bytes key, bool write) {
+    if (uses->count == uses->cap) {
+        uses->cap = uses->cap ? uses->cap * 2 : 8;
+        uses->items = cairn_realloc(uses->items, uses->cap * sizeof *uses->items);
+    }
+    uses->items[uses->count++] = (struct key_use){key, write};
+}
+
+void key_uses_free(struct key_uses *uses) {
+    cairn_free(uses->items);
+    *uses = (struct key_uses){0};
+}

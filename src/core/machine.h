@@ -1,0 +1,136 @@
+/* The machine contract: what replicas agree on, a deterministic state machine.
+ *
+ * A machine is told everything: no clock, no randomness, no I/O. Two replicas that applied the same
+ * entries have equal state to the byte, and the simulator compares their digests. A machine does
+ * not know which protocol carries it, nor which front end speaks for it.
+ *
+ * All inputs are borrowed for the call. Commands come from clients by way of a front end of this
+ * or of another node, so a machine checks their shape and answers an error reply; it never asserts
+ * on them.
+ */
+#ifndef CAIRN_CORE_MACHINE_H
+#define CAIRN_CORE_MACHINE_H
+
+#include "base/bytes.h"
+#include "base/mutant.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct machine; /* each machine defines its own */
+
+struct machine_options {
+    size_t value_bytes_max;   /* largest value it stores */
+    uint64_t work_max;        /* elements or bytes that one command may touch before it is refused */
+    size_t memory_max;        /* 0: no limit; else commands that need memory are refused above it */
+    enum mutant mutant;
+    uint64_t (*local_clock)(void *); /* used by one mutant only; NULL otherwise */
+    void *local_clock_context;
+};
+
+/* The stamps of the entry that is applied (docs/architecture.md, "Stamps"). */
+struct apply_context {
+    uint64_t index;
+    uint64_t term;
+    uint64_t order;   /* version of what this entry writes; rises with every entry */
+    uint64_t time_ms; /* replicated wall time, Unix epoch; never decreases */
+    uint32_t version; /* the cluster version in force: gates new behaviour */
+};
+
+/* What applying an entry set off besides its reply. The executor delivers changes on every replica
+ * before any reply or read at that index. */
+enum change_kind {
+    CHANGE_PUBLISH = 1, /* key: channel, value: message */
+    CHANGE_KEY,         /* key: the key, value: the event's name ("set", "expired") */
+    CHANGE_FLUSH        /* everything is gone */
+};
+
+/* Appended to a buffer in order; walked by change_next. */
+void change_put(struct buf *changes, enum change_kind kind, struct bytes key, struct bytes value);
+struct change {
+    enum change_kind kind;
+    struct bytes key;
+    struct bytes value;
+};
+bool change_next(struct reader *reader, struct change *change);
+
+/* Keys that a command touches, found without executing it. */
+struct key_use {
+    struct bytes key; /* borrowed from the command */
+    bool write;
+};
+struct key_uses {
+    struct key_use *items; /* owned by the struct, grown as needed; free with key_uses_free */
+    size_t count;
+    size_t cap;
+};
+void key_uses_add(struct key_uses *uses, struct bytes key, bool write);
+void key_uses_free(struct key_uses *uses);
+
+/* Which orders of entries a machine can live with (DESIGN: Families). */
+enum machine_needs { MACHINE_NEEDS_TOTAL_ORDER = 1 };
+
+struct machine_kind {
+    const char *name;
+    enum machine_needs needs;
+    uint32_t snapshot_version; /* of what snapshot_chunk writes */
+
+    struct machine *(*create)(const struct machine_options *options);
+    void (*destroy)(struct machine *machine);
+
+    /* Applies one command: appends exactly one reply value (core/reply.h) to `reply`, and any
+     * changes to `changes`. Never fails: a refusal is an error reply, equal on all replicas. */
+    void (*apply)(struct machine *machine, const struct apply_context *context,
+                  struct bytes command, struct buf *reply, struct buf *changes);
+
+    /* Answers a command that writes nothing, as of the current state. time_ms: the replicated time
+     * now. CAIRN_OK: one reply value was appended. CAIRN_DUE: the answer depends on something that
+     * is due at time_ms; ask again when its expiry is committed; nothing was appended. CAIRN_BUSY:
+     * too long for one go: use read_begin. random: a number for commands that want one. */
+    enum cairn_status (*read)(struct machine *machine, uint64_t time_ms, uint64_t random,
+                              struct bytes query, struct buf *reply);
+
+    /* A long read, in slices over a frozen version. read_step works for about budget_ns at most
+     * (measured by elements, not by a clock: about 100 ns each), returns true when done. The reply
+     * is appended to `reply` at the end only. */
+    void *(*read_begin)(struct machine *machine, uint64_t time_ms, struct bytes query);
+    bool (*read_step)(struct machine *machine, void *task, uint64_t budget_ns, struct buf *reply);
+    void (*read_end)(struct machine *machine, void *task);
+
+    /* True when the command changes nothing, so that it may go to read(). Malformed commands count
+     * as writes. */
+    bool (*is_read)(struct bytes command);
+    /* CAIRN_MALFORMED when the command can't be parsed. */
+    enum cairn_status (*keys)(struct bytes command, struct key_uses *uses);
+
+    /* The replicated time (ms) at which something becomes due; UINT64_MAX: nothing will. */
+    uint64_t (*next_due)(const struct machine *machine);
+    /* Appends the command that brings about what is due at time_ms (a bounded batch of it); false
+     * when nothing is due. The leader proposes it like any command. */
+    bool (*due)(const struct machine *machine, uint64_t time_ms, struct buf *command);
+
+    uint64_t (*digest)(const struct machine *machine);
+    size_t (*memory)(const struct machine *machine); /* bytes, estimate */
+    uint64_t (*count)(const struct machine *machine); /* keys, nodes ...: for status */
+
+    /* A snapshot is a frozen version; snapshot_chunk appends whole records until at least
+     * `target` bytes were appended or all is written (then returns true). It may run on another
+     * thread, one call at a time, while the owner goes on applying. Everything else: the owner. */
+    void *(*snapshot_begin)(struct machine *machine);
+    bool (*snapshot_chunk)(void *snapshot, size_t target, struct buf *out);
+    void (*snapshot_end)(struct machine *machine, void *snapshot);
+
+    /* Restore replaces all state: begin empties, chunk takes the bytes of one snapshot_chunk call
+     * (CAIRN_CORRUPT when malformed; the state is then worthless and must be restored again). */
+    void (*restore_begin)(struct machine *machine);
+    enum cairn_status (*restore_chunk)(struct machine *machine, uint32_t snapshot_version,
+                                       struct bytes chunk);
+    enum cairn_status (*restore_end)(struct machine *machine);
+
+    /* A slice of housekeeping (freeing dead versions); true while more waits. */
+    bool (*tidy)(struct machine *machine, size_t budget);
+};
+
+#endif
