@@ -1,0 +1,285 @@
+/* The world as a node sees it: clock, entropy, timers, background work, disk, network. Interfaces
+ * only: runtime/ implements them on a real machine, sim/ in a virtual one; no third way to the
+ * outside exists.
+ *
+ * One env belongs to one reactor (one event loop thread). All callbacks arrive on that thread, and
+ * everything here is called on it, except the disk functions, which may also be called from inside
+ * env_work.run. A callback never runs inside a call that set it off: completions arrive from the
+ * loop. After every batch of callbacks the loop calls the turn function once (env_set_turn): there
+ * the node does what is worth doing once a batch.
+ */
+#ifndef CAIRN_ENV_ENV_H
+#define CAIRN_ENV_ENV_H
+
+#include "base/bytes.h"
+#include "base/list.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct env;
+
+/* ---- clock and entropy ---- */
+
+/* Wall time is an interval that contains true time, as TrueTime's (Corbett et al. 2012, section
+ * 3). Nanoseconds since the Unix epoch. bounded: the error bound comes from a disciplined clock;
+ * false: from configuration. */
+struct env_wall {
+    uint64_t earliest;
+    uint64_t latest;
+    bool bounded;
+};
+
+/* ---- timers ---- */
+
+/* Embedded in its owner; zero-initialise. deadline, heap_at: the env's own. */
+struct env_timer {
+    void (*fire)(struct env_timer *timer);
+    uint64_t deadline; /* monotonic ns */
+    uint64_t order;    /* tie break: set earlier fires first */
+    size_t heap_at;    /* 0: not set */
+};
+
+/* ---- background work ---- */
+
+/* Each queue runs its work first in, first out, one at a time, beside the loop. */
+enum env_queue {
+    ENV_QUEUE_LOG,  /* log writes: nothing else, so that nothing delays them */
+    ENV_QUEUE_BULK, /* snapshots, segment preparation, log reads */
+    ENV_QUEUE_COUNT
+};
+
+/* Embedded in its owner; must live until done was called. run: beside the loop, no env calls but
+ * disk; done: on the loop. */
+struct env_work {
+    void (*run)(struct env_work *work);
+    void (*done)(struct env_work *work);
+    struct list link; /* the env's own */
+};
+
+/* ---- disk ---- */
+
+enum env_open_flags {
+    ENV_OPEN_READ = 0,
+    ENV_OPEN_WRITE = 1,    /* read and write */
+    ENV_OPEN_CREATE = 2,   /* with WRITE: create if missing */
+    ENV_OPEN_EXCLUSIVE = 4,/* with CREATE: fail with EXISTS if there */
+    ENV_OPEN_DIRECT = 8    /* durable direct writes (O_DIRECT|O_DSYNC): when write_at returns OK the
+                            * bytes are on stable storage. Offsets, lengths and memory must be
+                            * multiples of ENV_DISK_ALIGN. Where the file system can't, the file is
+                            * buffered and env_file_is_direct is false: then sync after writing. */
+};
+
+#define ENV_DISK_ALIGN 4096u
+
+struct env_file; /* opaque, owned by the env, closed by env_file_close */
+
+/* Called for each name in a folder (without . and ..), sorted by name. */
+typedef void env_list_visit(void *context, const char *name, bool is_folder, uint64_t size);
+
+/* ---- network: byte streams ---- */
+
+struct env_stream;
+struct env_stream_events {
+    /* connect succeeded (not called for accepted streams) */
+    void (*open)(struct env_stream *stream);
+    /* Bytes arrived; borrowed for the call. Calling env_close inside is allowed. */
+    void (*data)(struct env_stream *stream, struct bytes bytes);
+    /* What was queued fell to the low-water mark (a quarter of what stood when the caller saw
+     * env_stream_queued exceed its own limit; simply: queue became empty). */
+    void (*drain)(struct env_stream *stream);
+    /* The stream ended: by the peer (CLOSED), an error (IO, REFUSED, TIMEOUT), or after env_close
+     * (CANCELLED). Called exactly once, the last call; the owner may free the struct in it. */
+    void (*close)(struct env_stream *stream, enum cairn_status why);
+};
+
+/* Embedded in its owner (a client, a peer link). The owner sets events before connect/accept. */
+struct env_stream {
+    const struct env_stream_events *events;
+    void *impl; /* the env's own */
+};
+
+struct env_listener {
+    /* A connection waits: return the stream to use for it (events set), or NULL to refuse it. */
+    struct env_stream *(*accept)(struct env_listener *listener, const char *peer_address);
+    void (*closed)(struct env_listener *listener); /* after env_listener_close; may be NULL */
+    void *impl;
+};
+
+/* A piece to write. blob != NULL: data points into it, and the env takes a reference if it can't
+ * write at once; NULL: the env copies what it can't write at once. */
+struct env_piece {
+    struct bytes data;
+    struct blob *blob;
+};
+
+struct env_ops {
+    uint64_t (*now)(struct env *env);
+    struct env_wall (*wall)(struct env *env);
+    void (*entropy)(struct env *env, void *out, size_t len);
+
+    void (*timer_set)(struct env *env, struct env_timer *timer, uint64_t deadline);
+    void (*timer_clear)(struct env *env, struct env_timer *timer);
+    void (*set_turn)(struct env *env, void (*turn)(void *context), void *context);
+    void (*wake)(struct env *env);
+    void (*work)(struct env *env, enum env_queue queue, struct env_work *work);
+
+    enum cairn_status (*open)(struct env *env, const char *path, unsigned flags,
+                              struct env_file **file);
+    void (*file_close)(struct env *env, struct env_file *file);
+    bool (*file_is_direct)(struct env *env, struct env_file *file);
+    enum cairn_status (*file_size)(struct env *env, struct env_file *file, uint64_t *size);
+    enum cairn_status (*read_at)(struct env *env, struct env_file *file, uint64_t offset,
+                                 void *out, size_t len);
+    enum cairn_status (*write_at)(struct env *env, struct env_file *file, uint64_t offset,
+                                  const void *data, size_t len);
+    enum cairn_status (*sync)(struct env *env, struct env_file *file);
+    enum cairn_status (*allocate)(struct env *env, struct env_file *file, uint64_t size);
+    enum cairn_status (*rename)(struct env *env, const char *from, const char *to);
+    enum cairn_status (*remove)(struct env *env, const char *path);
+    enum cairn_status (*make_folder)(struct env *env, const char *path);
+    enum cairn_status (*sync_folder)(struct env *env, const char *path);
+    enum cairn_status (*list)(struct env *env, const char *path, env_list_visit *visit,
+                              void *context);
+    enum cairn_status (*lock)(struct env *env, const char *path, struct env_file **file);
+    enum cairn_status (*free_space)(struct env *env, const char *path, uint64_t *bytes);
+
+    enum cairn_status (*listen)(struct env *env, const char *address,
+                                struct env_listener *listener);
+    void (*listener_close)(struct env *env, struct env_listener *listener);
+    void (*connect)(struct env *env, const char *address, struct env_stream *stream);
+    void (*write)(struct env *env, struct env_stream *stream, const struct env_piece *pieces,
+                  size_t count);
+    size_t (*queued)(struct env *env, const struct env_stream *stream);
+    void (*pause)(struct env *env, struct env_stream *stream, bool paused);
+    void (*close)(struct env *env, struct env_stream *stream);
+};
+
+/* An implementation embeds this first. */
+struct env {
+    const struct env_ops *ops;
+};
+
+/* Monotonic ns, read afresh at every call (a lease check must not use a clock that stood still
+ * while the process was paused). */
+static inline uint64_t env_now(struct env *env) {
+    return env->ops->now(env);
+}
+static inline struct env_wall env_wall(struct env *env) {
+    return env->ops->wall(env);
+}
+static inline void env_entropy(struct env *env, void *out, size_t len) {
+    env->ops->entropy(env, out, len);
+}
+/* Sets or moves the timer; a deadline in the past fires in the next turn. */
+static inline void env_timer_set(struct env *env, struct env_timer *timer, uint64_t deadline) {
+    env->ops->timer_set(env, timer, deadline);
+}
+static inline void env_timer_clear(struct env *env, struct env_timer *timer) {
+    env->ops->timer_clear(env, timer);
+}
+static inline void env_set_turn(struct env *env, void (*turn)(void *context), void *context) {
+    env->ops->set_turn(env, turn, context);
+}
+/* Asks for one more turn although nothing from outside arrives. */
+static inline void env_wake(struct env *env) {
+    env->ops->wake(env);
+}
+static inline void env_work(struct env *env, enum env_queue queue, struct env_work *work) {
+    env->ops->work(env, queue, work);
+}
+static inline enum cairn_status env_open(struct env *env, const char *path, unsigned flags,
+                                         struct env_file **file) {
+    return env->ops->open(env, path, flags, file);
+}
+static inline void env_file_close(struct env *env, struct env_file *file) {
+    env->ops->file_close(env, file);
+}
+static inline bool env_file_is_direct(struct env *env, struct env_file *file) {
+    return env->ops->file_is_direct(env, file);
+}
+static inline enum cairn_status env_file_size(struct env *env, struct env_file *file,
+                                              uint64_t *size) {
+    return env->ops->file_size(env, file, size);
+}
+/* All of len or an error: CAIRN_TORN when the file ends before, CAIRN_IO when the medium fails. */
+static inline enum cairn_status env_read_at(struct env *env, struct env_file *file,
+                                            uint64_t offset, void *out, size_t len) {
+    return env->ops->read_at(env, file, offset, out, len);
+}
+/* All of len or an error (IO, NO_SPACE); after an error nothing is known of the range. */
+static inline enum cairn_status env_write_at(struct env *env, struct env_file *file,
+                                             uint64_t offset, const void *data, size_t len) {
+    return env->ops->write_at(env, file, offset, data, len);
+}
+/* Content and size durable (fdatasync). After an error the file must not be trusted again. */
+static inline enum cairn_status env_sync(struct env *env, struct env_file *file) {
+    return env->ops->sync(env, file);
+}
+/* Reserves space up to size and extends the file with zeros. */
+static inline enum cairn_status env_allocate(struct env *env, struct env_file *file,
+                                             uint64_t size) {
+    return env->ops->allocate(env, file, size);
+}
+/* Names are durable only after env_sync_folder of their folder. */
+static inline enum cairn_status env_rename(struct env *env, const char *from, const char *to) {
+    return env->ops->rename(env, from, to);
+}
+static inline enum cairn_status env_remove(struct env *env, const char *path) {
+    return env->ops->remove(env, path);
+}
+/* OK also when the folder is there already. */
+static inline enum cairn_status env_make_folder(struct env *env, const char *path) {
+    return env->ops->make_folder(env, path);
+}
+static inline enum cairn_status env_sync_folder(struct env *env, const char *path) {
+    return env->ops->sync_folder(env, path);
+}
+static inline enum cairn_status env_list(struct env *env, const char *path,
+                                         env_list_visit *visit, void *context) {
+    return env->ops->list(env, path, visit, context);
+}
+/* Takes an exclusive lock on a file (created if missing) until it is closed; BUSY: another process
+ * holds it. */
+static inline enum cairn_status env_lock(struct env *env, const char *path,
+                                         struct env_file **file) {
+    return env->ops->lock(env, path, file);
+}
+static inline enum cairn_status env_free_space(struct env *env, const char *path,
+                                               uint64_t *bytes) {
+    return env->ops->free_space(env, path, bytes);
+}
+/* address: "host:port". */
+static inline enum cairn_status env_listen(struct env *env, const char *address,
+                                           struct env_listener *listener) {
+    return env->ops->listen(env, address, listener);
+}
+static inline void env_listener_close(struct env *env, struct env_listener *listener) {
+    env->ops->listener_close(env, listener);
+}
+/* Never fails at once: the outcome is events->open or events->close. */
+static inline void env_connect(struct env *env, const char *address, struct env_stream *stream) {
+    env->ops->connect(env, address, stream);
+}
+/* In order, all of it, or the stream closes. Never calls back. */
+static inline void env_write(struct env *env, struct env_stream *stream,
+                             const struct env_piece *pieces, size_t count) {
+    env->ops->write(env, stream, pieces, count);
+}
+/* Bytes accepted by env_write that have not been given to the kernel yet. */
+static inline size_t env_stream_queued(struct env *env, const struct env_stream *stream) {
+    return env->ops->queued(env, stream);
+}
+/* Paused: no more data events, so that the sender feels it. */
+static inline void env_pause(struct env *env, struct env_stream *stream, bool paused) {
+    env->ops->pause(env, stream, paused);
+}
+/* What was written before is still sent if the peer takes it at once; close is called later, from
+ * the loop. No data event follows. Calling it again is harmless. */
+static inline void env_close(struct env *env, struct env_stream *stream) {
+    env->ops->close(env, stream);
+}
+
+#endif

@@ -1,0 +1,27 @@
+/* Who a data folder belongs to: written once when the folder is made, checked at every start.
+ * A folder made anew for the same node has another incarnation, so that a replaced disk is never
+ * taken for the one that voted before (Raft feature 21). The epoch rises only by a quorum-loss
+ * repair, so that the old majority can't come back.
+ */
+#ifndef CAIRN_STORAGE_IDENTITY_H
+#define CAIRN_STORAGE_IDENTITY_H
+
+#include "base/status.h"
+#include "env/env.h"
+
+struct identity {
+    uint64_t cluster;
+    uint64_t node;
+    uint64_t incarnation;
+    uint64_t epoch;
+};
+
+/* NOT_FOUND: the folder has none; CORRUPT: it has, and it is damaged. Also takes the folder's lock
+ * (BUSY: another process runs on it), held until the env ends: pass NULL for lock to skip that. */
+enum cairn_status identity_load(struct env *env, const char *folder, struct identity *identity,
+                                struct env_file **lock);
+/* Writes atomically (temporary file, sync, rename, folder sync). */
+enum cairn_status identity_store(struct env *env, const char *folder,
+                                 const struct identity *identity);
+
+#endif

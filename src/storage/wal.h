@@ -1,0 +1,113 @@
+/* The write-ahead log of one reactor, shared by its groups: one disk write makes what all of them
+ * wait for durable (group commit). DESIGN section 6 has the rules; docs/storage.md the formats.
+ *
+ * Writes are queued with wal_write and leave together with wal_flush: while one disk write runs,
+ * the next batch gathers. Completions arrive on the loop, in order, as (group, seq, status). After
+ * one failed write every later one fails too: the owner stops acknowledging, steps down and
+ * restarts from the medium; the sync is never retried. NO_SPACE is the exception: nothing of the
+ * batch is kept, nothing was acknowledged, and the log goes on when space returns.
+ *
+ * A group's hard state (term, vote: opaque bytes) lives in two slots of its own file; a write that
+ * carries it makes it durable before the entries of the same write.
+ *
+ * Segments are preallocated, filled with zeros once and recycled; each batch starts on a fresh
+ * block, and carries a log sequence number that never repeats, the segment's incarnation, the
+ * highest position known durable before it, and a chained checksum over content and position.
+ */
+#ifndef CAIRN_STORAGE_WAL_H
+#define CAIRN_STORAGE_WAL_H
+
+#include "base/mutant.h"
+#include "base/status.h"
+#include "core/entry.h"
+#include "env/env.h"
+
+#include <stdio.h>
+
+struct wal;
+
+#define WAL_HARD_BYTES_MAX 1024u
+
+struct wal_options {
+    uint64_t segment_bytes;   /* size of a segment; a larger batch gets a segment of its own */
+    size_t batch_bytes_max;   /* the most that one disk write carries (one entry may exceed it) */
+    unsigned spare_segments;  /* prepared ahead, in the background */
+    enum mutant mutant;
+    /* Completion of a wal_write, on the loop, never inside a call. */
+    void (*done)(void *context, uint64_t group, uint64_t seq, enum cairn_status status);
+    void *context;
+};
+
+/* What wal_open tells of what it found, in log order. An entry whose index is not above the last
+ * one given supersedes that one and all behind it, unless repaired is set: then it replaces a
+ * damaged one in place. */
+struct wal_recovery {
+    void *context;
+    void (*hard)(void *context, uint64_t group, struct bytes hard);
+    void (*entry)(void *context, uint64_t group, const struct entry *entry, bool repaired);
+    /* The log of the group starts anew behind a snapshot at index. */
+    void (*reset)(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain);
+    /* Acknowledged entries first..last are unreadable (damage, not a torn tail). last may be
+     * UINT64_MAX: unknown how many. hard_lost: both slots of the hard state are bad. */
+    void (*damage)(void *context, uint64_t group, uint64_t first, uint64_t last);
+    void (*hard_lost)(void *context, uint64_t group);
+};
+
+/* Reads everything, cuts a torn tail, reports damage. Blocks: call it before serving. On error
+ * writes a sentence for a person to error (error_size > 0). */
+enum cairn_status wal_open(struct env *env, const char *folder, const struct wal_options *options,
+                           const struct wal_recovery *recovery, struct wal **out, char *error,
+                           size_t error_size);
+/* Nothing may be in flight (wal_idle), or the process is about to end. */
+void wal_close(struct wal *wal);
+uint64_t wal_id(const struct wal *wal);
+
+struct wal_write {
+    uint64_t group;
+    uint64_t seq;           /* the caller's, rising per group; named in done */
+    struct bytes hard;      /* empty: unchanged. Copied. */
+    bool reset;             /* the log starts anew behind reset_index */
+    uint64_t reset_index;
+    uint64_t reset_term;
+    uint64_t reset_chain;
+    uint64_t truncate_from; /* 0: no; else entries at or above are gone */
+    const struct entry *entries; /* referenced (entry_ref) until durable */
+    size_t count;
+    bool repaired;          /* entries replace damaged ones in place */
+};
+void wal_write(struct wal *wal, const struct wal_write *write);
+/* Starts the next disk write if none runs and something waits. */
+void wal_flush(struct wal *wal);
+bool wal_idle(const struct wal *wal);
+/* Monotonic ns since which the running disk write has been under way; 0: none runs. */
+uint64_t wal_stalled_since(const struct wal *wal);
+
+/* Reads entries first.. up to last or bytes_max (at least one) back, in the background. done on the
+ * loop: entries (borrowed for the call, take entry_ref) or a status: NOT_FOUND (released), CORRUPT
+ * (damaged; first names the damaged index), IO. */
+typedef void wal_loaded(void *context, uint64_t tag, enum cairn_status status,
+                        const struct entry *entries, size_t count);
+void wal_load(struct wal *wal, uint64_t group, uint64_t first, uint64_t last, size_t bytes_max,
+              uint64_t tag, wal_loaded *done, void *context);
+
+/* Entries of the group at or below index are in a durable snapshot: segments that nothing needs any
+ * more are recycled. */
+void wal_release(struct wal *wal, uint64_t group, uint64_t index);
+
+struct wal_stats {
+    uint64_t bytes_written;
+    uint64_t writes;
+    uint64_t segments;
+    uint64_t log_bytes;    /* on disk in live segments */
+    bool direct;           /* false: buffered fallback */
+    bool failed;
+    bool full;             /* the last write found no space */
+    uint64_t write_ns_last;
+};
+void wal_stats(const struct wal *wal, struct wal_stats *stats);
+
+/* For `cairn inspect`: prints what the folder holds and verifies every checksum, changing nothing.
+ * OK, or CORRUPT after having printed what is damaged. */
+enum cairn_status wal_inspect(struct env *env, const char *folder, bool verbose, FILE *out);
+
+#endif
