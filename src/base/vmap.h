@@ -21,19 +21,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define VMAP_KEY_MAX (1u << 30)
+#define VMAP_KEY_MAX ((1u << 24) - 1)
+#define VMAP_DEPTH_MAX 16
 
 struct vmap;
 struct vmap_snapshot;
 
 /* An item is immutable; a pointer to it stays valid until the next put, delete, or collect. */
 struct vmap_item {
-    uint64_t version;  /* the caller's; cairn puts the `order` of the writing entry here */
-    uint64_t meta;     /* the caller's; cairn puts the deadline (ms, 0 none) and a type tag here */
-    uint64_t birth;    /* the map's own: the snapshot epoch in which it was made */
-    uint32_t key_len;
+    uint64_t version; /* the caller's; cairn puts the `order` of the writing entry here */
+    uint64_t meta;    /* the caller's; cairn puts the deadline (ms, 0 none) and a type tag here */
+    uint64_t birth : 40; /* the map's own: the snapshot epoch in which it was made */
+    uint64_t key_len : 24;
     uint32_t value_len;
-    uint8_t data[];    /* key, then value */
+    uint8_t data[]; /* key, then value */
 };
 
 struct bytes vmap_item_key(const struct vmap_item *item);
@@ -45,6 +46,10 @@ void vmap_free(struct vmap *map); /* no snapshot may be live */
 size_t vmap_count(const struct vmap *map);
 /* Bytes that the live version occupies: items (as the allocator counts them) and nodes. */
 size_t vmap_memory(const struct vmap *map);
+/* The items alone, by a formula that knows neither the allocator nor the shape of the tree: equal
+ * contents give equal sums on every replica. */
+size_t vmap_item_bytes(const struct vmap *map);
+size_t vmap_item_size(const struct vmap_item *item); /* one item's share of that */
 uint64_t vmap_digest(const struct vmap *map);
 
 /* NULL when absent. */
@@ -53,10 +58,12 @@ const struct vmap_item *vmap_get(const struct vmap *map, struct bytes key);
  * item that is replaced. */
 const struct vmap_item *vmap_put(struct vmap *map, struct bytes key, struct bytes value,
                                  uint64_t version, uint64_t meta);
-/* As put, with value_len bytes of value uninitialised, for a caller that builds it in place; the
- * caller fills vmap_item_value()'s bytes and calls vmap_seal before any other call on the map. */
+/* As put, with value_len bytes of value uninitialised, for a caller that builds it in place: the
+ * caller fills the value (vmap_raw_value) and calls vmap_seal before any other call on the map. An
+ * item that is replaced stays readable until vmap_seal, so the new value may be made from it. */
 struct vmap_item *vmap_put_raw(struct vmap *map, struct bytes key, size_t value_len,
                                uint64_t version, uint64_t meta);
+uint8_t *vmap_raw_value(struct vmap_item *item);
 void vmap_seal(struct vmap *map, struct vmap_item *item);
 bool vmap_delete(struct vmap *map, struct bytes key);
 /* Drops everything in O(1) for the caller; vmap_collect does the freeing. */
@@ -71,16 +78,15 @@ size_t vmap_rank(const struct vmap *map, struct bytes key);
 
 /* A cursor for walking forward; any change of the map ends its validity. */
 struct vmap_cursor {
-    const struct vmap *map;
-    const void *path[12];
-    uint16_t slot[12];
-    int depth;
+    const void *path[VMAP_DEPTH_MAX]; /* from the root to a leaf */
+    uint32_t slot[VMAP_DEPTH_MAX];
+    int depth; /* index of the leaf in path; -1 when the walk is over */
 };
 void vmap_cursor_seek(struct vmap_cursor *cursor, const struct vmap *map, struct bytes key);
 /* The item under the cursor, then one step forward; NULL at the end. */
 const struct vmap_item *vmap_cursor_next(struct vmap_cursor *cursor);
 
-/* Any number may live at once. */
+/* Any number may live at once; takes 40 bits' worth of snapshots in a map's life. */
 struct vmap_snapshot *vmap_snapshot_take(struct vmap *map);
 /* In key order; NULL at the end. Thread: any one at a time. */
 const struct vmap_item *vmap_snapshot_next(struct vmap_snapshot *snapshot);
@@ -92,6 +98,10 @@ void vmap_snapshot_release(struct vmap *map, struct vmap_snapshot *snapshot);
 
 /* Frees at most `budget` dead things; true while more waits. */
 bool vmap_collect(struct vmap *map, size_t budget);
+
+/* Dead things that wait for vmap_collect or for a snapshot's release, for tests and status; a
+ * cleared tree counts as one. */
+size_t vmap_dead_count(const struct vmap *map);
 
 /* Checks order, fill, counts and digest of the whole tree by walking it: for tests. */
 void vmap_check(const struct vmap *map);
