@@ -1,0 +1,188 @@
+/* A node: the member of a cluster that hosts groups. It owns the one executor of protocol effects,
+ * the links to its peers, the log, snapshots, exactly-once sessions and the forwarding of what it
+ * can't serve itself. The same code runs in the server and in the simulator; everything outside is
+ * an env.
+ *
+ * A front end talks to it through struct node_client: one per client connection. Requests of one
+ * client are executed in the order in which they were made, and their callbacks arrive in that
+ * order too, except that a refusal may overtake. Callbacks come from the loop, never from inside
+ * node_execute.
+ */
+#ifndef CAIRN_NODE_NODE_H
+#define CAIRN_NODE_NODE_H
+
+#include "base/bytes.h"
+#include "base/list.h"
+#include "base/mutant.h"
+#include "base/status.h"
+#include "core/config.h"
+#include "core/machine.h"
+#include "core/protocol.h"
+#include "env/env.h"
+#include "storage/identity.h"
+
+struct node;
+
+#define NODE_GROUP 1u /* the one group of this version's one keyspace */
+
+enum node_consistency {
+    NODE_LINEARIZABLE, /* leader lease or read-index */
+    NODE_SEQUENTIAL,   /* local, never backwards within a client */
+    NODE_STALE         /* local */
+};
+
+struct node_options {
+    char folder[512];
+    char peer_address[CONFIG_ADDRESS_MAX]; /* where peers are listened for */
+    char protocol[16];                     /* named in node/registry.c */
+    char machine[16];
+    struct identity identity;
+    struct config bootstrap; /* count 0: join an existing cluster */
+    struct {
+        uint64_t id;
+        char address[CONFIG_ADDRESS_MAX];
+    } seeds[CONFIG_MEMBERS_MAX]; /* peers to dial before a configuration is known */
+    uint32_t seed_count;
+    uint64_t seed;
+    uint32_t wire_version_max; /* 0: WIRE_VERSION_MAX; less: an older build (rolling upgrade) */
+
+    uint64_t election_timeout_min_ns;
+    uint64_t election_timeout_max_ns;
+    uint64_t heartbeat_ns;
+    uint64_t disk_stall_ns;
+    uint64_t request_timeout_ns; /* a request without quorum gets its error after this */
+    uint32_t clock_drift_ppm;
+    bool lease_reads;
+    enum node_consistency consistency;
+
+    size_t command_bytes_max;
+    size_t value_bytes_max;
+    uint64_t work_max;
+    size_t memory_max;
+    size_t append_bytes_max;
+    uint32_t inflight_max;
+    size_t inflight_bytes_max;
+    size_t uncommitted_bytes_max;
+    size_t window_bytes_max;
+    size_t apply_bytes_max;
+    uint32_t requests_max;        /* outstanding in this node; beyond: BUSY */
+    uint64_t wal_segment_bytes;
+    size_t wal_batch_bytes_max;
+    uint64_t snapshot_log_bytes;  /* snapshot when the log behind the last one is larger ... */
+    uint32_t snapshot_trailing;   /* ... and keep this many entries for lagging peers */
+    uint32_t session_window;      /* cached replies a session */
+    enum mutant mutant;
+
+    void *context; /* for the callbacks below */
+    /* One line about what happens (elections, links, repairs); level as EFFECT_TRACE. */
+    void (*log)(void *context, int level, const char *text);
+    /* A machine's change, delivered on every node before any reply or read at that index. */
+    void (*change)(void *context, const struct change *change);
+    /* The node can't go on (failed disk, foreign data): the process should end. */
+    void (*failed)(void *context, enum cairn_status status, const char *text);
+};
+
+/* Every default in one place; folder, identity, addresses and bootstrap remain to be set. */
+void node_options_default(struct node_options *options);
+/* OK, or INVALID with a sentence in error. */
+enum cairn_status node_options_check(const struct node_options *options, char *error,
+                                     size_t error_size);
+
+/* Opens the log, recovers, listens for peers. On failure writes a sentence to error. */
+enum cairn_status node_open(struct env *env, const struct node_options *options,
+                            struct node **out, char *error, size_t error_size);
+/* Hands leadership over, refuses new requests (SHUTDOWN), then calls stopped from the loop, at the
+ * latest after about two election timeouts. */
+void node_stop(struct node *node, void (*stopped)(void *context), void *context);
+/* At any time: as if the process ended here. Clients must have been closed. */
+void node_close(struct node *node);
+
+/* ---- requests ---- */
+
+struct node_client {
+    struct node *node;
+    struct list requests;     /* outstanding, in order */
+    uint32_t writes_inflight; /* not yet answered */
+    uint32_t reads_inflight;
+    uint64_t seen_index;      /* newest index that an answer carried */
+    enum node_consistency consistency;
+};
+
+/* status OK: reply holds one value (core/reply.h), borrowed. Else nothing is said by reply:
+ * NOT_EXECUTED, NO_QUORUM, BUSY, TOO_LARGE, SHUTDOWN: surely not executed; UNKNOWN_FATE: a write
+ * that may or may not have been, or may still be; NO_SESSION, OUT_OF_WINDOW: see node_once. */
+typedef void node_done(void *context, enum cairn_status status, struct bytes reply);
+
+void node_client_open(struct node *node, struct node_client *client);
+/* Outstanding requests go on, but nobody is told. */
+void node_client_close(struct node_client *client);
+
+/* Executes a machine command; command is copied. Reads (by the machine's is_read) follow the
+ * client's consistency. */
+void node_execute(struct node_client *client, struct bytes command, node_done *done,
+                  void *context);
+/* Exactly once: session from node_session_open, sequence counted by the client from 1. A retry of a
+ * sequence within the window gets the first reply. */
+void node_once(struct node_client *client, uint64_t session, uint64_t sequence,
+               struct bytes command, node_done *done, void *context);
+/* Reply: the session's id, an int. It ends when unused for ttl_ms of replicated time. */
+void node_session_open(struct node_client *client, uint64_t ttl_ms, node_done *done,
+                       void *context);
+void node_session_close(struct node_client *client, uint64_t session, node_done *done,
+                        void *context);
+
+/* ---- operators ---- */
+
+enum node_operation {
+    NODE_MEMBER_ADD = 1, /* id, address: as a voter (a learner first, until it has caught up) */
+    NODE_MEMBER_LEARNER, /* id, address: as a learner, to stay one */
+    NODE_MEMBER_PROMOTE, /* id: learner -> voter */
+    NODE_MEMBER_REMOVE,  /* id */
+    NODE_LEADER_TRANSFER /* id; 0: the best */
+};
+/* Carried out by the leader, wherever it is. Reply: status OK or an error with a sentence. */
+void node_operate(struct node_client *client, enum node_operation operation, uint64_t id,
+                  const char *address, node_done *done, void *context);
+
+/* ---- queries ---- */
+
+struct node_status {
+    struct identity identity;
+    struct replica_status replica;
+    uint64_t keys;
+    size_t machine_bytes;
+    uint64_t state_digest;
+    uint64_t time_ms;             /* replicated time now */
+    uint64_t snapshot_index;
+    bool snapshot_running;
+    uint64_t sessions;
+    uint32_t cluster_version;
+    uint32_t requests;            /* outstanding */
+    uint32_t links_up;
+    const char *health;           /* "ok", "no leader", "damaged", "disk full" ... */
+    struct {
+        uint64_t executed, refused, unknown, forwarded, reads, applied;
+        uint64_t snapshots_taken, snapshots_sent, snapshots_installed;
+        uint64_t frames_bad, links_refused, elections;
+    } counters;
+};
+void node_status(const struct node *node, struct node_status *status);
+/* The same as a JSON object, and as Prometheus text. */
+void node_status_json(const struct node *node, struct buf *out);
+void node_metrics(const struct node *node, struct buf *out);
+
+struct env *node_env(const struct node *node);
+const struct machine_kind *node_machine(const struct node *node);
+const struct node_options *node_get_options(const struct node *node);
+/* Changes machine limits at run time (maxmemory). */
+void node_set_memory_max(struct node *node, size_t memory_max);
+/* How many other voters are known to hold everything that is committed. */
+uint32_t node_replicas_current(const struct node *node);
+uint64_t node_random(struct node *node);
+
+/* For the simulator's global checks. */
+bool node_chain_at(const struct node *node, uint64_t index, uint64_t *chain);
+uint64_t node_applied_index(const struct node *node);
+uint64_t node_state_digest(const struct node *node);
+
+#endif
