@@ -82,8 +82,11 @@ const struct vmap_item *vmap_get(const struct vmap *map, struct bytes key) {
     if (node == NULL)
         return NULL;
     struct vmap_probe probe = vmap_probe_of(key);
-    while (node->height > 0)
+    for (uint32_t height = node->height; height > 0; height--) {
         node = vmap_as_inner(node)->children[vmap_inner_pick(vmap_as_inner(node), &probe)];
+        if (height == 1)
+            vmap_leaf_prefetch(node);
+    }
     const struct vmap_leaf *leaf = vmap_as_leaf(node);
     uint32_t at = vmap_leaf_find(leaf, &probe);
     return at < leaf->head.count ? leaf->items[at] : NULL;
@@ -93,12 +96,14 @@ static struct vmap_leaf *descend(const struct vmap *map, const struct vmap_probe
                                  struct path *path) {
     struct vmap_node *node = map->root;
     path->depth = 0;
-    for (; node->height > 0; path->depth++) {
+    for (uint32_t height = node->height; height > 0; height--, path->depth++) {
         cairn_assert(path->depth + 1 < VMAP_DEPTH_MAX);
         uint32_t slot = vmap_inner_pick(vmap_as_inner(node), probe);
         path->nodes[path->depth] = node;
         path->slots[path->depth] = slot;
         node = vmap_as_inner(node)->children[slot];
+        if (height == 1)
+            vmap_leaf_prefetch(node);
     }
     path->nodes[path->depth] = node;
     return vmap_as_leaf(node);

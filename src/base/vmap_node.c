@@ -87,13 +87,23 @@ uint32_t vmap_leaf_find(const struct vmap_leaf *leaf, const struct vmap_probe *p
     return leaf->head.count;
 }
 
+/* Fetches the items that the next steps of a binary search may look at. */
+static void prefetch_middles(const struct vmap_leaf *leaf, uint32_t low, uint32_t high, int steps) {
+    if (low >= high || steps == 0)
+        return;
+    uint32_t middle = (low + high) / 2;
+    __builtin_prefetch(leaf->items[middle]);
+    prefetch_middles(leaf, low, middle, steps - 1);
+    prefetch_middles(leaf, middle + 1, high, steps - 1);
+}
+
 uint32_t vmap_leaf_lower(const struct vmap_leaf *leaf, struct bytes key) {
     uint32_t low = 0, high = leaf->head.count;
-    while (low < high) {
-        /* Each comparison is a cache miss: fetch both next candidates during this one. */
+    for (int step = 0; low < high; step++) {
+        /* Every comparison would be a cache miss; this way every third is. */
+        if (step % 3 == 0)
+            prefetch_middles(leaf, low, high, 3);
         uint32_t middle = (low + high) / 2;
-        __builtin_prefetch(leaf->items[(low + middle) / 2]);
-        __builtin_prefetch(leaf->items[(middle + 1 + high) / 2 % VMAP_LEAF_CAP]);
         if (bytes_compare(vmap_item_key(leaf->items[middle]), key) < 0)
             low = middle + 1;
         else
