@@ -27,7 +27,8 @@
 struct vmap;
 struct vmap_snapshot;
 
-/* An item is immutable; a pointer to it stays valid until the next put, delete, or collect. */
+/* An item is immutable; a pointer to it stays valid until its own key is put or deleted or the map
+ * is cleared. */
 struct vmap_item {
     uint64_t version; /* the caller's; cairn puts the `order` of the writing entry here */
     uint64_t meta;    /* the caller's; cairn puts the deadline (ms, 0 none) and a type tag here */

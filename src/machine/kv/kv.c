@@ -1,0 +1,243 @@
+#include "machine/kv/kv_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/prng.h"
+
+#include <string.h>
+
+/* Nodes and leaves cost about this much a key on top of the items. */
+#define INDEX_BYTES 16
+/* KEYS of a map larger than this is read in slices. */
+#define KEYS_AT_ONCE 10000
+#define DUE_BATCH 256
+
+static struct machine *create(const struct machine_options *options) {
+    struct machine *machine = cairn_alloc_zero(sizeof *machine);
+    machine->options = *options;
+    machine->map = vmap_new();
+    machine->due = vmap_new();
+    return machine;
+}
+
+static void destroy(struct machine *machine) {
+    vmap_free(machine->map);
+    vmap_free(machine->due);
+    buf_free(&machine->key);
+    buf_free(&machine->due_key);
+    cairn_free(machine);
+}
+
+uint64_t kv_memory_used(const struct machine *machine) {
+    return vmap_item_bytes(machine->map) + vmap_item_bytes(machine->due) +
+           INDEX_BYTES * (vmap_count(machine->map) + vmap_count(machine->due));
+}
+
+static bool arity_fits(const struct kv_command *command, size_t argc) {
+    if (command->arity < 0)
+        return argc + 1 >= (size_t)-command->arity;
+    return argc + 1 == (size_t)command->arity;
+}
+
+/* Redis' key positions as a range of args: false when there are none. */
+static bool key_range(const struct kv_command *command, size_t argc, size_t *first, size_t *end) {
+    if (command->first_key == 0 || (size_t)command->first_key > argc)
+        return false;
+    *first = (size_t)command->first_key - 1;
+    *end = command->last_key < 0 ? argc : (size_t)command->last_key;
+    return *end <= argc;
+}
+
+static bool keys_fit(const struct kv_parsed *parsed) {
+    size_t first, end;
+    if (!key_range(parsed->command, parsed->argc, &first, &end))
+        return true;
+    for (size_t i = first; i < end; i += (size_t)parsed->command->key_step) {
+        if (parsed->args[i].len > KV_KEY_MAX)
+            return false;
+    }
+    return true;
+}
+
+void kv_run(struct kv_view *view, const struct kv_parsed *parsed, struct buf *reply) {
+    const struct machine *machine = view->machine;
+    const struct kv_command *command = parsed->command;
+    struct kv_call call = {view, command, parsed->args, parsed->argc, reply};
+    if (!arity_fits(command, parsed->argc))
+        kv_reply_arity(&call);
+    else if (!keys_fit(parsed))
+        reply_errorf(reply, "ERR key is too long: the limit is %u bytes", KV_KEY_MAX);
+    else if ((command->flags & KV_OOM) && machine->options.memory_max != 0 &&
+             kv_memory_used(machine) > machine->options.memory_max)
+        reply_error(reply, "OOM command not allowed when used memory > 'maxmemory'.");
+    else
+        command->handler(&call);
+}
+
+static void run_bytes(struct kv_view *view, struct bytes command, struct buf *reply) {
+    struct kv_parsed parsed;
+    if (kv_decode(command, &parsed) != CAIRN_OK) {
+        reply_error(reply, "ERR malformed command");
+        return;
+    }
+    if (parsed.command == NULL)
+        reply_errorf(reply, "ERR unknown opcode %u", (unsigned)parsed.opcode);
+    else if (view->reading && !(parsed.command->flags & KV_READ))
+        reply_errorf(reply, "ERR '%s' writes and was sent as a read", parsed.command->name);
+    else
+        kv_run(view, &parsed, reply);
+    kv_parsed_free(&parsed);
+}
+
+void kv_apply_recorded(struct machine *machine, const struct apply_context *context,
+                       struct bytes command, struct buf *reply, struct buf *changes,
+                       struct buf *record) {
+    struct kv_view view = {.machine = machine,
+                           .order = context->order,
+                           .time_ms = context->time_ms,
+                           .random = prng_mix(context->order, context->index),
+                           .record = record,
+                           .changes = changes};
+    if (machine->options.mutant == MUTANT_EXPIRE_LOCAL_CLOCK)
+        view.time_ms = machine->options.local_clock(machine->options.local_clock_context);
+    run_bytes(&view, command, reply);
+    cairn_assert(machine->made == NULL);
+}
+
+static void apply(struct machine *machine, const struct apply_context *context,
+                  struct bytes command, struct buf *reply, struct buf *changes) {
+    kv_apply_recorded(machine, context, command, reply, changes, NULL);
+}
+
+static enum kv_opcode opcode_of(struct bytes command) {
+    return command.len < 2 ? 0 : (enum kv_opcode)get_u16(command.data);
+}
+
+static enum cairn_status read_query(struct machine *machine, uint64_t time_ms, uint64_t random,
+                                    struct bytes query, struct buf *reply) {
+    if (opcode_of(query) == KV_KEYS && vmap_count(machine->map) > KEYS_AT_ONCE)
+        return CAIRN_BUSY;
+    struct kv_view view = {
+        .machine = machine, .time_ms = time_ms, .random = random, .reading = true};
+    size_t before = reply->len;
+    run_bytes(&view, query, reply);
+    if (!view.due)
+        return CAIRN_OK;
+    reply->len = before;
+    return CAIRN_DUE;
+}
+
+static bool is_read(struct bytes command) {
+    const struct kv_command *found = kv_command(opcode_of(command));
+    return found != NULL && (found->flags & KV_READ) != 0;
+}
+
+static enum cairn_status keys_of(struct bytes command, struct key_uses *uses, int depth);
+
+/* Watched keys are read; the parts use what they use. */
+static enum cairn_status transaction_keys(const struct kv_parsed *parsed, struct key_uses *uses) {
+    if (parsed->argc == 0 || parsed->args[0].len != 4)
+        return CAIRN_MALFORMED;
+    size_t watches = get_u32(parsed->args[0].data);
+    if (watches > (parsed->argc - 1) / 2)
+        return CAIRN_MALFORMED;
+    for (size_t i = 0; i < watches; i++)
+        key_uses_add(uses, parsed->args[1 + 2 * i], false);
+    enum cairn_status status = CAIRN_OK;
+    for (size_t i = 1 + 2 * watches; i < parsed->argc && status == CAIRN_OK; i++)
+        status = keys_of(parsed->args[i], uses, 1);
+    return status;
+}
+
+static enum cairn_status keys_of(struct bytes command, struct key_uses *uses, int depth) {
+    struct kv_parsed parsed;
+    enum cairn_status status = kv_decode(command, &parsed);
+    if (status != CAIRN_OK)
+        return status;
+    size_t first, end;
+    if (parsed.command == NULL)
+        status = CAIRN_MALFORMED;
+    else if (parsed.opcode == KV_TRANSACTION)
+        status = depth == 0 ? transaction_keys(&parsed, uses) : CAIRN_MALFORMED;
+    else if (key_range(parsed.command, parsed.argc, &first, &end)) {
+        for (size_t i = first; i < end; i += (size_t)parsed.command->key_step)
+            key_uses_add(uses, parsed.args[i], (parsed.command->flags & KV_WRITE) != 0);
+    }
+    kv_parsed_free(&parsed);
+    return status;
+}
+
+static enum cairn_status keys(struct bytes command, struct key_uses *uses) {
+    return keys_of(command, uses, 0);
+}
+
+uint64_t kv_next_due(const struct machine *machine) {
+    const struct vmap_item *first = vmap_at(machine->due, 0);
+    return first ? get_u64_be(vmap_item_key(first).data) : UINT64_MAX;
+}
+
+/* Only names candidates: a key that was given more time before this is applied is not due then,
+ * and stays. */
+bool kv_due_command(const struct machine *machine, uint64_t time_ms, struct buf *command) {
+    if (kv_next_due(machine) > time_ms)
+        return false;
+    buf_u16(command, KV_EXPIRE_DUE);
+    size_t count_at = command->len;
+    buf_u32(command, 0);
+    struct vmap_cursor cursor;
+    vmap_cursor_seek(&cursor, machine->due, BYTES(""));
+    const struct vmap_item *item;
+    uint32_t count = 0;
+    for (; count < DUE_BATCH && (item = vmap_cursor_next(&cursor)) != NULL; count++) {
+        struct bytes key = vmap_item_key(item);
+        if (get_u64_be(key.data) > time_ms)
+            break;
+        buf_block(command, bytes_of(key.data + 8 + KV_PREFIX, key.len - 8 - KV_PREFIX));
+    }
+    put_u32(command->data + count_at, count);
+    return true;
+}
+
+static uint64_t digest(const struct machine *machine) {
+    return vmap_digest(machine->map);
+}
+
+static size_t memory(const struct machine *machine) {
+    return vmap_memory(machine->map) + vmap_memory(machine->due);
+}
+
+static uint64_t count(const struct machine *machine) {
+    return vmap_count(machine->map);
+}
+
+static bool tidy(struct machine *machine, size_t budget) {
+    bool more = vmap_collect(machine->map, budget);
+    return vmap_collect(machine->due, budget) || more;
+}
+
+const struct machine_kind machine_kv = {
+    .name = "kv",
+    .needs = MACHINE_NEEDS_TOTAL_ORDER,
+    .snapshot_version = 1,
+    .create = create,
+    .destroy = destroy,
+    .apply = apply,
+    .read = read_query,
+    .read_begin = kv_keys_begin,
+    .read_step = kv_keys_step,
+    .read_end = kv_keys_end,
+    .is_read = is_read,
+    .keys = keys,
+    .next_due = kv_next_due,
+    .due = kv_due_command,
+    .digest = digest,
+    .memory = memory,
+    .count = count,
+    .snapshot_begin = kv_snapshot_begin,
+    .snapshot_chunk = kv_snapshot_chunk,
+    .snapshot_end = kv_snapshot_end,
+    .restore_begin = kv_restore_begin,
+    .restore_chunk = kv_restore_chunk,
+    .restore_end = kv_restore_end,
+    .tidy = tidy,
+};

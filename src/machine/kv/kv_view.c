@@ -1,0 +1,168 @@
+#include "machine/kv/kv_internal.h"
+
+#include "base/assert.h"
+#include "core/slot.h"
+
+#include <string.h>
+
+struct bytes kv_item_key(const struct vmap_item *item) {
+    struct bytes key = vmap_item_key(item);
+    return bytes_of(key.data + KV_PREFIX, key.len - KV_PREFIX);
+}
+
+struct bytes kv_item_value(const struct vmap_item *item) {
+    return vmap_item_value(item);
+}
+
+uint64_t kv_item_deadline(const struct vmap_item *item) {
+    return item->meta & KV_DEADLINE_MAX;
+}
+
+enum kv_type kv_item_type(const struct vmap_item *item) {
+    return (enum kv_type)(item->meta >> 56);
+}
+
+static uint64_t meta_of(enum kv_type type, uint64_t deadline_ms) {
+    return (uint64_t)type << 56 | deadline_ms;
+}
+
+struct bytes kv_map_key(struct machine *machine, struct bytes key) {
+    buf_clear(&machine->key);
+    uint8_t *at = buf_reserve(&machine->key, KV_PREFIX + key.len);
+    put_u16_be(at, slot_of_key(key));
+    at[2] = KV_KIND_KEY;
+    if (key.len)
+        memcpy(at + KV_PREFIX, key.data, key.len);
+    machine->key.len = KV_PREFIX + key.len;
+    return buf_view(&machine->key);
+}
+
+static struct bytes due_key(struct machine *machine, uint64_t deadline_ms, struct bytes map_key) {
+    buf_clear(&machine->due_key);
+    put_u64_be(buf_reserve(&machine->due_key, 8), deadline_ms);
+    machine->due_key.len = 8;
+    buf_bytes(&machine->due_key, map_key);
+    return buf_view(&machine->due_key);
+}
+
+void kv_due_add(struct machine *machine, uint64_t deadline_ms, struct bytes map_key) {
+    if (deadline_ms != 0)
+        vmap_put(machine->due, due_key(machine, deadline_ms, map_key), BYTES(""), 0, 0);
+}
+
+void kv_due_remove(struct machine *machine, uint64_t deadline_ms, struct bytes map_key) {
+    if (deadline_ms != 0) {
+        bool found = vmap_delete(machine->due, due_key(machine, deadline_ms, map_key));
+        cairn_assert(found);
+    }
+}
+
+static void record(struct kv_view *view, enum kv_record_kind kind, struct bytes key,
+                   uint64_t version) {
+    if (view->record == NULL)
+        return;
+    buf_u8(view->record, (uint8_t)kind);
+    buf_block(view->record, key);
+    buf_u64(view->record, version);
+}
+
+/* Removes the record of the map key in machine->key, due index included. */
+static bool remove_record(struct machine *machine) {
+    struct bytes map_key = buf_view(&machine->key);
+    const struct vmap_item *item = vmap_get(machine->map, map_key);
+    if (item == NULL)
+        return false;
+    kv_due_remove(machine, kv_item_deadline(item), map_key);
+    return vmap_delete(machine->map, map_key);
+}
+
+const struct vmap_item *kv_view_get(struct kv_view *view, struct bytes key) {
+    struct machine *machine = view->machine;
+    const struct vmap_item *item = vmap_get(machine->map, kv_map_key(machine, key));
+    if (item != NULL && kv_item_deadline(item) != 0 && kv_item_deadline(item) <= view->time_ms) {
+        if (view->reading) {
+            view->due = true;
+        } else {
+            remove_record(machine);
+            record(view, KV_RECORD_DELETE, key, view->order);
+            change_put(view->changes, CHANGE_KEY, key, BYTES("expired"));
+        }
+        item = NULL;
+    }
+    record(view, KV_RECORD_READ, key, item ? item->version : 0);
+    return item;
+}
+
+/* Readies the due index for a record that replaces what machine->key holds. */
+static void turn_due(struct machine *machine, uint64_t deadline_ms) {
+    struct bytes map_key = buf_view(&machine->key);
+    if (vmap_count(machine->due) != 0) {
+        const struct vmap_item *old = vmap_get(machine->map, map_key);
+        if (old != NULL && kv_item_deadline(old) == deadline_ms)
+            return;
+        if (old != NULL)
+            kv_due_remove(machine, kv_item_deadline(old), map_key);
+    }
+    kv_due_add(machine, deadline_ms, map_key);
+}
+
+static uint64_t clamp(uint64_t deadline_ms) {
+    return deadline_ms < KV_DEADLINE_MAX ? deadline_ms : KV_DEADLINE_MAX;
+}
+
+void kv_view_put(struct kv_view *view, struct bytes key, struct bytes value, uint64_t deadline_ms) {
+    struct machine *machine = view->machine;
+    cairn_assert(!view->reading && machine->made == NULL);
+    if (deadline_ms != 0 && deadline_ms <= view->time_ms) {
+        kv_view_delete(view, key);
+        return;
+    }
+    deadline_ms = clamp(deadline_ms);
+    struct bytes map_key = kv_map_key(machine, key);
+    turn_due(machine, deadline_ms);
+    vmap_put(machine->map, map_key, value, view->order, meta_of(KV_STRING, deadline_ms));
+    record(view, KV_RECORD_WRITE, key, view->order);
+}
+
+uint8_t *kv_view_make(struct kv_view *view, struct bytes key, size_t len, uint64_t deadline_ms) {
+    struct machine *machine = view->machine;
+    cairn_assert(!view->reading && machine->made == NULL);
+    deadline_ms = clamp(deadline_ms);
+    struct bytes map_key = kv_map_key(machine, key);
+    turn_due(machine, deadline_ms);
+    machine->made =
+        vmap_put_raw(machine->map, map_key, len, view->order, meta_of(KV_STRING, deadline_ms));
+    record(view, KV_RECORD_WRITE, key, view->order);
+    return vmap_raw_value(machine->made);
+}
+
+void kv_view_seal(struct kv_view *view) {
+    cairn_assert(view->machine->made != NULL);
+    vmap_seal(view->machine->map, view->machine->made);
+    view->machine->made = NULL;
+}
+
+bool kv_view_delete(struct kv_view *view, struct bytes key) {
+    cairn_assert(!view->reading && view->machine->made == NULL);
+    kv_map_key(view->machine, key);
+    if (!remove_record(view->machine))
+        return false;
+    record(view, KV_RECORD_DELETE, key, view->order);
+    return true;
+}
+
+void kv_view_clear(struct kv_view *view) {
+    vmap_clear(view->machine->map);
+    vmap_clear(view->machine->due);
+}
+
+uint64_t kv_view_count(const struct kv_view *view) {
+    uint8_t after[8];
+    put_u64_be(after, view->time_ms == UINT64_MAX ? UINT64_MAX : view->time_ms + 1);
+    return vmap_count(view->machine->map) - vmap_rank(view->machine->due, bytes_of(after, 8));
+}
+
+void kv_view_range(struct kv_view *view) {
+    if (view->reading && kv_next_due(view->machine) <= view->time_ms)
+        view->due = true;
+}
