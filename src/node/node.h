@@ -4,9 +4,9 @@
  * an env.
  *
  * A front end talks to it through struct node_client: one per client connection. Requests of one
- * client are executed in the order in which they were made, and their callbacks arrive in that
- * order too, except that a refusal may overtake. Callbacks come from the loop, never from inside
- * node_execute.
+ * client take effect in the order in which they were made; their callbacks mostly arrive in that
+ * order, but the front end must put its replies in order itself (a refusal, or a read that waits for
+ * an expiry, may be overtaken). Callbacks come from node_turn, never from inside node_execute.
  */
 #ifndef CAIRN_NODE_NODE_H
 #define CAIRN_NODE_NODE_H
@@ -96,6 +96,10 @@ enum cairn_status node_open(struct env *env, const struct node_options *options,
 void node_stop(struct node *node, void (*stopped)(void *context), void *context);
 /* At any time: as if the process ended here. Clients must have been closed. */
 void node_close(struct node *node);
+/* The host (server or simulator) calls this once after every batch of env callbacks, from its turn
+ * function and before the front ends write their replies: here gathered requests become one
+ * proposal, one log write and one message a peer. */
+void node_turn(struct node *node);
 
 /* ---- requests ---- */
 
@@ -108,28 +112,32 @@ struct node_client {
     enum node_consistency consistency;
 };
 
-/* status OK: reply holds one value (core/reply.h), borrowed. Else nothing is said by reply:
+/* How a request ended. status OK: reply holds one value (core/reply.h), borrowed. Else nothing is said by reply:
  * NOT_EXECUTED, NO_QUORUM, BUSY, TOO_LARGE, SHUTDOWN: surely not executed; UNKNOWN_FATE: a write
- * that may or may not have been, or may still be; NO_SESSION, OUT_OF_WINDOW: see node_once. */
+ * that may or may not have been, or may still be. Errors of the command itself, of sessions too, are
+ * replies. */
 typedef void node_done(void *context, enum cairn_status status, struct bytes reply);
 
 void node_client_open(struct node *node, struct node_client *client);
 /* Outstanding requests go on, but nobody is told. */
 void node_client_close(struct node_client *client);
 
+/* All of these return OK (then done is called once, later, from node_turn) or refuse at once: BUSY,
+ * TOO_LARGE, SHUTDOWN (then done is never called). */
+
 /* Executes a machine command; command is copied. Reads (by the machine's is_read) follow the
  * client's consistency. */
-void node_execute(struct node_client *client, struct bytes command, node_done *done,
-                  void *context);
+enum cairn_status node_execute(struct node_client *client, struct bytes command, node_done *done,
+                               void *context);
 /* Exactly once: session from node_session_open, sequence counted by the client from 1. A retry of a
  * sequence within the window gets the first reply. */
-void node_once(struct node_client *client, uint64_t session, uint64_t sequence,
-               struct bytes command, node_done *done, void *context);
+enum cairn_status node_once(struct node_client *client, uint64_t session, uint64_t sequence,
+                            struct bytes command, node_done *done, void *context);
 /* Reply: the session's id, an int. It ends when unused for ttl_ms of replicated time. */
-void node_session_open(struct node_client *client, uint64_t ttl_ms, node_done *done,
-                       void *context);
-void node_session_close(struct node_client *client, uint64_t session, node_done *done,
-                        void *context);
+enum cairn_status node_session_open(struct node_client *client, uint64_t ttl_ms, node_done *done,
+                                    void *context);
+enum cairn_status node_session_close(struct node_client *client, uint64_t session,
+                                     node_done *done, void *context);
 
 /* ---- operators ---- */
 
@@ -141,8 +149,9 @@ enum node_operation {
     NODE_LEADER_TRANSFER /* id; 0: the best */
 };
 /* Carried out by the leader, wherever it is. Reply: status OK or an error with a sentence. */
-void node_operate(struct node_client *client, enum node_operation operation, uint64_t id,
-                  const char *address, node_done *done, void *context);
+enum cairn_status node_operate(struct node_client *client, enum node_operation operation,
+                               uint64_t id, const char *address, node_done *done,
+                               void *context);
 
 /* ---- queries ---- */
 

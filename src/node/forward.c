@@ -1,0 +1,157 @@
+/* Forwarding: what this node can't serve goes to the leader as machine commands, first in, first
+ * out, each with a tag; answers come back by tag. What may have been executed is never sent again,
+ * unless it carries a session.
+ *
+ * FORWARD: repeated {u64 tag, u8 kind, u8 retry_safe, block command}.
+ * FORWARD_REPLY: repeated {u64 tag, u8 status, u64 index, block reply}.
+ */
+#include "node/node_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#define FORWARD_BATCH_BYTES 262144u
+#define REFUSED_RETRY_NS 5000000ull
+
+static struct link *leader_link(struct group *group) {
+    struct peer *peer = peer_find(group->node, group->leader);
+    return peer == NULL ? NULL : peer->link;
+}
+
+static void mark_forwarded(struct group *group, struct request *request) {
+    request->state = REQUEST_FORWARDED;
+    request->sent_to = group->leader;
+    request->tag = ++group->next_tag;
+    hmap_insert(&group->by_tag, &request->by_tag, hash_u64(request->tag));
+    list_remove(&request->queue);
+    list_push(&group->forwarded, &request->queue);
+    group->node->counted.counters.forwarded++;
+}
+
+/* Takes requests from the queue and sends them; leaves them there when the leader has no link. */
+void forward_requests(struct group *group, struct list *queue) {
+    struct link *link = leader_link(group);
+    if (link == NULL)
+        return;
+    struct buf *body = &group->scratch;
+    buf_clear(body);
+    while (!list_empty(queue)) {
+        struct request *request = container_of(list_first(queue), struct request, queue);
+        mark_forwarded(group, request);
+        buf_u64(body, request->tag);
+        buf_u8(body, (uint8_t)request->kind);
+        buf_u8(body, request->retry_safe);
+        buf_block(body, bytes_of(request->command, request->len));
+        if (body->len >= FORWARD_BATCH_BYTES) {
+            link_send(link, LANE_BULK, FRAME_FORWARD, group->id, buf_view(body), NULL, 0);
+            buf_clear(body);
+        }
+    }
+    if (body->len > 0)
+        link_send(link, LANE_BULK, FRAME_FORWARD, group->id, buf_view(body), NULL, 0);
+}
+
+/* ---- at the leader ---- */
+
+/* Who asked: found again by id and start, since links come and go. */
+struct asker {
+    struct group *group;
+    uint64_t peer, boot, tag;
+};
+
+static void put_reply(struct link *link, uint64_t tag, enum cairn_status status, uint64_t index,
+                      struct bytes reply) {
+    buf_u64(&link->replies, tag);
+    buf_u8(&link->replies, (uint8_t)status);
+    buf_u64(&link->replies, index);
+    buf_block(&link->replies, reply);
+    link->reply_count++;
+}
+
+static void answered(void *context, enum cairn_status status, struct bytes reply) {
+    struct asker *asker = context;
+    struct peer *peer = peer_find(asker->group->node, asker->peer);
+    if (peer != NULL && peer->link != NULL && peer->link->hello.boot == asker->boot)
+        put_reply(peer->link, asker->tag, status, asker->group->applied, reply);
+    cairn_free(asker);
+}
+
+static void accept_one(struct group *group, struct link *link, uint64_t tag,
+                       enum request_kind kind, bool retry_safe, struct bytes command) {
+    struct node *node = group->node;
+    enum cairn_status refusal = CAIRN_OK;
+    if (group->role != ROLE_LEADER)
+        refusal = CAIRN_NOT_LEADER;
+    else if (node->stopping)
+        refusal = CAIRN_NOT_LEADER; /* leadership is being handed over */
+    else if (group->request_count >= node->options.requests_max)
+        refusal = CAIRN_BUSY;
+    if (refusal != CAIRN_OK) {
+        put_reply(link, tag, refusal, 0, bytes_of(NULL, 0));
+        return;
+    }
+    struct asker *asker = cairn_alloc(sizeof *asker);
+    *asker = (struct asker){group, link->hello.node, link->hello.boot, tag};
+    request_new(group, NULL, kind, command, answered, asker)->retry_safe = retry_safe;
+}
+
+void forward_receive(struct group *group, struct link *link, struct bytes body) {
+    struct reader reader = reader_of(body);
+    while (reader_left(&reader) > 0) {
+        uint64_t tag = read_u64(&reader);
+        uint8_t kind = read_u8(&reader);
+        uint8_t retry_safe = read_u8(&reader);
+        struct bytes command = read_block(&reader, FRAME_MESSAGE_MAX);
+        if (reader.bad || (kind != REQUEST_WRITE && kind != REQUEST_OPERATE)) {
+            link_drop(link, "malformed forwarded request");
+            return;
+        }
+        accept_one(group, link, tag, (enum request_kind)kind, retry_safe, command);
+    }
+}
+
+/* ---- back at the node that asked ---- */
+
+void forward_receive_reply(struct group *group, struct link *link, struct bytes body) {
+    struct reader reader = reader_of(body);
+    while (reader_left(&reader) > 0) {
+        uint64_t tag = read_u64(&reader);
+        uint8_t status = read_u8(&reader);
+        uint64_t index = read_u64(&reader);
+        struct bytes reply = read_block(&reader, FRAME_MESSAGE_MAX);
+        if (reader.bad || status >= CAIRN_STATUS_COUNT) {
+            link_drop(link, "malformed answer to a forwarded request");
+            return;
+        }
+        struct request *request = request_by_tag(group, tag);
+        if (request == NULL || request->state != REQUEST_FORWARDED ||
+            request->sent_to != link->hello.node)
+            continue; /* given up meanwhile */
+        if (status == CAIRN_NOT_LEADER || status == CAIRN_NOT_EXECUTED) {
+            request_again(group, request);
+            group->write_retry_ns = env_now(group->node->env) + REFUSED_RETRY_NS;
+            continue;
+        }
+        if (request->client != NULL && request->client->seen_index < index)
+            request->client->seen_index = index;
+        request_finish(group, request, (enum cairn_status)status, reply);
+    }
+}
+
+void forward_link_lost(struct group *group, const struct link *link) {
+    struct list lost;
+    list_init(&lost);
+    LIST_EACH_SAFE(item, &group->forwarded) {
+        if (container_of(item, struct request, queue)->sent_to != link->hello.node)
+            continue;
+        list_remove(item);
+        list_push(&lost, item);
+    }
+    while (!list_empty(&lost)) {
+        struct request *request = container_of(list_first(&lost), struct request, queue);
+        if (request->retry_safe)
+            request_again(group, request);
+        else
+            request_finish(group, request, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));
+    }
+}

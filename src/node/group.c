@@ -1,0 +1,414 @@
+/* A group on this node: recovery, and the one executor of a protocol's effects. */
+#include "node/node_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "node/registry.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- recovery ---- */
+
+struct recovery {
+    struct group *group;
+    enum cairn_status status;
+};
+
+static void on_hard(void *context, uint64_t id, struct bytes hard) {
+    struct recovery *recovery = context;
+    if (recovery->status == CAIRN_OK)
+        recovery->status =
+            recovery->group->protocol->recover_hard(recovery->group->replica, hard);
+}
+
+static void on_entry(void *context, uint64_t id, const struct entry *entry, bool repaired) {
+    struct recovery *recovery = context;
+    struct group *group = recovery->group;
+    group->log_bytes += entry->encoded.len;
+    if (recovery->status == CAIRN_OK)
+        recovery->status = group->protocol->recover_entry(group->replica, entry, repaired);
+}
+
+static void on_reset(void *context, uint64_t id, uint64_t index, uint64_t term, uint64_t chain) {
+    struct recovery *recovery = context;
+    struct log_base base = {.index = index, .term = term, .chain = chain};
+    recovery->group->log_bytes = 0;
+    if (recovery->status == CAIRN_OK)
+        recovery->status =
+            recovery->group->protocol->recover_base(recovery->group->replica, &base);
+}
+
+static void on_damage(void *context, uint64_t id, uint64_t first, uint64_t last) {
+    struct recovery *recovery = context;
+    struct group *group = recovery->group;
+    node_log(group->node, 2, "log damaged: entries %llu to %llu are unreadable; waiting for repair "
+             "from peers", (unsigned long long)first, (unsigned long long)last);
+    group->protocol->recover_damage(group->replica, first, last);
+}
+
+static void on_hard_lost(void *context, uint64_t id) {
+    struct recovery *recovery = context;
+    node_log(recovery->group->node, 2, "term and vote are unreadable: no votes until this replica "
+             "has caught up with a leader");
+    recovery->group->protocol->recover_hard_lost(recovery->group->replica);
+}
+
+static void on_wal_done(void *context, uint64_t id, uint64_t seq, enum cairn_status status) {
+    struct node *node = context;
+    group_persist_done(node->group, seq, status);
+}
+
+static enum cairn_status recover_log(struct group *group, char *error, size_t error_size) {
+    struct node *node = group->node;
+    struct recovery recovery = {group, CAIRN_OK};
+    struct wal_options options = {
+        .segment_bytes = node->options.wal_segment_bytes,
+        .batch_bytes_max = node->options.wal_batch_bytes_max,
+        .spare_segments = 1,
+        .mutant = node->options.mutant,
+        .done = on_wal_done,
+        .context = node,
+    };
+    struct wal_recovery calls = {.context = &recovery,
+                                 .hard = on_hard,
+                                 .entry = on_entry,
+                                 .reset = on_reset,
+                                 .damage = on_damage,
+                                 .hard_lost = on_hard_lost};
+    char folder[sizeof node->options.folder + 8];
+    snprintf(folder, sizeof folder, "%s/log", node->options.folder);
+    enum cairn_status status =
+        wal_open(node->env, folder, &options, &calls, &node->wal, error, error_size);
+    if (status == CAIRN_OK && recovery.status != CAIRN_OK) {
+        status = recovery.status;
+        snprintf(error, error_size, "the log in %s can't be understood: %s", folder,
+                 cairn_status_text(status));
+    }
+    return status;
+}
+
+static void fill_replica_options(const struct node *node, struct replica_options *replica) {
+    const struct node_options *options = &node->options;
+    *replica = (struct replica_options){
+        .group = NODE_GROUP,
+        .id = options->identity.node,
+        .incarnation = options->identity.incarnation,
+        .seed = prng_mix(options->seed, node->boot),
+        .bootstrap = options->bootstrap,
+        .election_timeout_min_ns = options->election_timeout_min_ns,
+        .election_timeout_max_ns = options->election_timeout_max_ns,
+        .heartbeat_ns = options->heartbeat_ns,
+        .disk_stall_ns = options->disk_stall_ns,
+        .clock_drift_ppm = options->clock_drift_ppm,
+        .lease_reads = options->lease_reads,
+        .entry_bytes_max = options->command_bytes_max,
+        .append_bytes_max = options->append_bytes_max,
+        .inflight_max = options->inflight_max,
+        .inflight_bytes_max = options->inflight_bytes_max,
+        .uncommitted_bytes_max = options->uncommitted_bytes_max,
+        .window_bytes_max = options->window_bytes_max,
+        .apply_bytes_max = options->apply_bytes_max,
+        .mutant = options->mutant,
+    };
+}
+
+static uint64_t mutant_clock(void *context) {
+    return node_wall_ms(context);
+}
+
+static struct group *group_new(struct node *node) {
+    struct group *group = cairn_alloc_zero(sizeof *group);
+    group->node = node;
+    group->id = NODE_GROUP;
+    group->protocol = registry_protocol(node->options.protocol);
+    group->role = ROLE_FOLLOWER;
+    group->due_at_ns = UINT64_MAX;
+    struct list *lists[] = {&group->held,        &group->pending_writes, &group->pending_reads,
+                            &group->operations,  &group->forwarded,      &group->operating,
+                            &group->aging,       &group->read_asked,     &group->read_waiting,
+                            &group->reads_due,   &group->long_reads,     &group->sendings};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        list_init(lists[i]);
+    struct machine_options machine = {.value_bytes_max = node->options.value_bytes_max,
+                                      .work_max = node->options.work_max,
+                                      .memory_max = node->options.memory_max,
+                                      .mutant = node->options.mutant,
+                                      .local_clock = mutant_clock,
+                                      .local_clock_context = node};
+    stack_open(&group->stack, registry_machine(node->options.machine), &machine,
+               node->options.session_window);
+    struct replica_options replica;
+    fill_replica_options(node, &replica);
+    group->replica = group->protocol->create(&replica);
+    return group;
+}
+
+enum cairn_status group_open(struct node *node, struct group **out, char *error,
+                             size_t error_size) {
+    struct group *group = group_new(node);
+    node->group = *out = group;
+    bool found = false;
+    enum cairn_status status = group_restore_newest(group, &found, error, error_size);
+    if (status == CAIRN_OK)
+        status = recover_log(group, error, error_size);
+    return status;
+}
+
+void group_start(struct group *group) {
+    struct node *node = group->node;
+    group->applied_fed = group->applied;
+    group_effects(group, group->protocol->start(group->replica, env_now(node->env),
+                                                node_wall_ms(node)));
+}
+
+static void held_free(struct held *held) {
+    list_remove(&held->list);
+    blob_unref(held->head);
+    for (size_t i = 0; i < held->count; i++)
+        entry_unref(&held->entries[i]);
+    cairn_free(held);
+}
+
+void group_close(struct group *group) {
+    requests_fail_all(group, CAIRN_SHUTDOWN, CAIRN_UNKNOWN_FATE);
+    group_reads_close(group);
+    while (group->waiters_count > 0)
+        waiter_pop(group, UINT64_MAX - 1);
+    group_snapshot_abandon(group);
+    group_install_abandon(group);
+    snapshot_send_stop_all(group);
+    snapshot_receive_stop(group);
+    LIST_EACH_SAFE(item, &group->held)
+        held_free(container_of(item, struct held, list));
+    group->protocol->destroy(group->replica);
+    stack_close(&group->stack);
+    hmap_free(&group->by_tag);
+    buf_free(&group->reply);
+    buf_free(&group->changes);
+    buf_free(&group->scratch);
+    cairn_free(group->waiters);
+    cairn_free(group->proposals);
+    cairn_free(group);
+}
+
+/* ---- the executor ---- */
+
+static void do_persist(struct group *group, const struct effect *effect) {
+    struct wal_write write = {
+        .group = group->id,
+        .seq = effect->persist.seq,
+        .hard = effect->persist.hard,
+        .reset = effect->persist.reset,
+        .reset_index = effect->persist.reset_base.index,
+        .reset_term = effect->persist.reset_base.term,
+        .reset_chain = effect->persist.reset_base.chain,
+        .truncate_from = effect->persist.truncate_from,
+        .entries = effect->persist.entries,
+        .count = effect->persist.count,
+        .repaired = effect->persist.repaired,
+    };
+    for (size_t i = 0; i < write.count; i++)
+        group->log_bytes += write.entries[i].encoded.len;
+    wal_write(group->node->wal, &write);
+}
+
+static void send_now(struct group *group, uint64_t to, enum effect_lane lane, struct bytes head,
+                     const struct entry *entries, size_t count) {
+    struct peer *peer = peer_find(group->node, to);
+    if (peer != NULL && peer->link != NULL)
+        link_send(peer->link, lane, FRAME_PROTOCOL, group->id, head, entries, count);
+}
+
+/* A message whose promise is not durable yet must not leave (invariant 2 of section D). */
+static void do_send(struct group *group, const struct effect *effect) {
+    if (effect->send.after <= group->persisted) {
+        send_now(group, effect->send.to, effect->send.lane, effect->send.head,
+                 effect->send.entries, effect->send.count);
+        return;
+    }
+    struct held *held =
+        cairn_alloc(sizeof *held + effect->send.count * sizeof *held->entries);
+    held->to = effect->send.to;
+    held->after = effect->send.after;
+    held->lane = effect->send.lane;
+    held->head = blob_from(effect->send.head);
+    held->count = effect->send.count;
+    for (size_t i = 0; i < held->count; i++)
+        held->entries[i] = entry_ref(&effect->send.entries[i]);
+    list_push(&group->held, &held->list);
+}
+
+static void release_held(struct group *group) {
+    LIST_EACH_SAFE(item, &group->held) {
+        struct held *held = container_of(item, struct held, list);
+        if (held->after > group->persisted)
+            continue;
+        send_now(group, held->to, held->lane, blob_view(held->head), held->entries, held->count);
+        held_free(held);
+    }
+}
+
+static void on_loaded(void *context, uint64_t tag, enum cairn_status status,
+                      const struct entry *entries, size_t count) {
+    struct group *group = context;
+    if (group->node->closing)
+        return;
+    struct event event = {.kind = EVENT_LOADED};
+    event.loaded.tag = tag;
+    event.loaded.status = status;
+    event.loaded.entries = entries;
+    event.loaded.count = count;
+    group_step(group, &event);
+}
+
+static const char *role_name(enum role role) {
+    static const char *const names[] = {"?", "follower", "pre-candidate", "candidate", "leader"};
+    return names[role];
+}
+
+static void do_role(struct group *group, const struct effect *effect) {
+    bool was_leader = group->role == ROLE_LEADER;
+    bool news = group->role != effect->role.role || group->leader != effect->role.leader;
+    group->role = effect->role.role;
+    group->term = effect->role.term;
+    group->leader = effect->role.leader;
+    group->write_retry_ns = group->read_retry_ns = 0;
+    if (group->role == ROLE_LEADER && !was_leader)
+        group->node->counted.counters.elections++;
+    if (was_leader && group->role != ROLE_LEADER)
+        snapshot_send_stop_all(group);
+    if (news)
+        node_log(group->node, 1, "%s in term %llu, leader %llu", role_name(group->role),
+                 (unsigned long long)group->term, (unsigned long long)group->leader);
+}
+
+static void do_config(struct group *group, const struct effect *effect) {
+    group->config = *effect->config.config;
+    peers_configure(group->node, &group->config);
+}
+
+static void do_effect(struct group *group, const struct effect *effect) {
+    switch (effect->kind) {
+    case EFFECT_PERSIST:
+        do_persist(group, effect);
+        break;
+    case EFFECT_SEND:
+        do_send(group, effect);
+        break;
+    case EFFECT_LOAD:
+        wal_load(group->node->wal, group->id, effect->load.first, effect->load.last,
+                 effect->load.bytes_max, effect->load.tag, on_loaded, group);
+        break;
+    case EFFECT_APPLY:
+        group_apply(group, effect->apply.entries, effect->apply.count);
+        break;
+    case EFFECT_OUTCOME:
+        group_outcome(group, effect);
+        break;
+    case EFFECT_READ_READY:
+        group_read_ready(group, effect->read_ready.tag, effect->read_ready.status,
+                         effect->read_ready.index);
+        break;
+    case EFFECT_SNAPSHOT_SEND:
+        snapshot_send_begin(group, effect->snapshot_send.to, effect->snapshot_send.index,
+                            effect->snapshot_send.term);
+        break;
+    case EFFECT_SNAPSHOT_ANSWER:
+        snapshot_receive_answer(group, effect->snapshot_answer.from,
+                                effect->snapshot_answer.accept);
+        break;
+    case EFFECT_SNAPSHOT_INSTALL:
+        group_install(group, &effect->snapshot_install.base);
+        break;
+    case EFFECT_ROLE:
+        do_role(group, effect);
+        break;
+    case EFFECT_CONFIG:
+        do_config(group, effect);
+        break;
+    case EFFECT_TRACE:
+        node_log(group->node, effect->trace.level, "%s", effect->trace.text);
+        break;
+    }
+}
+
+void group_effects(struct group *group, struct effects effects) {
+    for (size_t i = 0; i < effects.count; i++)
+        do_effect(group, &effects.items[i]);
+}
+
+/* What one turn may apply before the loop gets its chance: catching up must not starve clients. */
+#define TURN_APPLY_BYTES (4u << 20)
+
+static void stamp(struct group *group, struct event *event) {
+    event->now = env_now(group->node->env);
+    event->wall_ms = node_wall_ms(group->node);
+}
+
+void group_feed_applied(struct group *group) {
+    while (group->applied_fed < group->applied && group->turn_bytes < TURN_APPLY_BYTES) {
+        struct event applied = {.kind = EVENT_APPLIED};
+        applied.applied.index = group->applied_fed = group->applied;
+        stamp(group, &applied);
+        group_effects(group, group->protocol->step(group->replica, &applied));
+    }
+    if (group->applied_fed < group->applied)
+        env_wake(group->node->env);
+}
+
+void group_step(struct group *group, struct event *event) {
+    if (group->node->failed)
+        return;
+    stamp(group, event);
+    group_effects(group, group->protocol->step(group->replica, event));
+    group_feed_applied(group);
+}
+
+void group_persist_done(struct group *group, uint64_t seq, enum cairn_status status) {
+    if (group->node->closing)
+        return;
+    if (status != CAIRN_OK) {
+        struct event event = {.kind = EVENT_PERSIST_FAILED};
+        event.persisted.seq = seq;
+        event.persisted.status = status;
+        group->persist_failed = status;
+        group_step(group, &event);
+        if (status != CAIRN_NO_SPACE)
+            node_fail(group->node, status, "a log write failed; restart to go on from what is "
+                                           "really on the disk");
+        return;
+    }
+    group->persist_failed = CAIRN_OK;
+    if (seq > group->persisted)
+        group->persisted = seq;
+}
+
+/* Completions of one disk write arrive together; the protocol hears of the last. */
+void group_feed_persisted(struct group *group) {
+    if (group->persisted_fed == group->persisted)
+        return;
+    group->persisted_fed = group->persisted;
+    release_held(group);
+    struct event event = {.kind = EVENT_PERSISTED};
+    event.persisted.seq = group->persisted;
+    group_step(group, &event);
+}
+
+void group_message(struct group *group, struct link *link, struct blob *frame) {
+    struct event event = {.kind = EVENT_MESSAGE};
+    event.message.from = link->hello.node;
+    event.message.frame = frame;
+    event.message.body = blob_view(frame);
+    event.message.wire_version = link->wire_version;
+    group_step(group, &event);
+}
+
+void group_peer(struct group *group, enum event_kind kind, const struct link *link) {
+    struct event event = {.kind = kind};
+    event.peer.id = link->hello.node;
+    event.peer.incarnation = link->hello.incarnation;
+    event.peer.wire_version = link->wire_version;
+    group->write_retry_ns = group->read_retry_ns = 0;
+    group_step(group, &event);
+}

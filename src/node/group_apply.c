@@ -1,0 +1,52 @@
+/* Applying committed entries: each through the stack, its changes first, then its reply, then the
+ * reads that waited for just this index. */
+#include "node/node_internal.h"
+
+#include "base/assert.h"
+
+static void deliver_changes(struct group *group) {
+    const struct node_options *options = &group->node->options;
+    struct reader reader = reader_of(buf_view(&group->changes));
+    struct change change;
+    while (change_next(&reader, &change))
+        if (options->change != NULL)
+            options->change(options->context, &change);
+    buf_clear(&group->changes);
+}
+
+/* An entry of another term at that index took its place: the request was never executed, and may
+ * be placed anew if somebody still waits. */
+static void lost_its_place(struct group *group, struct request *request) {
+    if (list_empty(&request->aging))
+        request_finish(group, request, CAIRN_NOT_EXECUTED, bytes_of(NULL, 0));
+    else
+        request_again(group, request);
+}
+
+static void apply_one(struct group *group, const struct entry *entry) {
+    cairn_assert(entry->index == group->applied + 1);
+    buf_clear(&group->reply);
+    stack_apply(&group->stack, entry, &group->reply, &group->changes);
+    group->applied = entry->index;
+    group->turn_bytes += entry->encoded.len;
+    if (group->changes.len > 0)
+        deliver_changes(group);
+    struct request *request = waiter_pop(group, entry->index);
+    if (request == NULL)
+        return;
+    bool same = request->term == entry->term ||
+                group->node->options.mutant == MUTANT_WAITER_BY_INDEX;
+    if (same && entry->kind == ENTRY_COMMAND)
+        request_finish(group, request, CAIRN_OK, buf_view(&group->reply));
+    else
+        lost_its_place(group, request);
+}
+
+void group_apply(struct group *group, const struct entry *entries, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        apply_one(group, &entries[i]);
+        if (!list_empty(&group->read_waiting))
+            group_reads_applied(group, group->applied);
+    }
+    group->node->counted.counters.applied += count;
+}

@@ -1,0 +1,193 @@
+/* Reads: one question to the protocol for all that arrived in a turn, then answered from local
+ * state once it has been applied far enough. */
+#include "node/node_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#define READ_RETRY_NS 10000000ull
+#define LONG_READ_SLICE_NS 500000ull
+
+static void execute(struct group *group, struct request *request) {
+    struct node *node = group->node;
+    uint64_t time_ms =
+        group->protocol->time_ms(group->replica, env_now(node->env), node_wall_ms(node));
+    buf_clear(&group->reply);
+    enum cairn_status status =
+        group->stack.kind->read(group->stack.machine, time_ms, prng_next(&node->prng),
+                                bytes_of(request->command, request->len), &group->reply);
+    node->counted.counters.reads++;
+    if (status == CAIRN_DUE) {
+        list_remove(&request->queue);
+        list_push(&group->reads_due, &request->queue);
+    } else if (status == CAIRN_BUSY) {
+        struct long_read *read = cairn_alloc_zero(sizeof *read);
+        read->request = request;
+        read->task = group->stack.kind->read_begin(
+            group->stack.machine, time_ms, bytes_of(request->command, request->len));
+        list_remove(&request->queue);
+        list_push(&group->long_reads, &read->list);
+        list_remove(&request->aging); /* it is under way: it ends by itself */
+        env_wake(node->env);
+    } else {
+        request_finish(group, request, status, buf_view(&group->reply));
+    }
+}
+
+static void execute_all(struct group *group, struct list *requests) {
+    while (!list_empty(requests))
+        execute(group, container_of(list_first(requests), struct request, queue));
+}
+
+static struct read_batch *batch_new(uint64_t index) {
+    struct read_batch *batch = cairn_alloc_zero(sizeof *batch);
+    batch->index = index;
+    list_init(&batch->requests);
+    return batch;
+}
+
+static void batch_free(struct read_batch *batch) {
+    cairn_assert(list_empty(&batch->requests));
+    list_remove(&batch->list);
+    cairn_free(batch);
+}
+
+/* Executes the batch, or lets it wait for its index. */
+static void batch_ready(struct group *group, struct read_batch *batch) {
+    bool applied = group->applied >= batch->index && group->install == NULL;
+    if (applied || group->node->options.mutant == MUTANT_READ_NO_WAIT) {
+        execute_all(group, &batch->requests);
+        batch_free(batch);
+        return;
+    }
+    list_remove(&batch->list);
+    struct list *before = group->read_waiting.prev;
+    while (before != &group->read_waiting &&
+           container_of(before, struct read_batch, list)->index > batch->index)
+        before = before->prev;
+    list_push(before->next, &batch->list);
+}
+
+static uint64_t local_index(const struct request *request) {
+    if (request->client == NULL || request->client->consistency == NODE_STALE)
+        return 0;
+    return request->client->seen_index;
+}
+
+static bool is_local(const struct group *group, const struct request *request) {
+    return request->client != NULL && request->client->consistency != NODE_LINEARIZABLE;
+}
+
+void group_reads(struct group *group, uint64_t now) {
+    if (list_empty(&group->pending_reads) || now < group->read_retry_ns)
+        return;
+    struct read_batch *batch = batch_new(0);
+    LIST_EACH_SAFE(item, &group->pending_reads) {
+        struct request *request = container_of(item, struct request, queue);
+        request->state = REQUEST_READING;
+        list_remove(item);
+        if (is_local(group, request)) {
+            struct read_batch *alone = batch_new(local_index(request));
+            list_init(&alone->list);
+            list_push(&alone->requests, item);
+            batch_ready(group, alone);
+        } else {
+            list_push(&batch->requests, item);
+        }
+    }
+    list_push(&group->read_asked, &batch->list);
+    if (list_empty(&batch->requests)) {
+        batch_free(batch);
+        return;
+    }
+    batch->tag = ++group->next_tag;
+    struct event event = {.kind = EVENT_READ};
+    event.read.tag = batch->tag;
+    group_step(group, &event);
+}
+
+void group_read_ready(struct group *group, uint64_t tag, enum cairn_status status,
+                      uint64_t index) {
+    LIST_EACH(item, &group->read_asked) {
+        struct read_batch *batch = container_of(item, struct read_batch, list);
+        if (batch->tag != tag)
+            continue;
+        if (status == CAIRN_OK) {
+            batch->index = index;
+            batch_ready(group, batch);
+            return;
+        }
+        while (!list_empty(&batch->requests))
+            request_again(group,
+                          container_of(list_first(&batch->requests), struct request, queue));
+        batch_free(batch);
+        group->read_retry_ns = env_now(group->node->env) + READ_RETRY_NS;
+        return;
+    }
+}
+
+void group_reads_applied(struct group *group, uint64_t applied) {
+    if (group->install != NULL)
+        return;
+    while (!list_empty(&group->read_waiting)) {
+        struct read_batch *first =
+            container_of(list_first(&group->read_waiting), struct read_batch, list);
+        if (first->index > applied)
+            break;
+        execute_all(group, &first->requests);
+        batch_free(first);
+    }
+}
+
+/* Reads that met a key whose time was over: its expiry may be committed by now. */
+void group_reads_due(struct group *group) {
+    if (group->install != NULL)
+        return;
+    struct list again;
+    list_init(&again);
+    while (!list_empty(&group->reads_due)) {
+        struct list *item = list_first(&group->reads_due);
+        list_remove(item);
+        list_push(&again, item);
+    }
+    execute_all(group, &again);
+}
+
+void group_long_reads(struct group *group) {
+    if (list_empty(&group->long_reads))
+        return;
+    struct long_read *read =
+        container_of(list_first(&group->long_reads), struct long_read, list);
+    const struct machine_kind *kind = group->stack.kind;
+    buf_clear(&group->reply);
+    list_remove(&read->list);
+    if (kind->read_step(group->stack.machine, read->task, LONG_READ_SLICE_NS, &group->reply)) {
+        kind->read_end(group->stack.machine, read->task);
+        request_finish(group, read->request, CAIRN_OK, buf_view(&group->reply));
+        cairn_free(read);
+    } else {
+        list_push(&group->long_reads, &read->list); /* round robin */
+    }
+    if (!list_empty(&group->long_reads))
+        env_wake(group->node->env);
+}
+
+void group_reads_close(struct group *group) {
+    LIST_EACH_SAFE(item, &group->long_reads) {
+        struct long_read *read = container_of(item, struct long_read, list);
+        group->stack.kind->read_end(group->stack.machine, read->task);
+        list_remove(&read->list);
+        request_finish(group, read->request, CAIRN_NO_QUORUM, bytes_of(NULL, 0));
+        cairn_free(read);
+    }
+    struct list *lists[] = {&group->read_asked, &group->read_waiting};
+    for (int i = 0; i < 2; i++)
+        LIST_EACH_SAFE(waiting, lists[i]) {
+            struct read_batch *batch = container_of(waiting, struct read_batch, list);
+            while (!list_empty(&batch->requests))
+                request_finish(group,
+                               container_of(list_first(&batch->requests), struct request, queue),
+                               CAIRN_NO_QUORUM, bytes_of(NULL, 0));
+            batch_free(batch);
+        }
+}

@@ -1,0 +1,208 @@
+/* The life of requests: made, queued, answered or timed out. */
+#include "node/node_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <string.h>
+
+/* A new member must first catch up. */
+#define OPERATION_PATIENCE_NS 60000000000ull
+
+/* The oldest deadline first. Almost all have the same patience, so the walk is short. */
+static void let_age(struct group *group, struct request *request) {
+    uint64_t patience_ns = request->kind == REQUEST_OPERATE
+                               ? OPERATION_PATIENCE_NS
+                               : group->node->options.request_timeout_ns;
+    request->deadline_ns = env_now(group->node->env) + patience_ns;
+    struct list *before = group->aging.prev;
+    while (before != &group->aging &&
+           container_of(before, struct request, aging)->deadline_ns > request->deadline_ns)
+        before = before->prev;
+    list_push(before->next, &request->aging);
+}
+
+struct request *request_new(struct group *group, struct node_client *client,
+                            enum request_kind kind, struct bytes command, node_done *done,
+                            void *context) {
+    struct request *request = cairn_alloc(sizeof *request + command.len);
+    *request = (struct request){.client = client,
+                                .done = done,
+                                .context = context,
+                                .kind = kind,
+                                .state = REQUEST_PENDING,
+                                .order = ++group->next_order,
+                                .len = (uint32_t)command.len};
+    if (command.len)
+        memcpy(request->command, command.data, command.len);
+    list_init(&request->queue);
+    list_init(&request->owned);
+    let_age(group, request);
+    if (client != NULL) {
+        list_push(&client->requests, &request->owned);
+        client->writes_inflight += kind == REQUEST_WRITE;
+        client->reads_inflight += kind == REQUEST_READ;
+    }
+    struct list *queue = kind == REQUEST_WRITE  ? &group->pending_writes
+                         : kind == REQUEST_READ ? &group->pending_reads
+                                                : &group->operations;
+    list_push(queue, &request->queue);
+    group->request_count++;
+    return request;
+}
+
+static bool tag_matches(const struct hnode *node, const void *key) {
+    return container_of(node, struct request, by_tag)->tag == *(const uint64_t *)key;
+}
+
+struct request *request_by_tag(struct group *group, uint64_t tag) {
+    struct hnode *node = hmap_find(&group->by_tag, hash_u64(tag), tag_matches, &tag);
+    return node == NULL ? NULL : container_of(node, struct request, by_tag);
+}
+
+static void untag(struct group *group, struct request *request) {
+    if (request->tag != 0)
+        hmap_remove(&group->by_tag, &request->by_tag);
+    request->tag = 0;
+}
+
+/* Nobody is told anything any more; the request itself may have to live on. */
+static void detach(struct request *request) {
+    struct node_client *client = request->client;
+    if (client != NULL) {
+        client->writes_inflight -= request->kind == REQUEST_WRITE;
+        client->reads_inflight -= request->kind == REQUEST_READ;
+        list_remove(&request->owned);
+    }
+    request->client = NULL;
+    request->done = NULL;
+}
+
+static void answer(struct group *group, struct request *request, enum cairn_status status,
+                   struct bytes reply) {
+    node_done *done = request->done;
+    struct node_client *client = request->client;
+    if (client != NULL && status == CAIRN_OK && client->seen_index < group->applied)
+        client->seen_index = group->applied;
+    detach(request);
+    list_remove(&request->aging);
+    struct node_status *counted = &group->node->counted;
+    counted->counters.executed += status == CAIRN_OK;
+    counted->counters.unknown += status == CAIRN_UNKNOWN_FATE;
+    counted->counters.refused += status != CAIRN_OK && status != CAIRN_UNKNOWN_FATE;
+    if (done != NULL)
+        done(request->context, status, reply);
+}
+
+void request_finish(struct group *group, struct request *request, enum cairn_status status,
+                    struct bytes reply) {
+    untag(group, request);
+    list_remove(&request->queue);
+    answer(group, request, status, reply);
+    group->request_count--;
+    cairn_free(request);
+}
+
+void request_again(struct group *group, struct request *request) {
+    struct list *queue = request->kind == REQUEST_WRITE  ? &group->pending_writes
+                         : request->kind == REQUEST_READ ? &group->pending_reads
+                                                         : &group->operations;
+    untag(group, request);
+    list_remove(&request->queue);
+    request->state = REQUEST_PENDING;
+    struct list *before = queue->prev; /* mostly it belongs near the front or the very end */
+    while (before != queue && container_of(before, struct request, queue)->order > request->order)
+        before = before->prev;
+    list_push(before->next, &request->queue);
+}
+
+/* What an unanswered request's end means to whoever waits. */
+static enum cairn_status fate(const struct group *group, const struct request *request) {
+    if (request->kind == REQUEST_READ)
+        return group->leader == 0 || request->state == REQUEST_PENDING ? CAIRN_NO_QUORUM
+                                                                       : CAIRN_TIMEOUT;
+    if (request->state == REQUEST_PENDING)
+        return CAIRN_NO_QUORUM;
+    return CAIRN_UNKNOWN_FATE;
+}
+
+/* A placed request stays in the ring of waiters until its index is applied; whoever waits is told
+ * now. */
+static void give_up(struct group *group, struct request *request, enum cairn_status status) {
+    if (request->state == REQUEST_PLACED)
+        answer(group, request, status, bytes_of(NULL, 0));
+    else
+        request_finish(group, request, status, bytes_of(NULL, 0));
+}
+
+void requests_expire(struct group *group, uint64_t now) {
+    while (!list_empty(&group->aging)) {
+        struct request *oldest = container_of(list_first(&group->aging), struct request, aging);
+        if (oldest->deadline_ns > now)
+            break;
+        give_up(group, oldest, fate(group, oldest));
+    }
+}
+
+void requests_fail_all(struct group *group, enum cairn_status pending,
+                       enum cairn_status placed) {
+    while (!list_empty(&group->aging)) {
+        struct request *oldest = container_of(list_first(&group->aging), struct request, aging);
+        bool harmless = oldest->state == REQUEST_PENDING || oldest->kind == REQUEST_READ;
+        give_up(group, oldest, harmless ? pending : placed);
+    }
+}
+
+/* ---- the ring of placed requests ---- */
+
+static struct request **waiter_at(struct group *group, size_t n) {
+    return &group->waiters[(group->waiters_head + n) & (group->waiters_cap - 1)];
+}
+
+static void grow(struct group *group) {
+    size_t cap = group->waiters_cap ? group->waiters_cap * 2 : 256;
+    struct request **ring = cairn_alloc(cap * sizeof(struct request *));
+    for (size_t i = 0; i < group->waiters_count; i++)
+        ring[i] = *waiter_at(group, i);
+    cairn_free(group->waiters);
+    group->waiters = ring;
+    group->waiters_cap = cap;
+    group->waiters_head = 0;
+}
+
+/* Placed in an earlier term at or above this index, and so overwritten by now: never executed. */
+static void drop_overwritten(struct group *group, uint64_t index) {
+    while (group->waiters_count > 0) {
+        struct request *last = *waiter_at(group, group->waiters_count - 1);
+        if (last->index < index)
+            break;
+        group->waiters_count--;
+        if (list_empty(&last->aging))
+            request_finish(group, last, CAIRN_NOT_EXECUTED, bytes_of(NULL, 0));
+        else
+            request_again(group, last);
+    }
+}
+
+void waiter_push(struct group *group, struct request *request) {
+    drop_overwritten(group, request->index);
+    if (group->waiters_count == group->waiters_cap)
+        grow(group);
+    list_remove(&request->queue);
+    request->state = REQUEST_PLACED;
+    *waiter_at(group, group->waiters_count++) = request;
+}
+
+struct request *waiter_pop(struct group *group, uint64_t index) {
+    while (group->waiters_count > 0) {
+        struct request *first = *waiter_at(group, 0);
+        if (first->index > index)
+            return NULL;
+        group->waiters_head = (group->waiters_head + 1) & (group->waiters_cap - 1);
+        group->waiters_count--;
+        if (first->index == index)
+            return first;
+        request_finish(group, first, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));
+    }
+    return NULL;
+}

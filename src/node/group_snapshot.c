@@ -1,0 +1,152 @@
+/* Taking a snapshot: a frozen version of the stack is written out in slices on the bulk queue while
+ * applying goes on; only then may the log be trimmed. */
+#include "node/node_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <stdio.h>
+
+#define SLICE_CHUNKS 4u /* per background job, so that log reads get their turn between */
+#define RETRY_NS 5000000000ull
+#define SNAPSHOTS_KEPT 1u
+
+struct snapshot_job {
+    struct env_work work;
+    struct group *group;
+    struct snapshot_writer *writer;
+    struct stack_snapshot *stack;
+    struct snapshot_meta meta;
+    struct log_base base;
+    struct buf state;
+    struct buf chunk;
+    char folder[544];
+    uint64_t size;
+    bool written; /* every chunk is; the next job finishes the file */
+    bool finished;
+    enum cairn_status status;
+};
+
+void group_snapshot_folder(const struct group *group, char *out, size_t size) {
+    snprintf(out, size, "%s/snapshots", group->node->options.folder);
+}
+
+bool group_snapshot_wanted(const struct group *group, uint64_t now) {
+    return group->snapshot == NULL && group->install == NULL && !group->node->stopping &&
+           group->log_bytes > group->node->options.snapshot_log_bytes &&
+           group->applied > group->snapshot_index && now >= group->snapshot_retry_ns;
+}
+
+static void free_job(struct snapshot_job *job) {
+    stack_snapshot_end(&job->group->stack, job->stack);
+    buf_free(&job->state);
+    buf_free(&job->chunk);
+    job->group->snapshot = NULL;
+    cairn_free(job);
+}
+
+/* Beside the loop: touches nothing but the job. */
+static void write_slice(struct env_work *work) {
+    struct snapshot_job *job = container_of(work, struct snapshot_job, work);
+    struct env *env = job->group->node->env;
+    if (job->writer == NULL) {
+        job->status = snapshot_writer_open(env, job->folder, &job->meta, &job->writer);
+        if (job->status != CAIRN_OK)
+            return;
+    }
+    if (job->written) {
+        job->status = snapshot_writer_finish(job->writer, &job->size);
+        job->writer = NULL;
+        job->finished = true;
+        if (job->status == CAIRN_OK)
+            snapshot_remove_old(env, job->folder, job->meta.group, SNAPSHOTS_KEPT);
+        return;
+    }
+    for (unsigned i = 0; i < SLICE_CHUNKS && job->status == CAIRN_OK && !job->written; i++) {
+        uint32_t section, version;
+        buf_clear(&job->chunk);
+        if (!stack_snapshot_next(job->stack, SNAPSHOT_CHUNK_BYTES, &job->chunk, &section, &version))
+            job->written = true;
+        else
+            job->status =
+                snapshot_writer_chunk(job->writer, section, version, buf_view(&job->chunk));
+    }
+}
+
+/* What stays in the log for peers that lag: a few entries below the snapshot. */
+static uint64_t trim_below(const struct group *group, uint64_t index) {
+    uint64_t trailing = group->node->options.snapshot_trailing;
+    return index > trailing ? index - trailing : 0;
+}
+
+static void complete(struct group *group, struct snapshot_job *job) {
+    group->snapshot_index = job->base.index;
+    group->node->counted.counters.snapshots_taken++;
+    node_log(group->node, 1, "snapshot at index %llu written, %llu bytes",
+             (unsigned long long)job->base.index, (unsigned long long)job->size);
+    struct event event = {.kind = EVENT_COMPACTED};
+    event.compacted.base = job->base;
+    event.compacted.trim = trim_below(group, job->base.index);
+    group_step(group, &event);
+    struct replica_status status;
+    group->protocol->status(group->replica, &status);
+    if (status.first_index > 0)
+        wal_release(group->node->wal, group->id, status.first_index - 1);
+}
+
+static void slice_done(struct env_work *work) {
+    struct snapshot_job *job = container_of(work, struct snapshot_job, work);
+    struct group *group = job->group;
+    group->node->works--;
+    bool abandoned = group->install != NULL && job->base.index < group->applied;
+    if (job->status == CAIRN_OK && !job->finished && !group->node->closing && !abandoned) {
+        group->node->works++;
+        env_work(group->node->env, ENV_QUEUE_BULK, &job->work);
+        return;
+    }
+    if (job->writer != NULL)
+        snapshot_writer_abort(job->writer);
+    if (job->finished && job->status == CAIRN_OK) {
+        complete(group, job);
+    } else if (job->status != CAIRN_OK) {
+        node_log(group->node, 2, "snapshot at index %llu failed: %s",
+                 (unsigned long long)job->base.index, cairn_status_text(job->status));
+        group->snapshot_retry_ns = env_now(group->node->env) + RETRY_NS;
+    }
+    free_job(job);
+    snapshot_send_ready(group);
+}
+
+void group_snapshot_begin(struct group *group) {
+    if (group->snapshot != NULL || group->applied_fed != group->applied)
+        return;
+    struct snapshot_job *job = cairn_alloc_zero(sizeof *job);
+    job->group = group;
+    job->work = (struct env_work){.run = write_slice, .done = slice_done};
+    group->protocol->snapshot_base(group->replica, &job->base, &job->state);
+    cairn_assert(job->base.index == group->applied);
+    job->meta = (struct snapshot_meta){.group = group->id,
+                                       .index = job->base.index,
+                                       .term = job->base.term,
+                                       .chain = job->base.chain,
+                                       .order = job->base.order,
+                                       .time_ms = job->base.time_ms,
+                                       .digest = stack_digest(&group->stack),
+                                       .protocol = job->base.state};
+    group_snapshot_folder(group, job->folder, sizeof job->folder);
+    job->stack = stack_snapshot_begin(&group->stack);
+    group->snapshot = job;
+    group->log_bytes = 0;
+    group->node->works++;
+    env_work(group->node->env, ENV_QUEUE_BULK, &job->work);
+}
+
+/* The node closes: no job runs any more. */
+void group_snapshot_abandon(struct group *group) {
+    struct snapshot_job *job = group->snapshot;
+    if (job == NULL)
+        return;
+    if (job->writer != NULL)
+        snapshot_writer_abort(job->writer);
+    free_job(job);
+}

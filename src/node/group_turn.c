@@ -1,0 +1,52 @@
+/* What a turn does, in order: what became durable; time; reads before writes (a client's read must
+ * not see its later write); then what the leader proposes itself, and housekeeping. */
+#include "node/node_internal.h"
+
+#define TIDY_BUDGET 256u
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+uint64_t group_deadline(const struct group *group) {
+    uint64_t deadline = group->protocol->deadline(group->replica);
+    deadline = earlier(deadline, group->due_at_ns);
+    if (!list_empty(&group->aging))
+        deadline = earlier(
+            deadline, container_of(group->aging.next, struct request, aging)->deadline_ns);
+    if (!list_empty(&group->pending_writes) || !list_empty(&group->operations))
+        if (group->write_retry_ns != 0)
+            deadline = earlier(deadline, group->write_retry_ns);
+    if (!list_empty(&group->pending_reads) && group->read_retry_ns != 0)
+        deadline = earlier(deadline, group->read_retry_ns);
+    return deadline;
+}
+
+static void tick(struct group *group, uint64_t now) {
+    if (group->protocol->deadline(group->replica) > now)
+        return;
+    struct event event = {.kind = EVENT_TICK};
+    group_step(group, &event);
+}
+
+void group_turn(struct group *group, uint64_t now) {
+    uint64_t applied_before = group->applied_turn;
+    group->turn_bytes = 0;
+    group_feed_persisted(group);
+    group_feed_applied(group);
+    tick(group, now);
+    group_reads(group, now);
+    if (group->applied != applied_before || group->role == ROLE_LEADER)
+        group_reads_due(group);
+    group_propose_due(group, now);
+    group_propose_version(group);
+    group_operations(group, now);
+    group_propose(group, now);
+    requests_expire(group, now);
+    group_long_reads(group);
+    if (group_snapshot_wanted(group, now))
+        group_snapshot_begin(group);
+    if (stack_tidy(&group->stack, TIDY_BUDGET))
+        env_wake(group->node->env);
+    group->applied_turn = group->applied;
+}

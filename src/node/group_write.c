@@ -1,0 +1,89 @@
+/* Proposing: what the leader places in the log, for clients and for time itself. */
+#include "node/node_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#define PROPOSALS_MAX 4096u
+#define REFUSED_RETRY_NS 5000000ull
+
+/* A client's write must not overtake its own reads that still wait. */
+static bool held_back(const struct request *request) {
+    return request->client != NULL && request->client->reads_inflight > 0;
+}
+
+static size_t gather(struct group *group) {
+    size_t count = 0;
+    LIST_EACH(item, &group->pending_writes) {
+        struct request *request = container_of(item, struct request, queue);
+        if (held_back(request))
+            continue;
+        if (count == PROPOSALS_MAX) {
+            env_wake(group->node->env);
+            break;
+        }
+        if (count == group->proposals_cap) {
+            group->proposals_cap = group->proposals_cap ? group->proposals_cap * 2 : 64;
+            group->proposals = cairn_realloc(group->proposals,
+                                             group->proposals_cap * sizeof *group->proposals);
+        }
+        group->proposals[count++] = (struct proposal){
+            .tag = (uint64_t)(uintptr_t)request,
+            .command = bytes_of(request->command, request->len)};
+    }
+    return count;
+}
+
+static void forward_pending(struct group *group) {
+    struct list sendable;
+    list_init(&sendable);
+    LIST_EACH_SAFE(item, &group->pending_writes) {
+        if (held_back(container_of(item, struct request, queue)))
+            continue;
+        list_remove(item);
+        list_push(&sendable, item);
+    }
+    forward_requests(group, &sendable);
+    LIST_EACH_SAFE(left, &sendable) /* no link to the leader: they wait on */
+        request_again(group, container_of(left, struct request, queue));
+}
+
+void group_propose(struct group *group, uint64_t now) {
+    if (list_empty(&group->pending_writes) || now < group->write_retry_ns)
+        return;
+    if (group->role != ROLE_LEADER) {
+        if (group->leader != 0)
+            forward_pending(group);
+        return;
+    }
+    size_t count = gather(group);
+    if (count == 0)
+        return;
+    struct event event = {.kind = EVENT_PROPOSE};
+    event.propose.items = group->proposals;
+    event.propose.count = count;
+    group_step(group, &event);
+}
+
+void group_outcome(struct group *group, const struct effect *effect) {
+    /* Configuration changes and transfers are named by a tag of ours, proposals by address. */
+    struct request *request = request_by_tag(group, effect->outcome.tag);
+    if (request != NULL) {
+        operation_outcome(group, request, effect->outcome.status);
+        return;
+    }
+    request = (struct request *)(uintptr_t)effect->outcome.tag;
+    cairn_assert(request->kind == REQUEST_WRITE && request->state == REQUEST_PENDING);
+    switch (effect->outcome.status) {
+    case CAIRN_OK:
+        request->index = effect->outcome.index;
+        request->term = effect->outcome.term;
+        waiter_push(group, request);
+        break;
+    case CAIRN_NOT_LEADER:
+        group->write_retry_ns = env_now(group->node->env) + REFUSED_RETRY_NS;
+        break;
+    default:
+        request_finish(group, request, effect->outcome.status, bytes_of(NULL, 0));
+    }
+}

@@ -1,0 +1,295 @@
+/* One connection to a peer: its states, its hello, and frames coming in. */
+#include "node/node_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <string.h>
+
+static const struct env_stream_events link_events;
+
+static struct link *link_new(struct node *node, enum link_state state) {
+    struct link *link = cairn_alloc_zero(sizeof *link);
+    link->stream.events = &link_events;
+    link->node = node;
+    link->state = state;
+    link->since_ns = link->heard_ns = env_now(node->env);
+    list_init(&link->bulk);
+    list_push(&node->links, &link->list);
+    return link;
+}
+
+static void link_free(struct link *link) {
+    list_remove(&link->list);
+    link_discard_bulk(link);
+    for (int lane = 0; lane < 2; lane++)
+        blob_unref(link->assembly[lane].blob);
+    buf_free(&link->in);
+    buf_free(&link->control);
+    buf_free(&link->replies);
+    cairn_free(link);
+}
+
+void link_drop(struct link *link, const char *why) {
+    if (link->state == LINK_CLOSING)
+        return;
+    node_log(link->node, link->state == LINK_UP ? 1 : 0, "link to node %llu dropped: %s",
+             (unsigned long long)(link->peer ? link->peer->id : link->hello.node), why);
+    peer_lose_link(link);
+    link->state = LINK_CLOSING;
+    env_close(link->node->env, &link->stream);
+}
+
+void link_greet(struct link *link) {
+    struct node *node = link->node;
+    if (link->state != LINK_HELLO || link->frames_out > 0)
+        return;
+    struct hello hello = {
+        .wire_min = WIRE_VERSION_MIN,
+        .wire_max = node->options.wire_version_max,
+        .cluster = node->options.identity.cluster,
+        .epoch = node->options.identity.epoch,
+        .node = node->options.identity.node,
+        .incarnation = node->options.identity.incarnation,
+        .boot = node->boot,
+        .expected = link->dialled && link->peer ? link->peer->id : 0,
+    };
+    memcpy(hello.address, node->options.peer_address, sizeof hello.address);
+    struct buf body = {0};
+    hello_encode(&body, &hello);
+    link_send(link, LANE_CONTROL, FRAME_HELLO, 0, buf_view(&body), NULL, 0);
+    buf_free(&body);
+    link_flush(link);
+}
+
+/* Who may not talk to us, and why; NULL: welcome. */
+static const char *hello_refusal(const struct link *link, const struct hello *hello) {
+    const struct node_options *options = &link->node->options;
+    if (hello->cluster != options->identity.cluster)
+        return "it belongs to another cluster";
+    if (hello->epoch != options->identity.epoch)
+        return "it missed, or is ahead of, a quorum-loss repair (another cluster epoch)";
+    if (hello->node == options->identity.node)
+        return "it claims to be this very node";
+    if (hello->expected != 0 && hello->expected != options->identity.node)
+        return "it wanted to reach another node";
+    if (link->dialled && link->peer && link->peer->id != hello->node)
+        return "it is not the node that was expected at this address";
+    if (hello->wire_min > options->wire_version_max || hello->wire_max < WIRE_VERSION_MIN)
+        return "no common wire version";
+    const struct link *live = peer_find(link->node, hello->node)
+                                  ? peer_find(link->node, hello->node)->link
+                                  : NULL;
+    const struct member *member = config_member(&link->node->group->config, hello->node);
+    if (live != NULL && member != NULL && member->incarnation != 0 &&
+        member->incarnation == live->hello.incarnation &&
+        hello->incarnation != live->hello.incarnation)
+        return "a live node with that id and the right data is connected (impostor)";
+    return NULL;
+}
+
+static void take_hello(struct link *link, struct bytes body) {
+    struct node *node = link->node;
+    struct hello hello;
+    if (link->state != LINK_HELLO || hello_decode(body, &hello) != CAIRN_OK) {
+        node->counted.counters.frames_bad++;
+        link_drop(link, "malformed or repeated hello");
+        return;
+    }
+    const char *refusal = hello_refusal(link, &hello);
+    if (refusal != NULL) {
+        node->counted.counters.links_refused++;
+        node_log(node, 2, "refused a connection from node %llu: %s",
+                 (unsigned long long)hello.node, refusal);
+        link_drop(link, refusal);
+        return;
+    }
+    link->hello = hello;
+    link->wire_version = hello.wire_max < node->options.wire_version_max
+                             ? hello.wire_max
+                             : node->options.wire_version_max;
+    if (!peer_take_link(link))
+        return;
+    link->state = LINK_UP;
+    link->since_ns = env_now(node->env);
+    node_log(node, 0, "link to node %llu is up, wire version %u", (unsigned long long)hello.node,
+             link->wire_version);
+    group_peer(node->group, EVENT_PEER_UP, link);
+}
+
+static void take_message(struct link *link, enum frame_type type, struct blob *message) {
+    struct group *group = link->node->group;
+    struct bytes body = blob_view(message);
+    switch (type) {
+    case FRAME_PROTOCOL:
+        group_message(group, link, message);
+        break;
+    case FRAME_FORWARD:
+        forward_receive(group, link, body);
+        break;
+    case FRAME_FORWARD_REPLY:
+        forward_receive_reply(group, link, body);
+        break;
+    case FRAME_SNAPSHOT_OFFER:
+        snapshot_receive_offer(group, link, body);
+        break;
+    case FRAME_SNAPSHOT_ANSWER:
+        snapshot_send_answer(group, link, body);
+        break;
+    case FRAME_SNAPSHOT_CHUNK:
+        snapshot_receive_chunk(group, link, message);
+        break;
+    case FRAME_SNAPSHOT_ACK:
+        snapshot_send_ack(group, link, body);
+        break;
+    case FRAME_HELLO:
+    case FRAME_PING:
+    case FRAME_TYPE_COUNT:
+        break;
+    }
+}
+
+/* Puts a frame's payload to its message; hands the message on when it is whole. */
+static void take_frame(struct link *link, const struct frame_head *head, struct bytes payload) {
+    if (head->type == FRAME_HELLO) {
+        take_hello(link, payload);
+        return;
+    }
+    if (link->state != LINK_UP || (head->type != FRAME_PING && head->group != NODE_GROUP)) {
+        link_drop(link, "a frame that has no place here");
+        return;
+    }
+    if (head->type == FRAME_PING)
+        return;
+    struct assembly *assembly = &link->assembly[head->lane];
+    if (assembly->blob == NULL) {
+        assembly->blob = blob_new(head->message_len);
+        assembly->filled = 0;
+        assembly->type = head->type;
+    }
+    if (assembly->type != head->type || assembly->blob->len != head->message_len ||
+        payload.len > head->message_len - assembly->filled) {
+        link_drop(link, "frames of a message do not fit together");
+        return;
+    }
+    if (payload.len)
+        memcpy(assembly->blob->data + assembly->filled, payload.data, payload.len);
+    assembly->filled += (uint32_t)payload.len;
+    if (assembly->filled == head->message_len) {
+        struct blob *message = assembly->blob;
+        assembly->blob = NULL;
+        take_message(link, head->type, message);
+        blob_unref(message);
+    }
+}
+
+/* Takes one frame from the front; how many bytes it had, 0: it is not whole yet or the link ended. */
+static size_t take_front(struct link *link, struct bytes bytes) {
+    struct frame_head head;
+    if (bytes.len < FRAME_HEAD_BYTES)
+        return 0;
+    enum cairn_status status = frame_decode_head(bytes.data, &head);
+    size_t size = FRAME_HEAD_BYTES + head.payload_len;
+    if (status == CAIRN_OK && bytes.len < size)
+        return 0;
+    struct bytes payload = bytes_of(bytes.data + FRAME_HEAD_BYTES, head.payload_len);
+    if (status != CAIRN_OK || !frame_verify(bytes.data, link->frames_in, payload)) {
+        link->node->counted.counters.frames_bad++;
+        link_drop(link, "a damaged frame");
+        return 0;
+    }
+    link->frames_in++;
+    take_frame(link, &head, payload);
+    return size;
+}
+
+void link_input(struct link *link, struct bytes bytes) {
+    link->heard_ns = env_now(link->node->env);
+    if (link->in.len > 0) {
+        buf_bytes(&link->in, bytes);
+        bytes = buf_view(&link->in);
+    }
+    size_t taken = 0;
+    while (link->state != LINK_CLOSING) {
+        size_t size = take_front(link, bytes_of(bytes.data + taken, bytes.len - taken));
+        if (size == 0)
+            break;
+        taken += size;
+    }
+    if (link->in.len > 0) {
+        buf_consume(&link->in, taken);
+        if (link->in.len == 0 && link->in.cap > FRAME_PAYLOAD_MAX)
+            buf_free(&link->in);
+    } else if (link->state != LINK_CLOSING) {
+        buf_append(&link->in, bytes.data + taken, bytes.len - taken);
+    }
+}
+
+static void on_open(struct env_stream *stream) {
+    struct link *link = container_of(stream, struct link, stream);
+    if (link->state != LINK_CONNECTING)
+        return;
+    link->state = LINK_HELLO;
+    link->since_ns = env_now(link->node->env);
+    link_greet(link);
+}
+
+static void on_data(struct env_stream *stream, struct bytes bytes) {
+    struct link *link = container_of(stream, struct link, stream);
+    if (link->state != LINK_CLOSING)
+        link_input(link, bytes);
+}
+
+static void on_drain(struct env_stream *stream) {
+    struct link *link = container_of(stream, struct link, stream);
+    if (link->state != LINK_CLOSING)
+        link_flush(link);
+}
+
+static void on_close(struct env_stream *stream, enum cairn_status why) {
+    struct link *link = container_of(stream, struct link, stream);
+    if (!link->node->closing)
+        link_drop(link, cairn_status_text(why));
+    link_free(link);
+}
+
+static const struct env_stream_events link_events = {
+    .open = on_open, .data = on_data, .drain = on_drain, .close = on_close};
+
+struct link *link_dial(struct node *node, struct peer *peer) {
+    struct link *link = link_new(node, LINK_CONNECTING);
+    link->dialled = true;
+    link->peer = peer;
+    env_connect(node->env, peer->address, &link->stream);
+    return link;
+}
+
+static struct env_stream *on_accept(struct env_listener *listener, const char *peer_address) {
+    struct node *node = container_of(listener, struct node, listener);
+    size_t unknown = 0;
+    LIST_EACH(item, &node->links) {
+        const struct link *link = container_of(item, struct link, list);
+        unknown += !link->dialled && link->state == LINK_HELLO;
+    }
+    if (node->closing || unknown >= PEERS_MAX) /* strangers that never say hello */
+        return NULL;
+    /* The stream is usable only once the env has it: the hello leaves at the turn's end. */
+    return &link_new(node, LINK_HELLO)->stream;
+}
+
+enum cairn_status peers_open(struct node *node) {
+    list_init(&node->links);
+    node->listener.accept = on_accept;
+    enum cairn_status status = env_listen(node->env, node->options.peer_address, &node->listener);
+    node->listening = status == CAIRN_OK;
+    return status;
+}
+
+void peers_close(struct node *node) {
+    if (node->listening)
+        env_listener_close(node->env, &node->listener);
+    LIST_EACH_SAFE(item, &node->links) {
+        struct link *link = container_of(item, struct link, list);
+        link_free(link);
+    }
+}

@@ -1,0 +1,333 @@
+/* Opening, turning, stopping and closing a node; its clients. */
+#include "node/node_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "node/registry.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MS 1000000ull
+
+void node_options_default(struct node_options *options) {
+    *options = (struct node_options){
+        .protocol = "raft",
+        .machine = "kv",
+        .wire_version_max = WIRE_VERSION_MAX,
+        .election_timeout_min_ns = 150 * MS,
+        .election_timeout_max_ns = 300 * MS,
+        .heartbeat_ns = 40 * MS,
+        .disk_stall_ns = 200 * MS,
+        .request_timeout_ns = 3000 * MS,
+        .clock_drift_ppm = 1000,
+        .lease_reads = true,
+        .consistency = NODE_LINEARIZABLE,
+        .command_bytes_max = 72u << 20,
+        .value_bytes_max = 64u << 20,
+        .work_max = 20000000,
+        .append_bytes_max = 1u << 20,
+        .inflight_max = 256,
+        .inflight_bytes_max = 16u << 20,
+        .uncommitted_bytes_max = 256u << 20,
+        .window_bytes_max = 4u << 20,
+        .apply_bytes_max = 1u << 20,
+        .requests_max = 100000,
+        .wal_segment_bytes = 32u << 20,
+        .wal_batch_bytes_max = 2u << 20,
+        .snapshot_log_bytes = 256u << 20,
+        .snapshot_trailing = 10000,
+        .session_window = 128,
+    };
+}
+
+enum cairn_status node_options_check(const struct node_options *options, char *error,
+                                     size_t error_size) {
+    const char *problem = NULL;
+    if (registry_protocol(options->protocol) == NULL)
+        problem = "no such protocol (there is: raft)";
+    else if (registry_machine(options->machine) == NULL)
+        problem = "no such machine (there is: kv)";
+    else if (options->identity.node == 0)
+        problem = "a node's id must be above 0";
+    else if (options->election_timeout_min_ns < 2 * options->heartbeat_ns)
+        problem = "the least election timeout must be at least twice the heartbeat interval";
+    else if (options->election_timeout_max_ns <= options->election_timeout_min_ns)
+        problem = "the greatest election timeout must be above the least one";
+    else if (options->clock_drift_ppm > 100000)
+        problem = "a clock drift above 100,000 ppm (10 %) leaves nothing of a lease";
+    else if (options->command_bytes_max + 4096 > FRAME_MESSAGE_MAX)
+        problem = "commands can't be that large";
+    else if (options->value_bytes_max > options->command_bytes_max)
+        problem = "the largest command must hold the largest value";
+    else if (options->wire_version_max < WIRE_VERSION_MIN ||
+             options->wire_version_max > WIRE_VERSION_MAX)
+        problem = "this build does not speak that wire version";
+    else if (options->session_window == 0 || options->inflight_max == 0)
+        problem = "a window must be at least 1";
+    if (problem == NULL)
+        return CAIRN_OK;
+    snprintf(error, error_size, "%s", problem);
+    return CAIRN_INVALID;
+}
+
+void node_log(struct node *node, int level, const char *format, ...) {
+    if (node->options.log == NULL)
+        return;
+    char text[512];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    node->options.log(node->options.context, level, text);
+}
+
+void node_fail(struct node *node, enum cairn_status status, const char *text) {
+    if (node->failed)
+        return;
+    node->failed = true;
+    node_log(node, 2, "%s (%s)", text, cairn_status_text(status));
+    if (node->options.failed != NULL)
+        node->options.failed(node->options.context, status, text);
+}
+
+uint64_t node_wall_ms(struct node *node) {
+    struct env_wall wall = env_wall(node->env);
+    return (wall.earliest + (wall.latest - wall.earliest) / 2) / MS;
+}
+
+static void on_timer(struct env_timer *timer) {
+    /* What is due is done in the turn that follows every batch of callbacks. */
+}
+
+static enum cairn_status make_folders(struct node *node, char *error, size_t error_size) {
+    const char *const names[] = {"", "/log", "/snapshots"};
+    char path[600];
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s%s", node->options.folder, names[i]);
+        enum cairn_status status = env_make_folder(node->env, path);
+        if (status != CAIRN_OK) {
+            snprintf(error, error_size, "can't make the folder %s: %s", path,
+                     cairn_status_text(status));
+            return status;
+        }
+    }
+    return CAIRN_OK;
+}
+
+enum cairn_status node_open(struct env *env, const struct node_options *options,
+                            struct node **out, char *error, size_t error_size) {
+    enum cairn_status status = node_options_check(options, error, error_size);
+    if (status != CAIRN_OK)
+        return status;
+    struct node *node = cairn_alloc_zero(sizeof *node);
+    node->env = env;
+    node->options = *options;
+    list_init(&node->links);
+    env_entropy(env, &node->boot, sizeof node->boot);
+    prng_seed(&node->prng, prng_mix(options->seed, options->identity.node));
+    node->timer.fire = on_timer;
+    *out = node;
+    status = make_folders(node, error, error_size);
+    if (status == CAIRN_OK)
+        status = group_open(node, &node->group, error, error_size);
+    if (status == CAIRN_OK) {
+        status = peers_open(node);
+        if (status != CAIRN_OK)
+            snprintf(error, error_size, "can't listen on %s for peers: %s", options->peer_address,
+                     cairn_status_text(status));
+    }
+    if (status != CAIRN_OK) {
+        node_close(node);
+        *out = NULL;
+        return status;
+    }
+    peers_configure(node, &node->group->config);
+    group_start(node->group);
+    env_wake(env);
+    return CAIRN_OK;
+}
+
+void node_close(struct node *node) {
+    node->closing = true;
+    env_timer_clear(node->env, &node->timer);
+    if (node->group != NULL)
+        group_close(node->group);
+    peers_close(node);
+    if (node->wal != NULL)
+        wal_close(node->wal);
+    cairn_free(node);
+}
+
+/* ---- stopping: leadership first, then whatever still waits, then the end ---- */
+
+static void transfer_at_stop(struct group *group) {
+    struct event event = {.kind = EVENT_TRANSFER};
+    struct buf command = {0};
+    operation_encode(&command, NODE_LEADER_TRANSFER, 0, "");
+    struct request *request =
+        request_new(group, NULL, REQUEST_OPERATE, buf_view(&command), NULL, NULL);
+    buf_free(&command);
+    request->tag = ++group->next_tag;
+    hmap_insert(&group->by_tag, &request->by_tag, hash_u64(request->tag));
+    request->state = REQUEST_OPERATING;
+    list_remove(&request->queue);
+    list_push(&group->operating, &request->queue);
+    event.transfer.tag = request->tag;
+    group_step(group, &event);
+}
+
+void node_stop(struct node *node, void (*stopped)(void *context), void *context) {
+    if (node->stopping)
+        return;
+    node->stopping = true;
+    node->stopped = stopped;
+    node->stopped_context = context;
+    node->stop_at_ns = env_now(node->env) + 2 * node->options.election_timeout_max_ns;
+    if (node->group->role == ROLE_LEADER)
+        transfer_at_stop(node->group);
+    env_wake(node->env);
+}
+
+static void turn_stop(struct node *node, uint64_t now) {
+    if (!node->stopping || node->stopped == NULL)
+        return;
+    bool led = node->group->role == ROLE_LEADER && node->group->config.count > 1;
+    bool quiet = !led && list_empty(&node->group->aging) && wal_idle(node->wal);
+    if (!quiet && now < node->stop_at_ns && !node->failed)
+        return;
+    void (*stopped)(void *) = node->stopped;
+    node->stopped = NULL;
+    requests_fail_all(node->group, CAIRN_SHUTDOWN, CAIRN_UNKNOWN_FATE);
+    stopped(node->stopped_context);
+}
+
+static void send_replies(struct node *node) {
+    LIST_EACH(item, &node->links) {
+        struct link *link = container_of(item, struct link, list);
+        if (link->reply_count == 0 || link->state != LINK_UP)
+            continue;
+        link_send(link, LANE_BULK, FRAME_FORWARD_REPLY, NODE_GROUP, buf_view(&link->replies), NULL,
+                  0);
+        buf_clear(&link->replies);
+        link->reply_count = 0;
+    }
+}
+
+static void set_timer(struct node *node, uint64_t peers_at) {
+    uint64_t deadline = group_deadline(node->group);
+    if (peers_at < deadline)
+        deadline = peers_at;
+    if (node->stopping && node->stop_at_ns < deadline)
+        deadline = node->stop_at_ns;
+    if (deadline != node->timer.deadline || node->timer.heap_at == 0)
+        env_timer_set(node->env, &node->timer, deadline);
+}
+
+void node_turn(struct node *node) {
+    if (node->closing)
+        return;
+    uint64_t now = env_now(node->env);
+    if (!node->failed) {
+        group_turn(node->group, now);
+        wal_flush(node->wal);
+    }
+    uint64_t peers_at = peers_tick(node, now);
+    send_replies(node);
+    peers_flush(node);
+    turn_stop(node, now);
+    set_timer(node, peers_at);
+}
+
+/* ---- clients ---- */
+
+void node_client_open(struct node *node, struct node_client *client) {
+    *client = (struct node_client){.node = node, .consistency = node->options.consistency};
+    list_init(&client->requests);
+}
+
+void node_client_close(struct node_client *client) {
+    LIST_EACH_SAFE(item, &client->requests) {
+        struct request *request = container_of(item, struct request, owned);
+        list_remove(item);
+        request->client = NULL;
+        request->done = NULL;
+    }
+}
+
+static enum cairn_status refuse_early(const struct node_client *client, size_t len) {
+    const struct node *node = client->node;
+    if (node->stopping || node->failed)
+        return CAIRN_SHUTDOWN;
+    if (node->group->request_count >= node->options.requests_max)
+        return CAIRN_BUSY;
+    return len > node->options.command_bytes_max - 1024 ? CAIRN_TOO_LARGE : CAIRN_OK;
+}
+
+enum cairn_status node_execute(struct node_client *client, struct bytes command, node_done *done,
+                               void *context) {
+    struct group *group = client->node->group;
+    enum cairn_status refusal = refuse_early(client, command.len);
+    if (refusal != CAIRN_OK)
+        return refusal;
+    /* A read behind the same client's unanswered writes goes through the log with them: so it sees
+     * them, and nobody waits. */
+    if (client->writes_inflight == 0 && group->stack.kind->is_read(command)) {
+        request_new(group, client, REQUEST_READ, command, done, context);
+        return CAIRN_OK;
+    }
+    struct buf *envelope = &group->scratch;
+    buf_clear(envelope);
+    stack_encode_machine(envelope, command);
+    request_new(group, client, REQUEST_WRITE, buf_view(envelope), done, context);
+    return CAIRN_OK;
+}
+
+static enum cairn_status submit_envelope(struct node_client *client, bool retry_safe,
+                                         node_done *done, void *context) {
+    struct group *group = client->node->group;
+    enum cairn_status refusal = refuse_early(client, group->scratch.len);
+    if (refusal != CAIRN_OK)
+        return refusal;
+    request_new(group, client, REQUEST_WRITE, buf_view(&group->scratch), done, context)
+        ->retry_safe = retry_safe;
+    return CAIRN_OK;
+}
+
+enum cairn_status node_once(struct node_client *client, uint64_t session, uint64_t sequence,
+                            struct bytes command, node_done *done, void *context) {
+    struct buf *envelope = &client->node->group->scratch;
+    buf_clear(envelope);
+    stack_encode_once(envelope, session, sequence, command);
+    return submit_envelope(client, true, done, context);
+}
+
+enum cairn_status node_session_open(struct node_client *client, uint64_t ttl_ms, node_done *done,
+                                    void *context) {
+    struct buf *envelope = &client->node->group->scratch;
+    buf_clear(envelope);
+    stack_encode_open(envelope, ttl_ms);
+    return submit_envelope(client, false, done, context);
+}
+
+enum cairn_status node_session_close(struct node_client *client, uint64_t session,
+                                     node_done *done, void *context) {
+    struct buf *envelope = &client->node->group->scratch;
+    buf_clear(envelope);
+    stack_encode_close(envelope, session);
+    return submit_envelope(client, false, done, context);
+}
+
+enum cairn_status node_operate(struct node_client *client, enum node_operation operation,
+                               uint64_t id, const char *address, node_done *done,
+                               void *context) {
+    struct group *group = client->node->group;
+    enum cairn_status refusal = refuse_early(client, 0);
+    if (refusal != CAIRN_OK)
+        return refusal;
+    buf_clear(&group->scratch);
+    operation_encode(&group->scratch, operation, id, address);
+    request_new(group, client, REQUEST_OPERATE, buf_view(&group->scratch), done, context);
+    return CAIRN_OK;
+}

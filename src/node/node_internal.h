@@ -1,0 +1,337 @@
+/* What the files of node/ share. Nobody else includes it. */
+#ifndef CAIRN_NODE_INTERNAL_H
+#define CAIRN_NODE_INTERNAL_H
+
+#include "base/hmap.h"
+#include "base/prng.h"
+#include "node/frame.h"
+#include "node/node.h"
+#include "node/stack.h"
+#include "storage/snapshot.h"
+#include "storage/wal.h"
+
+#define PEERS_MAX (2 * CONFIG_MEMBERS_MAX)
+
+/* ---- links (link.c, link_send.c, peer.c) ---- */
+
+/* A message that is being put together from frames of one lane. */
+struct assembly {
+    struct blob *blob; /* NULL: none begun */
+    uint32_t filled;
+    enum frame_type type;
+    uint64_t group;
+};
+
+/* A message in the bulk lane, partly sent. */
+struct outgoing {
+    struct list list;
+    enum frame_type type;
+    uint64_t group;
+    uint32_t total;
+    uint32_t sent;
+    struct blob *head;
+    size_t count;
+    struct entry entries[]; /* each with its reference */
+};
+
+enum link_state { LINK_CONNECTING = 1, LINK_HELLO, LINK_UP, LINK_CLOSING };
+
+/* One connection to a peer. Owned by its stream: freed in the close event. */
+struct link {
+    struct env_stream stream;
+    struct list list; /* node->links */
+    struct node *node;
+    struct peer *peer; /* when dialled, or once UP */
+    enum link_state state;
+    bool dialled;
+    uint64_t since_ns;      /* when it entered its state */
+    uint64_t heard_ns;
+    uint64_t sent_ns;
+    uint64_t frames_in, frames_out;
+    struct hello hello;     /* the other side's */
+    uint32_t wire_version;
+    struct buf in;          /* an incomplete frame */
+    struct assembly assembly[2];
+    struct buf control;     /* frames of the control lane, to be written at the turn's end */
+    struct list bulk;       /* struct outgoing */
+    size_t bulk_bytes;
+    struct buf replies;     /* of forwarded requests, gathered in a turn */
+    uint32_t reply_count;
+};
+
+/* Another node that we know of, by configuration, by seed or because it said hello. */
+struct peer {
+    uint64_t id; /* 0: unused place */
+    char address[CONFIG_ADDRESS_MAX];
+    struct link *link;    /* UP, or NULL */
+    struct link *dialling;
+    uint64_t dial_at_ns;
+    uint32_t failures;
+    bool wanted;          /* keep a link to it */
+};
+
+enum cairn_status peers_open(struct node *node);
+void peers_close(struct node *node);
+struct peer *peer_find(struct node *node, uint64_t id);
+/* Takes addresses and the wish for links from the configuration in use. */
+void peers_configure(struct node *node, const struct config *config);
+/* Dials what is wanted, drops what is silent; returns when it wants to be called again. */
+uint64_t peers_tick(struct node *node, uint64_t now);
+/* Everything queued leaves (turn's end). */
+void peers_flush(struct node *node);
+
+/* The link is up: hello verified. Resolves duplicates; false: this link must close. */
+bool peer_take_link(struct link *link);
+void peer_lose_link(struct link *link);
+
+struct link *link_dial(struct node *node, struct peer *peer);
+/* Says hello, once. */
+void link_greet(struct link *link);
+void link_drop(struct link *link, const char *why);
+void link_input(struct link *link, struct bytes bytes);
+/* Control: copied into the link's next write. Bulk: entries are referenced. */
+void link_send(struct link *link, enum effect_lane lane, enum frame_type type, uint64_t group,
+               struct bytes head, const struct entry *entries, size_t count);
+void link_flush(struct link *link);
+void link_discard_bulk(struct link *link);
+
+/* ---- the group ---- */
+
+enum request_kind { REQUEST_WRITE = 1, REQUEST_READ, REQUEST_OPERATE };
+enum request_state {
+    REQUEST_PENDING = 1, /* not given to the protocol, nor sent anywhere */
+    REQUEST_PLACED,      /* in our own log at (term, index) */
+    REQUEST_FORWARDED,   /* sent to the leader: fate unknown until it answers */
+    REQUEST_READING,     /* a read: waits for its index */
+    REQUEST_OPERATING    /* given to the protocol, which answers later */
+};
+
+struct request {
+    struct list queue;     /* the group's queue of its state */
+    struct list owned;     /* its client's requests; empty when nobody waits */
+    struct list aging;     /* by deadline */
+    struct node_client *client; /* NULL: closed, or asked by a peer */
+    node_done *done;       /* NULL: nobody waits */
+    void *context;
+    uint64_t order;        /* in which requests were made */
+    uint64_t deadline_ns;
+    enum request_kind kind;
+    enum request_state state;
+    bool retry_safe;       /* carries a session: may be sent again whatever became of it */
+    uint64_t index, term;  /* PLACED */
+    uint64_t tag;          /* FORWARDED, OPERATING */
+    uint64_t sent_to;      /* FORWARDED: the peer */
+    struct hnode by_tag;
+    uint32_t len;
+    uint8_t command[];     /* envelope, query, or encoded operation */
+};
+
+/* Reads that were given one index to wait for. */
+struct read_batch {
+    struct list list;
+    uint64_t tag;
+    uint64_t index;
+    struct list requests;
+};
+
+/* A read that works in slices. */
+struct long_read {
+    struct list list;
+    struct request *request;
+    void *task;
+};
+
+/* A protocol message that waits for a persist. */
+struct held {
+    struct list list;
+    uint64_t to, after;
+    enum effect_lane lane;
+    struct blob *head;
+    size_t count;
+    struct entry entries[];
+};
+
+struct snapshot_job; /* group_snapshot.c */
+struct install_job;  /* group_install.c */
+struct sending;      /* snapshot_send.c */
+struct receiving;    /* snapshot_receive.c */
+
+struct group {
+    struct node *node;
+    uint64_t id;
+    const struct protocol *protocol;
+    struct replica *replica;
+    struct stack stack;
+
+    enum role role;
+    uint64_t term, leader;
+    struct config config;
+    uint64_t applied;
+    uint64_t applied_fed;     /* told to the protocol */
+    uint64_t persisted;       /* highest sequence known durable */
+    uint64_t persisted_fed;
+    enum cairn_status persist_failed;
+    uint64_t log_bytes;       /* appended since the last snapshot */
+    struct list held;
+
+    uint64_t request_count;
+    uint64_t next_order, next_tag;
+    struct list pending_writes;
+    struct list pending_reads;
+    struct list operations;   /* OPERATE, pending */
+    struct list forwarded;
+    struct list operating;
+    struct hmap by_tag;
+    struct list aging;        /* all requests, oldest deadline first */
+    struct list read_asked;   /* struct read_batch: the protocol was asked */
+    struct list read_waiting; /* struct read_batch: index known, by rising index */
+    struct list reads_due;    /* struct request: wait for a committed expiry */
+    struct list long_reads;
+    uint64_t write_retry_ns;  /* pending requests are tried again then, or when the role changes */
+    uint64_t read_retry_ns;
+
+    struct request **waiters; /* a ring of PLACED requests by rising index */
+    size_t waiters_cap, waiters_head, waiters_count;
+
+    bool due_inflight;
+    uint64_t due_at_ns;
+    bool version_inflight;
+
+    struct snapshot_job *snapshot;
+    uint64_t snapshot_index;  /* newest on disk */
+    uint64_t snapshot_retry_ns;
+    struct install_job *install;
+    struct list sendings;
+    struct receiving *receiving;
+
+    struct buf reply, changes, scratch;
+    struct proposal *proposals;
+    size_t proposals_cap;
+    size_t turn_bytes;        /* applied in this turn */
+    uint64_t applied_turn;    /* applied at the last turn's end */
+};
+
+struct node {
+    struct env *env;
+    struct node_options options;
+    struct prng prng;
+    uint64_t boot;
+    struct wal *wal;
+    struct env_file *lock;
+    struct group *group;
+    struct env_listener listener;
+    bool listening;
+    struct list links;
+    struct peer peers[PEERS_MAX];
+    struct env_timer timer;
+    uint64_t peers_at_ns;
+    bool failed;
+    bool stopping;
+    bool closing;             /* node_close under way: callbacks only free */
+    uint64_t stop_at_ns;
+    void (*stopped)(void *context);
+    void *stopped_context;
+    struct node_status counted; /* the counters; the rest is filled by node_status */
+    int works;                /* background jobs under way */
+};
+
+void node_log(struct node *node, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void node_fail(struct node *node, enum cairn_status status, const char *text);
+uint64_t node_wall_ms(struct node *node);
+
+/* group.c: recovery, and the executor of effects */
+enum cairn_status group_open(struct node *node, struct group **out, char *error,
+                             size_t error_size);
+void group_close(struct group *group);
+void group_start(struct group *group);
+void group_step(struct group *group, struct event *event);
+void group_effects(struct group *group, struct effects effects);
+void group_message(struct group *group, struct link *link, struct blob *frame);
+void group_peer(struct group *group, enum event_kind kind, const struct link *link);
+uint64_t group_deadline(const struct group *group);
+void group_persist_done(struct group *group, uint64_t seq, enum cairn_status status);
+/* What happened since the last turn and is told to the protocol at once. */
+void group_feed_persisted(struct group *group);
+void group_feed_applied(struct group *group);
+
+/* group_turn.c: what a turn does, in order */
+void group_turn(struct group *group, uint64_t now);
+
+/* group_apply.c */
+void group_apply(struct group *group, const struct entry *entries, size_t count);
+
+/* group_request.c: life of requests */
+struct request *request_new(struct group *group, struct node_client *client,
+                            enum request_kind kind, struct bytes command, node_done *done,
+                            void *context);
+/* Tells whoever waits, and frees it. */
+void request_finish(struct group *group, struct request *request, enum cairn_status status,
+                    struct bytes reply);
+/* Back to pending, in its order: it was surely not executed. */
+void request_again(struct group *group, struct request *request);
+void requests_expire(struct group *group, uint64_t now);
+void requests_fail_all(struct group *group, enum cairn_status pending, enum cairn_status placed);
+void waiter_push(struct group *group, struct request *request);
+/* The request placed at index, removed; those below it first (lost to a snapshot). */
+struct request *waiter_pop(struct group *group, uint64_t index);
+struct request *request_by_tag(struct group *group, uint64_t tag);
+
+/* group_write.c: proposing */
+void group_propose(struct group *group, uint64_t now);
+void group_outcome(struct group *group, const struct effect *effect);
+
+/* group_read.c */
+void group_reads(struct group *group, uint64_t now);
+void group_read_ready(struct group *group, uint64_t tag, enum cairn_status status,
+                      uint64_t index);
+/* Reads that waited for an index up to `applied`. */
+void group_reads_applied(struct group *group, uint64_t applied);
+/* Reads that met a key whose time was over: asked again. */
+void group_reads_due(struct group *group);
+void group_long_reads(struct group *group);
+void group_reads_close(struct group *group);
+
+/* forward.c */
+void forward_requests(struct group *group, struct list *queue);
+void forward_receive(struct group *group, struct link *link, struct bytes body);
+void forward_receive_reply(struct group *group, struct link *link, struct bytes body);
+void forward_link_lost(struct group *group, const struct link *link);
+
+/* time.c: what the leader proposes by itself */
+void group_propose_due(struct group *group, uint64_t now);
+void group_propose_version(struct group *group);
+
+/* operate.c */
+void group_operations(struct group *group, uint64_t now);
+void operation_encode(struct buf *out, enum node_operation operation, uint64_t id,
+                      const char *address);
+void operation_outcome(struct group *group, struct request *request,
+                       enum cairn_status status);
+
+/* group_snapshot.c */
+void group_snapshot_begin(struct group *group);
+bool group_snapshot_wanted(const struct group *group, uint64_t now);
+void group_snapshot_abandon(struct group *group);
+void group_snapshot_folder(const struct group *group, char *out, size_t size);
+
+/* group_install.c */
+void group_install(struct group *group, const struct log_base *base);
+void group_install_abandon(struct group *group);
+enum cairn_status group_restore_newest(struct group *group, bool *found, char *error,
+                                       size_t error_size);
+
+/* snapshot_send.c, snapshot_receive.c */
+void snapshot_send_begin(struct group *group, uint64_t to, uint64_t index, uint64_t term);
+void snapshot_send_ready(struct group *group); /* a newer snapshot stands on disk */
+void snapshot_send_answer(struct group *group, struct link *link, struct bytes body);
+void snapshot_send_ack(struct group *group, struct link *link, struct bytes body);
+void snapshot_send_link_lost(struct group *group, uint64_t peer);
+void snapshot_send_stop_all(struct group *group);
+void snapshot_receive_offer(struct group *group, struct link *link, struct bytes body);
+void snapshot_receive_answer(struct group *group, uint64_t from, bool accept);
+void snapshot_receive_chunk(struct group *group, struct link *link, struct blob *message);
+void snapshot_receive_installed(struct group *group, enum cairn_status status);
+void snapshot_receive_stop(struct group *group);
+
+#endif

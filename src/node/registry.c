@@ -1,0 +1,23 @@
+#include "node/registry.h"
+
+#include "machine/kv/kv.h"
+#include "protocol/raft/raft.h"
+
+#include <string.h>
+
+static const struct protocol *const protocols[] = {&protocol_raft};
+static const struct machine_kind *const machines[] = {&machine_kv};
+
+const struct protocol *registry_protocol(const char *name) {
+    for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++)
+        if (strcmp(protocols[i]->name, name) == 0)
+            return protocols[i];
+    return NULL;
+}
+
+const struct machine_kind *registry_machine(const char *name) {
+    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++)
+        if (strcmp(machines[i]->name, name) == 0)
+            return machines[i];
+    return NULL;
+}

@@ -1,0 +1,12 @@
+/* The only place that names protocols and machines. */
+#ifndef CAIRN_NODE_REGISTRY_H
+#define CAIRN_NODE_REGISTRY_H
+
+#include "core/machine.h"
+#include "core/protocol.h"
+
+/* NULL when there is none of that name. */
+const struct protocol *registry_protocol(const char *name);
+const struct machine_kind *registry_machine(const char *name);
+
+#endif

@@ -1,0 +1,243 @@
+#include "node/stack.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "core/reply.h"
+
+/* Sessions that one SESSION_DUE entry ends, so that no apply takes long. */
+#define DUE_SESSIONS_MAX 1000u
+#define ONCE_SNAPSHOT_VERSION 1u
+#define HEAD_SNAPSHOT_VERSION 1u
+
+void stack_open(struct stack *stack, const struct machine_kind *kind,
+                const struct machine_options *options, uint32_t session_window) {
+    stack->kind = kind;
+    stack->machine = kind->create(options);
+    stack->once = once_new(session_window, options->mutant);
+    stack->version = WIRE_VERSION_MIN;
+    stack->mutant = options->mutant;
+}
+
+void stack_close(struct stack *stack) {
+    stack->kind->destroy(stack->machine);
+    once_free(stack->once);
+}
+
+static void apply_once(struct stack *stack, const struct apply_context *context,
+                       struct reader *reader, struct buf *reply, struct buf *changes) {
+    uint64_t session = read_u64(reader);
+    uint64_t sequence = read_u64(reader);
+    struct bytes command = read_bytes(reader, reader_left(reader));
+    struct bytes first;
+    switch (once_check(stack->once, session, sequence, context->time_ms, context->order, &first)) {
+    case ONCE_NO_SESSION:
+        reply_error(reply, "NOSESSION no such session, or it has ended; not executed by this call");
+        return;
+    case ONCE_OUT_OF_WINDOW:
+        reply_error(reply, "OUTOFWINDOW the sequence is outside the session's window; not executed "
+                           "by this call");
+        return;
+    case ONCE_REPEAT:
+        buf_bytes(reply, first);
+        return;
+    case ONCE_EXECUTE:
+        break;
+    }
+    size_t start = reply->len;
+    stack->kind->apply(stack->machine, context, command, reply, changes);
+    once_record(stack->once, session, sequence, context->order,
+                bytes_of(reply->data + start, reply->len - start));
+}
+
+static void apply_open(struct stack *stack, const struct apply_context *context,
+                       struct reader *reader, struct buf *reply) {
+    uint64_t ttl_ms = read_u64(reader);
+    if (!reader_done(reader) || ttl_ms < ONCE_TTL_MS_MIN || ttl_ms > ONCE_TTL_MS_MAX) {
+        reply_error(reply, "ERR a session's time to live must be between 1 second and 30 days");
+        return;
+    }
+    once_open(stack->once, context->index, ttl_ms, context->time_ms, context->order);
+    reply_int(reply, (int64_t)context->index);
+}
+
+static void apply_version(struct stack *stack, struct reader *reader, struct buf *reply) {
+    uint32_t version = read_u32(reader);
+    if (reader_done(reader) && version > stack->version)
+        stack->version = version;
+    reply_ok(reply);
+}
+
+static void apply_command(struct stack *stack, const struct apply_context *context,
+                          struct bytes envelope, struct buf *reply, struct buf *changes) {
+    struct reader reader = reader_of(envelope);
+    switch ((enum envelope_kind)read_u8(&reader)) {
+    case ENVELOPE_MACHINE:
+        stack->kind->apply(stack->machine, context, read_bytes(&reader, reader_left(&reader)),
+                           reply, changes);
+        return;
+    case ENVELOPE_ONCE:
+        apply_once(stack, context, &reader, reply, changes);
+        return;
+    case ENVELOPE_SESSION_OPEN:
+        apply_open(stack, context, &reader, reply);
+        return;
+    case ENVELOPE_SESSION_CLOSE:
+        reply_int(reply, once_close(stack->once, read_u64(&reader)));
+        return;
+    case ENVELOPE_SESSION_DUE:
+        once_expire(stack->once, context->time_ms, DUE_SESSIONS_MAX);
+        reply_ok(reply);
+        return;
+    case ENVELOPE_VERSION:
+        apply_version(stack, &reader, reply);
+        return;
+    }
+    reply_error(reply, "ERR unknown kind of command in the log");
+}
+
+void stack_apply(struct stack *stack, const struct entry *entry, struct buf *reply,
+                 struct buf *changes) {
+    if (entry->kind != ENTRY_COMMAND)
+        return;
+    struct apply_context context = {.index = entry->index,
+                                    .term = entry->term,
+                                    .order = entry->order,
+                                    .time_ms = entry->time_ms,
+                                    .version = stack->version};
+    size_t start = reply->len;
+    apply_command(stack, &context, entry->payload, reply, changes);
+    cairn_assert(reply->len > start);
+}
+
+uint64_t stack_digest(const struct stack *stack) {
+    return stack->kind->digest(stack->machine) + 3 * once_digest(stack->once) + stack->version;
+}
+
+uint64_t stack_next_due(const struct stack *stack) {
+    uint64_t once = once_next_due(stack->once);
+    uint64_t machine = stack->kind->next_due(stack->machine);
+    return once < machine ? once : machine;
+}
+
+bool stack_due(const struct stack *stack, uint64_t time_ms, struct buf *envelope) {
+    if (once_next_due(stack->once) <= time_ms) {
+        buf_u8(envelope, ENVELOPE_SESSION_DUE);
+        return true;
+    }
+    size_t start = envelope->len;
+    buf_u8(envelope, ENVELOPE_MACHINE);
+    if (stack->kind->due(stack->machine, time_ms, envelope))
+        return true;
+    envelope->len = start;
+    return false;
+}
+
+void stack_encode_machine(struct buf *out, struct bytes command) {
+    buf_u8(out, ENVELOPE_MACHINE);
+    buf_bytes(out, command);
+}
+
+void stack_encode_once(struct buf *out, uint64_t session, uint64_t sequence,
+                       struct bytes command) {
+    buf_u8(out, ENVELOPE_ONCE);
+    buf_u64(out, session);
+    buf_u64(out, sequence);
+    buf_bytes(out, command);
+}
+
+void stack_encode_open(struct buf *out, uint64_t ttl_ms) {
+    buf_u8(out, ENVELOPE_SESSION_OPEN);
+    buf_u64(out, ttl_ms);
+}
+
+void stack_encode_close(struct buf *out, uint64_t session) {
+    buf_u8(out, ENVELOPE_SESSION_CLOSE);
+    buf_u64(out, session);
+}
+
+void stack_encode_version(struct buf *out, uint32_t version) {
+    buf_u8(out, ENVELOPE_VERSION);
+    buf_u32(out, version);
+}
+
+/* ---- snapshots ---- */
+
+struct stack_snapshot {
+    const struct stack *stack;
+    enum stack_section next;
+    uint32_t version;
+    void *once;
+    void *machine;
+};
+
+struct stack_snapshot *stack_snapshot_begin(struct stack *stack) {
+    struct stack_snapshot *snapshot = cairn_alloc_zero(sizeof *snapshot);
+    snapshot->stack = stack;
+    snapshot->next = STACK_SECTION_HEAD;
+    snapshot->version = stack->version;
+    snapshot->once = once_snapshot_begin(stack->once);
+    snapshot->machine = stack->kind->snapshot_begin(stack->machine);
+    return snapshot;
+}
+
+bool stack_snapshot_next(struct stack_snapshot *snapshot, size_t target, struct buf *out,
+                         uint32_t *section, uint32_t *version) {
+    *section = snapshot->next;
+    switch (snapshot->next) {
+    case STACK_SECTION_HEAD:
+        *version = HEAD_SNAPSHOT_VERSION;
+        buf_u32(out, snapshot->version);
+        snapshot->next = snapshot->stack->mutant == MUTANT_SNAPSHOT_NO_SESSIONS
+                             ? STACK_SECTION_MACHINE
+                             : STACK_SECTION_ONCE;
+        return true;
+    case STACK_SECTION_ONCE:
+        *version = ONCE_SNAPSHOT_VERSION;
+        if (once_snapshot_chunk(snapshot->once, target, out))
+            snapshot->next = STACK_SECTION_MACHINE;
+        return true;
+    case STACK_SECTION_MACHINE:
+        *version = snapshot->stack->kind->snapshot_version;
+        if (snapshot->stack->kind->snapshot_chunk(snapshot->machine, target, out))
+            snapshot->next = (enum stack_section)0;
+        return true;
+    }
+    return false;
+}
+
+void stack_snapshot_end(struct stack *stack, struct stack_snapshot *snapshot) {
+    once_snapshot_end(stack->once, snapshot->once);
+    stack->kind->snapshot_end(stack->machine, snapshot->machine);
+    cairn_free(snapshot);
+}
+
+void stack_restore_begin(struct stack *stack) {
+    once_restore_begin(stack->once);
+    stack->kind->restore_begin(stack->machine);
+}
+
+enum cairn_status stack_restore_chunk(struct stack *stack, uint32_t section, uint32_t version,
+                                      struct bytes chunk) {
+    switch ((enum stack_section)section) {
+    case STACK_SECTION_HEAD:
+        if (chunk.len != 4 || version != HEAD_SNAPSHOT_VERSION)
+            return CAIRN_CORRUPT;
+        stack->version = get_u32(chunk.data);
+        return CAIRN_OK;
+    case STACK_SECTION_ONCE:
+        return version == ONCE_SNAPSHOT_VERSION ? once_restore_chunk(stack->once, chunk)
+                                                : CAIRN_WRONG_VERSION;
+    case STACK_SECTION_MACHINE:
+        return stack->kind->restore_chunk(stack->machine, version, chunk);
+    }
+    return CAIRN_CORRUPT;
+}
+
+enum cairn_status stack_restore_end(struct stack *stack) {
+    return stack->kind->restore_end(stack->machine);
+}
+
+bool stack_tidy(struct stack *stack, size_t budget) {
+    bool more = once_tidy(stack->once, budget);
+    return stack->kind->tidy(stack->machine, budget) || more;
+}

@@ -1,0 +1,71 @@
+/* A group's stack: what every entry is applied through, in one fixed order: the exactly-once table,
+ * then (to come) transaction records and locks, then the machine. Each part has its section in
+ * snapshots and its share in the digest.
+ *
+ * The payload of a command entry is an envelope: a kind byte, then what the kind says. Envelopes
+ * are made by the stack_* encoders below; anything else is answered with an error reply.
+ */
+#ifndef CAIRN_NODE_STACK_H
+#define CAIRN_NODE_STACK_H
+
+#include "core/entry.h"
+#include "core/machine.h"
+#include "core/protocol.h"
+#include "node/once.h"
+
+enum envelope_kind {
+    ENVELOPE_MACHINE = 1,   /* machine command */
+    ENVELOPE_ONCE,          /* u64 session, u64 sequence, machine command */
+    ENVELOPE_SESSION_OPEN,  /* u64 ttl_ms */
+    ENVELOPE_SESSION_CLOSE, /* u64 session */
+    ENVELOPE_SESSION_DUE,   /* nothing: sessions whose time is over end */
+    ENVELOPE_VERSION        /* u32 cluster version, only ever raised */
+};
+
+enum stack_section { STACK_SECTION_HEAD = 1, STACK_SECTION_ONCE, STACK_SECTION_MACHINE };
+
+struct stack {
+    const struct machine_kind *kind;
+    struct machine *machine;
+    struct once *once;
+    uint32_t version; /* the replicated cluster version */
+    enum mutant mutant;
+};
+
+void stack_open(struct stack *stack, const struct machine_kind *kind,
+                const struct machine_options *options, uint32_t session_window);
+void stack_close(struct stack *stack);
+
+/* Appends exactly one reply value for a command entry; none for other kinds of entry. */
+void stack_apply(struct stack *stack, const struct entry *entry, struct buf *reply,
+                 struct buf *changes);
+uint64_t stack_digest(const struct stack *stack);
+
+/* What time brings about: the earliest moment, and the envelope that brings it. */
+uint64_t stack_next_due(const struct stack *stack);
+bool stack_due(const struct stack *stack, uint64_t time_ms, struct buf *envelope);
+
+void stack_encode_machine(struct buf *out, struct bytes command);
+void stack_encode_once(struct buf *out, uint64_t session, uint64_t sequence,
+                       struct bytes command);
+void stack_encode_open(struct buf *out, uint64_t ttl_ms);
+void stack_encode_close(struct buf *out, uint64_t session);
+void stack_encode_version(struct buf *out, uint32_t version);
+
+/* A frozen version of the whole stack. next: appends one chunk of one section; false when there
+ * is no more. next may run beside the loop, one call at a time; begin and end on the loop. */
+struct stack_snapshot;
+struct stack_snapshot *stack_snapshot_begin(struct stack *stack);
+bool stack_snapshot_next(struct stack_snapshot *snapshot, size_t target, struct buf *out,
+                         uint32_t *section, uint32_t *version);
+void stack_snapshot_end(struct stack *stack, struct stack_snapshot *snapshot);
+
+void stack_restore_begin(struct stack *stack);
+enum cairn_status stack_restore_chunk(struct stack *stack, uint32_t section, uint32_t version,
+                                      struct bytes chunk);
+enum cairn_status stack_restore_end(struct stack *stack);
+
+/* A slice of housekeeping; true while more waits. */
+bool stack_tidy(struct stack *stack, size_t budget);
+
+#endif

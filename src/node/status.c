@@ -1,0 +1,206 @@
+/* What a node tells of itself: as a struct, as JSON, as Prometheus text. */
+#include "node/node_internal.h"
+
+#include <string.h>
+
+typedef unsigned long long ull;
+
+struct env *node_env(const struct node *node) {
+    return node->env;
+}
+
+const struct machine_kind *node_machine(const struct node *node) {
+    return node->group->stack.kind;
+}
+
+const struct node_options *node_get_options(const struct node *node) {
+    return &node->options;
+}
+
+uint64_t node_random(struct node *node) {
+    return prng_next(&node->prng);
+}
+
+bool node_chain_at(const struct node *node, uint64_t index, uint64_t *chain) {
+    return node->group->protocol->chain_at(node->group->replica, index, chain);
+}
+
+uint64_t node_applied_index(const struct node *node) {
+    return node->group->install != NULL ? 0 : node->group->applied;
+}
+
+uint64_t node_state_digest(const struct node *node) {
+    return stack_digest(&node->group->stack);
+}
+
+uint32_t node_replicas_current(const struct node *node) {
+    struct replica_status status;
+    node->group->protocol->status(node->group->replica, &status);
+    uint32_t voters = 0, current = 0;
+    for (uint32_t i = 0; i < status.config.count; i++)
+        voters += status.config.members[i].voter;
+    for (uint32_t i = 0; i < status.peer_count; i++)
+        current += status.peers[i].match_index >= status.commit_index &&
+                   config_is_voter(&status.config, status.peers[i].id);
+    /* Elsewhere than on the leader only this much is sure: what is committed is on a majority. */
+    uint32_t sure = voters > 0 ? voters / 2 : 0;
+    return current > sure ? current : sure;
+}
+
+static const char *health(const struct node *node, const struct node_status *status) {
+    struct wal_stats log;
+    wal_stats(node->wal, &log);
+    if (node->failed)
+        return "failed";
+    if (node->stopping)
+        return "stopping";
+    if (status->replica.damaged)
+        return "damaged";
+    if (log.full)
+        return "disk full";
+    if (node->group->install != NULL)
+        return "installing a snapshot";
+    if (status->replica.config.count == 0)
+        return "waiting to be added to a cluster";
+    return status->replica.leader == 0 ? "no leader" : "ok";
+}
+
+void node_status(const struct node *node, struct node_status *status) {
+    struct group *group = node->group;
+    *status = node->counted;
+    status->identity = node->options.identity;
+    group->protocol->status(group->replica, &status->replica);
+    status->keys = group->stack.kind->count(group->stack.machine);
+    status->machine_bytes = group->stack.kind->memory(group->stack.machine);
+    status->state_digest = stack_digest(&group->stack);
+    status->time_ms = group->protocol->time_ms(group->replica, env_now(node->env),
+                                               node_wall_ms(group->node));
+    status->snapshot_index = group->snapshot_index;
+    status->snapshot_running = group->snapshot != NULL;
+    status->sessions = once_sessions(group->stack.once);
+    status->cluster_version = group->stack.version;
+    status->requests = (uint32_t)group->request_count;
+    for (int i = 0; i < PEERS_MAX; i++)
+        status->links_up += node->peers[i].link != NULL;
+    status->health = health(node, status);
+}
+
+static const char *role_text(enum role role) {
+    static const char *const texts[] = {"?", "follower", "pre-candidate", "candidate", "leader"};
+    return texts[role];
+}
+
+static void json_members(const struct node *node, const struct node_status *status,
+                         struct buf *out) {
+    const struct config *config = &status->replica.config;
+    buf_printf(out, "\"joint\":%s,\"members\":[", config->joint ? "true" : "false");
+    for (uint32_t i = 0; i < config->count; i++) {
+        const struct member *member = &config->members[i];
+        buf_printf(out, "%s{\"id\":%llu,\"address\":\"%s\",\"role\":\"%s\"", i ? "," : "",
+                   (ull)member->id, member->address,
+                   member->voter || member->voter_old ? "voter" : "learner");
+        for (uint32_t p = 0; p < status->replica.peer_count; p++)
+            if (status->replica.peers[p].id == member->id)
+                buf_printf(out, ",\"match\":%llu,\"lag\":%llu,\"active\":%s,\"snapshot\":%s",
+                           (ull)status->replica.peers[p].match_index,
+                           (ull)(status->replica.last_index -
+                                 status->replica.peers[p].match_index),
+                           status->replica.peers[p].active ? "true" : "false",
+                           status->replica.peers[p].snapshotting ? "true" : "false");
+        buf_printf(out, "}");
+    }
+    buf_printf(out, "]");
+}
+
+void node_status_json(const struct node *node, struct buf *out) {
+    struct node_status status;
+    struct wal_stats log;
+    node_status(node, &status);
+    wal_stats(node->wal, &log);
+    buf_printf(out,
+               "{\"node\":%llu,\"cluster\":\"%016llx\",\"incarnation\":\"%016llx\",\"epoch\":%llu,"
+               "\"version\":\"%s\",\"cluster_version\":%u,\"health\":\"%s\",\"role\":\"%s\","
+               "\"term\":%llu,\"leader\":%llu,",
+               (ull)status.identity.node, (ull)status.identity.cluster,
+               (ull)status.identity.incarnation, (ull)status.identity.epoch, CAIRN_VERSION,
+               status.cluster_version, status.health, role_text(status.replica.role),
+               (ull)status.replica.term, (ull)status.replica.leader);
+    buf_printf(out,
+               "\"first_index\":%llu,\"last_index\":%llu,\"durable_index\":%llu,"
+               "\"commit_index\":%llu,\"applied_index\":%llu,\"snapshot_index\":%llu,"
+               "\"lease_left_ms\":%llu,",
+               (ull)status.replica.first_index, (ull)status.replica.last_index,
+               (ull)status.replica.durable_index, (ull)status.replica.commit_index,
+               (ull)status.replica.applied_index, (ull)status.snapshot_index,
+               (ull)(status.replica.lease_left_ns / 1000000));
+    buf_printf(out,
+               "\"keys\":%llu,\"machine_bytes\":%zu,\"digest\":\"%016llx\",\"time_ms\":%llu,"
+               "\"sessions\":%llu,\"requests\":%u,\"links_up\":%u,\"log_bytes\":%llu,"
+               "\"log_direct\":%s,",
+               (ull)status.keys, status.machine_bytes, (ull)status.state_digest,
+               (ull)status.time_ms, (ull)status.sessions, status.requests, status.links_up,
+               (ull)log.log_bytes, log.direct ? "true" : "false");
+    json_members(node, &status, out);
+    buf_printf(out, "}\n");
+}
+
+struct metric {
+    const char *name;
+    const char *type;
+    const char *help;
+    uint64_t value;
+};
+
+void node_metrics(const struct node *node, struct buf *out) {
+    struct node_status status;
+    struct wal_stats log;
+    node_status(node, &status);
+    wal_stats(node->wal, &log);
+    const struct metric metrics[] = {
+        {"cairn_is_leader", "gauge", "1 on the leader", status.replica.role == ROLE_LEADER},
+        {"cairn_has_leader", "gauge", "1 when a leader is known", status.replica.leader != 0},
+        {"cairn_term", "gauge", "Current term", status.replica.term},
+        {"cairn_last_index", "gauge", "Last index in the log", status.replica.last_index},
+        {"cairn_commit_index", "gauge", "Commit index", status.replica.commit_index},
+        {"cairn_applied_index", "gauge", "Applied index", status.replica.applied_index},
+        {"cairn_snapshot_index", "gauge", "Index of the newest snapshot", status.snapshot_index},
+        {"cairn_damaged", "gauge", "1 while the log waits for repair", status.replica.damaged},
+        {"cairn_keys", "gauge", "Keys in the machine", status.keys},
+        {"cairn_machine_bytes", "gauge", "Memory of the machine's state", status.machine_bytes},
+        {"cairn_log_memory_bytes", "gauge", "Log entries held in memory",
+         status.replica.memory_bytes},
+        {"cairn_sessions", "gauge", "Open exactly-once sessions", status.sessions},
+        {"cairn_requests", "gauge", "Requests outstanding", status.requests},
+        {"cairn_links_up", "gauge", "Peers linked", status.links_up},
+        {"cairn_cluster_version", "gauge", "Replicated cluster version", status.cluster_version},
+        {"cairn_executed_total", "counter", "Requests answered", status.counters.executed},
+        {"cairn_refused_total", "counter", "Requests refused, not executed",
+         status.counters.refused},
+        {"cairn_unknown_total", "counter", "Requests whose fate is unknown",
+         status.counters.unknown},
+        {"cairn_forwarded_total", "counter", "Requests sent on to the leader",
+         status.counters.forwarded},
+        {"cairn_reads_total", "counter", "Reads executed", status.counters.reads},
+        {"cairn_applied_total", "counter", "Entries applied", status.counters.applied},
+        {"cairn_elections_won_total", "counter", "Elections won", status.counters.elections},
+        {"cairn_snapshots_taken_total", "counter", "Snapshots written",
+         status.counters.snapshots_taken},
+        {"cairn_snapshots_sent_total", "counter", "Snapshots sent to peers",
+         status.counters.snapshots_sent},
+        {"cairn_snapshots_installed_total", "counter", "Snapshots installed from a leader",
+         status.counters.snapshots_installed},
+        {"cairn_frames_bad_total", "counter", "Peer frames refused as damaged or malformed",
+         status.counters.frames_bad},
+        {"cairn_links_refused_total", "counter", "Peer connections refused at hello",
+         status.counters.links_refused},
+        {"cairn_log_writes_total", "counter", "Disk writes of the log", log.writes},
+        {"cairn_log_written_bytes_total", "counter", "Bytes written to the log",
+         log.bytes_written},
+        {"cairn_log_bytes", "gauge", "Log on disk", log.log_bytes},
+        {"cairn_log_write_ns", "gauge", "Duration of the last log write", log.write_ns_last},
+        {"cairn_log_full", "gauge", "1 while the disk is full", log.full},
+    };
+    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
+        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", metrics[i].name, metrics[i].help,
+                   metrics[i].name, metrics[i].type, metrics[i].name, (ull)metrics[i].value);
+}

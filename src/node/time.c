@@ -1,0 +1,71 @@
+/* What the leader proposes by itself: what has become due, and a higher cluster version. */
+#include "node/node_internal.h"
+
+#include "base/assert.h"
+
+#define NS_PER_MS 1000000ull
+#define DUE_CHECK_MAX_NS (3600ull * 1000000000ull)
+
+static void due_done(void *context, enum cairn_status status, struct bytes reply) {
+    struct group *group = context;
+    group->due_inflight = false;
+}
+
+void group_propose_due(struct group *group, uint64_t now) {
+    group->due_at_ns = UINT64_MAX;
+    if (group->role != ROLE_LEADER || group->due_inflight || group->install != NULL)
+        return;
+    uint64_t due_ms = stack_next_due(&group->stack);
+    if (due_ms == UINT64_MAX)
+        return;
+    uint64_t time_ms = group->protocol->time_ms(group->replica, now, node_wall_ms(group->node));
+    if (due_ms > time_ms) {
+        uint64_t wait_ns = due_ms - time_ms < DUE_CHECK_MAX_NS / NS_PER_MS
+                               ? (due_ms - time_ms) * NS_PER_MS
+                               : DUE_CHECK_MAX_NS;
+        group->due_at_ns = now + wait_ns;
+        return;
+    }
+    struct buf *envelope = &group->scratch;
+    buf_clear(envelope);
+    if (!stack_due(&group->stack, time_ms, envelope))
+        return;
+    group->due_inflight = true;
+    request_new(group, NULL, REQUEST_WRITE, buf_view(envelope), due_done, group);
+}
+
+static void version_done(void *context, enum cairn_status status, struct bytes reply) {
+    struct group *group = context;
+    group->version_inflight = false;
+}
+
+/* The highest version that every member speaks, known only while all are linked; 0: not known. */
+static uint32_t common_version(const struct group *group) {
+    struct node *node = group->node;
+    uint32_t common = node->options.wire_version_max;
+    for (uint32_t i = 0; i < group->config.count; i++) {
+        uint64_t id = group->config.members[i].id;
+        if (id == node->options.identity.node)
+            continue;
+        const struct peer *peer = peer_find(node, id);
+        if (peer == NULL || peer->link == NULL)
+            return 0;
+        if (peer->link->hello.wire_max < common)
+            common = peer->link->hello.wire_max;
+    }
+    return common;
+}
+
+void group_propose_version(struct group *group) {
+    if (group->role != ROLE_LEADER || group->version_inflight ||
+        group->stack.version >= group->node->options.wire_version_max)
+        return;
+    uint32_t common = common_version(group);
+    if (common <= group->stack.version)
+        return;
+    struct buf *envelope = &group->scratch;
+    buf_clear(envelope);
+    stack_encode_version(envelope, common);
+    group->version_inflight = true;
+    request_new(group, NULL, REQUEST_WRITE, buf_view(envelope), version_done, group);
+}
