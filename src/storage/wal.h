@@ -38,17 +38,23 @@ struct wal_options {
     void *context;
 };
 
-/* What wal_open tells of what it found, in log order. An entry whose index is not above the last
- * one given supersedes that one and all behind it, unless repaired is set: then it replaces a
- * damaged one in place. */
+/* What wal_open tells of what it found: hard states first, then in log order. An entry whose index
+ * is not above the last one given supersedes that one and all behind it, unless repaired is set:
+ * then it replaces a damaged one in place. Entries carry a blob (take entry_ref to keep them). No
+ * function may be NULL. Entries and damage at or below an index that a whole snapshot covers mean
+ * nothing: the log may still hold what was released. */
 struct wal_recovery {
     void *context;
     void (*hard)(void *context, uint64_t group, struct bytes hard);
     void (*entry)(void *context, uint64_t group, const struct entry *entry, bool repaired);
+    /* Entries at or above from are gone. */
+    void (*truncate)(void *context, uint64_t group, uint64_t from);
     /* The log of the group starts anew behind a snapshot at index. */
     void (*reset)(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain);
-    /* Acknowledged entries first..last are unreadable (damage, not a torn tail). last may be
-     * UINT64_MAX: unknown how many. hard_lost: both slots of the hard state are bad. */
+    /* Acknowledged entries first..last are unreadable (damage, not a torn tail); those of the range
+     * that were given before are void. last may be UINT64_MAX: unknown how many, or whether any:
+     * such damage is told last, and again at every start until a write with `whole`.
+     * hard_lost: both slots of the hard state are bad. */
     void (*damage)(void *context, uint64_t group, uint64_t first, uint64_t last);
     void (*hard_lost)(void *context, uint64_t group);
 };
@@ -58,8 +64,13 @@ struct wal_recovery {
 enum cairn_status wal_open(struct env *env, const char *folder, const struct wal_options *options,
                            const struct wal_recovery *recovery, struct wal **out, char *error,
                            size_t error_size);
-/* Nothing may be in flight (wal_idle), or the process is about to end. */
+/* Nothing may be in flight (wal_idle). Notes that everything written is durable, so that damage can
+ * be told from a torn tail at the next start. What background work remains ends later, on the loop;
+ * the env must live until then. */
 void wal_close(struct wal *wal);
+/* After a crash of the world: frees everything at once and touches neither disk nor timers. The env
+ * promises that no work and no timer of this log will run any more. */
+void wal_drop(struct wal *wal);
 uint64_t wal_id(const struct wal *wal);
 
 struct wal_write {
@@ -74,7 +85,13 @@ struct wal_write {
     const struct entry *entries; /* referenced (entry_ref) until durable */
     size_t count;
     bool repaired;          /* entries replace damaged ones in place */
+    bool whole;             /* ends damage of unknown extent: the owner vouches that, with this
+                             * write, nothing acknowledged is missing */
 };
+/* Order within one write: hard state, reset, truncation, entries. Entries are dense and, unless
+ * repaired, begin at or below the group's last index + 1 (below: they supersede). A write with none
+ * of these only completes in its turn. After NO_SPACE all writes of the group that were queued
+ * before its completion was delivered have failed with it; its hard state may have become durable. */
 void wal_write(struct wal *wal, const struct wal_write *write);
 /* Starts the next disk write if none runs and something waits. */
 void wal_flush(struct wal *wal);
@@ -82,9 +99,9 @@ bool wal_idle(const struct wal *wal);
 /* Monotonic ns since which the running disk write has been under way; 0: none runs. */
 uint64_t wal_stalled_since(const struct wal *wal);
 
-/* Reads entries first.. up to last or bytes_max (at least one) back, in the background. done on the
- * loop: entries (borrowed for the call, take entry_ref) or a status: NOT_FOUND (released), CORRUPT
- * (damaged; first names the damaged index), IO. */
+/* Reads durable entries first.. up to last or bytes_max (at least one) back, in the background. done
+ * on the loop: entries (borrowed for the call, take entry_ref), maybe fewer than asked, or a status:
+ * NOT_FOUND (released, or not durable yet), CORRUPT (entry `first` is damaged), IO. */
 typedef void wal_loaded(void *context, uint64_t tag, enum cairn_status status,
                         const struct entry *entries, size_t count);
 void wal_load(struct wal *wal, uint64_t group, uint64_t first, uint64_t last, size_t bytes_max,
@@ -93,6 +110,9 @@ void wal_load(struct wal *wal, uint64_t group, uint64_t first, uint64_t last, si
 /* Entries of the group at or below index are in a durable snapshot: segments that nothing needs any
  * more are recycled. */
 void wal_release(struct wal *wal, uint64_t group, uint64_t index);
+/* What pins the oldest segment: false when nothing does; else a group and the index up to which it
+ * must be released (by a snapshot) before the segment can go. */
+bool wal_oldest_need(const struct wal *wal, uint64_t *group, uint64_t *index);
 
 struct wal_stats {
     uint64_t bytes_written;

@@ -1,0 +1,440 @@
+/* Opening a log: reads every batch, tells a torn tail from damage, rebuilds the index.
+ *
+ * Only the last batch of all can be torn, since one disk write runs at a time: a bad batch with any
+ * valid head behind it, or at or below a sequence number that is known durable, is damage. Heads
+ * chain batches (prev_lsn), ordinals chain the sections of a group, and so a loss is seen, and seen
+ * whom it met: docs/storage.md, "Recovery".
+ */
+
+#include "storage/wal_internal.h"
+#include "storage/wal_scan.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct recover {
+    struct wal *wal;
+    const struct wal_recovery *out;
+    uint64_t events; /* counts sections and losses */
+    uint64_t lost;   /* the event at which something was lost last; 0: never */
+    uint64_t last_lsn;
+    uint64_t last_sum;
+    uint64_t durable; /* highest sequence number known durable */
+    /* The batch whose content is bad and behind which nothing has been seen yet. */
+    bool suspect;
+    bool suspect_unreadable;
+    struct wal_batch suspect_batch;
+    uint64_t suspect_offset;
+    struct wal_segment *suspect_segment;
+    uint8_t *suspect_bytes;
+    struct wal_segment *last_segment; /* of the last batch that was kept */
+    bool tail_unreadable;              /* the medium refused the block behind it */
+};
+
+struct segment_list {
+    uint64_t *incarnations;
+    size_t count;
+    size_t cap;
+};
+
+/* ---- sections ---- */
+
+static bool known(const struct wal_group *group) {
+    return group->seen > 0;
+}
+
+static void report_damage(struct recover *recover, struct wal_group *group, uint64_t first,
+                          uint64_t last) {
+    if (first > last)
+        return;
+    wal_group_carve(group, first, last);
+    if (last != UINT64_MAX) {
+        if (group->damaged_to == 0 || first < group->damaged_from)
+            group->damaged_from = first;
+        if (last > group->damaged_to)
+            group->damaged_to = last;
+    }
+    recover->wal->damaged = true;
+    recover->out->damage(recover->out->context, group->id, first, last);
+}
+
+/* Sections of the group were lost before this one: what did they hold? */
+static void report_missing(struct recover *recover, struct wal_group *group,
+                           const struct wal_section *section) {
+    struct wal_group_state *state = &group->durable;
+    if (section->flags & WAL_SECTION_RESET)
+        return;
+    uint64_t floor = section->base_index > section->release ? section->base_index
+                                                            : section->release;
+    uint64_t first = floor + 1;
+    if (known(group) && section->base_index == state->base_index) {
+        uint64_t missing = section->ordinal - state->ordinal - 1;
+        if (section->cut_ordinal <= state->ordinal)
+            first = state->last + 1;
+        else if (missing == 1)
+            first = section->cut_index < state->last + 1 ? section->cut_index : state->last + 1;
+    } else if (known(group)) {
+        wal_group_carve(group, 0, UINT64_MAX);
+        recover->out->reset(recover->out->context, group->id, section->base_index,
+                            section->base_term, section->base_chain);
+        state->last = section->base_index;
+    }
+    if (known(group) && state->last > section->last_before) {
+        wal_group_carve(group, section->last_before + 1, UINT64_MAX);
+        recover->out->truncate(recover->out->context, group->id, section->last_before + 1);
+    }
+    uint64_t last = section->last_before;
+    if (section->truncate_from && section->truncate_from <= last)
+        last = section->truncate_from - 1;
+    if (section->count && !(section->flags & WAL_SECTION_REPAIRED) && section->first_index <= last)
+        last = section->first_index - 1;
+    report_damage(recover, group, first, last);
+}
+
+static void give_entries(struct recover *recover, struct wal_group *group,
+                         const struct wal_section *section, const uint8_t *at) {
+    size_t len = (size_t)section->bytes - WAL_SECTION_HEAD_BYTES;
+    struct blob *blob = blob_from(bytes_of(at + WAL_SECTION_HEAD_BYTES, len));
+    struct reader reader = reader_of(blob_view(blob));
+    bool repaired = section->flags & WAL_SECTION_REPAIRED;
+    for (uint64_t i = 0; i < section->count; i++) {
+        struct entry entry;
+        if (entry_decode(&reader, &entry) != CAIRN_OK || entry.index != section->first_index + i) {
+            report_damage(recover, group, section->first_index + i,
+                          section->first_index + section->count - 1);
+            break;
+        }
+        entry.blob = blob;
+        recover->out->entry(recover->out->context, group->id, &entry, repaired);
+    }
+    blob_unref(blob);
+}
+
+static void take_section(struct recover *recover, const struct wal_section *section,
+                         struct wal_segment *segment, uint64_t lsn, uint64_t offset,
+                         const uint8_t *at, bool body_holds) {
+    struct wal_group *group = wal_index_group(&recover->wal->index, section->group);
+    const struct wal_recovery *out = recover->out;
+    bool first_seen = !known(group);
+    bool missing = first_seen ? recover->lost && section->ordinal > 1
+                              : section->ordinal != group->durable.ordinal + 1;
+    if (missing)
+        report_missing(recover, group, section);
+    if (section->flags & WAL_SECTION_RESET)
+        out->reset(out->context, group->id, section->base_index, section->base_term,
+                   section->base_chain);
+    if (section->truncate_from)
+        out->truncate(out->context, group->id, section->truncate_from);
+    if (first_seen)
+        group->durable.last = section->last_before;
+    wal_group_apply(group, section, segment, lsn, offset);
+    wal_group_advance(&group->durable, section);
+    group->seen = ++recover->events;
+    if (section->count == 0)
+        return;
+    if (body_holds)
+        give_entries(recover, group, section, at);
+    else
+        report_damage(recover, group, section->first_index,
+                      section->first_index + section->count - 1);
+}
+
+/* ---- batches ---- */
+
+static void note_loss(struct recover *recover) {
+    recover->lost = ++recover->events;
+}
+
+/* Gives what holds of a batch; of a damaged one, up to the first bad section head. */
+static void take_batch(struct recover *recover, const struct wal_batch *batch,
+                       struct wal_segment *segment, uint64_t offset, const uint8_t *bytes) {
+    bool check = recover->wal->options.mutant != MUTANT_WAL_NO_CHECKSUM;
+    struct wal_place place = {.log_id = recover->wal->control.log_id,
+                              .incarnation = segment->incarnation,
+                              .check = check};
+    uint64_t at = WAL_BATCH_HEAD_BYTES;
+    for (uint32_t i = 0; i < batch->sections; i++) {
+        struct wal_section section;
+        place.offset = offset + at;
+        if (!wal_section_decode(&section, &place, batch->lsn, bytes + at,
+                                (size_t)(batch->bytes - at))) {
+            note_loss(recover);
+            break;
+        }
+        bool holds = wal_section_body_holds(&section, &place, batch->lsn, bytes + at);
+        take_section(recover, &section, segment, batch->lsn, place.offset, bytes + at, holds);
+        at += section.bytes;
+    }
+    segment->used = offset + align_up(batch->bytes);
+    recover->last_segment = segment;
+    recover->last_lsn = batch->lsn;
+    recover->last_sum = batch->sum;
+}
+
+static void drop_suspect(struct recover *recover) {
+    recover->suspect = false;
+    cairn_free(recover->suspect_bytes);
+    recover->suspect_bytes = NULL;
+}
+
+/* Something valid stands behind it, or it is known durable: it was damaged, not torn. */
+static void take_suspect(struct recover *recover) {
+    if (!recover->suspect)
+        return;
+    take_batch(recover, &recover->suspect_batch, recover->suspect_segment,
+               recover->suspect_offset, recover->suspect_bytes);
+    drop_suspect(recover);
+}
+
+static bool at_start(const struct recover *recover, const struct wal_segment *segment,
+                     uint64_t offset) {
+    return recover->last_lsn == 0 && offset == 0 &&
+           recover->wal->segments.next == &segment->link;
+}
+
+static bool chained(const struct recover *recover, const struct wal_batch *batch) {
+    if (batch->prev_lsn != recover->last_lsn)
+        return false;
+    return recover->wal->options.mutant == MUTANT_WAL_NO_CHECKSUM || recover->last_lsn == 0 ||
+           batch->prev_sum == recover->last_sum;
+}
+
+static void keep_suspect(struct recover *recover, struct wal_segment *segment,
+                         const struct wal_found *found) {
+    size_t len = (size_t)align_up(found->batch.bytes);
+    recover->suspect = true;
+    recover->suspect_batch = found->batch;
+    recover->suspect_offset = found->offset;
+    recover->suspect_segment = segment;
+    recover->suspect_bytes = cairn_alloc(len);
+    memcpy(recover->suspect_bytes, found->bytes, len);
+}
+
+static void meet_batch(struct recover *recover, struct wal_segment *segment,
+                       const struct wal_found *found) {
+    const struct wal_batch *batch = &found->batch;
+    /* A later run that went on from before the suspect had cut it. */
+    if (recover->suspect && chained(recover, batch))
+        drop_suspect(recover);
+    take_suspect(recover);
+    if (recover->last_lsn && batch->lsn <= recover->last_lsn) {
+        /* No write of ours puts an older number behind a newer one: what stood here is gone. */
+        note_loss(recover);
+        return;
+    }
+    if (!at_start(recover, segment, found->offset) && !chained(recover, batch))
+        note_loss(recover);
+    if (batch->durable_lsn > recover->durable)
+        recover->durable = batch->durable_lsn;
+    if (found->content_holds)
+        take_batch(recover, batch, segment, found->offset, found->bytes);
+    else
+        keep_suspect(recover, segment, found);
+}
+
+/* ---- segments ---- */
+
+static void list_segment(void *context, const char *name, bool is_folder, uint64_t size) {
+    struct segment_list *list = context;
+    uint64_t incarnation;
+    if (is_folder || !wal_segment_parse(name, &incarnation))
+        return;
+    if (list->count == list->cap) {
+        list->cap = list->cap ? list->cap * 2 : 16;
+        list->incarnations = cairn_realloc(list->incarnations,
+                                           list->cap * sizeof *list->incarnations);
+    }
+    list->incarnations[list->count++] = incarnation;
+}
+
+static enum cairn_status read_segment(struct recover *recover, uint64_t incarnation) {
+    struct wal *wal = recover->wal;
+    char path[WAL_PATH_MAX];
+    wal_segment_path(wal->folder, incarnation, path);
+    struct wal_scan scan;
+    enum cairn_status status =
+        wal_scan_open(&scan, wal->env, path, ENV_OPEN_WRITE | ENV_OPEN_DIRECT);
+    if (status != CAIRN_OK)
+        return status;
+    scan.place = (struct wal_place){.log_id = wal->control.log_id,
+                                    .incarnation = incarnation,
+                                    .check = wal->options.mutant != MUTANT_WAL_NO_CHECKSUM};
+    struct wal_segment *segment = wal_segment_new(wal, incarnation, scan.bytes, scan.file);
+    list_push(&wal->segments, &segment->link);
+    struct wal_found found;
+    uint64_t end = 0;
+    while (wal_scan_next(&scan, &found)) {
+        recover->tail_unreadable = false;
+        meet_batch(recover, segment, &found);
+        end = found.offset + align_up(found.batch.bytes);
+        if (!found.content_holds)
+            recover->suspect_unreadable = wal_scan_unreadable(&scan, found.offset, end - found.offset);
+    }
+    /* No torn write makes a block unreadable. */
+    recover->tail_unreadable |= wal_scan_unreadable(&scan, end, ENV_DISK_ALIGN);
+    wal_scan_free(&scan);
+    return CAIRN_OK;
+}
+
+static enum cairn_status remove_segment(struct wal *wal, struct wal_segment *segment) {
+    char path[WAL_PATH_MAX];
+    wal_segment_path(wal->folder, segment->incarnation, path);
+    list_remove(&segment->link);
+    env_file_close(wal->env, segment->file);
+    cairn_free(segment);
+    return env_remove(wal->env, path);
+}
+
+/* What lies behind the tail holds nothing, as do spares that were passed over: segments of the usual size are spares. */
+static enum cairn_status sort_out(struct recover *recover, struct wal_segment *tail) {
+    struct wal *wal = recover->wal;
+    bool behind = tail == NULL;
+    enum cairn_status status = CAIRN_OK;
+    LIST_EACH_SAFE(at, &wal->segments) {
+        struct wal_segment *segment = container_of(at, struct wal_segment, link);
+        bool passed_over = !behind && segment != tail && segment->used == 0 && recover->lost == 0;
+        if (behind && segment->bytes == wal->options.segment_bytes) {
+            list_remove(at);
+            list_push(&wal->ready, at);
+        } else if (behind || passed_over) {
+            status = remove_segment(wal, segment);
+            if (status != CAIRN_OK)
+                return status;
+        } else {
+            behind = segment == tail;
+        }
+    }
+    return CAIRN_OK;
+}
+
+/* The segment to go on in. After damage at the tail a fresh one: what stands there may be what was
+ * acknowledged, and is never written over. */
+static enum cairn_status choose_segment(struct recover *recover, bool fresh) {
+    struct wal *wal = recover->wal;
+    if (!list_empty(&wal->segments)) {
+        struct wal_segment *last = wal_segment_current(wal);
+        if (!fresh || (last->incarnation == wal->control.fresh && last->used == 0))
+            return CAIRN_OK;
+    }
+    struct list *spare = list_first(&wal->ready);
+    if (spare) {
+        list_remove(spare);
+        list_push(&wal->segments, spare);
+        return CAIRN_OK;
+    }
+    uint64_t incarnation = wal->next_incarnation;
+    struct env_file *file;
+    enum cairn_status status = wal_segment_make(wal->env, wal->folder, incarnation,
+                                                wal->options.segment_bytes, &file);
+    if (status != CAIRN_OK)
+        return status;
+    struct wal_segment *segment =
+        wal_segment_new(wal, incarnation, wal->options.segment_bytes, file);
+    list_push(&wal->segments, &segment->link);
+    if (fresh)
+        wal->control.fresh = incarnation;
+    return CAIRN_OK;
+}
+
+/* ---- the end ---- */
+
+/* Groups which the last loss may have met and that nothing behind it speaks for. */
+static void report_open(struct recover *recover) {
+    size_t count;
+    struct wal_group **groups = wal_index_sorted(&recover->wal->index, &count);
+    for (size_t i = 0; i < count; i++) {
+        struct wal_group *group = groups[i];
+        struct wal_group_state *state = &group->durable;
+        if (recover->lost && group->seen < recover->lost)
+            state->open = true;
+        if (state->open)
+            report_damage(recover, group, state->last + 1, UINT64_MAX);
+        group->pending = *state;
+    }
+    cairn_free(groups);
+}
+
+static enum cairn_status finish(struct recover *recover) {
+    struct wal *wal = recover->wal;
+    bool tail_lost = recover->tail_unreadable;
+    struct wal_segment *tail = recover->last_segment;
+    bool torn = recover->suspect_batch.lsn > recover->durable && !recover->suspect_unreadable;
+    if (recover->suspect && !torn) {
+        take_suspect(recover);
+        tail = recover->last_segment;
+    } else if (recover->suspect) {
+        tail = recover->suspect_segment;
+        tail->used = recover->suspect_offset;
+        drop_suspect(recover);
+    }
+    if (recover->durable > recover->last_lsn) {
+        tail_lost = true;
+        recover->last_lsn = recover->durable;
+        recover->last_sum = 0;
+    }
+    if (tail_lost)
+        note_loss(recover);
+    report_open(recover);
+    /* With a lost tail every segment that was there stays as it is. */
+    bool keep_all = tail_lost && !list_empty(&wal->segments);
+    if (keep_all)
+        tail = wal_segment_current(wal);
+    enum cairn_status status = sort_out(recover, tail);
+    if (status == CAIRN_OK)
+        status = choose_segment(recover, tail_lost);
+    uint64_t run = recover->last_lsn >> WAL_RUN_SHIFT;
+    wal->control.run = (run > wal->control.run ? run : wal->control.run) + 1;
+    wal->last_lsn = recover->last_lsn;
+    wal->last_sum = recover->last_sum;
+    wal->next_lsn = wal->control.run << WAL_RUN_SHIFT | 1;
+    return status;
+}
+
+static int by_number(const void *a, const void *b) {
+    const uint64_t *left = a, *right = b;
+    return *left < *right ? -1 : *left > *right;
+}
+
+static enum cairn_status read_all(struct recover *recover, struct segment_list *list) {
+    struct wal *wal = recover->wal;
+    enum cairn_status status = env_list(wal->env, wal->folder, list_segment, list);
+    if (list->count > 1)
+        qsort(list->incarnations, list->count, sizeof *list->incarnations, by_number);
+    uint64_t first = wal->control.first_incarnation;
+    bool missed = wal->control.run && (list->count == 0 || list->incarnations[0] > first);
+    if (status == CAIRN_OK && missed)
+        note_loss(recover);
+    for (size_t i = 0; i < list->count && status == CAIRN_OK; i++) {
+        if (list->incarnations[i] >= first) {
+            status = read_segment(recover, list->incarnations[i]);
+            continue;
+        }
+        /* It had been released when the last run ended. */
+        char path[WAL_PATH_MAX];
+        wal_segment_path(wal->folder, list->incarnations[i], path);
+        status = env_remove(wal->env, path);
+    }
+    return status;
+}
+
+enum cairn_status wal_recover(struct wal *wal, const struct wal_recovery *recovery, char *error,
+                              size_t error_size) {
+    struct recover recover = {
+        .wal = wal, .out = recovery, .durable = wal->control.durable_lsn};
+    struct segment_list list = {0};
+    if (wal->next_incarnation == 0)
+        wal->next_incarnation = 1;
+    enum cairn_status status = read_all(&recover, &list);
+    if (status == CAIRN_OK)
+        status = finish(&recover);
+    drop_suspect(&recover);
+    cairn_free(list.incarnations);
+    if (status != CAIRN_OK)
+        snprintf(error, error_size, "cannot read the log in %s: %s", wal->folder,
+                 cairn_status_text(status));
+    return status;
+}

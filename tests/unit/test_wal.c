@@ -1,0 +1,299 @@
+#include "fake_env.h"
+#include "wal_box.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+static struct wal_box *opened(uint64_t seed) {
+    struct wal_box *box = wal_box_new(seed);
+    assert_int_equal(wal_box_open(box), CAIRN_OK);
+    assert_true(wal_box_sound(box));
+    return box;
+}
+
+static void reopen(struct wal_box *box) {
+    if (box->wal)
+        wal_box_close(box);
+    assert_int_equal(wal_box_open(box), CAIRN_OK);
+}
+
+static void what_was_written_is_there_after_a_restart(void **state) {
+    struct wal_box *box = opened(1);
+    wal_box_hard(box, 1, 77);
+    wal_box_append(box, 1, 3, 5, 100);
+    wal_box_append(box, 2, 4, 1, 10000);
+    assert_int_equal(box->done, 0);
+    wal_box_sync(box);
+    assert_int_equal(box->done, 3);
+    assert_true(wal_idle(box->wal));
+    reopen(box);
+    assert_true(wal_box_sound(box));
+    assert_null(wal_box_check(box));
+    assert_true(box->recovered[1].last == 5 && box->recovered[1].hard == 77);
+    wal_box_free(box);
+}
+
+static void writes_of_one_flush_share_one_disk_write_and_the_next_gather_meanwhile(void **state) {
+    struct wal_box *box = opened(2);
+    uint64_t before = box->fake->writes;
+    wal_box_append(box, 1, 1, 2, 50);
+    wal_box_append(box, 2, 1, 2, 50);
+    wal_flush(box->wal);
+    wal_box_append(box, 1, 1, 1, 50);
+    wal_box_append(box, 1, 1, 1, 50);
+    wal_flush(box->wal);
+    assert_true(wal_stalled_since(box->wal) > 0);
+    fake_env_run(box->fake);
+    /* The first spare is filled at the same time. */
+    struct wal_stats stats;
+    wal_stats(box->wal, &stats);
+    assert_int_equal(stats.writes, 2);
+    assert_true(box->fake->writes >= before + 2);
+    assert_int_equal(box->done, 4);
+    assert_int_equal(wal_stalled_since(box->wal), 0);
+    wal_box_free(box);
+}
+
+static void a_truncation_alone_survives_a_restart(void **state) {
+    struct wal_box *box = opened(3);
+    wal_box_append(box, 1, 1, 6, 20);
+    wal_box_truncate(box, 1, 4);
+    wal_box_sync(box);
+    reopen(box);
+    assert_null(wal_box_check(box));
+    assert_int_equal(box->recovered[1].last, 3);
+    wal_box_append(box, 1, 2, 2, 20);
+    wal_box_sync(box);
+    reopen(box);
+    assert_null(wal_box_check(box));
+    assert_int_equal(box->recovered[1].last, 5);
+    wal_box_free(box);
+}
+
+static void a_reset_starts_the_log_anew_behind_its_index(void **state) {
+    struct wal_box *box = opened(4);
+    wal_box_append(box, 1, 1, 6, 20);
+    wal_box_reset(box, 1, 100);
+    wal_box_append(box, 1, 5, 2, 20);
+    wal_box_sync(box);
+    reopen(box);
+    assert_null(wal_box_check(box));
+    assert_true(box->recovered[1].base == 100 && box->recovered[1].last == 102);
+    wal_box_free(box);
+}
+
+static void a_batch_larger_than_a_segment_gets_one_of_its_own(void **state) {
+    struct wal_box *box = opened(5);
+    wal_box_append(box, 1, 1, 1, 20);
+    wal_box_append(box, 1, 1, 1, 300000);
+    wal_box_append(box, 1, 1, 3, 20);
+    wal_box_sync(box);
+    assert_int_equal(box->done, 3);
+    assert_int_equal(box->failed, 0);
+    wal_box_load(box, 1, 1, 5, 1000000);
+    assert_true(box->loaded_count == 5 && box->loaded_right);
+    reopen(box);
+    assert_true(wal_box_sound(box));
+    assert_null(wal_box_check(box));
+    wal_box_free(box);
+}
+
+static void loads_give_what_was_written_within_the_limit_of_bytes(void **state) {
+    struct wal_box *box = opened(6);
+    for (int i = 0; i < 10; i++) {
+        wal_box_append(box, 1, 1, 3, 100);
+        wal_box_sync(box);
+    }
+    wal_box_load(box, 1, 2, 29, 1u << 20);
+    assert_int_equal(box->loaded_status, CAIRN_OK);
+    assert_true(box->loaded_right && box->loaded_first == 2 && box->loaded_count == 28);
+    wal_box_load(box, 1, 5, 29, 1);
+    assert_true(box->loaded_count == 1 && box->loaded_first == 5);
+    wal_box_load(box, 1, 31, 40, 1000);
+    assert_int_equal(box->loaded_status, CAIRN_NOT_FOUND);
+    wal_release(box->wal, 1, 10);
+    wal_box_load(box, 1, 10, 12, 1000);
+    assert_int_equal(box->loaded_status, CAIRN_NOT_FOUND);
+    wal_box_load(box, 1, 11, 12, 1000);
+    assert_true(box->loaded_count == 2 && box->loaded_right);
+    wal_box_free(box);
+}
+
+static void released_segments_are_recycled_and_nothing_old_comes_back(void **state) {
+    struct wal_box *box = opened(7);
+    struct wal_stats stats;
+    for (int round = 0; round < 100; round++) {
+        wal_box_append(box, 1, 1, 3, 3000);
+        wal_box_sync(box);
+        if (round % 10 == 9)
+            wal_release(box->wal, 1, box->asked[1].last - 4);
+        fake_env_run(box->fake);
+        wal_stats(box->wal, &stats);
+        assert_true(stats.segments <= 4);
+    }
+    size_t files = 0;
+    for (size_t i = 0; i < FAKE_FILES_MAX; i++)
+        files += box->fake->files[i].path != NULL;
+    assert_true(files <= 8);
+    reopen(box);
+    assert_true(wal_box_sound(box));
+    for (uint64_t i = box->asked[1].last - 3; i <= box->asked[1].last; i++)
+        assert_int_equal(box->recovered[1].term[i], 1);
+    wal_box_free(box);
+}
+
+static void the_oldest_segment_names_who_pins_it(void **state) {
+    struct wal_box *box = opened(8);
+    uint64_t group = 0, index = 0;
+    wal_box_append(box, 2, 1, 2, 100);
+    for (int i = 0; i < 20; i++) {
+        wal_box_append(box, 1, 1, 1, 9000);
+        wal_box_sync(box);
+    }
+    wal_release(box->wal, 1, 20);
+    assert_true(wal_oldest_need(box->wal, &group, &index));
+    assert_true(group == 2 && index == 2);
+    wal_release(box->wal, 2, 2);
+    assert_false(wal_oldest_need(box->wal, &group, &index));
+    wal_box_free(box);
+}
+
+static void a_full_disk_refuses_writes_and_the_log_goes_on_when_space_returns(void **state) {
+    struct wal_box *box = opened(9);
+    wal_box_hard(box, 1, 1);
+    wal_box_append(box, 1, 1, 1, 20);
+    wal_box_sync(box);
+    fake_env_run(box->fake);
+    box->fake->space = 0;
+    while (box->failed == 0) {
+        wal_box_append(box, 1, 1, 1, 20000);
+        wal_box_sync(box);
+    }
+    assert_int_equal(box->last_status, CAIRN_NO_SPACE);
+    uint64_t kept = box->acked[1].last, failed = box->failed;
+    struct wal_stats stats;
+    wal_stats(box->wal, &stats);
+    assert_true(stats.full && !stats.failed);
+    /* An election still finds room for its vote. */
+    wal_box_hard(box, 1, 2);
+    wal_box_sync(box);
+    assert_int_equal(box->failed, failed);
+    box->fake->space = -1;
+    wal_box_append(box, 1, 2, 2, 100);
+    wal_box_sync(box);
+    assert_int_equal(box->failed, failed);
+    reopen(box);
+    assert_true(wal_box_sound(box));
+    assert_null(wal_box_check(box));
+    assert_int_equal(box->recovered[1].last, kept + 2);
+    wal_box_free(box);
+}
+
+static void after_a_failed_write_everything_later_fails(void **state) {
+    struct wal_box *box = opened(10);
+    wal_box_append(box, 1, 1, 1, 20);
+    wal_box_sync(box);
+    box->fake->error_after = 0;
+    wal_box_append(box, 1, 1, 1, 20);
+    wal_box_sync(box);
+    wal_box_append(box, 2, 1, 1, 20);
+    assert_int_equal(box->done, 2);
+    wal_box_sync(box);
+    assert_int_equal(box->failed, 2);
+    assert_int_equal(box->last_status, CAIRN_IO);
+    wal_box_crash(box);
+    reopen(box);
+    assert_int_equal(box->recovered[1].term[1], 1);
+    wal_box_free(box);
+}
+
+static void a_failed_sync_of_the_buffered_fallback_fails_for_good(void **state) {
+    struct wal_box *box = wal_box_new(11);
+    box->fake->direct_refused = true;
+    assert_int_equal(wal_box_open(box), CAIRN_OK);
+    wal_box_append(box, 1, 1, 1, 20);
+    wal_box_sync(box);
+    assert_int_equal(box->failed, 0);
+    box->fake->sync_fails = true;
+    wal_box_append(box, 1, 1, 1, 20);
+    wal_box_sync(box);
+    box->fake->sync_fails = false;
+    wal_box_append(box, 1, 1, 1, 20);
+    wal_box_sync(box);
+    assert_int_equal(box->failed, 2);
+    wal_box_free(box);
+}
+
+static void both_slots_of_the_hard_state_say_the_same_so_either_may_be_lost(void **state) {
+    for (size_t slot = 0; slot < 2; slot++) {
+        struct wal_box *box = opened(12);
+        for (uint64_t vote = 1; vote < 6; vote++) {
+            wal_box_hard(box, 1, vote);
+            wal_box_sync(box);
+        }
+        wal_box_close(box);
+        fake_env_flip(fake_env_file(box->fake, BOX_FOLDER "/log.hard"),
+                      (2 + slot) * ENV_DISK_ALIGN + 50, 4);
+        reopen(box);
+        assert_false(box->recovered[1].hard_lost);
+        assert_int_equal(box->recovered[1].hard, 5);
+        wal_box_free(box);
+    }
+}
+
+static void with_both_slots_bad_the_hard_state_is_lost_and_named(void **state) {
+    struct wal_box *box = opened(13);
+    wal_box_hard(box, 2, 9);
+    wal_box_sync(box);
+    wal_box_close(box);
+    struct fake_file *file = fake_env_file(box->fake, BOX_FOLDER "/log.hard");
+    fake_env_flip(file, 2 * ENV_DISK_ALIGN + 3, 1);
+    fake_env_flip(file, 3 * ENV_DISK_ALIGN + 3, 1);
+    reopen(box);
+    assert_true(box->recovered[2].hard_lost);
+    assert_false(box->recovered[1].hard_lost);
+    wal_box_free(box);
+}
+
+static void inspection_verifies_and_says_what_is_there(void **state) {
+    struct wal_box *box = opened(14);
+    wal_box_append(box, 1, 1, 3, 100);
+    wal_box_sync(box);
+    wal_box_append(box, 1, 1, 3, 100);
+    wal_box_sync(box);
+    wal_box_close(box);
+    char text[4000] = {0};
+    FILE *out = fmemopen(text, sizeof text, "w");
+    assert_int_equal(wal_inspect(&box->fake->env, BOX_FOLDER, true, out), CAIRN_OK);
+    fflush(out);
+    assert_non_null(strstr(text, "entries 1..3"));
+    fake_env_flip(fake_env_file(box->fake, BOX_FOLDER "/log-0000000000000001.seg"), 200, 1);
+    rewind(out);
+    assert_int_equal(wal_inspect(&box->fake->env, BOX_FOLDER, false, out), CAIRN_CORRUPT);
+    fclose(out);
+    wal_box_free(box);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_was_written_is_there_after_a_restart),
+        cmocka_unit_test(writes_of_one_flush_share_one_disk_write_and_the_next_gather_meanwhile),
+        cmocka_unit_test(a_truncation_alone_survives_a_restart),
+        cmocka_unit_test(a_reset_starts_the_log_anew_behind_its_index),
+        cmocka_unit_test(a_batch_larger_than_a_segment_gets_one_of_its_own),
+        cmocka_unit_test(loads_give_what_was_written_within_the_limit_of_bytes),
+        cmocka_unit_test(released_segments_are_recycled_and_nothing_old_comes_back),
+        cmocka_unit_test(the_oldest_segment_names_who_pins_it),
+        cmocka_unit_test(a_full_disk_refuses_writes_and_the_log_goes_on_when_space_returns),
+        cmocka_unit_test(after_a_failed_write_everything_later_fails),
+        cmocka_unit_test(a_failed_sync_of_the_buffered_fallback_fails_for_good),
+        cmocka_unit_test(both_slots_of_the_hard_state_say_the_same_so_either_may_be_lost),
+        cmocka_unit_test(with_both_slots_bad_the_hard_state_is_lost_and_named),
+        cmocka_unit_test(inspection_verifies_and_says_what_is_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
