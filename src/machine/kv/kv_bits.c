@@ -59,8 +59,6 @@ struct range {
  * range is empty. */
 static bool resolve(int64_t start, int64_t end, bool in_bits, size_t len, struct range *range) {
     int64_t total = (int64_t)len * (in_bits ? 8 : 1);
-    if (start < 0 && end < 0 && start > end)
-        return false;
     if (start < 0)
         start = start + total < 0 ? 0 : start + total;
     if (end < 0)
@@ -121,10 +119,11 @@ void kv_do_bitcount(struct kv_call *call) {
     }
     if (call->argc > 2 && (!kv_arg_int(call, 1, &start) || !kv_arg_int(call, 2, &end)))
         return;
-    if (call->argc == 4 && !take_unit(call, 3, &in_bits))
+    bool backwards = start < 0 && end < 0 && start > end;
+    if (!backwards && call->argc == 4 && !take_unit(call, 3, &in_bits))
         return;
     struct bytes value = kv_item_value(item);
-    bool any = resolve(start, end, in_bits, value.len, &range);
+    bool any = !backwards && resolve(start, end, in_bits, value.len, &range);
     reply_int(call->reply, any ? count_bits(value, range) : 0);
 }
 

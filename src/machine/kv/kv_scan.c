@@ -150,6 +150,7 @@ static bool scan_options(struct kv_call *call, struct scan *scan) {
     return true;
 }
 
+/* An empty text is 0, as in Redis. */
 static bool parse_cursor(struct bytes text, uint64_t *cursor) {
     *cursor = 0;
     for (size_t i = 0; i < text.len; i++) {
@@ -158,7 +159,7 @@ static bool parse_cursor(struct bytes text, uint64_t *cursor) {
             __builtin_add_overflow(*cursor, (uint64_t)(text.data[i] - '0'), cursor))
             return false;
     }
-    return text.len > 0;
+    return true;
 }
 
 static uint64_t hash48(const struct vmap_item *item) {
