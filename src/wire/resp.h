@@ -5,7 +5,6 @@
 #define CAIRN_WIRE_RESP_H
 
 #include "base/bytes.h"
-#include "core/reply.h"
 
 #include <stdbool.h>
 
@@ -49,22 +48,24 @@ void resp_request_free(struct resp_request *request);
 
 /* ---- replies ---- */
 
+/* protocol: 2 or 3, whatever the client said in HELLO. */
 void resp_put_status(struct buf *out, const char *text);
-void resp_put_error(struct buf *out, const char *text); /* line ends in it become blanks */
+void resp_put_status_bytes(struct buf *out, struct bytes text);
+/* Line ends in it become blanks. */
+void resp_put_error(struct buf *out, const char *text);
+void resp_put_error_bytes(struct buf *out, struct bytes text);
 void resp_put_int(struct buf *out, int64_t value);
 void resp_put_bulk(struct buf *out, struct bytes value);
 void resp_put_cstr(struct buf *out, const char *text);
 void resp_put_nil(struct buf *out, int protocol);
+void resp_put_double(struct buf *out, int protocol, double value);
+void resp_put_bool(struct buf *out, int protocol, bool value);
 void resp_put_nil_array(struct buf *out, int protocol);
 void resp_put_array(struct buf *out, size_t count);
 void resp_put_map(struct buf *out, int protocol, size_t pairs);
 void resp_put_set(struct buf *out, int protocol, size_t count);
 void resp_put_push(struct buf *out, int protocol, size_t count);
 void resp_put_verbatim(struct buf *out, int protocol, struct bytes text);
-
-/* One reply value of a machine, elements included, in the client's protocol (2 or 3). False on
- * malformed input (nothing sensible was appended then). */
-bool resp_put_reply(struct buf *out, int protocol, struct reader *value);
 
 /* ---- reading replies ---- */
 

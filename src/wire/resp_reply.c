@@ -23,13 +23,17 @@ static void put_line(struct buf *out, char tag, int64_t value) {
     buf_append(out, text + at, sizeof text - at);
 }
 
-void resp_put_status(struct buf *out, const char *text) {
+void resp_put_status_bytes(struct buf *out, struct bytes text) {
     buf_u8(out, '+');
-    buf_append(out, text, strlen(text));
+    buf_bytes(out, text);
     buf_append(out, "\r\n", 2);
 }
 
-static void put_error(struct buf *out, struct bytes text) {
+void resp_put_status(struct buf *out, const char *text) {
+    resp_put_status_bytes(out, bytes_cstr(text));
+}
+
+void resp_put_error_bytes(struct buf *out, struct bytes text) {
     buf_u8(out, '-');
     for (size_t i = 0; i < text.len; i++)
         buf_u8(out, text.data[i] == '\r' || text.data[i] == '\n' ? ' ' : text.data[i]);
@@ -37,7 +41,7 @@ static void put_error(struct buf *out, struct bytes text) {
 }
 
 void resp_put_error(struct buf *out, const char *text) {
-    put_error(out, bytes_cstr(text));
+    resp_put_error_bytes(out, bytes_cstr(text));
 }
 
 void resp_put_int(struct buf *out, int64_t value) {
@@ -89,7 +93,7 @@ void resp_put_verbatim(struct buf *out, int protocol, struct bytes text) {
     buf_append(out, "\r\n", 2);
 }
 
-static void put_double(struct buf *out, int protocol, double value) {
+void resp_put_double(struct buf *out, int protocol, double value) {
     char text[64];
     if (isinf(value))
         snprintf(text, sizeof text, value > 0 ? "inf" : "-inf");
@@ -102,69 +106,11 @@ static void put_double(struct buf *out, int protocol, double value) {
     buf_printf(out, ",%s\r\n", text);
 }
 
-static void put_text_line(struct buf *out, char tag, struct bytes text) {
-    buf_u8(out, (uint8_t)tag);
-    buf_bytes(out, text);
-    buf_append(out, "\r\n", 2);
-}
-
-static void put_value(struct buf *out, int protocol, const struct reply_value *value) {
-    switch (value->kind) {
-    case REPLY_NIL:
-        resp_put_nil(out, protocol);
-        break;
-    case REPLY_NIL_ARRAY:
-        resp_put_nil_array(out, protocol);
-        break;
-    case REPLY_STATUS:
-        put_text_line(out, '+', value->text);
-        break;
-    case REPLY_ERROR:
-        put_error(out, value->text);
-        break;
-    case REPLY_INT:
-        resp_put_int(out, value->integer);
-        break;
-    case REPLY_BULK:
-        resp_put_bulk(out, value->text);
-        break;
-    case REPLY_DOUBLE:
-        put_double(out, protocol, value->number);
-        break;
-    case REPLY_BOOL:
-        if (protocol >= 3)
-            buf_printf(out, "#%c\r\n", value->integer ? 't' : 'f');
-        else
-            resp_put_int(out, value->integer);
-        break;
-    case REPLY_ARRAY:
-        resp_put_array(out, value->count);
-        break;
-    case REPLY_SET:
-        resp_put_set(out, protocol, value->count);
-        break;
-    case REPLY_MAP:
-        resp_put_map(out, protocol, value->count);
-        break;
-    case REPLY_KIND_COUNT:
-        break;
-    }
-}
-
-bool resp_put_reply(struct buf *out, int protocol, struct reader *reader) {
-    uint64_t left = 1;
-    while (left > 0) {
-        struct reply_value value;
-        if (!reply_next(reader, &value))
-            return false;
-        put_value(out, protocol, &value);
-        left--;
-        if (value.kind == REPLY_ARRAY || value.kind == REPLY_SET)
-            left += value.count;
-        else if (value.kind == REPLY_MAP)
-            left += 2ull * value.count;
-    }
-    return true;
+void resp_put_bool(struct buf *out, int protocol, bool value) {
+    if (protocol >= 3)
+        buf_bytes(out, value ? BYTES("#t\r\n") : BYTES("#f\r\n"));
+    else
+        resp_put_int(out, value);
 }
 
 /* ---- reading ---- */
