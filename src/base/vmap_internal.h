@@ -3,7 +3,7 @@
  *
  * A leaf keeps its items sorted, with one byte of each key's hash beside them, so that a lookup
  * compares whole keys only where that byte agrees. An inner node keeps for each child the child's
- * first item and the first eight bytes of its key; equal prefixes are decided by the item. Sizes
+ * first item and the first sixteen bytes of its key; equal prefixes are decided by the item. Sizes
  * are chosen to fill the allocator's size classes (512 and 2048 bytes).
  *
  * A node that a live snapshot sees (birth <= map->shared) is never written, so everything below it
@@ -16,8 +16,11 @@
 #include "base/vmap.h"
 
 #define VMAP_LEAF_CAP 55
-#define VMAP_INNER_CAP 63
+#define VMAP_INNER_CAP 50
 #define VMAP_BIRTH_MAX ((1ull << 40) - 1)
+
+/* The first bytes of a key as a number, so that numbers compare as keys do. */
+typedef unsigned __int128 vmap_prefix;
 
 struct vmap_node {
     uint64_t birth;
@@ -33,7 +36,7 @@ struct vmap_leaf {
 
 struct vmap_inner {
     struct vmap_node head;
-    uint64_t prefixes[VMAP_INNER_CAP];
+    vmap_prefix prefixes[VMAP_INNER_CAP];
     const struct vmap_item *mins[VMAP_INNER_CAP];
     struct vmap_node *children[VMAP_INNER_CAP];
     uint64_t counts[VMAP_INNER_CAP]; /* items below each child */
@@ -73,7 +76,7 @@ struct vmap {
 /* A key on its way through the tree. */
 struct vmap_probe {
     struct bytes key;
-    uint64_t prefix;
+    vmap_prefix prefix;
     uint8_t print;
 };
 struct vmap_probe vmap_probe_of(struct bytes key);

@@ -5,18 +5,15 @@
 
 #include <string.h>
 
-struct vmap_probe vmap_probe_of(struct bytes key) {
-    uint8_t head[8] = {0};
+static vmap_prefix prefix_of(struct bytes key) {
+    uint8_t head[16] = {0};
     if (key.len)
-        memcpy(head, key.data, key.len < 8 ? key.len : 8);
-    return (struct vmap_probe){key, get_u64_be(head), (uint8_t)bytes_hash(key, 0)};
+        memcpy(head, key.data, key.len < sizeof head ? key.len : sizeof head);
+    return (vmap_prefix)get_u64_be(head) << 64 | get_u64_be(head + 8);
 }
 
-static uint64_t prefix_of(const struct vmap_item *item) {
-    uint8_t head[8] = {0};
-    size_t len = item->key_len;
-    memcpy(head, item->data, len < 8 ? len : 8);
-    return get_u64_be(head);
+struct vmap_probe vmap_probe_of(struct bytes key) {
+    return (struct vmap_probe){key, prefix_of(key), (uint8_t)bytes_hash(key, 0)};
 }
 
 size_t vmap_node_size(const struct vmap_node *node) {
@@ -143,7 +140,7 @@ static void leaf_move(struct vmap_leaf *to_leaf, uint32_t to, const struct vmap_
 static void inner_move(struct vmap_inner *to_inner, uint32_t to,
                        const struct vmap_inner *from_inner, uint32_t from, uint32_t count) {
     cairn_assert(to + count <= VMAP_INNER_CAP && from + count <= VMAP_INNER_CAP);
-    memmove(to_inner->prefixes + to, from_inner->prefixes + from, count * sizeof(uint64_t));
+    memmove(to_inner->prefixes + to, from_inner->prefixes + from, count * sizeof(vmap_prefix));
     memmove(to_inner->mins + to, from_inner->mins + from, count * sizeof *to_inner->mins);
     memmove(to_inner->children + to, from_inner->children + from,
             count * sizeof *to_inner->children);
@@ -221,7 +218,7 @@ void vmap_inner_refresh(struct vmap_inner *inner, uint32_t at) {
     if (inner->mins[at] == first)
         return;
     inner->mins[at] = first;
-    inner->prefixes[at] = prefix_of(first);
+    inner->prefixes[at] = prefix_of(vmap_item_key(first));
 }
 
 /* Shifts entries so that the left sibling holds `want` of the total. */
