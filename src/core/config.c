@@ -66,7 +66,8 @@ void config_encode(struct buf *out, const struct config *config) {
         const struct member *member = &config->members[i];
         buf_u64(out, member->id);
         buf_u64(out, member->incarnation);
-        buf_u8(out, (uint8_t)(member->voter | member->voter_old << 1));
+        buf_u8(out, (uint8_t)(member->voter | member->voter_old << 1 | member->leaving << 2 |
+                              member->rejoining << 3));
         buf_block(out, bytes_cstr(member->address));
     }
 }
@@ -86,6 +87,8 @@ enum cairn_status config_decode(struct bytes bytes, struct config *config) {
         uint8_t roles = read_u8(&reader);
         member->voter = roles & 1;
         member->voter_old = roles & 2;
+        member->leaving = roles & 4;
+        member->rejoining = roles & 8;
         struct bytes address = read_block(&reader, CONFIG_ADDRESS_MAX - 1);
         if (address.len)
             memcpy(member->address, address.data, address.len);

@@ -18,6 +18,8 @@ struct member {
     bool voter;           /* in the (new) set of voters */
     bool voter_old;       /* in the outgoing set; meaningful while joint */
     /* neither: a learner, who receives the log and counts in no quorum */
+    bool leaving;   /* joint: no member any more once the change is done; else it stays a learner */
+    bool rejoining; /* a learner whose disk was replaced: made a voter again once caught up */
     char address[CONFIG_ADDRESS_MAX]; /* of its peer port */
 };
 

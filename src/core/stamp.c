@@ -1,0 +1,53 @@
+#include "core/stamp.h"
+
+#include "base/assert.h"
+
+#define NS_PER_MS 1000000u
+
+void stamps_restore(struct stamps *stamps, uint64_t order, uint64_t time_ms) {
+    if (order > stamps->order)
+        stamps->order = order;
+    if (time_ms * NS_PER_MS > stamps->time_ns)
+        stamps->time_ns = time_ms * NS_PER_MS;
+    stamps->noted = false;
+}
+
+void stamps_note(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64_t now) {
+    stamps_restore(stamps, order, time_ms);
+    stamps->noted = true;
+    stamps->noted_at = now;
+}
+
+static uint64_t time_ns(const struct stamps *stamps, uint64_t now, uint64_t wall_ms) {
+    if (wall_ms > STAMP_TIME_MS_MAX)
+        wall_ms = STAMP_TIME_MS_MAX;
+    uint64_t wall = wall_ms * NS_PER_MS;
+    if (!stamps->noted)
+        return wall > stamps->time_ns ? wall : stamps->time_ns;
+    uint64_t elapsed = now > stamps->noted_at ? now - stamps->noted_at : 0;
+    uint64_t slew = elapsed / 100 * STAMP_SLEW_PERCENT;
+    uint64_t low = stamps->time_ns + elapsed - slew;
+    uint64_t high = stamps->time_ns + elapsed + slew;
+    return wall < low ? low : wall > high ? high : wall;
+}
+
+uint64_t stamps_time_ms(const struct stamps *stamps, uint64_t now, uint64_t wall_ms) {
+    return time_ns(stamps, now, wall_ms) / NS_PER_MS;
+}
+
+void stamps_next(struct stamps *stamps, uint64_t now, uint64_t wall_ms, uint64_t *order,
+                 uint64_t *time_ms) {
+    uint64_t time = time_ns(stamps, now, wall_ms);
+    cairn_assert(time >= stamps->time_ns);
+    stamps->time_ns = time;
+    stamps->noted = true;
+    stamps->noted_at = now;
+    uint64_t wall = wall_ms > STAMP_TIME_MS_MAX ? STAMP_TIME_MS_MAX : wall_ms;
+    uint64_t clock = wall << STAMP_ORDER_SHIFT;
+    /* A wall clock in the far future would use the range up; from there on it only counts. */
+    if (clock >= STAMP_ORDER_MAX / 2)
+        clock = 0;
+    stamps->order = stamps->order + 1 > clock ? stamps->order + 1 : clock;
+    *order = stamps->order;
+    *time_ms = time / NS_PER_MS;
+}

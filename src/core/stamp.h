@@ -1,0 +1,41 @@
+/* Stamps: what a leader gives every entry besides its index and term (DESIGN, "Stamps").
+ *
+ * order is a hybrid logical clock: max(last + 1, wall_ms << 20). It rises with every entry of the
+ * group, whoever leads, and versions what the entry writes.
+ *
+ * time_ms is replicated wall time, for expiry. It never decreases and its rate is bounded by the
+ * monotonic clock: between two entries it moves by (1 +- STAMP_SLEW_PERCENT/100) times what passed
+ * here since the previous entry was noted. A wall clock that jumps is thus followed at ten percent
+ * of its error a second and neither resurrects nor freezes anything. After a restart without a live
+ * leader the time that passed is unknown; then wall time is believed if it lies ahead.
+ */
+#ifndef CAIRN_CORE_STAMP_H
+#define CAIRN_CORE_STAMP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define STAMP_SLEW_PERCENT 10u
+#define STAMP_ORDER_SHIFT 20
+/* Stamps above these are not ours: entries that carry them are malformed. */
+#define STAMP_TIME_MS_MAX (1ull << 43)
+#define STAMP_ORDER_MAX (1ull << 63)
+
+struct stamps {
+    uint64_t order;    /* of the last entry */
+    uint64_t time_ns;  /* replicated wall time of the last entry, finer than its stamp */
+    uint64_t noted_at; /* monotonic ns */
+    bool noted;        /* false: how long ago the last entry was placed is unknown */
+};
+
+/* An entry that is already in the log, read back after a restart. */
+void stamps_restore(struct stamps *stamps, uint64_t order, uint64_t time_ms);
+/* An entry of a live leader was appended here at `now`. */
+void stamps_note(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64_t now);
+/* Draws the stamps of a new entry. */
+void stamps_next(struct stamps *stamps, uint64_t now, uint64_t wall_ms, uint64_t *order,
+                 uint64_t *time_ms);
+/* The time_ms that an entry placed now would get. */
+uint64_t stamps_time_ms(const struct stamps *stamps, uint64_t now, uint64_t wall_ms);
+
+#endif

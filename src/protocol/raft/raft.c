@@ -1,0 +1,414 @@
+#include "protocol/raft/raft_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <inttypes.h>
+
+/* ---- life ---- */
+
+static struct replica *create(const struct replica_options *options) {
+    cairn_assert(options->id > 0 && options->election_timeout_min_ns > 0);
+    cairn_assert(options->election_timeout_max_ns >= options->election_timeout_min_ns);
+    cairn_assert(options->heartbeat_ns > 0);
+    cairn_assert(options->heartbeat_ns < options->election_timeout_min_ns);
+    cairn_assert(options->inflight_max > 0 && options->append_bytes_max > 0);
+    struct replica *raft = cairn_alloc_zero(sizeof *raft);
+    raft->options = *options;
+    prng_seed(&raft->prng, prng_mix(prng_mix(options->seed, options->group), options->id));
+    raft->role = ROLE_FOLLOWER;
+    raft_log_reset(raft, 0, 0, 0);
+    /* Ids and nonces of another life of this replica must not be mistaken for this one's. */
+    raft->read_ids = prng_next(&raft->prng) >> 8;
+    raft->repair_nonce = prng_next(&raft->prng);
+    if (options->bootstrap.count > 0)
+        raft_config_push(raft, 0, &options->bootstrap);
+    return raft;
+}
+
+static void destroy(struct replica *raft) {
+    raft_holes_drop(raft);
+    raft_log_free(raft);
+    raft_reads_free(raft);
+    for (uint32_t i = 0; i < raft->peer_count; i++)
+        progress_free(&raft->peers[i].progress);
+    cairn_free(raft->fill);
+    cairn_free(raft->configs);
+    cairn_free(raft->pending);
+    cairn_free(raft->apply_points);
+    buf_free(&raft->base_state);
+    buf_free(&raft->install_state);
+    raft_effects_free(raft);
+    cairn_free(raft);
+}
+
+static struct effects finish(struct replica *raft) {
+    if (!raft->failed) {
+        raft_member_advance(raft);
+        raft_apply(raft);
+        raft_persist(raft);
+    }
+    raft_log_evict(raft);
+    raft_check(raft);
+    return (struct effects){raft->effects, raft->effect_count};
+}
+
+static struct effects start(struct replica *raft, uint64_t now, uint64_t wall_ms) {
+    raft_effects_begin(raft); /* what recovery emitted is stale */
+    raft->now = now;
+    raft->wall_ms = wall_ms;
+    raft->start_at = now;
+    raft_recover_finish(raft);
+    raft_election_reset(raft);
+    raft_config_changed(raft);
+    raft_role_tell(raft);
+    raft_repair_tick(raft);
+    return finish(raft);
+}
+
+/* ---- messages ---- */
+
+static bool from_a_leader(enum raft_message_type type) {
+    return type == RAFT_APPEND || type == RAFT_HEARTBEAT;
+}
+
+static bool is_answer(enum raft_message_type type) {
+    return type == RAFT_VOTE_ANSWER || type == RAFT_APPEND_ANSWER || type == RAFT_HEARTBEAT_ANSWER;
+}
+
+/* A promise counts only if it was made by the data folder that the configuration names: a replica
+ * that lost its disk under the same id has forgotten what it promised. */
+static bool counts(const struct replica *raft, const struct raft_message *message) {
+    const struct config *config = raft_config(raft);
+    const struct member *member = config ? config_member(config, message->from) : NULL;
+    return member != NULL && (member->incarnation == 0 || message->incarnation == 0 ||
+                              member->incarnation == message->incarnation);
+}
+
+/* Section 5.1: a stale leader or candidate learns the newer term, stale answers are dropped. */
+static void answer_stale(struct replica *raft, const struct raft_message *message) {
+    if (!from_a_leader(message->type))
+        return;
+    struct raft_message answer = {.type = RAFT_HEARTBEAT_ANSWER, .term = raft->term};
+    raft_send(raft, message->from, raft->hard_seq, &answer, NULL, 0);
+}
+
+/* True when the message's term is (now) ours and it should be handled. */
+static bool same_term(struct replica *raft, const struct raft_message *message) {
+    bool from_leader = from_a_leader(message->type);
+    if (message->term > raft->term) {
+        /* Whoever is not a member may not depose anybody. */
+        if (!from_leader && !raft_is_member(raft, message->from))
+            return false;
+        raft_become_follower(raft, message->term, from_leader ? message->from : 0);
+    } else if (message->term < raft->term) {
+        answer_stale(raft, message);
+        return message->type == RAFT_READ_INDEX;
+    }
+    if (from_leader && raft->leader != 0 && raft->leader != message->from) {
+        raft_trace(raft, 2, "%" PRIu64 " claims to lead term %" PRIu64 ", which %" PRIu64 " leads",
+                   message->from, raft->term, raft->leader);
+        return false;
+    }
+    return true;
+}
+
+static void dispatch(struct replica *raft, struct raft_message *message, struct blob *frame) {
+    switch (message->type) {
+    case RAFT_VOTE_REQUEST:
+        raft_on_vote_request(raft, message);
+        return;
+    case RAFT_REPAIR_FETCH:
+        raft_on_repair_fetch(raft, message);
+        return;
+    case RAFT_REPAIR_ENTRIES:
+        raft_on_repair_entries(raft, message, frame);
+        return;
+    case RAFT_VOTE_ANSWER:
+        if (message->flags & RAFT_FLAG_PRE && message->flags & RAFT_FLAG_YES) {
+            raft_on_vote_answer(raft, message);
+            return;
+        }
+        break;
+    default:
+        break;
+    }
+    if (!same_term(raft, message))
+        return;
+    switch (message->type) {
+    case RAFT_VOTE_ANSWER:
+        raft_on_vote_answer(raft, message);
+        break;
+    case RAFT_APPEND:
+        raft_on_append(raft, message, frame);
+        break;
+    case RAFT_APPEND_ANSWER:
+        raft_on_append_answer(raft, message);
+        break;
+    case RAFT_HEARTBEAT:
+        raft_on_heartbeat(raft, message);
+        break;
+    case RAFT_HEARTBEAT_ANSWER:
+        raft_on_heartbeat_answer(raft, message);
+        break;
+    case RAFT_READ_INDEX:
+        raft_on_read_index(raft, message);
+        break;
+    case RAFT_READ_INDEX_ANSWER:
+        raft_on_read_index_answer(raft, message);
+        break;
+    case RAFT_TIMEOUT_NOW:
+        raft_on_timeout_now(raft, message);
+        break;
+    default:
+        break;
+    }
+}
+
+static void on_message(struct replica *raft, uint64_t from, struct blob *frame, struct bytes body) {
+    struct raft_message message;
+    enum cairn_status status = raft_message_decode(body, &message, NULL, 0);
+    if (status == CAIRN_OK && message.count > 0) {
+        uint32_t count = message.count;
+        struct entry *entries = raft_scratch(raft, count * sizeof *entries);
+        status = raft_message_decode(body, &message, entries, count);
+    }
+    message.from = from;
+    if (status != CAIRN_OK || from == 0 || from == raft->options.id) {
+        raft_trace(raft, 2, "malformed message from %" PRIu64 " dropped", from);
+        return;
+    }
+    if (message.term > raft->term + RAFT_TERM_JUMP_MAX) {
+        raft_trace(raft, 2, "message from %" PRIu64 " with impossible term %" PRIu64 " dropped",
+                   from, message.term);
+        return;
+    }
+    if (is_answer(message.type) && !counts(raft, &message))
+        return;
+    dispatch(raft, &message, frame);
+}
+
+/* ---- events ---- */
+
+static void on_loaded(struct replica *raft, const struct event *event) {
+    uint64_t tag = event->loaded.tag;
+    const struct entry *entries = event->loaded.entries;
+    size_t count = event->loaded.count;
+    if (tag == 0)
+        return;
+    if (tag == raft->apply_tag) {
+        raft_apply_loaded(raft, event->loaded.status, entries, count);
+        return;
+    }
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        struct raft_peer *peer = &raft->peers[i];
+        if (peer->load_tag == tag)
+            raft_replication_loaded(raft, peer, event->loaded.status, entries, count);
+        else if (peer->fetch_tag == tag)
+            raft_repair_loaded(raft, peer, event->loaded.status, entries, count);
+    }
+}
+
+static void on_tick(struct replica *raft) {
+    raft_persist_tick(raft);
+    raft_repair_tick(raft);
+    raft_transfer_tick(raft);
+    raft_reads_tick(raft);
+    if (raft->role == ROLE_LEADER)
+        raft_leader_tick(raft);
+    else
+        raft_election_tick(raft);
+}
+
+/* A failed replica promises and proposes nothing any more, and answers what must be answered. */
+static void step_failed(struct replica *raft, const struct event *event) {
+    switch (event->kind) {
+    case EVENT_PROPOSE:
+        raft_on_propose(raft, event->propose.items, event->propose.count);
+        break;
+    case EVENT_READ:
+        raft_on_read(raft, event->read.tag);
+        break;
+    case EVENT_CONFIGURE:
+        raft_outcome(raft, event->configure.tag, CAIRN_NOT_LEADER, 0);
+        break;
+    case EVENT_TRANSFER:
+        raft_outcome(raft, event->transfer.tag, CAIRN_NOT_LEADER, 0);
+        break;
+    case EVENT_APPLIED:
+        raft_on_applied(raft, event->applied.index);
+        break;
+    case EVENT_TICK:
+        raft_transfer_tick(raft);
+        raft_reads_tick(raft);
+        break;
+    default:
+        break;
+    }
+}
+
+static void step_event(struct replica *raft, const struct event *event) {
+    switch (event->kind) {
+    case EVENT_TICK:
+        on_tick(raft);
+        break;
+    case EVENT_MESSAGE:
+        on_message(raft, event->message.from, event->message.frame, event->message.body);
+        break;
+    case EVENT_PROPOSE:
+        raft_on_propose(raft, event->propose.items, event->propose.count);
+        break;
+    case EVENT_READ:
+        raft_on_read(raft, event->read.tag);
+        break;
+    case EVENT_PERSISTED:
+        raft_on_persisted(raft, event->persisted.seq);
+        break;
+    case EVENT_PERSIST_FAILED:
+        raft_on_persist_failed(raft, event->persisted.seq, event->persisted.status);
+        break;
+    case EVENT_LOADED:
+        on_loaded(raft, event);
+        break;
+    case EVENT_APPLIED:
+        raft_on_applied(raft, event->applied.index);
+        break;
+    case EVENT_COMPACTED:
+        raft_on_compacted(raft, &event->compacted.base, event->compacted.trim);
+        break;
+    case EVENT_SNAPSHOT_SENT:
+        raft_on_snapshot_sent(raft, event->snapshot_sent.to, event->snapshot_sent.index,
+                              event->snapshot_sent.status);
+        break;
+    case EVENT_SNAPSHOT_OFFERED:
+        raft_on_snapshot_offered(raft, event->snapshot.from, event->snapshot.term,
+                                 &event->snapshot.base);
+        break;
+    case EVENT_SNAPSHOT_RECEIVED:
+        raft_on_snapshot_received(raft, event->snapshot.from, event->snapshot.term,
+                                  &event->snapshot.base);
+        break;
+    case EVENT_SNAPSHOT_INSTALLED:
+        raft_on_snapshot_installed(raft, event->snapshot_installed.index,
+                                   event->snapshot_installed.status);
+        break;
+    case EVENT_PEER_UP:
+        raft_on_peer_up(raft, event->peer.id, event->peer.incarnation);
+        break;
+    case EVENT_PEER_DOWN:
+        raft_on_peer_down(raft, event->peer.id);
+        break;
+    case EVENT_CONFIGURE:
+        raft_on_configure(raft, event->configure.tag, &event->configure.change);
+        break;
+    case EVENT_TRANSFER:
+        raft_on_transfer(raft, event->transfer.tag, event->transfer.to);
+        break;
+    default:
+        cairn_assert(!"an event of a kind that the contract does not have");
+    }
+}
+
+static struct effects step(struct replica *raft, const struct event *event) {
+    raft_effects_begin(raft);
+    if (event->now > raft->now)
+        raft->now = event->now;
+    raft->wall_ms = event->wall_ms;
+    if (raft->failed)
+        step_failed(raft, event);
+    else
+        step_event(raft, event);
+    return finish(raft);
+}
+
+/* ---- queries ---- */
+
+static uint64_t earlier(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t deadline(const struct replica *raft) {
+    uint64_t at = UINT64_MAX;
+    if (raft->transferring || raft->transfer_told)
+        at = raft->transfer_deadline;
+    if (raft->read_request != 0)
+        at = earlier(at, raft->read_deadline);
+    if (raft->failed)
+        return at;
+    if (raft->full)
+        at = earlier(at, raft->full_retry_at);
+    if (raft_damaged(raft) || raft->amnesia || raft->mending)
+        at = earlier(at, raft->repair_at);
+    if (raft->apply_sent == raft->applied && raft->applied < raft->commit && raft->apply_tag == 0 &&
+        raft->apply_retry_at > raft->now)
+        at = earlier(at, raft->apply_retry_at);
+    if (raft->role == ROLE_LEADER)
+        return earlier(at, raft->heartbeat_at);
+    if (raft->role == ROLE_PRE_CANDIDATE && raft->campaign_at != 0)
+        at = earlier(at, raft->campaign_at);
+    return raft_may_campaign(raft) || raft->role != ROLE_FOLLOWER ? earlier(at, raft->election_at)
+                                                                  : at;
+}
+
+static uint64_t time_ms(const struct replica *raft, uint64_t now, uint64_t wall_ms) {
+    return stamps_time_ms(&raft->stamps, now, wall_ms);
+}
+
+static void status(const struct replica *raft, struct replica_status *out) {
+    uint64_t lease_end = raft_lease_end(raft);
+    *out = (struct replica_status){
+        .role = raft->role,
+        .term = raft->term,
+        .vote = raft->vote == RAFT_NOBODY ? 0 : raft->vote,
+        .leader = raft->leader,
+        .first_index = raft->log.before_index + 1,
+        .last_index = raft->log.last,
+        .last_term = raft_log_last_term(raft),
+        .durable_index = raft->durable_index,
+        .commit_index = raft->commit,
+        .applied_index = raft->applied,
+        .lease_left_ns = lease_end > raft->now ? lease_end - raft->now : 0,
+        .damaged = raft_damaged(raft) || raft->mending || raft->amnesia,
+        .config_committed = raft_config_index(raft) <= raft->commit,
+        .memory_bytes = raft->log.window_bytes,
+    };
+    if (raft_damaged(raft)) {
+        out->damaged_first = raft->holes[0].first;
+        out->damaged_last = raft->holes[0].last;
+    } else if (raft->mending) {
+        out->damaged_first = raft->damage_first;
+        out->damaged_last = raft->damage_last;
+    }
+    if (raft_config(raft) != NULL)
+        out->config = *raft_config(raft);
+    for (uint32_t i = 0; i < raft->peer_count && raft->role == ROLE_LEADER; i++) {
+        const struct raft_peer *peer = &raft->peers[i];
+        if (!peer->member || out->peer_count == CONFIG_MEMBERS_MAX)
+            continue;
+        uint32_t at = out->peer_count++;
+        out->peers[at].id = peer->id;
+        out->peers[at].match_index = peer->progress.match;
+        out->peers[at].next_index = peer->progress.next;
+        out->peers[at].inflight = peer->progress.count;
+        out->peers[at].snapshotting = peer->progress.state == PROGRESS_SNAPSHOT;
+        out->peers[at].active = raft->now - peer->heard_at < raft->options.election_timeout_max_ns;
+    }
+}
+
+const struct protocol protocol_raft = {
+    .name = "raft",
+    .create = create,
+    .destroy = destroy,
+    .recover_hard = raft_recover_hard,
+    .recover_base = raft_recover_base,
+    .recover_entry = raft_recover_entry,
+    .recover_damage = raft_recover_damage,
+    .recover_hard_lost = raft_recover_hard_lost,
+    .start = start,
+    .step = step,
+    .deadline = deadline,
+    .snapshot_base = raft_snapshot_base,
+    .time_ms = time_ms,
+    .status = status,
+    .chain_at = raft_log_chain,
+};

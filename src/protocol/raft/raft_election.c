@@ -1,0 +1,375 @@
+#include "protocol/raft/raft_internal.h"
+
+#include "base/assert.h"
+
+#include <inttypes.h>
+
+void raft_role_tell(struct replica *raft) {
+    if (raft->told_role == raft->role && raft->told_term == raft->term &&
+        raft->told_leader == raft->leader)
+        return;
+    raft->told_role = raft->role;
+    raft->told_term = raft->term;
+    raft->told_leader = raft->leader;
+    struct effect *effect = raft_emit(raft, EFFECT_ROLE);
+    effect->role.role = raft->role;
+    effect->role.term = raft->term;
+    effect->role.leader = raft->leader;
+}
+
+/* ---- who may vote, and when ---- */
+
+static bool listed(const struct replica *raft, bool as_voter) {
+    const struct config *config = raft_config(raft);
+    const struct member *self = config ? config_member(config, raft->options.id) : NULL;
+    if (self == NULL || (as_voter && !config_is_voter(config, self->id)))
+        return false;
+    return self->incarnation == 0 || raft->options.incarnation == 0 ||
+           self->incarnation == raft->options.incarnation;
+}
+
+/* A learner votes when asked: it may have been promoted and not know it yet, and a candidate
+ * counts only the voters of its own configuration. */
+bool raft_may_vote(const struct replica *raft) {
+    return !raft->failed && !raft_damaged(raft) && !raft->mending && !raft->amnesia &&
+           listed(raft, false);
+}
+
+bool raft_may_campaign(const struct replica *raft) {
+    return raft_may_vote(raft) && listed(raft, true) && !raft->installing &&
+           !raft_disk_stalled(raft);
+}
+
+/* What this replica promised by hearing a leader: no vote for another until then. After a restart
+ * the promise is not remembered, so the longest possible one is kept. */
+static uint64_t promise_until(const struct replica *raft) {
+    uint64_t from = raft->heard_at;
+    if (raft->options.mutant == MUTANT_LEASE_IGNORED_BY_VOTER)
+        return 0;
+    if (!raft->options.lease_reads)
+        return raft->leader_lost || from == 0 ? 0 : from + raft->options.election_timeout_min_ns;
+    if (from < raft->start_at)
+        from = raft->start_at;
+    return from + raft->options.election_timeout_min_ns;
+}
+
+/* Pre-votes promise nothing; they are refused only while a leader is alive as far as known. */
+static bool leader_alive(const struct replica *raft) {
+    if (raft->options.mutant == MUTANT_LEASE_IGNORED_BY_VOTER)
+        return false;
+    if (raft->role == ROLE_LEADER)
+        return true;
+    return raft->heard_at != 0 && !raft->leader_lost &&
+           raft->now < raft->heard_at + raft->options.election_timeout_min_ns;
+}
+
+void raft_election_reset(struct replica *raft) {
+    raft->election_at = raft->now + prng_between(&raft->prng, raft->options.election_timeout_min_ns,
+                                                 raft->options.election_timeout_max_ns);
+}
+
+void raft_heard_leader(struct replica *raft, uint64_t leader) {
+    raft->heard_at = raft->now;
+    raft->leader_lost = false;
+    raft_election_reset(raft);
+    if (raft->role != ROLE_FOLLOWER || raft->leader != leader)
+        raft_become_follower(raft, raft->term, leader);
+}
+
+/* ---- becoming ---- */
+
+static void leave_leadership(struct replica *raft) {
+    raft_reads_refuse(raft, CAIRN_NOT_LEADER);
+    raft_change_lost(raft);
+    raft->lease_revoked = true;
+    raft->uncommitted_bytes = 0;
+    raft->term_first = 0;
+    raft->leave_index = 0;
+    for (uint32_t i = 0; i < raft->peer_count; i++)
+        raft->peers[i].load_tag = 0;
+}
+
+void raft_become_follower(struct replica *raft, uint64_t term, uint64_t leader) {
+    cairn_assert(term >= raft->term);
+    bool led = raft->role == ROLE_LEADER;
+    if (term > raft->term) {
+        raft->term = term;
+        raft->vote = 0;
+        raft->hard_dirty = true;
+    }
+    if (raft->told_term != raft->term || raft->told_leader != leader)
+        raft->verified = 0;
+    raft->role = ROLE_FOLLOWER;
+    raft->leader = leader;
+    raft->campaign_at = 0;
+    if (led)
+        leave_leadership(raft);
+    else
+        raft_reads_refuse(raft, leader ? CAIRN_NOT_LEADER : CAIRN_NO_QUORUM);
+    if (led || raft->election_at <= raft->now)
+        raft_election_reset(raft);
+    raft_role_tell(raft);
+    raft_transfer_leader_known(raft);
+}
+
+static void become_leader(struct replica *raft) {
+    cairn_assert(raft->role == ROLE_CANDIDATE && raft_may_vote(raft));
+    raft->role = ROLE_LEADER;
+    raft->leader = raft->options.id;
+    raft->leader_since = raft->now;
+    raft->lease_revoked = false;
+    raft->stall_handled = false;
+    raft->uncommitted_bytes = 0;
+    raft->leave_index = 0;
+    raft->change = CHANGE_NONE;
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        struct raft_peer *peer = &raft->peers[i];
+        progress_reset(&peer->progress, raft->log.last + 1);
+        peer->heard_at = raft->now;
+        peer->lease_at = peer->round = 0;
+        peer->load_tag = 0;
+    }
+    raft_role_tell(raft);
+    raft_transfer_leader_known(raft);
+    /* Section 8: "each leader commit a blank no-op entry into the log at the start of its term" */
+    raft->term_first = raft_append_own(raft, ENTRY_NOOP, bytes_of(NULL, 0));
+    raft_persist(raft);
+    raft_replicate_all(raft);
+    raft_heartbeat(raft);
+}
+
+/* ---- asking for votes ---- */
+
+static void ask(struct replica *raft, uint64_t to) {
+    bool pre = raft->role == ROLE_PRE_CANDIDATE;
+    struct raft_message request = {.type = RAFT_VOTE_REQUEST,
+                                   .term = pre ? raft->term + 1 : raft->term,
+                                   .index = raft->log.last,
+                                   .log_term = raft_log_last_term(raft)};
+    request.flags =
+        (pre ? RAFT_FLAG_PRE : 0) | (raft->campaign_by_transfer && !pre ? RAFT_FLAG_TRANSFER : 0);
+    raft_send(raft, to, pre ? 0 : raft->vote_seq, &request, NULL, 0);
+}
+
+static void ask_all(struct replica *raft) {
+    const struct config *config = raft_config(raft);
+    for (uint32_t i = 0; i < config->count; i++) {
+        uint64_t id = config->members[i].id;
+        if (id != raft->options.id && config_is_voter(config, id))
+            ask(raft, id);
+    }
+}
+
+static uint64_t vote_of(const void *context, uint64_t id) {
+    const struct replica *raft = context;
+    if (id == raft->options.id) {
+        bool counts = raft->role == ROLE_PRE_CANDIDATE || raft->persisted_seq >= raft->vote_seq ||
+                      raft->options.mutant == MUTANT_VOTE_NOT_DURABLE;
+        return counts ? 2 : 0;
+    }
+    for (uint32_t i = 0; i < raft->peer_count; i++)
+        if (raft->peers[i].id == id)
+            return raft->peers[i].vote;
+    return 0;
+}
+
+/* How soon the voter's promise is over, as a value that a quorum reaches. */
+static uint64_t readiness_of(const void *context, uint64_t id) {
+    const struct replica *raft = context;
+    if (id == raft->options.id)
+        return UINT64_MAX - promise_until(raft);
+    for (uint32_t i = 0; i < raft->peer_count; i++)
+        if (raft->peers[i].id == id)
+            return raft->peers[i].vote == 2 ? UINT64_MAX - raft->peers[i].wait_until : 0;
+    return 0;
+}
+
+static enum quorum_vote tally(const struct replica *raft) {
+    struct config config = *raft_config(raft);
+    if (raft->options.mutant == MUTANT_JOINT_NEW_ONLY)
+        config.joint = false;
+    return quorum_votes(&config, vote_of, raft);
+}
+
+static void count_pre_votes(struct replica *raft) {
+    enum quorum_vote result = tally(raft);
+    if (result == QUORUM_LOST) {
+        raft_become_follower(raft, raft->term, 0);
+        return;
+    }
+    if (result == QUORUM_PENDING)
+        return;
+    uint64_t ready = UINT64_MAX - quorum_reached(raft_config(raft), readiness_of, raft);
+    uint64_t own = promise_until(raft);
+    raft->campaign_at = ready > own ? ready : own;
+    if (raft->campaign_at <= raft->now)
+        raft_campaign(raft, false);
+    else if (raft->election_at <= raft->campaign_at)
+        raft->election_at = raft->campaign_at + raft->options.election_timeout_min_ns;
+}
+
+static void count_votes(struct replica *raft) {
+    enum quorum_vote result = tally(raft);
+    if (result == QUORUM_WON)
+        become_leader(raft);
+    else if (result == QUORUM_LOST)
+        raft_become_follower(raft, raft->term, 0);
+}
+
+void raft_count_own_vote(struct replica *raft) {
+    if (raft->role == ROLE_CANDIDATE && raft->persisted_seq >= raft->vote_seq)
+        count_votes(raft);
+}
+
+static void clear_votes(struct replica *raft) {
+    for (uint32_t i = 0; i < raft->peer_count; i++)
+        raft->peers[i].vote = raft->peers[i].wait_until = 0;
+}
+
+void raft_pre_campaign(struct replica *raft) {
+    raft_election_reset(raft);
+    if (!raft_may_campaign(raft))
+        return;
+    raft->role = ROLE_PRE_CANDIDATE;
+    raft->leader = 0;
+    raft->campaign_at = 0;
+    raft->campaign_by_transfer = false;
+    clear_votes(raft);
+    raft_reads_refuse(raft, CAIRN_NO_QUORUM);
+    raft_role_tell(raft);
+    ask_all(raft);
+    count_pre_votes(raft);
+}
+
+void raft_campaign(struct replica *raft, bool by_transfer) {
+    cairn_assert(raft->role != ROLE_LEADER && raft_may_campaign(raft));
+    raft->role = ROLE_CANDIDATE;
+    raft->leader = 0;
+    raft->term++;
+    raft->vote = raft->options.id;
+    raft->verified = 0;
+    raft->campaign_at = 0;
+    raft->campaign_by_transfer = by_transfer;
+    raft->hard_dirty = true;
+    raft->vote_seq = raft_persist(raft);
+    clear_votes(raft);
+    raft_election_reset(raft);
+    raft_role_tell(raft);
+    ask_all(raft);
+    count_votes(raft);
+}
+
+void raft_election_tick(struct replica *raft) {
+    if (raft->role == ROLE_LEADER)
+        return;
+    if (raft->role == ROLE_PRE_CANDIDATE && raft->campaign_at != 0 &&
+        raft->now >= raft->campaign_at) {
+        if (raft_may_campaign(raft))
+            raft_campaign(raft, false);
+        else
+            raft_become_follower(raft, raft->term, 0);
+    } else if (raft->now >= raft->election_at) {
+        raft_pre_campaign(raft);
+    }
+}
+
+void raft_leader_lost(struct replica *raft) {
+    raft->leader_lost = true;
+    if (raft->role == ROLE_FOLLOWER)
+        raft_pre_campaign(raft);
+}
+
+/* ---- giving votes ---- */
+
+static bool log_up_to_date(const struct replica *raft, const struct raft_message *request) {
+    if (raft->options.mutant == MUTANT_VOTE_STALE_LOG)
+        return true;
+    uint64_t term = raft_log_last_term(raft);
+    return request->log_term > term ||
+           (request->log_term == term && request->index >= raft->log.last);
+}
+
+static void answer(struct replica *raft, uint64_t to, uint64_t after, uint64_t term, uint64_t flags,
+                   uint64_t wait_ns) {
+    struct raft_message message = {
+        .type = RAFT_VOTE_ANSWER, .term = term, .flags = flags, .wait_ns = wait_ns};
+    raft_send(raft, to, after, &message, NULL, 0);
+}
+
+/* Two who ask at once: the one whose log is behind, or whose id is lower, stands down. */
+static bool stands_down(const struct replica *raft, const struct raft_message *request) {
+    return request->log_term > raft_log_last_term(raft) || request->index > raft->log.last ||
+           request->from > raft->options.id;
+}
+
+static void on_pre_vote_request(struct replica *raft, const struct raft_message *request) {
+    bool yes = request->term > raft->term && raft_may_vote(raft) && !leader_alive(raft) &&
+               log_up_to_date(raft, request);
+    if (yes && raft->role == ROLE_PRE_CANDIDATE) {
+        yes = stands_down(raft, request);
+        if (yes) {
+            raft_become_follower(raft, raft->term, 0);
+            raft_election_reset(raft);
+        }
+    }
+    if (!yes) {
+        answer(raft, request->from, raft->hard_seq, raft->term, RAFT_FLAG_PRE, 0);
+        return;
+    }
+    uint64_t until = promise_until(raft);
+    uint64_t wait = until > raft->now ? until - raft->now : 0;
+    wait += wait / 1000000 * 2 * raft->options.clock_drift_ppm;
+    answer(raft, request->from, 0, request->term, RAFT_FLAG_PRE | RAFT_FLAG_YES, wait);
+}
+
+void raft_on_vote_request(struct replica *raft, const struct raft_message *request) {
+    if (raft->failed)
+        return;
+    if (request->flags & RAFT_FLAG_PRE) {
+        on_pre_vote_request(raft, request);
+        return;
+    }
+    /* Section 6: "if a server receives a RequestVote RPC within the minimum election timeout of
+     * hearing from a current leader, it does not update its term or grant its vote". */
+    bool promised = raft->options.mutant != MUTANT_LEASE_IGNORED_BY_VOTER &&
+                    (raft->role == ROLE_LEADER || raft->now < promise_until(raft));
+    if (promised && !(request->flags & RAFT_FLAG_TRANSFER)) {
+        if (request->term <= raft->term)
+            answer(raft, request->from, raft->hard_seq, raft->term, 0, 0);
+        return;
+    }
+    if (request->term > raft->term)
+        raft_become_follower(raft, request->term, 0);
+    bool free_vote =
+        raft->vote == 0 || raft->vote == request->from || raft->options.mutant == MUTANT_VOTE_TWICE;
+    bool yes = request->term == raft->term && free_vote && raft_may_vote(raft) &&
+               log_up_to_date(raft, request);
+    if (yes) {
+        if (raft->role == ROLE_PRE_CANDIDATE)
+            raft_become_follower(raft, raft->term, 0);
+        raft->hard_dirty |= raft->vote != request->from;
+        raft->vote = request->from;
+        raft_election_reset(raft);
+    }
+    raft_persist(raft);
+    uint64_t after = raft->options.mutant == MUTANT_VOTE_NOT_DURABLE ? 0 : raft->persist_seq;
+    answer(raft, request->from, after, raft->term, yes ? RAFT_FLAG_YES : 0, 0);
+}
+
+void raft_on_vote_answer(struct replica *raft, const struct raft_message *message) {
+    struct raft_peer *peer = raft_peer(raft, message->from);
+    bool pre = message->flags & RAFT_FLAG_PRE;
+    bool yes = message->flags & RAFT_FLAG_YES;
+    if (peer == NULL || raft->role != (pre ? ROLE_PRE_CANDIDATE : ROLE_CANDIDATE))
+        return;
+    if (pre && yes ? message->term != raft->term + 1 : message->term != raft->term)
+        return;
+    peer->vote = yes ? 2 : 1;
+    if (pre) {
+        uint64_t longest = 2 * raft->options.election_timeout_max_ns;
+        peer->wait_until = raft->now + (message->wait_ns < longest ? message->wait_ns : longest);
+        count_pre_votes(raft);
+    } else {
+        count_votes(raft);
+    }
+}

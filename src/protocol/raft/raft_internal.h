@@ -1,0 +1,497 @@
+/* Raft's own state, shared by the files of this folder only. In the order of the folder: effects,
+ * log, codec, hard state and persists, election, replication, reads, members, transfer, snapshots,
+ * repair. `raft` is always the replica that takes a step; `raft->now` the step's time. */
+#ifndef CAIRN_PROTOCOL_RAFT_INTERNAL_H
+#define CAIRN_PROTOCOL_RAFT_INTERNAL_H
+
+#include "protocol/raft/raft.h"
+
+#include "base/prng.h"
+#include "core/progress.h"
+#include "core/stamp.h"
+
+#define RAFT_TERM_JUMP_MAX (1ull << 40) /* a peer's term further ahead is refused */
+#define RAFT_NUMBER_MAX (1ull << 62)    /* no index or term is above */
+#define RAFT_NOBODY UINT64_MAX          /* as vote: given to nobody, and to be given to nobody */
+#define RAFT_PEERS_MAX (2 * CONFIG_MEMBERS_MAX)
+#define RAFT_HOLES_MAX 64
+#define RAFT_READS_MAX 65536 /* reads that wait at one replica; beyond: BUSY */
+
+/* ---- the log (raft_log.c) ---- */
+
+struct raft_run {
+    uint64_t first;
+    uint64_t term; /* 0: unknown (a hole) */
+};
+
+/* Where entries are known and lost (damage that recovery reported). */
+struct raft_hole {
+    uint64_t first;
+    uint64_t last;
+    uint64_t chain_before;
+    bool chain_known;
+    struct entry behind; /* the first entry after it: the chain's other end */
+};
+
+struct raft_config {
+    uint64_t index;
+    struct config config;
+};
+
+/* The log: (before, last]. The tail from window_first on is in memory; what lies between is on
+ * disk only. Terms of all of it are kept as runs, so that term_at needs no disk. */
+struct raft_log {
+    uint64_t before_index; /* everything at or below was trimmed */
+    uint64_t before_term;
+    uint64_t before_chain;
+    bool before_chain_known;
+    uint64_t last;
+    struct raft_run *runs; /* by rising first, covering before_index + 1 .. last */
+    uint32_t run_count, run_cap;
+    struct entry *window; /* entries window_first..last at window[head...] */
+    size_t head, count, cap;
+    uint64_t window_first;
+    uint64_t window_chain; /* of entry window_first - 1 */
+    bool window_chain_known;
+    size_t window_bytes;
+};
+
+/* ---- peers ---- */
+
+struct raft_peer {
+    uint64_t id;
+    uint64_t incarnation; /* as its last hello said; 0: unknown */
+    bool up;
+    bool member;              /* listed in the configuration in use */
+    uint64_t bound;           /* the incarnation that progress speaks of */
+    struct progress progress; /* leader */
+    uint64_t heard_at;        /* leader: last sign of life */
+    uint64_t round;           /* leader: highest heartbeat round answered */
+    uint64_t lease_at;        /* leader: send time of the latest message answered */
+    uint64_t load_tag;        /* entries for it are being read; 0: none */
+    uint64_t load_first;
+    uint64_t fetch_tag; /* entries for its repair are being read */
+    uint64_t fetch_nonce;
+    uint64_t vote;       /* (pre-)candidate: 0 none, 1 no, 2 yes */
+    uint64_t wait_until; /* pre-candidate: its promise runs until then */
+    bool term_told;      /* amnesia: it told its term */
+};
+
+struct raft_pending {
+    uint64_t seq;
+    uint64_t last; /* index of the last entry in it; 0: none */
+    uint64_t term; /* of that entry */
+    uint64_t issued_at;
+};
+
+struct raft_read {
+    uint64_t tag;   /* local: the caller's; else the peer's request id */
+    uint64_t from;  /* 0: local */
+    uint64_t round; /* confirmed when a quorum answered this round */
+    uint64_t index; /* 0: not known before an entry of the own term is committed */
+    uint64_t deadline;
+};
+
+struct raft_reads {
+    struct raft_read *items;
+    size_t count, cap;
+};
+
+/* Membership changes, as the leader sees them. */
+enum raft_change { CHANGE_NONE, CHANGE_CATCH_UP, CHANGE_JOINING, CHANGE_LEAVING };
+
+struct raft_scratch;
+
+struct replica {
+    struct replica_options options;
+    struct prng prng;
+    uint64_t now;
+    uint64_t wall_ms;
+
+    /* effects of the running step */
+    struct effect *effects;
+    size_t effect_count, effect_cap;
+    struct raft_scratch *scratch;
+    struct blob **graveyard; /* let go of at the next step */
+    size_t grave_count, grave_cap;
+
+    /* hard state */
+    uint64_t term;
+    uint64_t vote;
+    bool mending; /* acknowledged entries were lost: no votes until caught up with a leader */
+    bool amnesia; /* the hard state was lost: no votes until all other voters told their terms */
+
+    enum role role;
+    uint64_t leader;
+    bool failed; /* an I/O error: nothing is promised any more */
+    uint64_t start_at;
+
+    struct raft_log log;
+    struct log_base base; /* of the newest snapshot; state in base_state */
+    struct buf base_state;
+    struct stamps stamps;
+    uint64_t commit;
+    uint64_t applied;
+    uint64_t apply_sent;
+    struct log_base applied_point; /* of the entry at applied */
+    struct log_base *apply_points; /* of the entries that are being applied */
+    size_t apply_count, apply_cap;
+    uint64_t apply_tag;
+    uint64_t apply_retry_at;
+    uint64_t verified; /* follower: equal to the term's leader up to here */
+
+    struct raft_config *configs; /* last at or below applied, and all above; by rising index */
+    uint32_t config_count, config_cap;
+    uint64_t config_told; /* index up to which a commit was told by EFFECT_CONFIG */
+    struct raft_peer peers[RAFT_PEERS_MAX];
+    uint32_t peer_count;
+
+    /* persists */
+    uint64_t persist_seq; /* last issued */
+    uint64_t persisted_seq;
+    uint64_t hard_seq;  /* the one that carried the hard state in force */
+    uint64_t reset_seq; /* the last that carried a reset */
+    uint64_t durable_index;
+    struct raft_pending *pending; /* oldest first */
+    size_t pending_count, pending_cap;
+    bool hard_dirty;
+    bool reset_dirty;
+    uint64_t truncate_dirty; /* 0: no */
+    uint64_t entries_dirty;  /* first index; 0: no */
+    bool full;               /* the disk is: everything not durable is tried again */
+    uint64_t full_seq;       /* persists up to here failed */
+    uint64_t full_retry_at;
+    uint64_t repaired_seq; /* entries of a repair are durable with it */
+
+    /* elections */
+    uint64_t heard_at; /* from a live leader; 0: never */
+    bool leader_lost;  /* its connection ended */
+    uint64_t election_at;
+    uint64_t campaign_at; /* pre-candidate with a quorum: when promises have run out */
+    uint64_t vote_seq;    /* the own vote counts when this is durable */
+    bool campaign_by_transfer;
+
+    /* leader */
+    uint64_t term_first; /* index of its no-op */
+    uint64_t leader_since;
+    uint64_t heartbeat_at;
+    uint64_t round;
+    bool lease_revoked; /* TIMEOUT_NOW was sent in this term */
+    size_t uncommitted_bytes;
+    uint64_t load_tags;
+
+    /* reads */
+    struct raft_reads reads;   /* leader: wait for a round */
+    struct raft_reads asked;   /* follower: wait for the leader's answer */
+    struct raft_reads waiting; /* follower: go with the next request */
+    uint64_t read_request;     /* id of the request under way; 0: none */
+    uint64_t read_deadline;
+    uint64_t read_ids;
+
+    /* transfer */
+    bool transferring;
+    bool transfer_sent;
+    bool transfer_told; /* somebody waits for the outcome */
+    uint64_t transfer_to;
+    uint64_t transfer_tag;
+    uint64_t transfer_deadline;
+    bool stall_handled; /* of the present disk stall */
+
+    /* membership */
+    enum raft_change change;
+    bool change_told;
+    uint64_t change_tag;
+    struct config change_target;
+    uint64_t change_index;    /* of its configuration entry under way */
+    uint64_t change_progress; /* what the learners had when progress was last seen */
+    uint64_t change_progress_at;
+    uint64_t leave_index; /* of the final configuration without this leader; 0: none */
+
+    /* snapshots */
+    bool installing;
+    struct log_base install;
+    struct buf install_state;
+    uint64_t install_from;
+
+    /* repair */
+    struct raft_hole holes[RAFT_HOLES_MAX];
+    uint32_t hole_count;
+    uint64_t damage_first, damage_last; /* at the tail; 0: none */
+    bool orphans;                       /* recovery: entries behind base are of a superseded log */
+    uint64_t repair_at;
+    uint64_t repair_peer;
+    uint64_t repair_nonce;
+    uint64_t repair_refused; /* ids that lack what is missing, as bits by peer slot */
+    uint64_t mend_target;    /* 0: not known yet */
+    bool repair_warned;
+    struct entry *fill;
+    size_t fill_count, fill_cap, fill_bytes;
+
+    /* what was last told by EFFECT_ROLE; what raft_check saw last */
+    enum role told_role;
+    uint64_t told_term, told_leader;
+    uint64_t seen_term, seen_commit, seen_vote;
+};
+
+/* ---- effects (raft_effects.c): all valid until the next step ---- */
+struct effect *raft_emit(struct replica *raft, enum effect_kind kind);
+void *raft_scratch(struct replica *raft, size_t size);
+struct bytes raft_scratch_copy(struct replica *raft, struct bytes bytes);
+/* Holds a reference to the entry's blob until the next step. */
+void raft_bury(struct replica *raft, struct entry *entry);
+void raft_trace(struct replica *raft, int level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void raft_outcome(struct replica *raft, uint64_t tag, enum cairn_status status, uint64_t index);
+void raft_effects_begin(struct replica *raft);
+void raft_effects_free(struct replica *raft);
+
+/* ---- log ---- */
+void raft_log_free(struct replica *raft);
+/* Starts anew behind (index, term, chain). */
+void raft_log_reset(struct replica *raft, uint64_t index, uint64_t term, uint64_t chain);
+/* False when not known: trimmed, beyond the end, in a hole. Index 0 has term 0, chain 0. */
+bool raft_log_term(const struct replica *raft, uint64_t index, uint64_t *term);
+bool raft_log_chain(const struct replica *raft, uint64_t index, uint64_t *chain);
+/* After a cut below the window the end's chain is unknown until a leader tells it. */
+void raft_log_know_chain(struct replica *raft, uint64_t index, uint64_t chain);
+uint64_t raft_log_last_term(const struct replica *raft);
+/* The entry, if it is in memory. */
+const struct entry *raft_log_entry(const struct replica *raft, uint64_t index);
+/* Takes its own reference (or a copy when there is no blob). The index follows the last. */
+void raft_log_append(struct replica *raft, const struct entry *entry);
+/* Drops entries at and above index. */
+void raft_log_truncate(struct replica *raft, uint64_t index);
+void raft_log_trim(struct replica *raft, uint64_t index);
+/* Lets go of applied, durable entries beyond the window's limit. */
+void raft_log_evict(struct replica *raft);
+/* Recovery: all of it is on disk, only the end stays in memory. */
+void raft_log_evict_recovered(struct replica *raft);
+/* Recovery: entries follow after a gap; the window starts anew behind it. */
+void raft_log_gap(struct replica *raft, uint64_t first);
+void raft_log_set_term(struct replica *raft, uint64_t index, uint64_t term);
+/* The first index that is held with the term that index has. */
+uint64_t raft_log_run_first(const struct replica *raft, uint64_t index);
+/* The last index at or below `index` whose term is at most `term`; before_index when none is. */
+uint64_t raft_log_find_term(const struct replica *raft, uint64_t index, uint64_t term);
+/* Entries first..last (in memory) up to bytes_max, at least one, in scratch. */
+const struct entry *raft_log_slice(struct replica *raft, uint64_t first, uint64_t last,
+                                   size_t bytes_max, size_t *count, size_t *bytes);
+
+/* ---- codec (raft_codec.c) ---- */
+#define RAFT_FIELDS(X)              \
+    X(TERM, term)                   \
+    X(INDEX, index)                 \
+    X(LOG_TERM, log_term)           \
+    X(CHAIN, chain)                 \
+    X(COMMIT, commit)               \
+    X(SENT_AT, sent_at)             \
+    X(ROUND, round)                 \
+    X(FLAGS, flags)                 \
+    X(WAIT_NS, wait_ns)             \
+    X(CONFLICT_TERM, conflict_term) \
+    X(FIRST, first)                 \
+    X(LAST, last)                   \
+    X(REQUEST, request)             \
+    X(STATUS, status)
+
+/* Which fields a type has; the third column of RAFT_MESSAGES is made of FIELD_ bits, which only
+ * raft_codec.c knows. */
+#define RAFT_MESSAGES(X)                                                                        \
+    X(VOTE_REQUEST, "vote-request", FIELD_TERM | FIELD_INDEX | FIELD_LOG_TERM | FIELD_FLAGS)    \
+    X(VOTE_ANSWER, "vote-answer", FIELD_TERM | FIELD_FLAGS | FIELD_WAIT_NS)                     \
+    X(APPEND, "append",                                                                         \
+      FIELD_TERM | FIELD_INDEX | FIELD_LOG_TERM | FIELD_CHAIN | FIELD_COMMIT | FIELD_SENT_AT)   \
+    X(APPEND_ANSWER, "append-answer",                                                           \
+      FIELD_TERM | FIELD_FLAGS | FIELD_INDEX | FIELD_CONFLICT_TERM | FIELD_FIRST | FIELD_LAST | \
+          FIELD_SENT_AT)                                                                        \
+    X(HEARTBEAT, "heartbeat", FIELD_TERM | FIELD_COMMIT | FIELD_ROUND | FIELD_SENT_AT)          \
+    X(HEARTBEAT_ANSWER, "heartbeat-answer",                                                     \
+      FIELD_TERM | FIELD_FLAGS | FIELD_INDEX | FIELD_ROUND | FIELD_SENT_AT)                     \
+    X(READ_INDEX, "read-index", FIELD_TERM | FIELD_REQUEST)                                     \
+    X(READ_INDEX_ANSWER, "read-index-answer",                                                   \
+      FIELD_TERM | FIELD_REQUEST | FIELD_STATUS | FIELD_INDEX)                                  \
+    X(TIMEOUT_NOW, "timeout-now", FIELD_TERM)                                                   \
+    X(REPAIR_FETCH, "repair-fetch", FIELD_TERM | FIELD_REQUEST | FIELD_FIRST | FIELD_LAST)      \
+    X(REPAIR_ENTRIES, "repair-entries",                                                         \
+      FIELD_TERM | FIELD_FLAGS | FIELD_REQUEST | FIELD_FIRST | FIELD_LAST)
+
+enum raft_message_type {
+    RAFT_NO_MESSAGE,
+#define X(constant, name, fields) RAFT_##constant,
+    RAFT_MESSAGES(X)
+#undef X
+        RAFT_MESSAGE_COUNT
+};
+
+enum {
+    RAFT_FLAG_PRE = 1,      /* votes: only asks whether one would be given */
+    RAFT_FLAG_TRANSFER = 2, /* vote request: by the leader's wish, overrides promises */
+    RAFT_FLAG_YES = 4,      /* votes: granted; appends: matched */
+    RAFT_FLAG_FORGOT = 8,   /* the sender lost entries that it had acknowledged */
+    RAFT_FLAG_LEADER = 16,  /* repair: from a leader */
+    RAFT_FLAG_GONE = 32     /* repair: the entries asked for are trimmed here */
+};
+
+/* What each field means depends on the type; the encoding holds only those that RAFT_MESSAGES
+ * lists, u64 each, after the type (u8), the sender's incarnation (u64) and the count of entries
+ * (u32); the entries' encodings follow. */
+struct raft_message {
+    enum raft_message_type type;
+    uint64_t from;
+    uint64_t incarnation;
+    uint64_t term;
+    uint64_t index;
+    uint64_t log_term;
+    uint64_t chain;
+    uint64_t commit;
+    uint64_t sent_at;
+    uint64_t round;
+    uint64_t flags;
+    uint64_t wait_ns;
+    uint64_t conflict_term;
+    uint64_t first;
+    uint64_t last;
+    uint64_t request;
+    uint64_t status;
+    uint32_t count;
+    struct entry *entries; /* in scratch, borrowing the frame */
+};
+
+const char *raft_message_name(enum raft_message_type type);
+size_t raft_message_size(enum raft_message_type type);
+void raft_message_encode(const struct raft_message *message, uint8_t *at);
+/* Total: any bytes give OK or MALFORMED. entries: room for entries_max of them, or NULL to leave
+ * them undecoded. Entries are dense, start at index + 1 (APPEND) or first (REPAIR_ENTRIES) and have
+ * sane stamps and terms. */
+enum cairn_status raft_message_decode(struct bytes body, struct raft_message *message,
+                                      struct entry *entries, uint32_t entries_max);
+void raft_send(struct replica *raft, uint64_t to, uint64_t after, struct raft_message *message,
+               const struct entry *entries, size_t count);
+
+/* ---- hard state and persists (raft_persist.c) ---- */
+void raft_hard_encode(const struct replica *raft, struct buf *out);
+enum cairn_status raft_hard_decode(struct replica *raft, struct bytes hard);
+/* Issues what is dirty as one persist; returns the sequence that covers everything so far. */
+uint64_t raft_persist(struct replica *raft);
+void raft_on_persisted(struct replica *raft, uint64_t seq);
+void raft_on_persist_failed(struct replica *raft, uint64_t seq, enum cairn_status status);
+void raft_persist_tick(struct replica *raft);
+bool raft_disk_stalled(const struct replica *raft);
+void raft_pending_cut(struct replica *raft, uint64_t index);
+
+/* ---- roles and elections (raft_election.c) ---- */
+void raft_role_tell(struct replica *raft);
+void raft_become_follower(struct replica *raft, uint64_t term, uint64_t leader);
+bool raft_may_vote(const struct replica *raft);
+bool raft_may_campaign(const struct replica *raft);
+void raft_election_reset(struct replica *raft);
+void raft_heard_leader(struct replica *raft, uint64_t leader);
+void raft_pre_campaign(struct replica *raft);
+void raft_campaign(struct replica *raft, bool by_transfer);
+void raft_election_tick(struct replica *raft);
+void raft_count_own_vote(struct replica *raft);
+void raft_on_vote_request(struct replica *raft, const struct raft_message *message);
+void raft_on_vote_answer(struct replica *raft, const struct raft_message *message);
+void raft_leader_lost(struct replica *raft);
+
+/* ---- replication and commit (raft_replication.c, raft_commit.c) ---- */
+void raft_on_propose(struct replica *raft, const struct proposal *items, size_t count);
+/* Leader: appends one entry of its own. */
+uint64_t raft_append_own(struct replica *raft, enum entry_kind kind, struct bytes payload);
+void raft_replicate(struct replica *raft, struct raft_peer *peer);
+void raft_replicate_all(struct replica *raft);
+void raft_heartbeat(struct replica *raft);
+void raft_heartbeat_to(struct replica *raft, struct raft_peer *peer);
+void raft_on_append(struct replica *raft, struct raft_message *message, struct blob *frame);
+void raft_on_append_answer(struct replica *raft, const struct raft_message *message);
+void raft_on_heartbeat(struct replica *raft, const struct raft_message *message);
+void raft_on_heartbeat_answer(struct replica *raft, const struct raft_message *message);
+void raft_replication_loaded(struct replica *raft, struct raft_peer *peer, enum cairn_status status,
+                             const struct entry *entries, size_t count);
+void raft_leader_tick(struct replica *raft);
+uint64_t raft_match_of(const void *context, uint64_t id);
+void raft_maybe_commit(struct replica *raft);
+void raft_commit_to(struct replica *raft, uint64_t index);
+bool raft_own_term_committed(const struct replica *raft);
+void raft_apply(struct replica *raft);
+void raft_apply_loaded(struct replica *raft, enum cairn_status status, const struct entry *entries,
+                       size_t count);
+void raft_on_applied(struct replica *raft, uint64_t index);
+
+/* ---- reads (raft_read.c) ---- */
+void raft_on_read(struct replica *raft, uint64_t tag);
+void raft_on_read_index(struct replica *raft, const struct raft_message *message);
+void raft_on_read_index_answer(struct replica *raft, const struct raft_message *message);
+/* Leader: answers reads whose round is confirmed, starts a round if some wait for one. */
+void raft_reads_advance(struct replica *raft);
+void raft_reads_refuse(struct replica *raft, enum cairn_status status);
+void raft_reads_tick(struct replica *raft);
+void raft_reads_free(struct replica *raft);
+uint64_t raft_lease_end(const struct replica *raft);
+
+/* ---- members (raft_member.c) ---- */
+const struct config *raft_config(const struct replica *raft);
+uint64_t raft_config_index(const struct replica *raft);
+void raft_config_push(struct replica *raft, uint64_t index, const struct config *config);
+void raft_config_truncate(struct replica *raft, uint64_t index);
+void raft_config_forget(struct replica *raft);
+void raft_config_committed(struct replica *raft);
+void raft_config_changed(struct replica *raft);
+/* The configuration as of an index (at or above applied). NULL: none. */
+const struct config *raft_config_at(const struct replica *raft, uint64_t index);
+struct raft_peer *raft_peer(struct replica *raft, uint64_t id);
+struct raft_peer *raft_member(struct replica *raft, uint64_t id);
+void raft_on_peer_up(struct replica *raft, uint64_t id, uint64_t incarnation);
+void raft_on_peer_down(struct replica *raft, uint64_t id);
+void raft_on_configure(struct replica *raft, uint64_t tag, const struct config_change *change);
+void raft_member_advance(struct replica *raft);
+void raft_change_lost(struct replica *raft);
+bool raft_is_member(const struct replica *raft, uint64_t id);
+
+/* ---- transfer (raft_transfer.c) ---- */
+void raft_on_transfer(struct replica *raft, uint64_t tag, uint64_t to);
+/* Hands over without anybody waiting for the outcome. */
+void raft_hand_over(struct replica *raft);
+void raft_transfer_advance(struct replica *raft, const struct raft_peer *peer);
+void raft_transfer_tick(struct replica *raft);
+void raft_transfer_leader_known(struct replica *raft);
+void raft_on_timeout_now(struct replica *raft, const struct raft_message *message);
+
+/* ---- snapshots (raft_snapshot.c) ---- */
+void raft_base_set(struct replica *raft, const struct log_base *base);
+void raft_snapshot_send(struct replica *raft, struct raft_peer *peer);
+void raft_on_compacted(struct replica *raft, const struct log_base *base, uint64_t trim);
+void raft_on_snapshot_sent(struct replica *raft, uint64_t to, uint64_t index,
+                           enum cairn_status status);
+void raft_on_snapshot_offered(struct replica *raft, uint64_t from, uint64_t term,
+                              const struct log_base *base);
+void raft_on_snapshot_received(struct replica *raft, uint64_t from, uint64_t term,
+                               const struct log_base *base);
+void raft_on_snapshot_installed(struct replica *raft, uint64_t index, enum cairn_status status);
+void raft_snapshot_base(const struct replica *raft, struct log_base *base, struct buf *state);
+
+/* ---- damage (raft_repair.c, raft_recover.c) ---- */
+bool raft_damaged(const struct replica *raft);
+bool raft_hole_covers(const struct replica *raft, uint64_t index);
+void raft_repair_tick(struct replica *raft);
+void raft_mend_advance(struct replica *raft);
+void raft_holes_drop(struct replica *raft);
+/* Takes the first `count` entries of the hole as known and shrinks it. */
+void raft_hole_fill(struct replica *raft, struct raft_hole *hole, const struct entry *entries,
+                    size_t count);
+void raft_on_repair_fetch(struct replica *raft, const struct raft_message *message);
+void raft_on_repair_entries(struct replica *raft, struct raft_message *message, struct blob *frame);
+void raft_repair_loaded(struct replica *raft, struct raft_peer *peer, enum cairn_status status,
+                        const struct entry *entries, size_t count);
+enum cairn_status raft_recover_hard(struct replica *raft, struct bytes hard);
+enum cairn_status raft_recover_base(struct replica *raft, const struct log_base *base);
+enum cairn_status raft_recover_entry(struct replica *raft, const struct entry *entry,
+                                     bool repaired);
+void raft_recover_damage(struct replica *raft, uint64_t first, uint64_t last);
+void raft_recover_hard_lost(struct replica *raft);
+void raft_recover_finish(struct replica *raft);
+
+/* Asserts the invariants that one replica can see (raft_check.c). */
+void raft_check(struct replica *raft);
+
+#endif

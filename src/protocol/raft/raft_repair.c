@@ -1,0 +1,340 @@
+#include "protocol/raft/raft_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+bool raft_damaged(const struct replica *raft) {
+    return raft->hole_count > 0;
+}
+
+bool raft_hole_covers(const struct replica *raft, uint64_t index) {
+    for (uint32_t i = 0; i < raft->hole_count; i++)
+        if (index >= raft->holes[i].first && index <= raft->holes[i].last)
+            return true;
+    return false;
+}
+
+static void drop_fill(struct replica *raft) {
+    for (size_t i = 0; i < raft->fill_count; i++)
+        raft_bury(raft, &raft->fill[i]);
+    raft->fill_count = raft->fill_bytes = 0;
+}
+
+static void drop_hole(struct replica *raft, uint32_t at) {
+    if (raft->holes[at].behind.blob != NULL)
+        raft_bury(raft, &raft->holes[at].behind);
+    raft->hole_count--;
+    memmove(&raft->holes[at], &raft->holes[at + 1],
+            (raft->hole_count - at) * sizeof raft->holes[0]);
+}
+
+void raft_holes_drop(struct replica *raft) {
+    drop_fill(raft);
+    while (raft->hole_count > 0)
+        drop_hole(raft, raft->hole_count - 1);
+    raft->repair_refused = 0;
+}
+
+void raft_hole_fill(struct replica *raft, struct raft_hole *hole, const struct entry *entries,
+                    size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        cairn_assert(entries[i].index == hole->first && hole->first <= hole->last);
+        raft_log_set_term(raft, entries[i].index, entries[i].term);
+        hole->first++;
+        hole->chain_before = entries[i].chain;
+        struct config config;
+        if (entries[i].kind == ENTRY_CONFIG &&
+            config_decode(entries[i].payload, &config) == CAIRN_OK)
+            raft_config_push(raft, entries[i].index, &config);
+    }
+    if (hole->first > hole->last)
+        drop_hole(raft, (uint32_t)(hole - raft->holes));
+}
+
+/* ---- asking ---- */
+
+static void fetch_from(struct replica *raft, uint64_t to, uint64_t first, uint64_t last) {
+    struct raft_message message = {.type = RAFT_REPAIR_FETCH,
+                                   .term = raft->term,
+                                   .request = raft->repair_nonce,
+                                   .first = first,
+                                   .last = last};
+    raft_send(raft, to, 0, &message, NULL, 0);
+}
+
+static void fetch_more(struct replica *raft) {
+    const struct raft_hole *hole = &raft->holes[0];
+    if (raft_member(raft, raft->repair_peer) != NULL)
+        fetch_from(raft, raft->repair_peer, hole->first + raft->fill_count, hole->last);
+}
+
+static uint64_t next_peer(const struct replica *raft) {
+    uint64_t lowest = 0, above = 0;
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        const struct raft_peer *peer = &raft->peers[i];
+        if (!peer->member || (raft->repair_refused & 1ull << i))
+            continue;
+        if (lowest == 0 || peer->id < lowest)
+            lowest = peer->id;
+        if (peer->id > raft->repair_peer && (above == 0 || peer->id < above))
+            above = peer->id;
+    }
+    return above ? above : lowest;
+}
+
+/* Nobody holds the entries any more: give up what lies behind the damage and take the leader's
+ * log instead, without voting until it is here. */
+static void give_up(struct replica *raft) {
+    uint64_t first = raft->holes[0].first;
+    raft_trace(raft, 2, "entries from %" PRIu64 " are lost here and trimmed elsewhere", first);
+    uint64_t chain = raft->holes[0].chain_before;
+    raft_holes_drop(raft);
+    raft_log_truncate(raft, first);
+    raft_log_know_chain(raft, first - 1, chain);
+    raft_config_truncate(raft, first);
+    raft_pending_cut(raft, first);
+    raft->truncate_dirty = first;
+    raft->mending = true;
+    raft->mend_target = 0;
+    raft->hard_dirty = true;
+    raft_persist(raft);
+}
+
+static bool others_told_terms(const struct replica *raft) {
+    const struct config *config = raft_config(raft);
+    for (uint32_t i = 0; config != NULL && i < config->count; i++) {
+        uint64_t id = config->members[i].id;
+        if (id == raft->options.id || !config_is_voter(config, id))
+            continue;
+        for (uint32_t j = 0; j < raft->peer_count; j++)
+            if (raft->peers[j].id == id && !raft->peers[j].term_told)
+                return false;
+    }
+    return config != NULL;
+}
+
+/* The lost vote went to a candidate, whose own term is at least the vote's: once every other voter
+ * told its term, not voting in the highest of them keeps the forgotten promise. */
+static void end_amnesia(struct replica *raft) {
+    if (!raft->amnesia || !others_told_terms(raft))
+        return;
+    raft->amnesia = false;
+    if (raft->vote == 0)
+        raft->vote = RAFT_NOBODY;
+    raft->hard_dirty = true;
+    raft_persist(raft);
+    raft_trace(raft, 1, "the lost vote is settled: no vote in term %" PRIu64, raft->term);
+}
+
+void raft_repair_tick(struct replica *raft) {
+    if (!raft_damaged(raft) && !raft->amnesia && !raft->mending)
+        return;
+    if (raft->now < raft->repair_at)
+        return;
+    raft->repair_at = raft->now + raft->options.heartbeat_ns;
+    if (raft_damaged(raft)) {
+        drop_fill(raft);
+        raft->repair_peer = next_peer(raft);
+        if (raft->repair_peer == 0 && !raft->repair_warned) {
+            raft->repair_warned = true;
+            raft_trace(raft, 2, "entry %" PRIu64 " is damaged and no peer holds it",
+                       raft->holes[0].first);
+        }
+        fetch_more(raft);
+    }
+    if (raft->amnesia) {
+        for (uint32_t i = 0; i < raft->peer_count; i++)
+            if (raft->peers[i].member && !raft->peers[i].term_told)
+                fetch_from(raft, raft->peers[i].id, 1, 0);
+        end_amnesia(raft);
+    }
+    if (raft->mending && raft->mend_target == 0 && raft->leader != 0)
+        fetch_from(raft, raft->leader, 1, 0);
+}
+
+/* Voting again: all that this replica ever acknowledged lies at or below what the leader had when
+ * it answered our question, so with that much of its log the promise is kept again. */
+void raft_mend_advance(struct replica *raft) {
+    if (!raft->mending || raft->mend_target == 0 || raft->verified < raft->mend_target)
+        return;
+    raft->mending = false;
+    raft->mend_target = 0;
+    raft->damage_first = raft->damage_last = 0;
+    raft->hard_dirty = true;
+    raft_persist(raft);
+    raft_trace(raft, 1, "the lost end of the log is back: this replica votes again");
+}
+
+/* ---- answering ---- */
+
+static void answer(struct replica *raft, struct raft_peer *peer, uint64_t nonce, uint64_t first,
+                   uint64_t flags, const struct entry *entries, size_t count) {
+    struct raft_message message = {.type = RAFT_REPAIR_ENTRIES,
+                                   .term = raft->term,
+                                   .flags =
+                                       flags | (raft->role == ROLE_LEADER ? RAFT_FLAG_LEADER : 0),
+                                   .request = nonce,
+                                   .first = first,
+                                   .last = raft->log.last};
+    raft_send(raft, peer->id, raft->hard_seq, &message, entries, count);
+}
+
+/* Who asks has forgotten entries that it acknowledged: they count no more. */
+static void forget_match(struct replica *raft, struct raft_peer *peer) {
+    if (raft->role == ROLE_LEADER && peer->member) {
+        progress_reset(&peer->progress, raft->log.last + 1);
+        raft_replicate(raft, peer);
+    }
+}
+
+void raft_on_repair_fetch(struct replica *raft, const struct raft_message *message) {
+    struct raft_peer *peer = raft_member(raft, message->from);
+    if (peer == NULL || raft->failed || message->first == 0)
+        return;
+    uint64_t first = message->first, last = message->last;
+    if (last < first) { /* only the term and, from a leader, its last index are asked for */
+        forget_match(raft, peer);
+        answer(raft, peer, message->request, first, 0, NULL, 0);
+        return;
+    }
+    if (first <= raft->log.before_index) {
+        answer(raft, peer, message->request, first, RAFT_FLAG_GONE, NULL, 0);
+        return;
+    }
+    if (last > raft->log.last)
+        last = raft->log.last;
+    for (uint32_t i = 0; i < raft->hole_count; i++)
+        if (raft->holes[i].last >= first && raft->holes[i].first <= last)
+            last = raft->holes[i].first > first ? raft->holes[i].first - 1 : first - 1;
+    if (last < first) {
+        answer(raft, peer, message->request, first, 0, NULL, 0);
+    } else if (first >= raft->log.window_first) {
+        size_t count, bytes;
+        const struct entry *entries =
+            raft_log_slice(raft, first, last, raft->options.append_bytes_max, &count, &bytes);
+        answer(raft, peer, message->request, first, 0, entries, count);
+    } else {
+        peer->fetch_tag = ++raft->load_tags;
+        peer->fetch_nonce = message->request;
+        struct effect *effect = raft_emit(raft, EFFECT_LOAD);
+        effect->load.tag = peer->fetch_tag;
+        effect->load.first = first;
+        effect->load.last = last < raft->log.window_first ? last : raft->log.window_first - 1;
+        effect->load.bytes_max = raft->options.append_bytes_max;
+    }
+}
+
+void raft_repair_loaded(struct replica *raft, struct raft_peer *peer, enum cairn_status status,
+                        const struct entry *entries, size_t count) {
+    peer->fetch_tag = 0;
+    if (status != CAIRN_OK || count == 0)
+        return;
+    struct entry *copy = raft_scratch(raft, count * sizeof *copy);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = entries[i];
+        struct entry held = entry_ref(&entries[i]);
+        raft_bury(raft, &held);
+    }
+    answer(raft, peer, peer->fetch_nonce, entries[0].index, 0, copy, count);
+}
+
+/* ---- filling ---- */
+
+static void fill_push(struct replica *raft, struct entry *entry, struct blob *frame) {
+    if (raft->fill_count == raft->fill_cap) {
+        raft->fill_cap = raft->fill_cap ? raft->fill_cap * 2 : 16;
+        raft->fill = cairn_realloc(raft->fill, raft->fill_cap * sizeof *raft->fill);
+    }
+    entry->blob = frame;
+    raft->fill[raft->fill_count++] = entry_ref(entry);
+    raft->fill_bytes += entry->encoded.len;
+}
+
+/* The chain from the entry before to the entry behind closes over the right entries only. */
+static bool fill_closes(const struct replica *raft, const struct raft_hole *hole) {
+    uint64_t chain = hole->chain_before;
+    for (size_t i = 0; i < raft->fill_count; i++) {
+        if (!entry_chain_holds(&raft->fill[i], chain))
+            return false;
+        chain = raft->fill[i].chain;
+    }
+    return entry_chain_holds(&hole->behind, chain);
+}
+
+static void fill_hole(struct replica *raft) {
+    struct raft_hole *hole = &raft->holes[0];
+    if (!fill_closes(raft, hole)) {
+        raft_trace(raft, 1, "entries from %" PRIu64 " for the repair at %" PRIu64 " do not fit",
+                   raft->repair_peer, hole->first);
+        drop_fill(raft);
+        return;
+    }
+    raft_trace(raft, 1, "repaired entries %" PRIu64 "..%" PRIu64 " from %" PRIu64, hole->first,
+               hole->last, raft->repair_peer);
+    struct entry *copy = raft_scratch(raft, raft->fill_count * sizeof *copy);
+    memcpy(copy, raft->fill, raft->fill_count * sizeof *copy);
+    size_t count = raft->fill_count;
+    raft_hole_fill(raft, hole, copy, count);
+    drop_fill(raft);
+    raft_persist(raft);
+    struct effect *effect = raft_emit(raft, EFFECT_PERSIST);
+    effect->persist.seq = ++raft->persist_seq;
+    effect->persist.entries = copy;
+    effect->persist.count = count;
+    effect->persist.repaired = true;
+    raft->repaired_seq = raft->persist_seq;
+    raft->hard_seq = raft->persist_seq; /* nothing is promised before it is durable */
+    raft->repair_refused = 0;
+    raft->repair_warned = false;
+    raft->repair_at = raft->now;
+}
+
+static void take_fill(struct replica *raft, struct raft_message *message, struct blob *frame) {
+    struct raft_hole *hole = &raft->holes[0];
+    if (message->from != raft->repair_peer || message->first != hole->first + raft->fill_count)
+        return;
+    for (uint32_t i = 0; i < message->count && message->entries[i].index <= hole->last; i++)
+        fill_push(raft, &message->entries[i], frame);
+    if (hole->first + raft->fill_count > hole->last) {
+        fill_hole(raft);
+    } else if (raft->fill_bytes > raft->options.window_bytes_max + raft->options.append_bytes_max) {
+        give_up(raft);
+    } else if (message->count > 0) {
+        raft->repair_at = raft->now + raft->options.heartbeat_ns;
+        fetch_more(raft);
+    }
+}
+
+void raft_on_repair_entries(struct replica *raft, struct raft_message *message,
+                            struct blob *frame) {
+    struct raft_peer *peer = raft_member(raft, message->from);
+    if (peer == NULL || message->request != raft->repair_nonce)
+        return;
+    if (raft->amnesia && !peer->term_told) {
+        peer->term_told = true;
+        if (message->term > raft->term)
+            raft_become_follower(raft, message->term, 0);
+        raft_persist(raft);
+        end_amnesia(raft);
+    }
+    if (raft->mending && message->flags & RAFT_FLAG_LEADER && message->term == raft->term &&
+        raft->leader == message->from) {
+        if (raft->mend_target == 0)
+            raft->mend_target = message->last;
+        raft_mend_advance(raft);
+    }
+    if (!raft_damaged(raft))
+        return;
+    if (message->flags & RAFT_FLAG_GONE) {
+        /* A leader that trimmed the entries has a snapshot to offer. */
+        if (message->flags & RAFT_FLAG_LEADER)
+            give_up(raft);
+        else
+            raft->repair_refused |= 1ull << (peer - raft->peers);
+        return;
+    }
+    take_fill(raft, message, frame);
+}

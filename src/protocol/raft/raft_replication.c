@@ -1,0 +1,509 @@
+#include "protocol/raft/raft_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <inttypes.h>
+
+static struct progress_limits limits_of(const struct replica *raft) {
+    return (struct progress_limits){raft->options.inflight_max, raft->options.inflight_bytes_max};
+}
+
+/* ---- the leader's own entries ---- */
+
+/* Appends one entry whose encoding goes to `at`, inside blob. */
+static void place(struct replica *raft, enum entry_kind kind, struct bytes payload,
+                  struct blob *blob, uint8_t *at) {
+    struct entry entry = {
+        .index = raft->log.last + 1, .term = raft->term, .kind = kind, .blob = blob};
+    uint64_t chain;
+    bool known = raft_log_chain(raft, raft->log.last, &chain);
+    cairn_assert(known && raft->role == ROLE_LEADER);
+    stamps_next(&raft->stamps, raft->now, raft->wall_ms, &entry.order, &entry.time_ms);
+    entry_encode(&entry, at, payload, chain);
+    raft_log_append(raft, &entry);
+    raft->uncommitted_bytes += entry.encoded.len;
+    if (!raft->entries_dirty)
+        raft->entries_dirty = entry.index;
+}
+
+uint64_t raft_append_own(struct replica *raft, enum entry_kind kind, struct bytes payload) {
+    struct blob *blob = blob_new(entry_size(payload.len));
+    place(raft, kind, payload, blob, blob->data);
+    blob_unref(blob);
+    return raft->log.last;
+}
+
+static enum cairn_status refusal(const struct replica *raft, const struct proposal *proposal,
+                                 size_t uncommitted) {
+    if (raft->role != ROLE_LEADER)
+        return CAIRN_NOT_LEADER;
+    size_t size = entry_size(proposal->command.len);
+    if (size > raft->options.entry_bytes_max)
+        return CAIRN_TOO_LARGE;
+    if (raft->full)
+        return CAIRN_NO_SPACE;
+    if (raft->transferring)
+        return CAIRN_BUSY;
+    if (uncommitted > 0 && uncommitted + size > raft->options.uncommitted_bytes_max)
+        return CAIRN_BUSY;
+    return CAIRN_OK;
+}
+
+/* One blob for all of a batch: encoded once, shared by log, disk, network and apply. */
+void raft_on_propose(struct replica *raft, const struct proposal *items, size_t count) {
+    enum cairn_status *status = raft_scratch(raft, count * sizeof *status);
+    size_t total = 0;
+    for (size_t i = 0; i < count; i++) {
+        status[i] = refusal(raft, &items[i], raft->uncommitted_bytes + total);
+        if (status[i] == CAIRN_OK)
+            total += entry_size(items[i].command.len);
+    }
+    struct blob *blob = total ? blob_new(total) : NULL;
+    size_t used = 0;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t index = 0;
+        if (status[i] == CAIRN_OK) {
+            place(raft, ENTRY_COMMAND, items[i].command, blob, blob->data + used);
+            used += entry_size(items[i].command.len);
+            index = raft->log.last;
+        }
+        raft_outcome(raft, items[i].tag, status[i], index);
+    }
+    if (blob == NULL)
+        return;
+    blob_unref(blob);
+    /* The entries leave for the peers before they are durable here: section 10.2.1. */
+    raft_persist(raft);
+    raft_replicate_all(raft);
+}
+
+/* ---- sending ---- */
+
+static void send_append(struct replica *raft, struct raft_peer *peer, uint64_t prev,
+                        uint64_t prev_term, uint64_t prev_chain, const struct entry *entries,
+                        size_t count, size_t bytes) {
+    struct raft_message message = {.type = RAFT_APPEND,
+                                   .term = raft->term,
+                                   .index = prev,
+                                   .log_term = prev_term,
+                                   .chain = prev_chain,
+                                   .commit = raft->commit,
+                                   .sent_at = raft->now};
+    raft_send(raft, peer->id, 0, &message, entries, count);
+    progress_sent(&peer->progress, prev + count, bytes, raft->now);
+}
+
+static void load(struct replica *raft, struct raft_peer *peer, uint64_t first, uint64_t last) {
+    peer->load_tag = ++raft->load_tags;
+    peer->load_first = first;
+    struct effect *effect = raft_emit(raft, EFFECT_LOAD);
+    effect->load.tag = peer->load_tag;
+    effect->load.first = first;
+    effect->load.last = last;
+    effect->load.bytes_max = raft->options.append_bytes_max;
+}
+
+/* Sends what comes next from memory. False when the disk or a snapshot has to help. */
+static bool send_from_memory(struct replica *raft, struct raft_peer *peer) {
+    uint64_t next = peer->progress.next, term, chain;
+    if (next <= raft->log.last && next < raft->log.window_first)
+        return false;
+    if (!raft_log_term(raft, next - 1, &term) || !raft_log_chain(raft, next - 1, &chain))
+        return false;
+    size_t count = 0, bytes = 0;
+    const struct entry *entries =
+        raft_log_slice(raft, next, raft->log.last, raft->options.append_bytes_max, &count, &bytes);
+    send_append(raft, peer, next - 1, term, chain, entries, count, bytes);
+    return true;
+}
+
+/* Entries that left memory: read from one before the first wanted, for its chain. */
+static void send_from_disk(struct replica *raft, struct raft_peer *peer) {
+    uint64_t next = peer->progress.next, term, chain;
+    if (peer->load_tag != 0)
+        return;
+    uint64_t last = raft->log.window_first - 1;
+    if (last > raft->log.last)
+        last = raft->log.last;
+    if (next <= raft->log.before_index || !raft_log_term(raft, next - 1, &term))
+        raft_snapshot_send(raft, peer);
+    else if (raft_log_chain(raft, next - 1, &chain))
+        load(raft, peer, next, last);
+    else if (next - 1 > raft->log.before_index)
+        load(raft, peer, next - 1, last > next - 1 ? last : next - 1);
+    else
+        raft_snapshot_send(raft, peer);
+}
+
+void raft_replicate(struct replica *raft, struct raft_peer *peer) {
+    cairn_assert(raft->role == ROLE_LEADER);
+    struct progress_limits limits = limits_of(raft);
+    bool probe = peer->progress.state == PROGRESS_PROBE;
+    while (progress_may_send(&peer->progress, &limits) &&
+           (probe || peer->progress.next <= raft->log.last)) {
+        if (!send_from_memory(raft, peer)) {
+            send_from_disk(raft, peer);
+            return;
+        }
+        if (probe)
+            return;
+    }
+}
+
+void raft_replicate_all(struct replica *raft) {
+    for (uint32_t i = 0; i < raft->peer_count; i++)
+        if (raft->peers[i].member)
+            raft_replicate(raft, &raft->peers[i]);
+}
+
+void raft_replication_loaded(struct replica *raft, struct raft_peer *peer, enum cairn_status status,
+                             const struct entry *entries, size_t count) {
+    peer->load_tag = 0;
+    if (raft->role != ROLE_LEADER || !peer->member)
+        return;
+    struct progress_limits limits = limits_of(raft);
+    struct progress *progress = &peer->progress;
+    if (status != CAIRN_OK || count == 0) {
+        raft_trace(raft, 1, "entries from %" PRIu64 " cannot be read: %s", peer->load_first,
+                   cairn_status_name(status));
+        if (raft->base.index >= peer->load_first)
+            raft_snapshot_send(raft, peer);
+        else
+            progress->paused = true;
+        return;
+    }
+    if (!progress_may_send(progress, &limits))
+        return;
+    uint64_t prev = progress->next - 1, term, chain;
+    size_t skip = 0;
+    if (entries[0].index == prev) {
+        chain = entries[0].chain;
+        skip = 1;
+    } else if (entries[0].index != progress->next || !raft_log_chain(raft, prev, &chain)) {
+        return; /* the peer moved on meanwhile */
+    }
+    if (!raft_log_term(raft, prev, &term))
+        return;
+    size_t bytes = 0;
+    struct entry *copy = raft_scratch(raft, count * sizeof *copy);
+    for (size_t i = 0; i < count; i++) {
+        copy[i] = entries[i];
+        struct entry held = entry_ref(&entries[i]);
+        raft_bury(raft, &held);
+        bytes += i >= skip ? entries[i].encoded.len : 0;
+    }
+    send_append(raft, peer, prev, term, chain, copy + skip, count - skip, bytes);
+    raft_replicate(raft, peer);
+}
+
+/* ---- heartbeats ---- */
+
+void raft_heartbeat_to(struct replica *raft, struct raft_peer *peer) {
+    uint64_t match = peer->progress.match;
+    struct raft_message message = {.type = RAFT_HEARTBEAT,
+                                   .term = raft->term,
+                                   .commit = match < raft->commit ? match : raft->commit,
+                                   .round = raft->round,
+                                   .sent_at = raft->now};
+    raft_send(raft, peer->id, 0, &message, NULL, 0);
+}
+
+void raft_heartbeat(struct replica *raft) {
+    raft->round++;
+    raft->heartbeat_at = raft->now + raft->options.heartbeat_ns;
+    for (uint32_t i = 0; i < raft->peer_count; i++)
+        if (raft->peers[i].member)
+            raft_heartbeat_to(raft, &raft->peers[i]);
+    raft_reads_advance(raft); /* a leader without peers has its quorum at once */
+}
+
+static uint64_t heard_of(const void *context, uint64_t id) {
+    const struct replica *raft = context;
+    if (id == raft->options.id)
+        return raft->now;
+    for (uint32_t i = 0; i < raft->peer_count; i++)
+        if (raft->peers[i].id == id)
+            return raft->peers[i].heard_at;
+    return 0;
+}
+
+void raft_leader_tick(struct replica *raft) {
+    cairn_assert(raft->role == ROLE_LEADER);
+    /* Dissertation 6.2: a leader steps down when it cannot reach a majority. */
+    uint64_t heard = quorum_reached(raft_config(raft), heard_of, raft);
+    if (raft->now - heard > raft->options.election_timeout_max_ns) {
+        raft_trace(raft, 1, "no quorum: the leader steps down");
+        raft_become_follower(raft, raft->term, 0);
+        return;
+    }
+    if (raft_disk_stalled(raft) && !raft->stall_handled) {
+        raft->stall_handled = true;
+        raft_trace(raft, 2, "the disk is stalled: the leader hands over");
+        raft_hand_over(raft);
+    }
+    uint64_t stalled = raft->pending_count ? raft->now - raft->pending[0].issued_at : 0;
+    if (stalled > raft->options.disk_stall_ns + raft->options.election_timeout_max_ns) {
+        raft_become_follower(raft, raft->term, 0);
+        return;
+    }
+    if (raft->now < raft->heartbeat_at)
+        return;
+    for (uint32_t i = 0; i < raft->peer_count; i++) {
+        struct raft_peer *peer = &raft->peers[i];
+        uint64_t oldest = progress_oldest(&peer->progress);
+        if (oldest != UINT64_MAX && raft->now - oldest > raft->options.election_timeout_min_ns)
+            progress_probe(&peer->progress);
+        if (peer->progress.state == PROGRESS_PROBE)
+            peer->progress.paused = false;
+    }
+    raft_heartbeat(raft);
+    raft_replicate_all(raft);
+}
+
+static void heard(struct replica *raft, struct raft_peer *peer, uint64_t sent_at) {
+    peer->heard_at = raft->now;
+    if (sent_at <= raft->now && sent_at > peer->lease_at)
+        peer->lease_at = sent_at;
+}
+
+void raft_on_heartbeat_answer(struct replica *raft, const struct raft_message *message) {
+    struct raft_peer *peer = raft_member(raft, message->from);
+    if (peer == NULL || raft->role != ROLE_LEADER || message->round > raft->round)
+        return;
+    heard(raft, peer, message->sent_at);
+    if (message->round > peer->round)
+        peer->round = message->round;
+    struct progress *progress = &peer->progress;
+    if (message->flags & RAFT_FLAG_FORGOT && message->index < progress->match)
+        progress_reset(progress, message->index + 1);
+    /* It restarted and does not know yet that its log matches: tell it. */
+    if (progress->state == PROGRESS_REPLICATE && message->index < progress->match &&
+        progress->count == 0) {
+        uint64_t term, chain;
+        if (raft_log_term(raft, progress->match, &term) &&
+            raft_log_chain(raft, progress->match, &chain)) {
+            struct raft_message probe = {.type = RAFT_APPEND,
+                                         .term = raft->term,
+                                         .index = progress->match,
+                                         .log_term = term,
+                                         .chain = chain,
+                                         .commit = raft->commit,
+                                         .sent_at = raft->now};
+            raft_send(raft, peer->id, 0, &probe, NULL, 0);
+        } else {
+            progress_probe(progress);
+        }
+    }
+    raft_replicate(raft, peer);
+    raft_reads_advance(raft);
+}
+
+/* Where to go on after a mismatch: a whole term of the follower's or of ours is skipped at once
+ * (section 5.3, the optimisation at its end). */
+static uint64_t next_after_conflict(const struct replica *raft, const struct raft_message *answer) {
+    if (answer->conflict_term == 0)
+        return answer->last + 1;
+    uint64_t at = raft_log_find_term(raft, answer->index, answer->conflict_term), term;
+    if (raft_log_term(raft, at, &term) && term == answer->conflict_term && at >= answer->first)
+        return at + 1;
+    return answer->first > 0 ? answer->first : 1;
+}
+
+void raft_on_append_answer(struct replica *raft, const struct raft_message *message) {
+    struct raft_peer *peer = raft_member(raft, message->from);
+    if (peer == NULL || raft->role != ROLE_LEADER)
+        return;
+    heard(raft, peer, message->sent_at);
+    struct progress *progress = &peer->progress;
+    if (message->flags & RAFT_FLAG_YES) {
+        if (message->index > raft->log.last) {
+            raft_trace(raft, 2, "peer %" PRIu64 " acknowledges what it was never sent", peer->id);
+            return;
+        }
+        bool news = progress_acked(progress, message->index);
+        if (news)
+            raft_maybe_commit(raft);
+        if (raft->role != ROLE_LEADER)
+            return;
+        raft_transfer_advance(raft, peer);
+    } else {
+        if (message->flags & RAFT_FLAG_FORGOT && message->last < progress->match)
+            progress_reset(progress, message->last + 1);
+        else
+            progress_rejected(progress, message->index, next_after_conflict(raft, message));
+    }
+    raft_replicate(raft, peer);
+    raft_reads_advance(raft);
+}
+
+/* ---- following ---- */
+
+static void reply(struct replica *raft, const struct raft_message *append, bool yes,
+                  uint64_t index) {
+    struct raft_message answer = {.type = RAFT_APPEND_ANSWER,
+                                  .term = raft->term,
+                                  .index = index,
+                                  .last = raft->log.last,
+                                  .sent_at = append->sent_at};
+    answer.flags = (yes ? RAFT_FLAG_YES : 0) | (raft->mending ? RAFT_FLAG_FORGOT : 0);
+    uint64_t after = raft->hard_seq;
+    if (yes && raft->options.mutant != MUTANT_ACK_BEFORE_SYNC)
+        after = raft->persist_seq;
+    uint64_t term = 0;
+    if (!yes && index <= raft->log.last && raft_log_term(raft, index, &term)) {
+        answer.conflict_term = term;
+        answer.first = raft_log_run_first(raft, index);
+        if (answer.first <= raft->commit)
+            answer.first = raft->commit + 1;
+    }
+    raft_send(raft, append->from, after, &answer, NULL, 0);
+}
+
+/* True when our log holds the leader's entry before the new ones; else it was answered. */
+static bool prev_matches(struct replica *raft, const struct raft_message *append) {
+    uint64_t term, chain;
+    if (append->index <= raft->commit)
+        return true; /* committed entries are the leader's too (section 5.4) */
+    if (raft->options.mutant == MUTANT_NO_LOG_MATCH && append->index <= raft->log.last)
+        return true;
+    if (append->index > raft->log.last || !raft_log_term(raft, append->index, &term) ||
+        term != append->log_term) {
+        reply(raft, append, false, append->index);
+        return false;
+    }
+    if (raft_log_chain(raft, append->index, &chain) && chain != append->chain) {
+        raft_trace(raft, 2, "log differs from the leader's at %" PRIu64 " though terms agree",
+                   append->index);
+        return false;
+    }
+    return true;
+}
+
+static bool chains_hold(const struct raft_message *append) {
+    uint64_t chain = append->chain;
+    for (uint32_t i = 0; i < append->count; i++) {
+        if (!entry_chain_holds(&append->entries[i], chain))
+            return false;
+        chain = append->entries[i].chain;
+    }
+    return true;
+}
+
+/* How many of the entries are in our log already. False: one contradicts what must not change. */
+static bool count_known(struct replica *raft, const struct raft_message *append, uint32_t *known) {
+    for (*known = 0; *known < append->count; (*known)++) {
+        const struct entry *entry = &append->entries[*known];
+        uint64_t term, chain;
+        if (entry->index > raft->log.last)
+            break;
+        if (!raft_log_term(raft, entry->index, &term)) {
+            if (entry->index <= raft->commit)
+                continue; /* trimmed */
+            break;
+        }
+        if (term != entry->term) {
+            if (entry->index <= raft->commit) {
+                raft_trace(raft, 2, "refused to cut committed entry %" PRIu64, entry->index);
+                return false;
+            }
+            break;
+        }
+        if (raft_log_chain(raft, entry->index, &chain) && chain != entry->chain) {
+            raft_trace(raft, 2, "entry %" PRIu64 " differs from the leader's though terms agree",
+                       entry->index);
+            return false;
+        }
+    }
+    if (raft->options.mutant == MUTANT_TRUNCATE_ALWAYS && *known == append->count &&
+        append->index + append->count > raft->commit)
+        *known = append->count ? append->count - 1 : 0;
+    return true;
+}
+
+static void cut(struct replica *raft, uint64_t index) {
+    cairn_assert(index > raft->commit);
+    raft_log_truncate(raft, index);
+    raft_config_truncate(raft, index);
+    raft_pending_cut(raft, index);
+    if (!raft->truncate_dirty || index < raft->truncate_dirty)
+        raft->truncate_dirty = index;
+}
+
+static void take(struct replica *raft, struct raft_message *append, uint32_t known,
+                 struct blob *frame) {
+    uint64_t first = append->index + known + 1;
+    if (first <= raft->log.last)
+        cut(raft, first);
+    raft_log_know_chain(raft, first - 1, known ? append->entries[known - 1].chain : append->chain);
+    for (uint32_t i = known; i < append->count; i++) {
+        struct entry *entry = &append->entries[i];
+        entry->blob = frame;
+        raft_log_append(raft, entry);
+        stamps_note(&raft->stamps, entry->order, entry->time_ms, raft->now);
+        struct config config;
+        if (entry->kind == ENTRY_CONFIG && config_decode(entry->payload, &config) == CAIRN_OK)
+            raft_config_push(raft, entry->index, &config);
+    }
+    if (!raft->entries_dirty || first < raft->entries_dirty)
+        raft->entries_dirty = first;
+}
+
+void raft_on_append(struct replica *raft, struct raft_message *append, struct blob *frame) {
+    raft_heard_leader(raft, append->from);
+    /* A damaged log is mended first (raft_repair.c); a full disk or a snapshot being installed
+     * takes nothing now. Silence makes the leader try again. */
+    if (raft->installing || raft->full || raft_damaged(raft)) {
+        raft_persist(raft);
+        return;
+    }
+    if (!chains_hold(append)) {
+        raft_trace(raft, 2, "append from %" PRIu64 " at %" PRIu64 ": chain broken", append->from,
+                   append->index);
+        return;
+    }
+    uint32_t known;
+    if (!prev_matches(raft, append) || !count_known(raft, append, &known)) {
+        raft_persist(raft);
+        return;
+    }
+    if (known < append->count) {
+        uint64_t chain, first = append->index + known + 1;
+        uint64_t expected = known ? append->entries[known - 1].chain : append->chain;
+        if (raft_log_chain(raft, first - 1, &chain) && chain != expected &&
+            raft->options.mutant == MUTANT_NONE) {
+            raft_trace(raft, 2, "append at %" PRIu64 " does not continue this log", first);
+            return;
+        }
+        take(raft, append, known, frame);
+    } else if (raft->options.mutant == MUTANT_TRUNCATE_ALWAYS &&
+               append->index + append->count < raft->log.last &&
+               append->index + append->count >= raft->commit) {
+        cut(raft, append->index + append->count + 1);
+    }
+    raft_log_know_chain(raft, append->index, append->chain);
+    raft_persist(raft);
+    uint64_t match = append->index + append->count;
+    if (match < raft->commit)
+        match = raft->commit;
+    if (match > raft->verified)
+        raft->verified = match;
+    reply(raft, append, true, match);
+    raft_commit_to(raft, append->commit < raft->verified ? append->commit : raft->verified);
+    raft_mend_advance(raft);
+}
+
+void raft_on_heartbeat(struct replica *raft, const struct raft_message *message) {
+    raft_heard_leader(raft, message->from);
+    raft_persist(raft);
+    uint64_t commit = message->commit < raft->verified ? message->commit : raft->verified;
+    raft_commit_to(raft, commit);
+    struct raft_message answer = {.type = RAFT_HEARTBEAT_ANSWER,
+                                  .term = raft->term,
+                                  .flags = raft->mending ? RAFT_FLAG_FORGOT : 0,
+                                  .index = raft->verified,
+                                  .round = message->round,
+                                  .sent_at = message->sent_at};
+    raft_send(raft, message->from, raft->hard_seq, &answer, NULL, 0);
+    raft_mend_advance(raft);
+}
