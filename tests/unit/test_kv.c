@@ -368,6 +368,7 @@ static void hostile_commands_are_answered_with_an_error(void **state) {
         buf_free(&command);
         buf_free(&reply);
     }
+    assert_false(machine_kv.is_read(BYTES("\x01\x00\xff\xff\xff\xff")));
     assert_string_equal(kv_text_apply(&kv, BYTES("")), "(ERR malformed command)");
     assert_string_equal(kv_text_apply(&kv, BYTES("\x01\x00\xff\xff\xff\xff")),
                         "(ERR malformed command)");

@@ -188,6 +188,7 @@ static void objects_tell_about_themselves(void **state) {
     kv_expect(&kv, "OBJECT x a", "(ERR unknown subcommand 'x'. Try OBJECT HELP.)");
     kv_expect(&kv, "MEMORY USAGE a", "80");
     kv_expect(&kv, "MEMORY USAGE zz SAMPLES 5", "nil");
+    kv_expect(&kv, "MEMORY USAGE zz SAMPLES -5", "(ERR syntax error)");
     kv_text_stop(&kv);
 }
 

@@ -129,7 +129,12 @@ static enum cairn_status read_query(struct machine *machine, uint64_t time_ms, u
 
 static bool is_read(struct bytes command) {
     const struct kv_command *found = kv_command(opcode_of(command));
-    return found != NULL && (found->flags & KV_READ) != 0;
+    if (found == NULL || !(found->flags & KV_READ))
+        return false;
+    struct reader reader = reader_of(bytes_of(command.data + 2, command.len - 2));
+    for (uint32_t left = read_u32(&reader); left > 0 && !reader.bad; left--)
+        read_block(&reader, UINT32_MAX);
+    return reader_done(&reader);
 }
 
 static enum cairn_status keys_of(struct bytes command, struct key_uses *uses, int depth);

@@ -88,6 +88,10 @@ void kv_do_memory(struct kv_call *call) {
         }
         if (!kv_arg_int(call, i + 1, &samples))
             return;
+        if (samples < 0) {
+            kv_reply_syntax(call);
+            return;
+        }
     }
     const struct vmap_item *item = kv_view_get(call->view, call->args[1]);
     if (item == NULL)

@@ -110,7 +110,7 @@ void kv_do_keys(struct kv_call *call) {
 #define SLOT_WHOLE 256
 /* A larger slot is walked as a whole for each of its ranges; this bounds how often. */
 #define SLOT_RANGES_MAX 64
-#define COUNT_MAX 100000
+#define COUNT_MAX 10000
 
 struct scan {
     struct kv_call *call;
