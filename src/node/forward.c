@@ -76,8 +76,8 @@ static void answered(void *context, enum cairn_status status, struct bytes reply
     cairn_free(asker);
 }
 
-static void accept_one(struct group *group, struct link *link, uint64_t tag,
-                       enum request_kind kind, bool retry_safe, struct bytes command) {
+static void accept_one(struct group *group, struct link *link, uint64_t tag, enum request_kind kind,
+                       bool retry_safe, struct bytes command) {
     struct node *node = group->node;
     enum cairn_status refusal = CAIRN_OK;
     if (group->role != ROLE_LEADER)

@@ -44,8 +44,7 @@ enum cairn_status frame_decode_head(const uint8_t *at, struct frame_head *head) 
 
 bool frame_verify(const uint8_t *at, uint64_t number, struct bytes payload) {
     struct bytes all[2] = {bytes_of(at, CHECKED_HEAD_BYTES), payload};
-    return get_u64(at + 24) == number &&
-           get_u64(at + CHECKED_HEAD_BYTES) == hash_pieces(all, 2, 0);
+    return get_u64(at + 24) == number && get_u64(at + CHECKED_HEAD_BYTES) == hash_pieces(all, 2, 0);
 }
 
 void hello_encode(struct buf *out, const struct hello *hello) {

@@ -23,9 +23,9 @@
 
 enum frame_type {
     FRAME_HELLO = 1,
-    FRAME_PING,            /* nothing: the link lives */
-    FRAME_PROTOCOL,        /* a protocol's message */
-    FRAME_FORWARD,         /* requests for the leader */
+    FRAME_PING,     /* nothing: the link lives */
+    FRAME_PROTOCOL, /* a protocol's message */
+    FRAME_FORWARD,  /* requests for the leader */
     FRAME_FORWARD_REPLY,
     FRAME_SNAPSHOT_OFFER,
     FRAME_SNAPSHOT_ANSWER,

@@ -18,8 +18,7 @@ struct recovery {
 static void on_hard(void *context, uint64_t id, struct bytes hard) {
     struct recovery *recovery = context;
     if (recovery->status == CAIRN_OK)
-        recovery->status =
-            recovery->group->protocol->recover_hard(recovery->group->replica, hard);
+        recovery->status = recovery->group->protocol->recover_hard(recovery->group->replica, hard);
 }
 
 static void on_entry(void *context, uint64_t id, const struct entry *entry, bool repaired) {
@@ -35,21 +34,23 @@ static void on_reset(void *context, uint64_t id, uint64_t index, uint64_t term, 
     struct log_base base = {.index = index, .term = term, .chain = chain};
     recovery->group->log_bytes = 0;
     if (recovery->status == CAIRN_OK)
-        recovery->status =
-            recovery->group->protocol->recover_base(recovery->group->replica, &base);
+        recovery->status = recovery->group->protocol->recover_base(recovery->group->replica, &base);
 }
 
 static void on_damage(void *context, uint64_t id, uint64_t first, uint64_t last) {
     struct recovery *recovery = context;
     struct group *group = recovery->group;
-    node_log(group->node, 2, "log damaged: entries %llu to %llu are unreadable; waiting for repair "
-             "from peers", (unsigned long long)first, (unsigned long long)last);
+    node_log(group->node, 2,
+             "log damaged: entries %llu to %llu are unreadable; waiting for repair "
+             "from peers",
+             (unsigned long long)first, (unsigned long long)last);
     group->protocol->recover_damage(group->replica, first, last);
 }
 
 static void on_hard_lost(void *context, uint64_t id) {
     struct recovery *recovery = context;
-    node_log(recovery->group->node, 2, "term and vote are unreadable: no votes until this replica "
+    node_log(recovery->group->node, 2,
+             "term and vote are unreadable: no votes until this replica "
              "has caught up with a leader");
     recovery->group->protocol->recover_hard_lost(recovery->group->replica);
 }
@@ -124,15 +125,14 @@ static struct group *group_new(struct node *node) {
     group->protocol = registry_protocol(node->options.protocol);
     group->role = ROLE_FOLLOWER;
     group->due_at_ns = UINT64_MAX;
-    struct list *lists[] = {&group->held,        &group->pending_writes, &group->pending_reads,
-                            &group->operations,  &group->forwarded,      &group->operating,
-                            &group->aging,       &group->read_asked,     &group->read_waiting,
-                            &group->reads_due,   &group->long_reads,     &group->sendings};
+    struct list *lists[] = {&group->held,       &group->pending_writes, &group->pending_reads,
+                            &group->operations, &group->forwarded,      &group->operating,
+                            &group->aging,      &group->read_asked,     &group->read_waiting,
+                            &group->reads_due,  &group->long_reads,     &group->sendings};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     struct machine_options machine = {.value_bytes_max = node->options.value_bytes_max,
                                       .work_max = node->options.work_max,
-                                      .memory_max = node->options.memory_max,
                                       .mutant = node->options.mutant,
                                       .local_clock = mutant_clock,
                                       .local_clock_context = node};
@@ -158,8 +158,8 @@ enum cairn_status group_open(struct node *node, struct group **out, char *error,
 void group_start(struct group *group) {
     struct node *node = group->node;
     group->applied_fed = group->applied;
-    group_effects(group, group->protocol->start(group->replica, env_now(node->env),
-                                                node_wall_ms(node)));
+    group_effects(group,
+                  group->protocol->start(group->replica, env_now(node->env), node_wall_ms(node)));
 }
 
 static void held_free(struct held *held) {
@@ -180,7 +180,7 @@ void group_close(struct group *group) {
     snapshot_send_stop_all(group);
     snapshot_receive_stop(group);
     LIST_EACH_SAFE(item, &group->held)
-        held_free(container_of(item, struct held, list));
+    held_free(container_of(item, struct held, list));
     group->protocol->destroy(group->replica);
     stack_close(&group->stack);
     hmap_free(&group->by_tag);
@@ -223,12 +223,11 @@ static void send_now(struct group *group, uint64_t to, enum effect_lane lane, st
 /* A message whose promise is not durable yet must not leave (invariant 2 of section D). */
 static void do_send(struct group *group, const struct effect *effect) {
     if (effect->send.after <= group->persisted) {
-        send_now(group, effect->send.to, effect->send.lane, effect->send.head,
-                 effect->send.entries, effect->send.count);
+        send_now(group, effect->send.to, effect->send.lane, effect->send.head, effect->send.entries,
+                 effect->send.count);
         return;
     }
-    struct held *held =
-        cairn_alloc(sizeof *held + effect->send.count * sizeof *held->entries);
+    struct held *held = cairn_alloc(sizeof *held + effect->send.count * sizeof *held->entries);
     held->to = effect->send.to;
     held->after = effect->send.after;
     held->lane = effect->send.lane;
@@ -375,8 +374,9 @@ void group_persist_done(struct group *group, uint64_t seq, enum cairn_status sta
         group->persist_failed = status;
         group_step(group, &event);
         if (status != CAIRN_NO_SPACE)
-            node_fail(group->node, status, "a log write failed; restart to go on from what is "
-                                           "really on the disk");
+            node_fail(group->node, status,
+                      "a log write failed; restart to go on from what is "
+                      "really on the disk");
         return;
     }
     group->persist_failed = CAIRN_OK;

@@ -34,8 +34,8 @@ static void apply_one(struct group *group, const struct entry *entry) {
     struct request *request = waiter_pop(group, entry->index);
     if (request == NULL)
         return;
-    bool same = request->term == entry->term ||
-                group->node->options.mutant == MUTANT_WAITER_BY_INDEX;
+    bool same =
+        request->term == entry->term || group->node->options.mutant == MUTANT_WAITER_BY_INDEX;
     if (same && entry->kind == ENTRY_COMMAND)
         request_finish(group, request, CAIRN_OK, buf_view(&group->reply));
     else

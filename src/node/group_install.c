@@ -35,8 +35,7 @@ static enum cairn_status restore_all(struct group *group, struct snapshot_reader
         uint32_t section, version;
         struct bytes chunk;
         bool end;
-        enum cairn_status status =
-            snapshot_reader_chunk(reader, &section, &version, &chunk, &end);
+        enum cairn_status status = snapshot_reader_chunk(reader, &section, &version, &chunk, &end);
         if (status == CAIRN_OK && !end)
             status = stack_restore_chunk(&group->stack, section, version, chunk);
         if (status != CAIRN_OK)
@@ -89,8 +88,8 @@ static void read_chunk(struct env_work *work) {
         if (job->status != CAIRN_OK)
             return;
     }
-    job->status = snapshot_reader_chunk(job->reader, &job->section, &job->version, &job->chunk,
-                                        &job->end);
+    job->status =
+        snapshot_reader_chunk(job->reader, &job->section, &job->version, &job->chunk, &job->end);
 }
 
 static void install_free(struct install_job *job) {
@@ -103,7 +102,8 @@ static void install_free(struct install_job *job) {
 static void installed(struct group *group, struct install_job *job) {
     struct snapshot_meta meta;
     snapshot_reader_meta(job->reader, &meta);
-    if (stack_restore_end(&group->stack) != CAIRN_OK || stack_digest(&group->stack) != meta.digest) {
+    if (stack_restore_end(&group->stack) != CAIRN_OK ||
+        stack_digest(&group->stack) != meta.digest) {
         node_fail(group->node, CAIRN_CORRUPT,
                   "the state restored from a leader's snapshot is not the leader's");
         return;

@@ -10,11 +10,12 @@
 
 static void execute(struct group *group, struct request *request) {
     struct node *node = group->node;
-    uint64_t time_ms =
-        group->protocol->time_ms(group->replica, env_now(node->env), node_wall_ms(node));
+    if (request->time_ms == 0) /* kept for later tries, or constant expiry could starve it */
+        request->time_ms =
+            group->protocol->time_ms(group->replica, env_now(node->env), node_wall_ms(node));
     buf_clear(&group->reply);
     enum cairn_status status =
-        group->stack.kind->read(group->stack.machine, time_ms, prng_next(&node->prng),
+        group->stack.kind->read(group->stack.machine, request->time_ms, prng_next(&node->prng),
                                 bytes_of(request->command, request->len), &group->reply);
     node->counted.counters.reads++;
     if (status == CAIRN_DUE) {
@@ -23,8 +24,8 @@ static void execute(struct group *group, struct request *request) {
     } else if (status == CAIRN_BUSY) {
         struct long_read *read = cairn_alloc_zero(sizeof *read);
         read->request = request;
-        read->task = group->stack.kind->read_begin(
-            group->stack.machine, time_ms, bytes_of(request->command, request->len));
+        read->task = group->stack.kind->read_begin(group->stack.machine, request->time_ms,
+                                                   bytes_of(request->command, request->len));
         list_remove(&request->queue);
         list_push(&group->long_reads, &read->list);
         list_remove(&request->aging); /* it is under way: it ends by itself */
@@ -106,8 +107,7 @@ void group_reads(struct group *group, uint64_t now) {
     group_step(group, &event);
 }
 
-void group_read_ready(struct group *group, uint64_t tag, enum cairn_status status,
-                      uint64_t index) {
+void group_read_ready(struct group *group, uint64_t tag, enum cairn_status status, uint64_t index) {
     LIST_EACH(item, &group->read_asked) {
         struct read_batch *batch = container_of(item, struct read_batch, list);
         if (batch->tag != tag)
@@ -118,8 +118,7 @@ void group_read_ready(struct group *group, uint64_t tag, enum cairn_status statu
             return;
         }
         while (!list_empty(&batch->requests))
-            request_again(group,
-                          container_of(list_first(&batch->requests), struct request, queue));
+            request_again(group, container_of(list_first(&batch->requests), struct request, queue));
         batch_free(batch);
         group->read_retry_ns = env_now(group->node->env) + READ_RETRY_NS;
         return;
@@ -156,8 +155,7 @@ void group_reads_due(struct group *group) {
 void group_long_reads(struct group *group) {
     if (list_empty(&group->long_reads))
         return;
-    struct long_read *read =
-        container_of(list_first(&group->long_reads), struct long_read, list);
+    struct long_read *read = container_of(list_first(&group->long_reads), struct long_read, list);
     const struct machine_kind *kind = group->stack.kind;
     buf_clear(&group->reply);
     list_remove(&read->list);

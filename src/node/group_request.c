@@ -22,9 +22,8 @@ static void let_age(struct group *group, struct request *request) {
     list_push(before->next, &request->aging);
 }
 
-struct request *request_new(struct group *group, struct node_client *client,
-                            enum request_kind kind, struct bytes command, node_done *done,
-                            void *context) {
+struct request *request_new(struct group *group, struct node_client *client, enum request_kind kind,
+                            struct bytes command, node_done *done, void *context) {
     struct request *request = cairn_alloc(sizeof *request + command.len);
     *request = (struct request){.client = client,
                                 .done = done,
@@ -144,8 +143,7 @@ void requests_expire(struct group *group, uint64_t now) {
     }
 }
 
-void requests_fail_all(struct group *group, enum cairn_status pending,
-                       enum cairn_status placed) {
+void requests_fail_all(struct group *group, enum cairn_status pending, enum cairn_status placed) {
     while (!list_empty(&group->aging)) {
         struct request *oldest = container_of(list_first(&group->aging), struct request, aging);
         bool harmless = oldest->state == REQUEST_PENDING || oldest->kind == REQUEST_READ;

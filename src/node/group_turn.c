@@ -12,8 +12,8 @@ uint64_t group_deadline(const struct group *group) {
     uint64_t deadline = group->protocol->deadline(group->replica);
     deadline = earlier(deadline, group->due_at_ns);
     if (!list_empty(&group->aging))
-        deadline = earlier(
-            deadline, container_of(group->aging.next, struct request, aging)->deadline_ns);
+        deadline =
+            earlier(deadline, container_of(group->aging.next, struct request, aging)->deadline_ns);
     if (!list_empty(&group->pending_writes) || !list_empty(&group->operations))
         if (group->write_retry_ns != 0)
             deadline = earlier(deadline, group->write_retry_ns);

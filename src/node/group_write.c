@@ -24,12 +24,12 @@ static size_t gather(struct group *group) {
         }
         if (count == group->proposals_cap) {
             group->proposals_cap = group->proposals_cap ? group->proposals_cap * 2 : 64;
-            group->proposals = cairn_realloc(group->proposals,
-                                             group->proposals_cap * sizeof *group->proposals);
+            group->proposals =
+                cairn_realloc(group->proposals, group->proposals_cap * sizeof *group->proposals);
         }
-        group->proposals[count++] = (struct proposal){
-            .tag = (uint64_t)(uintptr_t)request,
-            .command = bytes_of(request->command, request->len)};
+        group->proposals[count++] =
+            (struct proposal){.tag = (uint64_t)(uintptr_t)request,
+                              .command = bytes_of(request->command, request->len)};
     }
     return count;
 }
@@ -45,7 +45,7 @@ static void forward_pending(struct group *group) {
     }
     forward_requests(group, &sendable);
     LIST_EACH_SAFE(left, &sendable) /* no link to the leader: they wait on */
-        request_again(group, container_of(left, struct request, queue));
+    request_again(group, container_of(left, struct request, queue));
 }
 
 void group_propose(struct group *group, uint64_t now) {

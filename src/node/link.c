@@ -77,9 +77,8 @@ static const char *hello_refusal(const struct link *link, const struct hello *he
         return "it is not the node that was expected at this address";
     if (hello->wire_min > options->wire_version_max || hello->wire_max < WIRE_VERSION_MIN)
         return "no common wire version";
-    const struct link *live = peer_find(link->node, hello->node)
-                                  ? peer_find(link->node, hello->node)->link
-                                  : NULL;
+    const struct link *live =
+        peer_find(link->node, hello->node) ? peer_find(link->node, hello->node)->link : NULL;
     const struct member *member = config_member(&link->node->group->config, hello->node);
     if (live != NULL && member != NULL && member->incarnation != 0 &&
         member->incarnation == live->hello.incarnation &&
@@ -99,8 +98,8 @@ static void take_hello(struct link *link, struct bytes body) {
     const char *refusal = hello_refusal(link, &hello);
     if (refusal != NULL) {
         node->counted.counters.links_refused++;
-        node_log(node, 2, "refused a connection from node %llu: %s",
-                 (unsigned long long)hello.node, refusal);
+        node_log(node, 2, "refused a connection from node %llu: %s", (unsigned long long)hello.node,
+                 refusal);
         link_drop(link, refusal);
         return;
     }
@@ -183,7 +182,8 @@ static void take_frame(struct link *link, const struct frame_head *head, struct 
     }
 }
 
-/* Takes one frame from the front; how many bytes it had, 0: it is not whole yet or the link ended. */
+/* Takes one frame from the front; how many bytes it had, 0: it is not whole yet or the link ended.
+ */
 static size_t take_front(struct link *link, struct bytes bytes) {
     struct frame_head head;
     if (bytes.len < FRAME_HEAD_BYTES)

@@ -57,7 +57,7 @@ static void outgoing_free(struct link *link, struct outgoing *message) {
 
 void link_discard_bulk(struct link *link) {
     LIST_EACH_SAFE(item, &link->bulk)
-        outgoing_free(link, container_of(item, struct outgoing, list));
+    outgoing_free(link, container_of(item, struct outgoing, list));
 }
 
 /* Adds a piece, joining it to the one before where they lie side by side in one blob. */
@@ -128,8 +128,7 @@ void link_flush(struct link *link) {
     flush_control(link);
     while (!list_empty(&link->bulk) &&
            env_stream_queued(link->node->env, &link->stream) < LINK_QUEUED_MAX) {
-        struct outgoing *message =
-            container_of(list_first(&link->bulk), struct outgoing, list);
+        struct outgoing *message = container_of(list_first(&link->bulk), struct outgoing, list);
         send_bulk_frame(link, message);
         if (message->sent == message->total)
             outgoing_free(link, message);

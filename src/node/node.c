@@ -116,8 +116,8 @@ static enum cairn_status make_folders(struct node *node, char *error, size_t err
     return CAIRN_OK;
 }
 
-enum cairn_status node_open(struct env *env, const struct node_options *options,
-                            struct node **out, char *error, size_t error_size) {
+enum cairn_status node_open(struct env *env, const struct node_options *options, struct node **out,
+                            char *error, size_t error_size) {
     enum cairn_status status = node_options_check(options, error, error_size);
     if (status != CAIRN_OK)
         return status;
@@ -311,8 +311,8 @@ enum cairn_status node_session_open(struct node_client *client, uint64_t ttl_ms,
     return submit_envelope(client, false, done, context);
 }
 
-enum cairn_status node_session_close(struct node_client *client, uint64_t session,
-                                     node_done *done, void *context) {
+enum cairn_status node_session_close(struct node_client *client, uint64_t session, node_done *done,
+                                     void *context) {
     struct buf *envelope = &client->node->group->scratch;
     buf_clear(envelope);
     stack_encode_close(envelope, session);
@@ -320,8 +320,7 @@ enum cairn_status node_session_close(struct node_client *client, uint64_t sessio
 }
 
 enum cairn_status node_operate(struct node_client *client, enum node_operation operation,
-                               uint64_t id, const char *address, node_done *done,
-                               void *context) {
+                               uint64_t id, const char *address, node_done *done, void *context) {
     struct group *group = client->node->group;
     enum cairn_status refusal = refuse_early(client, 0);
     if (refusal != CAIRN_OK)

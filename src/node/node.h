@@ -5,8 +5,8 @@
  *
  * A front end talks to it through struct node_client: one per client connection. Requests of one
  * client take effect in the order in which they were made; their callbacks mostly arrive in that
- * order, but the front end must put its replies in order itself (a refusal, or a read that waits for
- * an expiry, may be overtaken). Callbacks come from node_turn, never from inside node_execute.
+ * order, but the front end must put its replies in order itself (a refusal, or a read that waits
+ * for an expiry, may be overtaken). Callbacks come from node_turn, never from inside node_execute.
  */
 #ifndef CAIRN_NODE_NODE_H
 #define CAIRN_NODE_NODE_H
@@ -58,19 +58,18 @@ struct node_options {
     size_t command_bytes_max;
     size_t value_bytes_max;
     uint64_t work_max;
-    size_t memory_max;
     size_t append_bytes_max;
     uint32_t inflight_max;
     size_t inflight_bytes_max;
     size_t uncommitted_bytes_max;
     size_t window_bytes_max;
     size_t apply_bytes_max;
-    uint32_t requests_max;        /* outstanding in this node; beyond: BUSY */
+    uint32_t requests_max; /* outstanding in this node; beyond: BUSY */
     uint64_t wal_segment_bytes;
     size_t wal_batch_bytes_max;
-    uint64_t snapshot_log_bytes;  /* snapshot when the log behind the last one is larger ... */
-    uint32_t snapshot_trailing;   /* ... and keep this many entries for lagging peers */
-    uint32_t session_window;      /* cached replies a session */
+    uint64_t snapshot_log_bytes; /* snapshot when the log behind the last one is larger ... */
+    uint32_t snapshot_trailing;  /* ... and keep this many entries for lagging peers */
+    uint32_t session_window;     /* cached replies a session */
     enum mutant mutant;
 
     void *context; /* for the callbacks below */
@@ -89,8 +88,8 @@ enum cairn_status node_options_check(const struct node_options *options, char *e
                                      size_t error_size);
 
 /* Opens the log, recovers, listens for peers. On failure writes a sentence to error. */
-enum cairn_status node_open(struct env *env, const struct node_options *options,
-                            struct node **out, char *error, size_t error_size);
+enum cairn_status node_open(struct env *env, const struct node_options *options, struct node **out,
+                            char *error, size_t error_size);
 /* Hands leadership over, refuses new requests (SHUTDOWN), then calls stopped from the loop, at the
  * latest after about two election timeouts. */
 void node_stop(struct node *node, void (*stopped)(void *context), void *context);
@@ -108,14 +107,14 @@ struct node_client {
     struct list requests;     /* outstanding, in order */
     uint32_t writes_inflight; /* not yet answered */
     uint32_t reads_inflight;
-    uint64_t seen_index;      /* newest index that an answer carried */
+    uint64_t seen_index; /* newest index that an answer carried */
     enum node_consistency consistency;
 };
 
-/* How a request ended. status OK: reply holds one value (core/reply.h), borrowed. Else nothing is said by reply:
- * NOT_EXECUTED, NO_QUORUM, BUSY, TOO_LARGE, SHUTDOWN: surely not executed; UNKNOWN_FATE: a write
- * that may or may not have been, or may still be. Errors of the command itself, of sessions too, are
- * replies. */
+/* How a request ended. status OK: reply holds one value (core/reply.h), borrowed. Else nothing is
+ * said by reply: NOT_EXECUTED, NO_QUORUM, BUSY, TOO_LARGE, SHUTDOWN: surely not executed;
+ * UNKNOWN_FATE: a write that may or may not have been, or may still be. Errors of the command
+ * itself, of sessions too, are replies. */
 typedef void node_done(void *context, enum cairn_status status, struct bytes reply);
 
 void node_client_open(struct node *node, struct node_client *client);
@@ -136,8 +135,8 @@ enum cairn_status node_once(struct node_client *client, uint64_t session, uint64
 /* Reply: the session's id, an int. It ends when unused for ttl_ms of replicated time. */
 enum cairn_status node_session_open(struct node_client *client, uint64_t ttl_ms, node_done *done,
                                     void *context);
-enum cairn_status node_session_close(struct node_client *client, uint64_t session,
-                                     node_done *done, void *context);
+enum cairn_status node_session_close(struct node_client *client, uint64_t session, node_done *done,
+                                     void *context);
 
 /* ---- operators ---- */
 
@@ -150,8 +149,7 @@ enum node_operation {
 };
 /* Carried out by the leader, wherever it is. Reply: status OK or an error with a sentence. */
 enum cairn_status node_operate(struct node_client *client, enum node_operation operation,
-                               uint64_t id, const char *address, node_done *done,
-                               void *context);
+                               uint64_t id, const char *address, node_done *done, void *context);
 
 /* ---- queries ---- */
 
@@ -161,14 +159,14 @@ struct node_status {
     uint64_t keys;
     size_t machine_bytes;
     uint64_t state_digest;
-    uint64_t time_ms;             /* replicated time now */
+    uint64_t time_ms; /* replicated time now */
     uint64_t snapshot_index;
     bool snapshot_running;
     uint64_t sessions;
     uint32_t cluster_version;
-    uint32_t requests;            /* outstanding */
+    uint32_t requests; /* outstanding */
     uint32_t links_up;
-    const char *health;           /* "ok", "no leader", "damaged", "disk full" ... */
+    const char *health; /* "ok", "no leader", "damaged", "disk full" ... */
     struct {
         uint64_t executed, refused, unknown, forwarded, reads, applied;
         uint64_t snapshots_taken, snapshots_sent, snapshots_installed;
@@ -183,8 +181,9 @@ void node_metrics(const struct node *node, struct buf *out);
 struct env *node_env(const struct node *node);
 const struct machine_kind *node_machine(const struct node *node);
 const struct node_options *node_get_options(const struct node *node);
-/* Changes machine limits at run time (maxmemory). */
-void node_set_memory_max(struct node *node, size_t memory_max);
+/* Bytes that the machine's state occupies. Cheap. A limit on it is the front end's to keep, before
+ * a command is placed: in apply it would have to be equal on all replicas. */
+size_t node_machine_bytes(const struct node *node);
 /* How many other voters are known to hold everything that is committed. */
 uint32_t node_replicas_current(const struct node *node);
 uint64_t node_random(struct node *node);

@@ -44,18 +44,18 @@ struct link {
     struct peer *peer; /* when dialled, or once UP */
     enum link_state state;
     bool dialled;
-    uint64_t since_ns;      /* when it entered its state */
+    uint64_t since_ns; /* when it entered its state */
     uint64_t heard_ns;
     uint64_t sent_ns;
     uint64_t frames_in, frames_out;
-    struct hello hello;     /* the other side's */
+    struct hello hello; /* the other side's */
     uint32_t wire_version;
-    struct buf in;          /* an incomplete frame */
+    struct buf in; /* an incomplete frame */
     struct assembly assembly[2];
-    struct buf control;     /* frames of the control lane, to be written at the turn's end */
-    struct list bulk;       /* struct outgoing */
+    struct buf control; /* frames of the control lane, to be written at the turn's end */
+    struct list bulk;   /* struct outgoing */
     size_t bulk_bytes;
-    struct buf replies;     /* of forwarded requests, gathered in a turn */
+    struct buf replies; /* of forwarded requests, gathered in a turn */
     uint32_t reply_count;
 };
 
@@ -63,11 +63,11 @@ struct link {
 struct peer {
     uint64_t id; /* 0: unused place */
     char address[CONFIG_ADDRESS_MAX];
-    struct link *link;    /* UP, or NULL */
+    struct link *link; /* UP, or NULL */
     struct link *dialling;
     uint64_t dial_at_ns;
     uint32_t failures;
-    bool wanted;          /* keep a link to it */
+    bool wanted; /* keep a link to it */
 };
 
 enum cairn_status peers_open(struct node *node);
@@ -107,23 +107,24 @@ enum request_state {
 };
 
 struct request {
-    struct list queue;     /* the group's queue of its state */
-    struct list owned;     /* its client's requests; empty when nobody waits */
-    struct list aging;     /* by deadline */
+    struct list queue;          /* the group's queue of its state */
+    struct list owned;          /* its client's requests; empty when nobody waits */
+    struct list aging;          /* by deadline */
     struct node_client *client; /* NULL: closed, or asked by a peer */
-    node_done *done;       /* NULL: nobody waits */
+    node_done *done;            /* NULL: nobody waits */
     void *context;
-    uint64_t order;        /* in which requests were made */
+    uint64_t order; /* in which requests were made */
     uint64_t deadline_ns;
     enum request_kind kind;
     enum request_state state;
-    bool retry_safe;       /* carries a session: may be sent again whatever became of it */
-    uint64_t index, term;  /* PLACED */
-    uint64_t tag;          /* FORWARDED, OPERATING */
-    uint64_t sent_to;      /* FORWARDED: the peer */
+    bool retry_safe;      /* carries a session: may be sent again whatever became of it */
+    uint64_t index, term; /* PLACED */
+    uint64_t tag;         /* FORWARDED, OPERATING */
+    uint64_t sent_to;     /* FORWARDED: the peer */
+    uint64_t time_ms;     /* READING: the replicated time at which it was first tried */
     struct hnode by_tag;
     uint32_t len;
-    uint8_t command[];     /* envelope, query, or encoded operation */
+    uint8_t command[]; /* envelope, query, or encoded operation */
 };
 
 /* Reads that were given one index to wait for. */
@@ -167,18 +168,18 @@ struct group {
     uint64_t term, leader;
     struct config config;
     uint64_t applied;
-    uint64_t applied_fed;     /* told to the protocol */
-    uint64_t persisted;       /* highest sequence known durable */
+    uint64_t applied_fed; /* told to the protocol */
+    uint64_t persisted;   /* highest sequence known durable */
     uint64_t persisted_fed;
     enum cairn_status persist_failed;
-    uint64_t log_bytes;       /* appended since the last snapshot */
+    uint64_t log_bytes; /* appended since the last snapshot */
     struct list held;
 
     uint64_t request_count;
     uint64_t next_order, next_tag;
     struct list pending_writes;
     struct list pending_reads;
-    struct list operations;   /* OPERATE, pending */
+    struct list operations; /* OPERATE, pending */
     struct list forwarded;
     struct list operating;
     struct hmap by_tag;
@@ -187,7 +188,7 @@ struct group {
     struct list read_waiting; /* struct read_batch: index known, by rising index */
     struct list reads_due;    /* struct request: wait for a committed expiry */
     struct list long_reads;
-    uint64_t write_retry_ns;  /* pending requests are tried again then, or when the role changes */
+    uint64_t write_retry_ns; /* pending requests are tried again then, or when the role changes */
     uint64_t read_retry_ns;
 
     struct request **waiters; /* a ring of PLACED requests by rising index */
@@ -198,7 +199,7 @@ struct group {
     bool version_inflight;
 
     struct snapshot_job *snapshot;
-    uint64_t snapshot_index;  /* newest on disk */
+    uint64_t snapshot_index; /* newest on disk */
     uint64_t snapshot_retry_ns;
     struct install_job *install;
     struct list sendings;
@@ -207,8 +208,8 @@ struct group {
     struct buf reply, changes, scratch;
     struct proposal *proposals;
     size_t proposals_cap;
-    size_t turn_bytes;        /* applied in this turn */
-    uint64_t applied_turn;    /* applied at the last turn's end */
+    size_t turn_bytes;     /* applied in this turn */
+    uint64_t applied_turn; /* applied at the last turn's end */
 };
 
 struct node {
@@ -227,12 +228,12 @@ struct node {
     uint64_t peers_at_ns;
     bool failed;
     bool stopping;
-    bool closing;             /* node_close under way: callbacks only free */
+    bool closing; /* node_close under way: callbacks only free */
     uint64_t stop_at_ns;
     void (*stopped)(void *context);
     void *stopped_context;
     struct node_status counted; /* the counters; the rest is filled by node_status */
-    int works;                /* background jobs under way */
+    int works;                  /* background jobs under way */
 };
 
 void node_log(struct node *node, int level, const char *format, ...)
@@ -241,8 +242,7 @@ void node_fail(struct node *node, enum cairn_status status, const char *text);
 uint64_t node_wall_ms(struct node *node);
 
 /* group.c: recovery, and the executor of effects */
-enum cairn_status group_open(struct node *node, struct group **out, char *error,
-                             size_t error_size);
+enum cairn_status group_open(struct node *node, struct group **out, char *error, size_t error_size);
 void group_close(struct group *group);
 void group_start(struct group *group);
 void group_step(struct group *group, struct event *event);
@@ -262,9 +262,8 @@ void group_turn(struct group *group, uint64_t now);
 void group_apply(struct group *group, const struct entry *entries, size_t count);
 
 /* group_request.c: life of requests */
-struct request *request_new(struct group *group, struct node_client *client,
-                            enum request_kind kind, struct bytes command, node_done *done,
-                            void *context);
+struct request *request_new(struct group *group, struct node_client *client, enum request_kind kind,
+                            struct bytes command, node_done *done, void *context);
 /* Tells whoever waits, and frees it. */
 void request_finish(struct group *group, struct request *request, enum cairn_status status,
                     struct bytes reply);
@@ -283,8 +282,7 @@ void group_outcome(struct group *group, const struct effect *effect);
 
 /* group_read.c */
 void group_reads(struct group *group, uint64_t now);
-void group_read_ready(struct group *group, uint64_t tag, enum cairn_status status,
-                      uint64_t index);
+void group_read_ready(struct group *group, uint64_t tag, enum cairn_status status, uint64_t index);
 /* Reads that waited for an index up to `applied`. */
 void group_reads_applied(struct group *group, uint64_t applied);
 /* Reads that met a key whose time was over: asked again. */
@@ -306,8 +304,7 @@ void group_propose_version(struct group *group);
 void group_operations(struct group *group, uint64_t now);
 void operation_encode(struct buf *out, enum node_operation operation, uint64_t id,
                       const char *address);
-void operation_outcome(struct group *group, struct request *request,
-                       enum cairn_status status);
+void operation_outcome(struct group *group, struct request *request, enum cairn_status status);
 
 /* group_snapshot.c */
 void group_snapshot_begin(struct group *group);

@@ -60,8 +60,7 @@ static void start(struct group *group, struct request *request) {
     uint64_t id = read_u64(&reader);
     struct bytes address = read_block(&reader, CONFIG_ADDRESS_MAX);
     struct event event = {.kind = EVENT_CONFIGURE};
-    if (!reader_done(&reader) || operation < NODE_MEMBER_ADD ||
-        operation > NODE_LEADER_TRANSFER) {
+    if (!reader_done(&reader) || operation < NODE_MEMBER_ADD || operation > NODE_LEADER_TRANSFER) {
         refuse(group, request, "ERR unknown operation");
         return;
     }
@@ -99,15 +98,13 @@ void group_operations(struct group *group, uint64_t now) {
             forward_requests(group, &group->operations);
         return;
     }
-    struct request *request =
-        container_of(list_first(&group->operations), struct request, queue);
+    struct request *request = container_of(list_first(&group->operations), struct request, queue);
     start(group, request);
     if (!list_empty(&group->operations))
         env_wake(group->node->env);
 }
 
-void operation_outcome(struct group *group, struct request *request,
-                       enum cairn_status status) {
+void operation_outcome(struct group *group, struct request *request, enum cairn_status status) {
     struct buf reply = {0};
     switch (status) {
     case CAIRN_OK:

@@ -145,13 +145,14 @@ uint64_t peers_tick(struct node *node, uint64_t now) {
     if (now < node->peers_at_ns)
         return node->peers_at_ns;
     LIST_EACH_SAFE(item, &node->links)
-        link_tick(container_of(item, struct link, list), now);
+    link_tick(container_of(item, struct link, list), now);
     for (int i = 0; i < PEERS_MAX; i++) {
         struct peer *peer = &node->peers[i];
         if (peer->id == 0 || !peer->wanted || peer->link != NULL || peer->dialling != NULL)
             continue;
         if (peer->dial_at_ns == 0)
-            peer->dial_at_ns = now + (node->options.identity.node < peer->id ? DIAL_PATIENCE_NS : 0);
+            peer->dial_at_ns =
+                now + (node->options.identity.node < peer->id ? DIAL_PATIENCE_NS : 0);
         if (now >= peer->dial_at_ns)
             peer->dialling = link_dial(node, peer);
     }

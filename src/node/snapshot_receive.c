@@ -110,10 +110,10 @@ static void run(struct env_work *work) {
     struct env *env = receiving->group->node->env;
     switch (receiving->step) {
     case RECEIVING_OPEN:
-        receiving->status = snapshot_receiver_open(
-            env, receiving->folder, receiving->group->id, receiving->base.index,
-            receiving->base.term, receiving->size, receiving->from, &receiving->receiver,
-            &receiving->offset);
+        receiving->status =
+            snapshot_receiver_open(env, receiving->folder, receiving->group->id,
+                                   receiving->base.index, receiving->base.term, receiving->size,
+                                   receiving->from, &receiving->receiver, &receiving->offset);
         break;
     case RECEIVING_WRITE: {
         struct bytes message = blob_view(receiving->writing);

@@ -24,12 +24,12 @@ struct sending {
     uint64_t index_min; /* what the protocol asked for */
     uint64_t term;
     enum sending_state state;
-    bool working;       /* a background job runs */
-    bool ended;         /* to be freed when it ends */
+    bool working; /* a background job runs */
+    bool ended;   /* to be freed when it ends */
     struct snapshot_reader *reader;
     struct snapshot_meta meta;
     uint64_t size;
-    uint64_t offset;    /* next to read */
+    uint64_t offset; /* next to read */
     uint64_t acked;
     struct buf chunk;
     char folder[544];
@@ -85,8 +85,8 @@ static void run(struct env_work *work) {
     struct sending *sending = container_of(work, struct sending, work);
     struct env *env = sending->group->node->env;
     if (sending->reader == NULL) {
-        sending->status = snapshot_reader_open(env, sending->folder, sending->group->id, 0,
-                                               &sending->reader);
+        sending->status =
+            snapshot_reader_open(env, sending->folder, sending->group->id, 0, &sending->reader);
         return;
     }
     uint64_t left = sending->size - sending->offset;
@@ -143,8 +143,8 @@ static void done(struct env_work *work) {
         offer(sending);
         return;
     }
-    link_send(link, LANE_BULK, FRAME_SNAPSHOT_CHUNK, sending->group->id,
-              buf_view(&sending->chunk), NULL, 0);
+    link_send(link, LANE_BULK, FRAME_SNAPSHOT_CHUNK, sending->group->id, buf_view(&sending->chunk),
+              NULL, 0);
     sending->offset += sending->chunk.len - 16;
     stream(sending);
 }
@@ -239,5 +239,5 @@ void snapshot_send_link_lost(struct group *group, uint64_t peer) {
 
 void snapshot_send_stop_all(struct group *group) {
     LIST_EACH_SAFE(item, &group->sendings)
-        end(container_of(item, struct sending, list), CAIRN_CANCELLED, false);
+    end(container_of(item, struct sending, list), CAIRN_CANCELLED, false);
 }

@@ -137,8 +137,7 @@ void stack_encode_machine(struct buf *out, struct bytes command) {
     buf_bytes(out, command);
 }
 
-void stack_encode_once(struct buf *out, uint64_t session, uint64_t sequence,
-                       struct bytes command) {
+void stack_encode_once(struct buf *out, uint64_t session, uint64_t sequence, struct bytes command) {
     buf_u8(out, ENVELOPE_ONCE);
     buf_u64(out, session);
     buf_u64(out, sequence);

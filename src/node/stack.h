@@ -46,8 +46,7 @@ uint64_t stack_next_due(const struct stack *stack);
 bool stack_due(const struct stack *stack, uint64_t time_ms, struct buf *envelope);
 
 void stack_encode_machine(struct buf *out, struct bytes command);
-void stack_encode_once(struct buf *out, uint64_t session, uint64_t sequence,
-                       struct bytes command);
+void stack_encode_once(struct buf *out, uint64_t session, uint64_t sequence, struct bytes command);
 void stack_encode_open(struct buf *out, uint64_t ttl_ms);
 void stack_encode_close(struct buf *out, uint64_t session);
 void stack_encode_version(struct buf *out, uint32_t version);

@@ -17,6 +17,10 @@ const struct node_options *node_get_options(const struct node *node) {
     return &node->options;
 }
 
+size_t node_machine_bytes(const struct node *node) {
+    return node->group->stack.kind->memory(node->group->stack.machine);
+}
+
 uint64_t node_random(struct node *node) {
     return prng_next(&node->prng);
 }
@@ -73,8 +77,8 @@ void node_status(const struct node *node, struct node_status *status) {
     status->keys = group->stack.kind->count(group->stack.machine);
     status->machine_bytes = group->stack.kind->memory(group->stack.machine);
     status->state_digest = stack_digest(&group->stack);
-    status->time_ms = group->protocol->time_ms(group->replica, env_now(node->env),
-                                               node_wall_ms(group->node));
+    status->time_ms =
+        group->protocol->time_ms(group->replica, env_now(node->env), node_wall_ms(group->node));
     status->snapshot_index = group->snapshot_index;
     status->snapshot_running = group->snapshot != NULL;
     status->sessions = once_sessions(group->stack.once);
@@ -103,8 +107,7 @@ static void json_members(const struct node *node, const struct node_status *stat
             if (status->replica.peers[p].id == member->id)
                 buf_printf(out, ",\"match\":%llu,\"lag\":%llu,\"active\":%s,\"snapshot\":%s",
                            (ull)status->replica.peers[p].match_index,
-                           (ull)(status->replica.last_index -
-                                 status->replica.peers[p].match_index),
+                           (ull)(status->replica.last_index - status->replica.peers[p].match_index),
                            status->replica.peers[p].active ? "true" : "false",
                            status->replica.peers[p].snapshotting ? "true" : "false");
         buf_printf(out, "}");
@@ -194,8 +197,7 @@ void node_metrics(const struct node *node, struct buf *out) {
         {"cairn_links_refused_total", "counter", "Peer connections refused at hello",
          status.counters.links_refused},
         {"cairn_log_writes_total", "counter", "Disk writes of the log", log.writes},
-        {"cairn_log_written_bytes_total", "counter", "Bytes written to the log",
-         log.bytes_written},
+        {"cairn_log_written_bytes_total", "counter", "Bytes written to the log", log.bytes_written},
         {"cairn_log_bytes", "gauge", "Log on disk", log.log_bytes},
         {"cairn_log_write_ns", "gauge", "Duration of the last log write", log.write_ns_last},
         {"cairn_log_full", "gauge", "1 while the disk is full", log.full},

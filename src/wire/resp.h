@@ -20,14 +20,14 @@ struct resp_range {
 /* One command that is being read. Offsets count from where the command begins, so that its bytes
  * may move between calls. Zero-initialise; resp_request_free at the end. */
 struct resp_request {
-    size_t at;          /* how far the bytes were understood */
-    uint32_t left;      /* arguments still to come */
-    bool counted;       /* the array's head was read */
+    size_t at;     /* how far the bytes were understood */
+    uint32_t left; /* arguments still to come */
+    bool counted;  /* the array's head was read */
     bool bulk_known;
     size_t bulk_len;
     struct resp_range *ranges;
     size_t count, cap;
-    struct buf text;    /* of an inline command, unquoted; then ranges are within it */
+    struct buf text; /* of an inline command, unquoted; then ranges are within it */
     bool inlined;
 };
 
@@ -40,8 +40,7 @@ enum resp_result resp_request_read(struct resp_request *request, struct bytes by
                                    size_t bulk_max, size_t *used, const char **error);
 /* The arguments of a whole command, borrowed from bytes (or from the request's own text). args has
  * room for count. */
-void resp_request_args(const struct resp_request *request, struct bytes bytes,
-                       struct bytes *args);
+void resp_request_args(const struct resp_request *request, struct bytes bytes, struct bytes *args);
 /* Ready for the next command. */
 void resp_request_reset(struct resp_request *request);
 void resp_request_free(struct resp_request *request);

@@ -31,8 +31,7 @@ static long read_number(struct bytes bytes, size_t at, int64_t *value) {
 static void add_range(struct resp_request *request, size_t offset, size_t len) {
     if (request->count == request->cap) {
         request->cap = request->cap ? request->cap * 2 : 8;
-        request->ranges =
-            cairn_realloc(request->ranges, request->cap * sizeof *request->ranges);
+        request->ranges = cairn_realloc(request->ranges, request->cap * sizeof *request->ranges);
     }
     request->ranges[request->count++] = (struct resp_range){offset, len};
 }
@@ -48,8 +47,7 @@ static uint8_t unescape(struct bytes line, size_t *at) {
     uint8_t c = line.data[(*at)++];
     if (c == 'x' && *at + 1 < line.len && hex_digit(line.data[*at]) >= 0 &&
         hex_digit(line.data[*at + 1]) >= 0) {
-        uint8_t value =
-            (uint8_t)(hex_digit(line.data[*at]) * 16 + hex_digit(line.data[*at + 1]));
+        uint8_t value = (uint8_t)(hex_digit(line.data[*at]) * 16 + hex_digit(line.data[*at + 1]));
         *at += 2;
         return value;
     }
@@ -97,8 +95,8 @@ static bool split_words(struct resp_request *request, struct bytes line) {
     }
 }
 
-static enum resp_result read_inline(struct resp_request *request, struct bytes bytes,
-                                    size_t *used, const char **error) {
+static enum resp_result read_inline(struct resp_request *request, struct bytes bytes, size_t *used,
+                                    const char **error) {
     const uint8_t *end = memchr(bytes.data, '\n', bytes.len);
     if (end == NULL) {
         *error = "ERR Protocol error: too big inline request";
@@ -185,8 +183,7 @@ enum resp_result resp_request_read(struct resp_request *request, struct bytes by
     return result;
 }
 
-void resp_request_args(const struct resp_request *request, struct bytes bytes,
-                       struct bytes *args) {
+void resp_request_args(const struct resp_request *request, struct bytes bytes, struct bytes *args) {
     const uint8_t *from = request->inlined ? request->text.data : bytes.data;
     for (size_t i = 0; i < request->count; i++)
         args[i] = bytes_of(from + request->ranges[i].offset, request->ranges[i].len);

@@ -1,0 +1,126 @@
+/* cairn's own commands: exactly-once sessions, and what operators ask for. */
+#include "front/redis/redis_internal.h"
+
+#include <string.h>
+
+#define SESSION_TTL_MS (3600ull * 1000)
+
+static void refused(struct slot *slot, enum cairn_status status) {
+    if (status == CAIRN_OK)
+        return;
+    resp_put_error(&slot->reply, status_error(status));
+    slot_answered(slot);
+}
+
+/* CAIRN.SESSION [OPEN [ttl-ms]] -> id; CAIRN.SESSION CLOSE id -> 1 or 0. */
+void cmd_cairn_session(struct call *call) {
+    struct conn *conn = call->conn;
+    int64_t number = (int64_t)SESSION_TTL_MS;
+    bool open = call->argc == 1 || (arg_is(call, 1, "OPEN") && call->argc <= 3);
+    bool close = arg_is(call, 1, "CLOSE") && call->argc == 3;
+    if (!open && !close) {
+        resp_put_error(call->out, "ERR usage: CAIRN.SESSION [OPEN [ttl-ms]] or CAIRN.SESSION CLOSE "
+                                  "session");
+        return;
+    }
+    if (call->argc == 3 && !arg_int(call, 2, &number))
+        return;
+    struct slot *slot = slot_new(conn, call->command);
+    refused(slot, open ? node_session_open(&conn->client, (uint64_t)number, slot_done, slot)
+                       : node_session_close(&conn->client, (uint64_t)number, slot_done, slot));
+}
+
+/* CAIRN.ONCE session sequence command ...: executed once however often it is sent; a retry gets the
+ * first reply. */
+void cmd_cairn_once(struct call *call) {
+    struct conn *conn = call->conn;
+    int64_t session, sequence;
+    if (!arg_int(call, 1, &session) || !arg_int(call, 2, &sequence))
+        return;
+    const struct command *command = command_find(call->args[3]);
+    size_t argc = call->argc - 3;
+    if (command == NULL || command->opcode == 0) {
+        resp_put_error(call->out, "ERR CAIRN.ONCE takes a command that reads or writes keys");
+        return;
+    }
+    if (command->arity >= 0 ? argc != (size_t)command->arity : argc < (size_t)-command->arity) {
+        resp_put_error(call->out,
+                       "ERR wrong number of arguments for the command within CAIRN.ONCE");
+        return;
+    }
+    if (out_of_memory(conn->front, command)) {
+        resp_put_error(call->out, "OOM command not allowed when used memory > 'maxmemory'.");
+        return;
+    }
+    struct buf encoded = {0};
+    kv_encode(&encoded, command->opcode, call->args + 4, argc - 1);
+    struct slot *slot = slot_new(conn, command);
+    refused(slot, node_once(&conn->client, (uint64_t)session, (uint64_t)sequence,
+                            buf_view(&encoded), slot_done, slot));
+    buf_free(&encoded);
+}
+
+static void put_members(struct call *call) {
+    struct node_status status;
+    node_status(call->conn->front->node, &status);
+    const struct config *config = &status.replica.config;
+    resp_put_array(call->out, config->count);
+    for (uint32_t i = 0; i < config->count; i++) {
+        const struct member *member = &config->members[i];
+        resp_put_array(call->out, 4);
+        resp_put_int(call->out, (int64_t)member->id);
+        resp_put_cstr(call->out, member->address);
+        resp_put_cstr(call->out, member->voter || member->voter_old ? "voter" : "learner");
+        resp_put_cstr(call->out, member->id == status.replica.leader ? "leader" : "follower");
+    }
+}
+
+static void operate(struct call *call, enum node_operation operation, uint64_t id,
+                    const char *address) {
+    struct slot *slot = slot_new(call->conn, call->command);
+    refused(slot, node_operate(&call->conn->client, operation, id, address, slot_done, slot));
+}
+
+/* CAIRN.MEMBER LIST | ADD id address | LEARNER id address | PROMOTE id | REMOVE id */
+void cmd_cairn_member(struct call *call) {
+    char address[CONFIG_ADDRESS_MAX] = "";
+    int64_t id = 0;
+    if (arg_is(call, 1, "LIST") && call->argc == 2) {
+        put_members(call);
+        return;
+    }
+    if (call->argc >= 3 && !arg_int(call, 2, &id))
+        return;
+    if (call->argc == 4 && call->args[3].len < sizeof address)
+        memcpy(address, call->args[3].data, call->args[3].len);
+    if (arg_is(call, 1, "ADD") && call->argc == 4)
+        operate(call, NODE_MEMBER_ADD, (uint64_t)id, address);
+    else if (arg_is(call, 1, "LEARNER") && call->argc == 4)
+        operate(call, NODE_MEMBER_LEARNER, (uint64_t)id, address);
+    else if (arg_is(call, 1, "PROMOTE") && call->argc == 3)
+        operate(call, NODE_MEMBER_PROMOTE, (uint64_t)id, "");
+    else if (arg_is(call, 1, "REMOVE") && call->argc == 3)
+        operate(call, NODE_MEMBER_REMOVE, (uint64_t)id, "");
+    else
+        resp_put_error(call->out, "ERR usage: CAIRN.MEMBER LIST | ADD id host:port | LEARNER id "
+                                  "host:port | PROMOTE id | REMOVE id");
+}
+
+/* CAIRN.LEADER TRANSFER [id] */
+void cmd_cairn_leader(struct call *call) {
+    int64_t id = 0;
+    if (!arg_is(call, 1, "TRANSFER") || call->argc > 3) {
+        resp_put_error(call->out, "ERR usage: CAIRN.LEADER TRANSFER [id]");
+        return;
+    }
+    if (call->argc == 3 && !arg_int(call, 2, &id))
+        return;
+    operate(call, NODE_LEADER_TRANSFER, (uint64_t)id, "");
+}
+
+void cmd_cairn_status(struct call *call) {
+    struct buf json = {0};
+    node_status_json(call->conn->front->node, &json);
+    resp_put_bulk(call->out, buf_view(&json));
+    buf_free(&json);
+}

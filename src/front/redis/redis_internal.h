@@ -1,0 +1,265 @@
+/* Inside the Redis front end. */
+#ifndef CAIRN_FRONT_REDIS_INTERNAL_H
+#define CAIRN_FRONT_REDIS_INTERNAL_H
+
+#include "base/hmap.h"
+#include "base/list.h"
+#include "core/reply.h"
+#include "front/redis/redis.h"
+#include "machine/kv/kv.h"
+#include "wire/resp.h"
+
+#define REDIS_VERSION_TOLD "7.0.15"
+
+struct conn;
+struct call;
+
+enum command_flags {
+    CMD_NO_MULTI = 1, /* not inside MULTI */
+    CMD_AT_ONCE = 2,  /* executed even inside MULTI (EXEC, DISCARD, QUIT ...) */
+    CMD_NO_AUTH = 4,  /* before AUTH too */
+    CMD_PUBSUB = 8,   /* allowed to a RESP2 subscriber */
+    CMD_ADMIN = 16
+};
+
+struct command {
+    const char *name; /* upper case */
+    int arity;
+    uint32_t flags; /* enum command_flags */
+    const char *group, *since, *summary;
+    void (*run)(struct call *call);
+    enum kv_opcode opcode; /* 0: not a machine command */
+    uint32_t kv_flags;
+    int first_key, last_key, key_step;
+};
+
+/* One command of a client, while it is handled. args[0] is its name. */
+struct call {
+    struct conn *conn;
+    const struct command *command;
+    const struct bytes *args;
+    size_t argc;
+    struct buf *out; /* where a reply that is known now goes */
+};
+
+/* A reply's place in the order of replies. */
+struct slot {
+    struct list list;  /* conn->slots */
+    struct conn *conn; /* NULL: the client has gone */
+    bool done;
+    bool quiet;       /* CLIENT REPLY OFF or SKIP */
+    struct buf reply; /* RESP, once done while others before it are not */
+    /* What to do with the machine's reply; NULL: it is told as it is. */
+    void (*finish)(struct slot *slot, enum cairn_status status, struct bytes reply,
+                   struct buf *out);
+    const struct command *command;
+    struct buf memo; /* finish's own */
+};
+
+/* A command queued in MULTI. */
+struct queued {
+    const struct command *command;
+    size_t offset, len; /* in multi->bytes: kv encoding, or the arguments as blocks */
+    uint32_t argc;
+};
+struct multi {
+    struct queued *items;
+    size_t count, cap;
+    struct buf bytes;
+    bool broken; /* EXEC will answer EXECABORT */
+};
+
+struct watched {
+    struct buf key;
+    uint64_t version;
+};
+
+struct subscription {
+    struct hnode by_name; /* front->channels; patterns are in a list */
+    struct list members;  /* struct member of it */
+    struct list patterns; /* front->patterns */
+    bool pattern;
+    size_t count;
+    struct blob *name;
+};
+struct membership {
+    struct list of_subscription;
+    struct list of_conn;
+    struct subscription *subscription;
+    struct conn *conn;
+};
+
+enum reply_mode { REPLY_MODE_ON, REPLY_MODE_OFF, REPLY_MODE_SKIP, REPLY_MODE_SKIPPING };
+
+struct conn {
+    struct env_stream stream;
+    struct list list;  /* front->conns */
+    struct list dirty; /* front->dirty: something to write or to read on */
+    struct list waits; /* front->waiting: WAIT and paused clients */
+    struct redis_front *front;
+    struct node_client client;
+    struct hnode by_id;
+    uint64_t id;
+    char address[64];
+    uint64_t since_ns, heard_ns;
+    uint8_t protocol; /* 2 or 3 */
+    bool authenticated;
+    bool closing; /* nothing is read any more; close once all is written */
+    bool closed;  /* env_close was called */
+    bool read_paused;
+    bool held;         /* a command (WATCH, WAIT, PAUSE) must finish before the next begins */
+    struct slot *wait; /* the slot of a WAIT under way */
+    uint64_t wait_replicas, wait_deadline_ns;
+    bool in_loop;
+    bool no_evict, no_touch;
+    enum reply_mode reply_mode;
+    struct buf in, out;
+    struct resp_request request;
+    struct list slots;
+    uint32_t slot_count;
+    struct multi *multi; /* NULL: not in MULTI */
+    struct watched *watched;
+    size_t watched_count;
+    struct list subscriptions; /* struct membership: channels, then patterns */
+    uint32_t channel_count, pattern_count;
+    struct blob *name, *library, *library_version;
+    const char *last_command;
+    uint64_t commands;
+};
+
+struct redis_front {
+    struct node *node;
+    struct env *env;
+    struct redis_options options;
+    struct env_listener listener;
+    bool listening, stopping;
+    struct list conns, dirty, waiting;
+    struct hmap by_id;
+    uint32_t conn_count;
+    uint64_t next_id;
+    size_t input_bytes; /* of incomplete commands */
+    struct hmap channels;
+    struct list patterns;
+    size_t pattern_subscriptions;
+    struct hmap config; /* remembered parameters (redis_config.c) */
+    uint64_t pause_until_ns;
+    bool pause_all;
+    struct env_timer timer;      /* idle clients */
+    struct env_timer wait_timer; /* WAIT and PAUSE */
+    uint64_t started_ns;
+    uint64_t total_connections, total_commands, rejected_connections, protocol_errors;
+    struct bytes *args;
+    size_t args_cap;
+    struct buf answer; /* of the command that is being run */
+};
+
+/* redis_table.c */
+const struct command *command_find(struct bytes name);
+const struct command *command_at(size_t n);
+size_t command_count(void);
+/* A Redis command that this version does not have. */
+bool command_is_foreign(struct bytes name);
+
+/* redis_conn.c */
+void conn_dirty(struct conn *conn);
+void conn_close_after_reply(struct conn *conn);
+void conn_resume(struct conn *conn); /* a held command finished */
+/* What of its output a client may leave unread before it is read no more. */
+size_t conn_output_max(const struct redis_front *front);
+struct blob *blob_set(struct blob **at, struct bytes value);
+
+/* redis_slot.c: replies in order */
+/* Where a reply known now is to be written; call reply_end when it is complete. */
+struct buf *reply_begin(struct conn *conn);
+void reply_end(struct conn *conn, struct buf *out);
+struct slot *slot_new(struct conn *conn, const struct command *command);
+/* A node_done: context is a slot. */
+void slot_done(void *context, enum cairn_status status, struct bytes reply);
+void slots_drop(struct conn *conn);
+/* The slot's reply was written into it by hand. */
+void slot_answered(struct slot *slot);
+/* The error of a request that did not end well. */
+const char *status_error(enum cairn_status status);
+/* One machine reply value as RESP; false when malformed. */
+bool put_reply(struct buf *out, int protocol, struct reader *value);
+
+/* redis_exec.c */
+void exec_command(struct conn *conn, const struct bytes *args, size_t argc);
+/* Runs the handler of a command that is the front end's own, writing to out. */
+void exec_local(struct conn *conn, const struct command *command, const struct bytes *args,
+                size_t argc, struct buf *out);
+void exec_machine(struct call *call);
+/* Executes a machine command; its reply goes through finish (NULL: as it is). */
+struct slot *exec_encoded(struct call *call, struct bytes encoded,
+                          void (*finish)(struct slot *, enum cairn_status, struct bytes,
+                                         struct buf *));
+/* "ERR value is not an integer or out of range" when false. */
+bool arg_int(struct call *call, size_t at, int64_t *value);
+bool arg_is(const struct call *call, size_t at, const char *word);
+void reply_subcommand_error(struct call *call);
+void reply_help(struct call *call, const char *const *lines, size_t count);
+bool out_of_memory(const struct redis_front *front, const struct command *command);
+
+/* redis_wait.c: WAIT, and clients held by CLIENT PAUSE */
+void waits_open(struct redis_front *front);
+void waits_turn(struct redis_front *front, uint64_t now);
+void pause_begin(struct redis_front *front, uint64_t until_ns, bool all);
+void pause_end(struct redis_front *front);
+/* True when the command has to wait for the pause's end: the client is held. */
+bool pause_holds(struct conn *conn, struct bytes name);
+
+/* redis_multi.c */
+void multi_queue(struct conn *conn, const struct command *command, const struct bytes *args,
+                 size_t argc);
+void multi_discard(struct conn *conn);
+/* A slot ends: what an EXEC kept in it ends with it. */
+void exec_forget(struct slot *slot);
+void watch_forget(struct conn *conn);
+
+/* redis_pubsub.c */
+size_t pubsub_receivers(struct redis_front *front, struct bytes channel);
+void pubsub_leave_all(struct conn *conn);
+void pubsub_close(struct redis_front *front);
+
+/* redis_config.c */
+void config_open(struct redis_front *front);
+void config_close(struct redis_front *front);
+/* redis_client.c */
+bool client_name_ok(struct bytes name);
+void client_describe(const struct conn *conn, struct buf *out);
+
+/* The handlers, by file; redis_table.c names them. */
+#define HANDLER(name) void cmd_##name(struct call *call)
+HANDLER(ping); /* redis_server.c */
+HANDLER(echo);
+HANDLER(hello);
+HANDLER(auth);
+HANDLER(quit);
+HANDLER(reset);
+HANDLER(select);
+HANDLER(time);
+HANDLER(lolwut);
+HANDLER(wait);
+HANDLER(function);
+HANDLER(info);    /* redis_info.c */
+HANDLER(client);  /* redis_client.c */
+HANDLER(command); /* redis_command.c */
+HANDLER(config);  /* redis_config.c */
+HANDLER(multi);   /* redis_multi.c */
+HANDLER(exec);
+HANDLER(discard);
+HANDLER(watch);
+HANDLER(unwatch);
+HANDLER(subscribe); /* redis_pubsub.c */
+HANDLER(unsubscribe);
+HANDLER(psubscribe);
+HANDLER(punsubscribe);
+HANDLER(publish);
+HANDLER(pubsub);
+HANDLER(cairn_session); /* redis_cairn.c */
+HANDLER(cairn_once);
+HANDLER(cairn_member);
+HANDLER(cairn_leader);
+HANDLER(cairn_status);
+
+#endif

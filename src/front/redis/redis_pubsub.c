@@ -1,0 +1,306 @@
+/* Publish and subscribe: a publication is a machine command, so every node sees it at the same
+ * place in the log and hands it to its own subscribers. The number of receivers that PUBLISH
+ * answers is of the node that was asked, as in a Redis cluster. */
+#include "front/redis/redis_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/glob.h"
+
+/* A subscriber that does not read is closed when this much waits for it. */
+#define SUBSCRIBER_OUTPUT_MIN (64u << 10)
+#define SUBSCRIBER_OUTPUT_MAX (32u << 20)
+#define NAME_SEED 7
+
+static bool name_matches(const struct hnode *node, const void *key) {
+    const struct subscription *subscription = container_of(node, struct subscription, by_name);
+    return bytes_equal(blob_view(subscription->name), *(const struct bytes *)key);
+}
+
+static struct subscription *find_channel(struct redis_front *front, struct bytes name) {
+    struct hnode *node =
+        hmap_find(&front->channels, bytes_hash(name, NAME_SEED), name_matches, &name);
+    return node == NULL ? NULL : container_of(node, struct subscription, by_name);
+}
+
+static struct subscription *find_pattern(struct redis_front *front, struct bytes name) {
+    LIST_EACH(item, &front->patterns) {
+        struct subscription *subscription = container_of(item, struct subscription, patterns);
+        if (bytes_equal(blob_view(subscription->name), name))
+            return subscription;
+    }
+    return NULL;
+}
+
+static struct subscription *subscription_new(struct redis_front *front, struct bytes name,
+                                             bool pattern) {
+    struct subscription *subscription = cairn_alloc_zero(sizeof *subscription);
+    subscription->name = blob_from(name);
+    subscription->pattern = pattern;
+    list_init(&subscription->members);
+    list_init(&subscription->patterns);
+    if (pattern)
+        list_push(&front->patterns, &subscription->patterns);
+    else
+        hmap_insert(&front->channels, &subscription->by_name, bytes_hash(name, NAME_SEED));
+    return subscription;
+}
+
+static void subscription_free(struct redis_front *front, struct subscription *subscription) {
+    if (subscription->pattern)
+        list_remove(&subscription->patterns);
+    else
+        hmap_remove(&front->channels, &subscription->by_name);
+    blob_unref(subscription->name);
+    cairn_free(subscription);
+}
+
+static struct membership *membership_of(const struct conn *conn,
+                                        const struct subscription *subscription) {
+    LIST_EACH(item, &conn->subscriptions) {
+        struct membership *member = container_of(item, struct membership, of_conn);
+        if (member->subscription == subscription)
+            return member;
+    }
+    return NULL;
+}
+
+static void join(struct conn *conn, struct bytes name, bool pattern) {
+    struct redis_front *front = conn->front;
+    struct subscription *subscription =
+        pattern ? find_pattern(front, name) : find_channel(front, name);
+    if (subscription == NULL)
+        subscription = subscription_new(front, name, pattern);
+    else if (membership_of(conn, subscription) != NULL)
+        return;
+    struct membership *member = cairn_alloc_zero(sizeof *member);
+    member->conn = conn;
+    member->subscription = subscription;
+    list_push(&subscription->members, &member->of_subscription);
+    list_push(&conn->subscriptions, &member->of_conn);
+    subscription->count++;
+    if (pattern)
+        conn->pattern_count++;
+    else
+        conn->channel_count++;
+}
+
+static void leave(struct membership *member) {
+    struct subscription *subscription = member->subscription;
+    struct conn *conn = member->conn;
+    list_remove(&member->of_subscription);
+    list_remove(&member->of_conn);
+    if (subscription->pattern)
+        conn->pattern_count--;
+    else
+        conn->channel_count--;
+    if (--subscription->count == 0)
+        subscription_free(conn->front, subscription);
+    cairn_free(member);
+}
+
+void pubsub_leave_all(struct conn *conn) {
+    LIST_EACH_SAFE(item, &conn->subscriptions)
+    leave(container_of(item, struct membership, of_conn));
+}
+
+void pubsub_close(struct redis_front *front) {
+    cairn_assert(front->channels.count == 0 && list_empty(&front->patterns));
+    hmap_free(&front->channels);
+}
+
+/* ---- the commands ---- */
+
+static void put_confirmation(struct call *call, const char *kind, const struct bytes *name) {
+    const struct conn *conn = call->conn;
+    resp_put_push(call->out, conn->protocol, 3);
+    resp_put_cstr(call->out, kind);
+    if (name != NULL)
+        resp_put_bulk(call->out, *name);
+    else
+        resp_put_nil(call->out, conn->protocol);
+    resp_put_int(call->out, conn->channel_count + conn->pattern_count);
+}
+
+static void subscribe(struct call *call, const char *kind, bool pattern) {
+    for (size_t i = 1; i < call->argc; i++) {
+        join(call->conn, call->args[i], pattern);
+        put_confirmation(call, kind, &call->args[i]);
+    }
+}
+
+static void leave_every(struct call *call, const char *kind, bool pattern) {
+    bool any = false;
+    LIST_EACH_SAFE(item, &call->conn->subscriptions) {
+        struct membership *member = container_of(item, struct membership, of_conn);
+        if (member->subscription->pattern != pattern)
+            continue;
+        struct blob *name = blob_ref(member->subscription->name);
+        struct bytes text = blob_view(name);
+        leave(member);
+        put_confirmation(call, kind, &text);
+        blob_unref(name);
+        any = true;
+    }
+    if (!any)
+        put_confirmation(call, kind, NULL);
+}
+
+static void unsubscribe(struct call *call, const char *kind, bool pattern) {
+    if (call->argc == 1)
+        leave_every(call, kind, pattern);
+    for (size_t i = 1; i < call->argc; i++) {
+        struct subscription *subscription = pattern
+                                                ? find_pattern(call->conn->front, call->args[i])
+                                                : find_channel(call->conn->front, call->args[i]);
+        struct membership *member = subscription ? membership_of(call->conn, subscription) : NULL;
+        if (member != NULL)
+            leave(member);
+        put_confirmation(call, kind, &call->args[i]);
+    }
+}
+
+void cmd_subscribe(struct call *call) {
+    subscribe(call, "subscribe", false);
+}
+
+void cmd_psubscribe(struct call *call) {
+    subscribe(call, "psubscribe", true);
+}
+
+void cmd_unsubscribe(struct call *call) {
+    unsubscribe(call, "unsubscribe", false);
+}
+
+void cmd_punsubscribe(struct call *call) {
+    unsubscribe(call, "punsubscribe", true);
+}
+
+/* ---- publications ---- */
+
+size_t pubsub_receivers(struct redis_front *front, struct bytes channel) {
+    const struct subscription *exact = find_channel(front, channel);
+    size_t count = exact ? exact->count : 0;
+    LIST_EACH(item, &front->patterns) {
+        const struct subscription *pattern = container_of(item, struct subscription, patterns);
+        if (glob_match(blob_view(pattern->name), channel, false))
+            count += pattern->count;
+    }
+    return count;
+}
+
+static size_t subscriber_output_max(const struct redis_front *front) {
+    size_t each = 8 * (front->options.output_budget / (front->conn_count ? front->conn_count : 1));
+    return each < SUBSCRIBER_OUTPUT_MIN   ? SUBSCRIBER_OUTPUT_MIN
+           : each > SUBSCRIBER_OUTPUT_MAX ? SUBSCRIBER_OUTPUT_MAX
+                                          : each;
+}
+
+static void deliver(const struct subscription *subscription, const struct change *change) {
+    LIST_EACH(item, &subscription->members) {
+        struct conn *conn = container_of(item, struct membership, of_subscription)->conn;
+        size_t waiting = conn->out.len + env_stream_queued(conn->front->env, &conn->stream);
+        if (waiting > subscriber_output_max(conn->front)) {
+            buf_clear(&conn->out); /* it does not read: it is closed, and may come back */
+            conn_close_after_reply(conn);
+            continue;
+        }
+        resp_put_push(&conn->out, conn->protocol, subscription->pattern ? 4 : 3);
+        resp_put_cstr(&conn->out, subscription->pattern ? "pmessage" : "message");
+        if (subscription->pattern)
+            resp_put_bulk(&conn->out, blob_view(subscription->name));
+        resp_put_bulk(&conn->out, change->key);
+        resp_put_bulk(&conn->out, change->value);
+        conn_dirty(conn);
+    }
+}
+
+void redis_front_change(struct redis_front *front, const struct change *change) {
+    if (change->kind != CHANGE_PUBLISH)
+        return;
+    const struct subscription *exact = find_channel(front, change->key);
+    if (exact != NULL)
+        deliver(exact, change);
+    LIST_EACH(item, &front->patterns) {
+        const struct subscription *pattern = container_of(item, struct subscription, patterns);
+        if (glob_match(blob_view(pattern->name), change->key, false))
+            deliver(pattern, change);
+    }
+}
+
+static void publish_finish(struct slot *slot, enum cairn_status status, struct bytes reply,
+                           struct buf *out) {
+    if (status != CAIRN_OK)
+        resp_put_error(out, status_error(status));
+    else
+        resp_put_int(out, (int64_t)pubsub_receivers(slot->conn->front, buf_view(&slot->memo)));
+}
+
+void cmd_publish(struct call *call) {
+    struct buf encoded = {0};
+    kv_encode(&encoded, KV_PUBLISH, call->args + 1, call->argc - 1);
+    struct slot *slot = exec_encoded(call, buf_view(&encoded), publish_finish);
+    if (slot != NULL)
+        buf_bytes(&slot->memo, call->args[1]);
+    buf_free(&encoded);
+}
+
+/* ---- PUBSUB ---- */
+
+static void list_channels(struct call *call) {
+    struct redis_front *front = call->conn->front;
+    struct buf names = {0};
+    size_t count = 0;
+    for (struct hnode *node = hmap_next(&front->channels, NULL); node != NULL;
+         node = hmap_next(&front->channels, node)) {
+        struct bytes name = blob_view(container_of(node, struct subscription, by_name)->name);
+        if (call->argc == 3 && !glob_match(call->args[2], name, false))
+            continue;
+        resp_put_bulk(&names, name);
+        count++;
+    }
+    resp_put_array(call->out, count);
+    buf_bytes(call->out, buf_view(&names));
+    buf_free(&names);
+}
+
+static void number_of_subscribers(struct call *call) {
+    resp_put_map(call->out, 2, call->argc - 2);
+    for (size_t i = 2; i < call->argc; i++) {
+        const struct subscription *channel = find_channel(call->conn->front, call->args[i]);
+        resp_put_bulk(call->out, call->args[i]);
+        resp_put_int(call->out, channel ? (int64_t)channel->count : 0);
+    }
+}
+
+static void number_of_patterns(struct call *call) {
+    int64_t count = 0;
+    LIST_EACH(item, &call->conn->front->patterns)
+    count++;
+    resp_put_int(call->out, count);
+}
+
+void cmd_pubsub(struct call *call) {
+    static const char *const help[] = {"CHANNELS [<pattern>]",
+                                       "    The channels with subscribers on this node.",
+                                       "NUMPAT",
+                                       "    The number of patterns subscribed to on this node.",
+                                       "NUMSUB [<channel> ...]",
+                                       "    The number of subscribers on this node, by channel.",
+                                       "SHARDCHANNELS [<pattern>]",
+                                       "    None: sharded channels are not supported.",
+                                       "HELP",
+                                       "    Print this help."};
+    if (arg_is(call, 1, "CHANNELS") && call->argc <= 3)
+        list_channels(call);
+    else if (arg_is(call, 1, "NUMSUB"))
+        number_of_subscribers(call);
+    else if (arg_is(call, 1, "NUMPAT") && call->argc == 2)
+        number_of_patterns(call);
+    else if (arg_is(call, 1, "SHARDCHANNELS") && call->argc <= 3)
+        resp_put_array(call->out, 0);
+    else if (arg_is(call, 1, "HELP"))
+        reply_help(call, help, sizeof help / sizeof *help);
+    else
+        reply_subcommand_error(call);
+}

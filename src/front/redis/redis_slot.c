@@ -1,0 +1,170 @@
+/* Replies in the order of their commands: what is not known yet keeps its place as a slot, and what
+ * is known behind it waits there. */
+#include "front/redis/redis_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <string.h>
+
+static struct slot *new_slot(struct conn *conn) {
+    struct slot *slot = cairn_alloc_zero(sizeof *slot);
+    slot->conn = conn;
+    slot->quiet = conn->reply_mode != REPLY_MODE_ON;
+    list_push(&conn->slots, &slot->list);
+    conn->slot_count++;
+    return slot;
+}
+
+static void slot_free(struct slot *slot) {
+    list_remove(&slot->list);
+    slot->conn->slot_count--;
+    exec_forget(slot);
+    buf_free(&slot->reply);
+    buf_free(&slot->memo);
+    cairn_free(slot);
+}
+
+struct buf *reply_begin(struct conn *conn) {
+    if (list_empty(&conn->slots))
+        return &conn->out;
+    struct slot *slot = new_slot(conn);
+    return &slot->reply;
+}
+
+void reply_end(struct conn *conn, struct buf *out) {
+    if (out != &conn->out) {
+        struct slot *slot = container_of(out, struct slot, reply);
+        slot->done = true;
+    }
+    conn_dirty(conn);
+}
+
+struct slot *slot_new(struct conn *conn, const struct command *command) {
+    struct slot *slot = new_slot(conn);
+    slot->command = command;
+    return slot;
+}
+
+const char *status_error(enum cairn_status status) {
+    switch (status) {
+    case CAIRN_NO_QUORUM:
+        return "CLUSTERDOWN no quorum: a majority of the replicas can't be reached; not executed";
+    case CAIRN_TIMEOUT:
+        return "CLUSTERDOWN the answer did not come in time; a read changes nothing, try again";
+    case CAIRN_NOT_LEADER:
+    case CAIRN_NOT_EXECUTED:
+        return "TRYAGAIN the leader changed; not executed";
+    case CAIRN_UNKNOWN_FATE:
+        return "UNKNOWN the outcome is unknown: the command may or may not have been executed, or "
+               "may still be";
+    case CAIRN_BUSY:
+        return "BUSY too much work is outstanding; not executed, try again";
+    case CAIRN_TOO_LARGE:
+        return "ERR the command is larger than the limit; not executed";
+    case CAIRN_NO_SPACE:
+        return "MISCONF the disk is full; not executed (reads go on, and writes when there is "
+               "space again)";
+    case CAIRN_SHUTDOWN:
+        return "SHUTDOWN this node is stopping; not executed, ask another node";
+    default:
+        return "ERR the command failed on this node; not executed";
+    }
+}
+
+/* The front of the queue leaves as far as it is known. */
+static void release(struct conn *conn) {
+    while (!list_empty(&conn->slots)) {
+        struct slot *slot = container_of(list_first(&conn->slots), struct slot, list);
+        if (!slot->done)
+            break;
+        if (!slot->quiet)
+            buf_bytes(&conn->out, buf_view(&slot->reply));
+        slot_free(slot);
+    }
+    conn_dirty(conn);
+}
+
+void slot_done(void *context, enum cairn_status status, struct bytes reply) {
+    struct slot *slot = context;
+    struct conn *conn = slot->conn;
+    bool first = conn->slots.next == &slot->list;
+    struct buf *out = first && !slot->quiet ? &conn->out : &slot->reply;
+    struct reader reader = reader_of(reply);
+    if (slot->finish != NULL) {
+        slot->finish(slot, status, reply, out);
+    } else if (status != CAIRN_OK) {
+        resp_put_error(out, status_error(status));
+    } else if (!put_reply(out, conn->protocol, &reader)) {
+        resp_put_error(out, "ERR malformed reply from the machine");
+    }
+    slot->done = true;
+    if (first)
+        release(conn);
+}
+
+void slot_answered(struct slot *slot) {
+    slot->done = true;
+    release(slot->conn);
+}
+
+void slots_drop(struct conn *conn) {
+    LIST_EACH_SAFE(item, &conn->slots)
+    slot_free(container_of(item, struct slot, list));
+}
+
+static void put_value(struct buf *out, int protocol, const struct reply_value *value) {
+    switch (value->kind) {
+    case REPLY_NIL:
+        resp_put_nil(out, protocol);
+        break;
+    case REPLY_NIL_ARRAY:
+        resp_put_nil_array(out, protocol);
+        break;
+    case REPLY_STATUS:
+        resp_put_status_bytes(out, value->text);
+        break;
+    case REPLY_ERROR:
+        resp_put_error_bytes(out, value->text);
+        break;
+    case REPLY_INT:
+        resp_put_int(out, value->integer);
+        break;
+    case REPLY_BULK:
+        resp_put_bulk(out, value->text);
+        break;
+    case REPLY_DOUBLE:
+        resp_put_double(out, protocol, value->number);
+        break;
+    case REPLY_BOOL:
+        resp_put_bool(out, protocol, value->integer);
+        break;
+    case REPLY_ARRAY:
+        resp_put_array(out, value->count);
+        break;
+    case REPLY_SET:
+        resp_put_set(out, protocol, value->count);
+        break;
+    case REPLY_MAP:
+        resp_put_map(out, protocol, value->count);
+        break;
+    case REPLY_KIND_COUNT:
+        break;
+    }
+}
+
+bool put_reply(struct buf *out, int protocol, struct reader *reader) {
+    uint64_t left = 1;
+    while (left > 0) {
+        struct reply_value value;
+        if (!reply_next(reader, &value))
+            return false;
+        put_value(out, protocol, &value);
+        left--;
+        if (value.kind == REPLY_ARRAY || value.kind == REPLY_SET)
+            left += value.count;
+        else if (value.kind == REPLY_MAP)
+            left += 2ull * value.count;
+    }
+    return true;
+}
