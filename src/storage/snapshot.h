@@ -16,7 +16,8 @@
 #include <stdio.h>
 
 #define SNAPSHOT_META_BYTES_MAX (64u << 10)
-#define SNAPSHOT_CHUNK_BYTES 262144u /* uncompressed, about; a larger record makes a larger chunk */
+#define SNAPSHOT_CHUNK_BYTES 262144u /* uncompressed, about; a larger record makes a larger chunk \
+                                      */
 
 struct snapshot_meta {
     uint64_t group;
@@ -25,8 +26,8 @@ struct snapshot_meta {
     uint64_t chain;
     uint64_t order;
     uint64_t time_ms;
-    uint64_t digest;        /* of the group's stack at index */
-    struct bytes protocol;  /* the protocol's own (configuration); borrowed */
+    uint64_t digest;       /* of the group's stack at index */
+    struct bytes protocol; /* the protocol's own (configuration); borrowed */
 };
 
 /* ---- writing ---- */

@@ -77,7 +77,7 @@ static enum cairn_status open_steps(struct wal *wal, const struct wal_recovery *
     wal->control.durable_lsn = wal->last_lsn;
     wal->control.first_incarnation =
         container_of(list_first(&wal->segments), struct wal_segment, link)->incarnation;
-    status = wal_control_store(wal->env, wal->control_file, &wal->control);
+    status = wal_control_store(wal->env, wal->control_file, &wal->control, wal->control_first);
     if (status != CAIRN_OK)
         return say(error, error_size, status, "cannot write the log's control page in",
                    wal->folder);
@@ -89,8 +89,8 @@ enum cairn_status wal_open(struct env *env, const char *folder, const struct wal
                            size_t error_size) {
     cairn_assert(error_size > 0 && options->done != NULL);
     cairn_assert(options->segment_bytes >= ENV_DISK_ALIGN && options->batch_bytes_max > 0);
-    cairn_assert(recovery->hard && recovery->entry && recovery->truncate && recovery->reset &&
-                 recovery->damage && recovery->hard_lost);
+    cairn_assert(recovery->hard && recovery->entry && recovery->reset && recovery->damage &&
+                 recovery->hard_lost);
     error[0] = '\0';
     struct wal *wal = wal_make(env, folder, options);
     enum cairn_status status = open_steps(wal, recovery, error, error_size);
@@ -109,7 +109,7 @@ static void finish_close(struct wal *wal) {
         wal->control.seq++;
         wal->control.durable_lsn = wal->last_lsn;
         /* Only evidence is lost when this fails. */
-        (void)wal_control_store(wal->env, wal->control_file, &wal->control);
+        (void)wal_control_store(wal->env, wal->control_file, &wal->control, wal->control_first);
     }
     close_files(wal);
     wal_free(wal);
@@ -381,7 +381,8 @@ static void submit(struct wal *wal, size_t items, uint64_t bytes, bool sections)
     }
     wal->stalled_since = job->started;
     wal->waiting = false;
-    wal->flush_wanted = false;
+    /* The flush asked for all that was queued: what did not fit follows at once. */
+    wal->flush_wanted = !list_empty(&wal->queue);
     if (wal->options.mutant == MUTANT_WAL_LOSE_TAIL)
         complete_early(wal);
     env_work(wal->env, ENV_QUEUE_LOG, &job->work);
@@ -411,6 +412,7 @@ void wal_flush(struct wal *wal) {
 }
 
 void wal_retry(struct wal *wal) {
+    wal->waiting_status = CAIRN_OK;
     if (wal->waiting && !wal->job.running) {
         wal->waiting = false;
         wal->stalled_since = 0;
@@ -420,11 +422,20 @@ void wal_retry(struct wal *wal) {
 
 /* ---- completion ---- */
 
-/* After a write that was dropped, whatever its group queued behind it must not follow a gap. */
+/* After a write that was dropped, whatever its group queued behind it must not follow a gap; what
+ * the group queued before it goes too, so that completions keep their order. Without space, hard
+ * states of other groups still find room. */
 static void fail_queue(struct wal *wal, enum cairn_status status, bool sections) {
+    LIST_EACH(at, &wal->queue) {
+        struct wal_item *item = container_of(at, struct wal_item, link);
+        if (!item->failing && (status != CAIRN_NO_SPACE || (sections && item->log))) {
+            item->failing = true;
+            item->group->failing++;
+        }
+    }
     LIST_EACH_SAFE(at, &wal->queue) {
         struct wal_item *item = container_of(at, struct wal_item, link);
-        if (status != CAIRN_NO_SPACE || (sections && item->log) || item->group->failing)
+        if (item->group->failing)
             finish_later(wal, item, status);
     }
 }
@@ -432,15 +443,18 @@ static void fail_queue(struct wal *wal, enum cairn_status status, bool sections)
 void wal_fail_waiting(struct wal *wal, enum cairn_status status) {
     if (!wal->waiting)
         return;
-    wal->waiting = false;
-    wal->full = status == CAIRN_NO_SPACE;
-    if (!wal->job.running)
-        wal->stalled_since = 0;
-    if (status != CAIRN_NO_SPACE)
-        wal->failed = true;
-    fail_queue(wal, status, true);
+    /* What is under way was asked for earlier, and completes earlier. */
+    wal->waiting_status = status;
     if (wal->job.running)
         return;
+    wal->waiting = false;
+    wal->waiting_status = CAIRN_OK;
+    wal->stalled_since = 0;
+    if (status == CAIRN_NO_SPACE)
+        wal->full = true;
+    else
+        wal->failed = true;
+    fail_queue(wal, status, true);
     deliver(wal);
     wal_flush(wal);
 }
@@ -513,7 +527,9 @@ static void job_done(struct env_work *work) {
         drop_batch(wal, status);
     finish_batch(wal);
     /* The next write starts before the owner hears of this one: the disk does not wait. */
-    if (status == CAIRN_OK && (wal->flush_wanted || wal->waiting))
+    if (wal->waiting_status != CAIRN_OK)
+        wal_fail_waiting(wal, wal->waiting_status);
+    else if (wal->flush_wanted || wal->waiting)
         wal_flush(wal);
     deliver(wal);
     wal_segment_recycle(wal);

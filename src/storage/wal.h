@@ -29,33 +29,34 @@ struct wal;
 #define WAL_HARD_BYTES_MAX 1024u
 
 struct wal_options {
-    uint64_t segment_bytes;   /* size of a segment; a larger batch gets a segment of its own */
-    size_t batch_bytes_max;   /* the most that one disk write carries (one entry may exceed it) */
-    unsigned spare_segments;  /* prepared ahead, in the background */
+    uint64_t segment_bytes;  /* size of a segment; a larger batch gets a segment of its own */
+    size_t batch_bytes_max;  /* the most that one disk write carries (one entry may exceed it) */
+    unsigned spare_segments; /* prepared ahead, in the background */
     enum mutant mutant;
     /* Completion of a wal_write, on the loop, never inside a call. */
     void (*done)(void *context, uint64_t group, uint64_t seq, enum cairn_status status);
     void *context;
 };
 
-/* What wal_open tells of what it found: hard states first, then in log order. An entry whose index
- * is not above the last one given supersedes that one and all behind it, unless repaired is set:
- * then it replaces a damaged one in place. Entries carry a blob (take entry_ref to keep them). No
- * function may be NULL. Entries and damage at or below an index that a whole snapshot covers mean
- * nothing: the log may still hold what was released. */
+/* What wal_open tells of what it found: the end result, truncations and repairs carried out. First
+ * the hard states; then for every group, by rising id, its reset and its damage; then the entries,
+ * each group's with rising indexes, those of different groups mixed. A gap between two entries of a
+ * group is damage that was told. No function may be NULL. Entries carry a blob (take entry_ref to
+ * keep them). Nothing that is at or below the index of a whole snapshot means anything: the log may
+ * still hold what was released, or an older reset. */
 struct wal_recovery {
     void *context;
     void (*hard)(void *context, uint64_t group, struct bytes hard);
+    /* repaired: false (entries that repaired a damaged log come in their place). */
     void (*entry)(void *context, uint64_t group, const struct entry *entry, bool repaired);
-    /* Entries at or above from are gone. */
-    void (*truncate)(void *context, uint64_t group, uint64_t from);
-    /* The log of the group starts anew behind a snapshot at index. */
+    /* The group's log begins behind a snapshot at index. Not told once entries behind index have
+     * been released, or once a log that was empty has been recycled. */
     void (*reset)(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain);
-    /* Acknowledged entries first..last are unreadable (damage, not a torn tail); those of the range
-     * that were given before are void. last may be UINT64_MAX: unknown how many, or whether any:
-     * such damage is told last, and again at every start until a write with `whole`.
-     * hard_lost: both slots of the hard state are bad. */
+    /* Acknowledged entries first..last are unreadable (damage, not a torn tail). last may be
+     * UINT64_MAX: behind the last entry, and unknown how many, or whether any; such damage is told
+     * at every start until a write with `whole`, or a reset. */
     void (*damage)(void *context, uint64_t group, uint64_t first, uint64_t last);
+    /* Both slots of the hard state are bad. */
     void (*hard_lost)(void *context, uint64_t group);
 };
 
@@ -75,23 +76,24 @@ uint64_t wal_id(const struct wal *wal);
 
 struct wal_write {
     uint64_t group;
-    uint64_t seq;           /* the caller's, rising per group; named in done */
-    struct bytes hard;      /* empty: unchanged. Copied. */
-    bool reset;             /* the log starts anew behind reset_index */
+    uint64_t seq;      /* the caller's, rising per group; named in done */
+    struct bytes hard; /* empty: unchanged. Copied. */
+    bool reset;        /* the log starts anew behind reset_index */
     uint64_t reset_index;
     uint64_t reset_term;
     uint64_t reset_chain;
-    uint64_t truncate_from; /* 0: no; else entries at or above are gone */
+    uint64_t truncate_from;      /* 0: no; else entries at or above are gone */
     const struct entry *entries; /* referenced (entry_ref) until durable */
     size_t count;
-    bool repaired;          /* entries replace damaged ones in place */
-    bool whole;             /* ends damage of unknown extent: the owner vouches that, with this
-                             * write, nothing acknowledged is missing */
+    bool repaired; /* entries replace damaged ones in place */
+    bool whole;    /* ends damage of unknown extent: the owner vouches that, with this
+                    * write, nothing acknowledged is missing */
 };
 /* Order within one write: hard state, reset, truncation, entries. Entries are dense and, unless
  * repaired, begin at or below the group's last index + 1 (below: they supersede). A write with none
  * of these only completes in its turn. After NO_SPACE all writes of the group that were queued
- * before its completion was delivered have failed with it; its hard state may have become durable. */
+ * before its completion was delivered have failed with it; its hard state may have become durable.
+ */
 void wal_write(struct wal *wal, const struct wal_write *write);
 /* Starts the next disk write if none runs and something waits. */
 void wal_flush(struct wal *wal);
@@ -99,9 +101,9 @@ bool wal_idle(const struct wal *wal);
 /* Monotonic ns since which the running disk write has been under way; 0: none runs. */
 uint64_t wal_stalled_since(const struct wal *wal);
 
-/* Reads durable entries first.. up to last or bytes_max (at least one) back, in the background. done
- * on the loop: entries (borrowed for the call, take entry_ref), maybe fewer than asked, or a status:
- * NOT_FOUND (released, or not durable yet), CORRUPT (entry `first` is damaged), IO. */
+/* Reads durable entries first.. up to last or bytes_max (at least one) back, in the background.
+ * done on the loop: entries (borrowed for the call, take entry_ref), maybe fewer than asked, or a
+ * status: NOT_FOUND (released, or not durable yet), CORRUPT (entry `first` is damaged), IO. */
 typedef void wal_loaded(void *context, uint64_t tag, enum cairn_status status,
                         const struct entry *entries, size_t count);
 void wal_load(struct wal *wal, uint64_t group, uint64_t first, uint64_t last, size_t bytes_max,
@@ -118,10 +120,10 @@ struct wal_stats {
     uint64_t bytes_written;
     uint64_t writes;
     uint64_t segments;
-    uint64_t log_bytes;    /* on disk in live segments */
-    bool direct;           /* false: buffered fallback */
+    uint64_t log_bytes; /* on disk in live segments */
+    bool direct;        /* false: buffered fallback */
     bool failed;
-    bool full;             /* the last write found no space */
+    bool full; /* the last write found no space */
     uint64_t write_ns_last;
 };
 void wal_stats(const struct wal *wal, struct wal_stats *stats);

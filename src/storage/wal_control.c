@@ -1,7 +1,8 @@
 /* The control page: the log's id, the run that gives its sequence numbers, the oldest segment, and
  * the evidence of what is durable that no batch carries yet.
  *
- * Two copies, written one after the other, so that one always holds. After open it is written on the
+ * Two copies, written one after the other, the one that may be bad first, so that one always holds.
+ * After open it is written on the
  * bulk queue alone, where jobs run in the order in which they were given.
  */
 
@@ -14,11 +15,12 @@
 #define HARD_NAME "log.hard"
 
 enum cairn_status wal_control_store(struct env *env, struct env_file *file,
-                                    const struct wal_control *control) {
+                                    const struct wal_control *control, unsigned first) {
     struct aligned buffer = {0};
     uint8_t *page = aligned_reserve(&buffer, ENV_DISK_ALIGN);
     enum cairn_status status = CAIRN_OK;
-    for (unsigned copy = 0; copy < 2 && status == CAIRN_OK; copy++) {
+    for (unsigned i = 0; i < 2 && status == CAIRN_OK; i++) {
+        unsigned copy = i == 0 ? first : 1 - first;
         wal_control_encode(control, copy, page);
         status = env_write_at(env, file, (uint64_t)copy * ENV_DISK_ALIGN, page, ENV_DISK_ALIGN);
         if (status == CAIRN_OK && !env_file_is_direct(env, file))
@@ -43,6 +45,7 @@ static enum cairn_status load(struct wal *wal) {
         if (status != CAIRN_OK || (result == CAIRN_OK && found.seq <= wal->control.seq))
             continue;
         wal->control = found;
+        wal->control_first = 1 - copy;
         result = CAIRN_OK;
     }
     aligned_free(&buffer);
@@ -69,7 +72,7 @@ static enum cairn_status create(struct wal *wal) {
     env_entropy(wal->env, &wal->control.log_id, sizeof wal->control.log_id);
     wal->control.seq = 1;
     wal->control.first_incarnation = 1;
-    status = wal_control_store(wal->env, wal->control_file, &wal->control);
+    status = wal_control_store(wal->env, wal->control_file, &wal->control, wal->control_first);
     return status == CAIRN_OK ? env_sync_folder(wal->env, wal->folder) : status;
 }
 
@@ -96,12 +99,13 @@ struct mark_job {
     struct env *env;
     struct env_file *file;
     struct wal_control control;
+    unsigned first;
 };
 
 static void mark_run(struct env_work *work) {
     struct mark_job *mark = container_of(work, struct mark_job, background.work);
     /* Only evidence is lost when this fails. */
-    (void)wal_control_store(mark->env, mark->file, &mark->control);
+    (void)wal_control_store(mark->env, mark->file, &mark->control, mark->first);
 }
 
 static void mark_free(struct wal_background *background) {
@@ -122,6 +126,7 @@ void wal_control_mark(struct wal *wal) {
     mark->env = wal->env;
     mark->file = wal->control_file;
     mark->control = wal->control;
+    mark->first = wal->control_first;
     mark->background.finish = mark_free;
     mark->background.drop = mark_free;
     wal_background_start(wal, &mark->background, mark_run);

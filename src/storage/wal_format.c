@@ -69,8 +69,7 @@ bool wal_batch_decode(struct wal_batch *batch, const struct wal_place *place, co
                                 .sum = get_u64(at + HEAD_SUM_AT)};
     if (batch->bytes < WAL_BATCH_HEAD_BYTES || batch->bytes > UINT64_MAX / 2)
         return false;
-    return !place->check ||
-           batch->sum == bytes_hash(bytes_of(at, HEAD_SUM_AT), seed_of(place, 0));
+    return !place->check || batch->sum == bytes_hash(bytes_of(at, HEAD_SUM_AT), seed_of(place, 0));
 }
 
 bool wal_batch_content_holds(const struct wal_batch *batch, const struct wal_place *place,

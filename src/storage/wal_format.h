@@ -2,8 +2,8 @@
  * hard state. Pure functions over memory; docs/storage.md has the layouts byte by byte.
  *
  * Every checksum is an XXH3 seeded with the log's id and with the place where the bytes belong, so
- * that a block which lands elsewhere, or comes from another log or another life of its segment, does
- * not verify. `check` false is the mutant wal-no-checksum: sums are taken on trust.
+ * that a block which lands elsewhere, or comes from another log or another life of its segment,
+ * does not verify. `check` false is the mutant wal-no-checksum: sums are taken on trust.
  */
 #ifndef CAIRN_STORAGE_WAL_FORMAT_H
 #define CAIRN_STORAGE_WAL_FORMAT_H

@@ -2,8 +2,8 @@
  *
  * Both slots are written at every change, one after the other, before the change is acknowledged.
  * So whichever single slot is lost, to a torn write or to damage at rest, the other one holds
- * exactly what was acknowledged last (or newer): with slots written in turn, damage to the newer one
- * would bring an older vote back.
+ * exactly what was acknowledged last (or newer): with slots written in turn, damage to the newer
+ * one would bring an older vote back.
  *
  * File: regions of 2 directory pages (copies) and WAL_DIRECTORY_GROUPS slot pairs. The directory
  * tells whose a pair is when both of its slots are bad.
@@ -47,8 +47,7 @@ void wal_hard_assign(struct wal *wal, struct wal_group *group) {
 static enum cairn_status write_page(struct wal_job *job, uint64_t offset) {
     struct env *env = job->wal->env;
     struct env_file *file = job->wal->hard_file;
-    enum cairn_status status =
-        env_write_at(env, file, offset, job->buffer.data, ENV_DISK_ALIGN);
+    enum cairn_status status = env_write_at(env, file, offset, job->buffer.data, ENV_DISK_ALIGN);
     if (status == CAIRN_OK && !env_file_is_direct(env, file))
         status = env_sync(env, file) == CAIRN_OK ? CAIRN_OK : CAIRN_IO;
     job->writes++;
@@ -86,9 +85,8 @@ static bool superseded(const struct wal_job *job, const struct wal_item *item) {
 }
 
 static enum cairn_status write_slots(struct wal_job *job, const struct wal_item *item) {
-    struct wal_slot slot = {.group = item->group->id,
-                            .seq = item->hard_seq,
-                            .hard = buf_view(&item->hard)};
+    struct wal_slot slot = {
+        .group = item->group->id, .seq = item->hard_seq, .hard = buf_view(&item->hard)};
     unsigned slots = job->wal->options.mutant == MUTANT_HARD_STATE_ONE_SLOT ? 1 : 2;
     for (unsigned i = 0; i < slots; i++) {
         uint64_t offset = wal_hard_slot_offset(item->group->pair, i);
@@ -121,8 +119,7 @@ static bool all_zero(const uint8_t *page) {
 
 /* A page behind the end of the file was never written. */
 static bool read_page(struct wal *wal, uint64_t offset, uint8_t *page) {
-    enum cairn_status status =
-        env_read_at(wal->env, wal->hard_file, offset, page, ENV_DISK_ALIGN);
+    enum cairn_status status = env_read_at(wal->env, wal->hard_file, offset, page, ENV_DISK_ALIGN);
     if (status == CAIRN_TORN)
         memset(page, 0, ENV_DISK_ALIGN);
     return status == CAIRN_OK || status == CAIRN_TORN;
@@ -186,8 +183,7 @@ static enum cairn_status heal(struct wal *wal, size_t pair, const struct wal_slo
     uint8_t *page = aligned_reserve(&buffer, ENV_DISK_ALIGN);
     uint64_t offset = wal_hard_slot_offset(pair, bad);
     wal_slot_encode(slot, wal->control.log_id, offset, page);
-    enum cairn_status status =
-        env_write_at(wal->env, wal->hard_file, offset, page, ENV_DISK_ALIGN);
+    enum cairn_status status = env_write_at(wal->env, wal->hard_file, offset, page, ENV_DISK_ALIGN);
     if (status == CAIRN_OK && !env_file_is_direct(wal->env, wal->hard_file))
         status = env_sync(wal->env, wal->hard_file);
     aligned_free(&buffer);

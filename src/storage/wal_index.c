@@ -203,16 +203,27 @@ const struct wal_extent *wal_group_at(const struct wal_group *group, uint64_t in
     return &group->extents[at];
 }
 
-bool wal_group_damaged(const struct wal_group *group) {
-    if (group->durable.open)
-        return true;
-    uint64_t at = group->damaged_from > group->release ? group->damaged_from : group->release + 1;
+static uint64_t max_of(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+bool wal_group_hole(const struct wal_group *group, uint64_t from, uint64_t *first, uint64_t *last) {
+    uint64_t floor = max_of(max_of(group->release, group->released), group->durable.base_index);
+    uint64_t at = max_of(max_of(group->damaged_from, floor + 1), from);
     uint64_t to = group->damaged_to < group->durable.last ? group->damaged_to : group->durable.last;
-    while (at <= to) {
-        const struct wal_extent *extent = wal_group_at(group, at);
-        if (extent == NULL)
-            return true;
+    const struct wal_extent *extent;
+    while (at <= to && (extent = wal_group_at(group, at)) != NULL)
         at = extent->last + 1;
-    }
-    return false;
+    if (at > to)
+        return false;
+    *first = at;
+    size_t next = lower_bound(group, at);
+    *last = next < group->tail && group->extents[next].first <= to ? group->extents[next].first - 1
+                                                                   : to;
+    return true;
+}
+
+bool wal_group_damaged(const struct wal_group *group) {
+    uint64_t first, last;
+    return group->durable.open || wal_group_hole(group, 0, &first, &last);
 }

@@ -50,11 +50,12 @@ struct wal_group {
     uint64_t release;
     uint64_t damaged_from; /* bounds of what recovery found damaged; to 0: nothing */
     uint64_t damaged_to;
-    size_t failing;   /* failed writes whose completion has not been delivered yet */
-    size_t pair;      /* slot pair in the hard-state file */
+    size_t failing; /* failed writes whose completion has not been delivered yet */
+    size_t pair;    /* slot pair in the hard-state file */
     uint64_t hard_seq;
-    bool hard_found;  /* recovery: a slot held */
-    uint64_t seen;    /* recovery: the event count at its last section; 0: not seen */
+    bool hard_found;   /* recovery: a slot held */
+    uint64_t seen;     /* recovery: the event count at its last section; 0: not seen */
+    uint64_t released; /* recovery: highest index that a section calls released */
     struct wal_extent *extents;
     size_t head; /* extents before it are free room */
     size_t tail;
@@ -82,6 +83,9 @@ void wal_group_apply(struct wal_group *group, const struct wal_section *section,
 /* The state behind a section. */
 void wal_group_advance(struct wal_group_state *state, const struct wal_section *section);
 void wal_group_release(struct wal_group *group, uint64_t index);
+/* The first range of indexes from `from` on that recovery found damaged and that is neither
+ * repaired nor released; false: none. Damage of unknown extent is not among them. */
+bool wal_group_hole(const struct wal_group *group, uint64_t from, uint64_t *first, uint64_t *last);
 /* Whether damage that recovery found still stands: neither repaired nor released. */
 bool wal_group_damaged(const struct wal_group *group);
 /* The extent that holds index, or NULL. */

@@ -37,8 +37,7 @@ static enum cairn_status show_control(struct inspect *inspect) {
     char path[WAL_PATH_MAX];
     snprintf(path, sizeof path, "%s/log.control", inspect->folder);
     struct env_file *file;
-    enum cairn_status status =
-        env_open(inspect->env, path, ENV_OPEN_READ | ENV_OPEN_DIRECT, &file);
+    enum cairn_status status = env_open(inspect->env, path, ENV_OPEN_READ | ENV_OPEN_DIRECT, &file);
     if (status != CAIRN_OK)
         return status;
     struct aligned buffer = {0};
@@ -46,8 +45,8 @@ static enum cairn_status show_control(struct inspect *inspect) {
     struct wal_control best = {0};
     for (unsigned copy = 0; copy < 2; copy++) {
         struct wal_control found;
-        status = env_read_at(inspect->env, file, copy * (uint64_t)ENV_DISK_ALIGN, page,
-                             ENV_DISK_ALIGN);
+        status =
+            env_read_at(inspect->env, file, copy * (uint64_t)ENV_DISK_ALIGN, page, ENV_DISK_ALIGN);
         if (status == CAIRN_OK)
             status = wal_control_decode(&found, copy, page);
         if (status == CAIRN_OK && found.seq > best.seq)
@@ -100,8 +99,7 @@ static void show_sections(struct inspect *inspect, const struct wal_found *found
             return;
         }
         show_section(inspect, &section,
-                     wal_section_body_holds(&section, &place, found->batch.lsn,
-                                            found->bytes + at));
+                     wal_section_body_holds(&section, &place, found->batch.lsn, found->bytes + at));
         at += section.bytes;
     }
 }
@@ -124,8 +122,7 @@ static void show_batch(struct inspect *inspect, const struct wal_found *found,
     if (!inspect->verbose && found->content_holds)
         return;
     fprintf(inspect->out, "  at %-10" PRIu64 " batch %" PRIx64 " %" PRIu64 " bytes%s\n",
-            found->offset, batch->lsn, batch->bytes,
-            found->content_holds ? "" : "  CONTENT BAD");
+            found->offset, batch->lsn, batch->bytes, found->content_holds ? "" : "  CONTENT BAD");
     show_sections(inspect, found, place);
 }
 
@@ -137,8 +134,8 @@ static enum cairn_status show_segment(struct inspect *inspect, uint64_t incarnat
         wal_scan_open(&scan, inspect->env, path, ENV_OPEN_READ | ENV_OPEN_DIRECT);
     if (status != CAIRN_OK)
         return status;
-    scan.place = (struct wal_place){
-        .log_id = inspect->log_id, .incarnation = incarnation, .check = true};
+    scan.place =
+        (struct wal_place){.log_id = inspect->log_id, .incarnation = incarnation, .check = true};
     fprintf(inspect->out, "segment %" PRIu64 "  %" PRIu64 " bytes\n", incarnation, scan.bytes);
     struct wal_found found;
     uint64_t batches = 0;

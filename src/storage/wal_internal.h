@@ -1,5 +1,5 @@
-/* What the files of the write-ahead log share. All state belongs to the loop thread; a job that runs
- * beside the loop touches only itself, the files and the bytes that it was given.
+/* What the files of the write-ahead log share. All state belongs to the loop thread; a job that
+ * runs beside the loop touches only itself, the files and the bytes that it was given.
  *
  * wal.c          queue, flush, completion
  * wal_batch.c    the job that writes one batch
@@ -7,7 +7,8 @@
  * wal_control.c  the control page: run, evidence of what is durable
  * wal_hard.c     hard states in two slots
  * wal_scan.c     walking the batches of a segment
- * wal_recover.c  opening a log
+ * wal_recover.c  opening a log: what is there, what is damaged
+ * wal_replay.c   opening a log: telling the owner
  * wal_read.c     loading entries back
  */
 #ifndef CAIRN_STORAGE_WAL_INTERNAL_H
@@ -29,9 +30,9 @@ struct wal_item {
     struct wal_group *group;
     uint64_t seq;
     enum cairn_status status;
-    bool log;         /* has a section */
-    bool failing;     /* counted in group->failing */
-    struct buf hard;  /* empty: none */
+    bool log;        /* has a section */
+    bool failing;    /* counted in group->failing */
+    struct buf hard; /* empty: none */
     uint64_t hard_seq;
     struct wal_section section;
     struct entry *entries;
@@ -64,6 +65,7 @@ struct wal {
     char *folder;
     struct wal_options options;
     struct wal_control control;
+    unsigned control_first; /* the copy to write first: never the only one that holds */
     struct env_file *control_file;
     struct env_file *hard_file;
     uint64_t *pairs; /* group of each slot pair */
@@ -78,7 +80,8 @@ struct wal {
     uint64_t next_incarnation;
     unsigned preparing;   /* segments on their way to `ready` */
     uint64_t large_bytes; /* size of a segment larger than usual that is being prepared */
-    bool waiting;                  /* a flush waits for a segment */
+    bool waiting;         /* a flush waits for a segment */
+    enum cairn_status waiting_status; /* why it can't have one: told once nothing is under way */
 
     uint64_t next_lsn;
     uint64_t last_lsn;
@@ -146,7 +149,7 @@ void wal_segments_free(struct wal *wal, bool close_files);
 /* wal_control.c */
 enum cairn_status wal_control_open(struct wal *wal, bool *fresh);
 enum cairn_status wal_control_store(struct env *env, struct env_file *file,
-                                    const struct wal_control *control);
+                                    const struct wal_control *control, unsigned first);
 void wal_control_mark(struct wal *wal);
 void wal_control_arm(struct wal *wal);
 
@@ -161,5 +164,8 @@ enum cairn_status wal_hard_recover(struct wal *wal, const struct wal_recovery *r
 /* wal_recover.c */
 enum cairn_status wal_recover(struct wal *wal, const struct wal_recovery *recovery, char *error,
                               size_t error_size);
+
+/* wal_replay.c */
+enum cairn_status wal_replay(struct wal *wal, const struct wal_recovery *recovery);
 
 #endif

@@ -91,10 +91,9 @@ static bool read_piece(struct load_job *job, const struct piece *piece, struct a
         return false;
     }
     uint64_t last = extent->last < job->last ? extent->last : job->last;
-    return take_entries(job,
-                        bytes_of(at + WAL_SECTION_HEAD_BYTES,
-                                 (size_t)section.bytes - WAL_SECTION_HEAD_BYTES),
-                        last);
+    return take_entries(
+        job, bytes_of(at + WAL_SECTION_HEAD_BYTES, (size_t)section.bytes - WAL_SECTION_HEAD_BYTES),
+        last);
 }
 
 static void load_run(struct env_work *work) {

@@ -18,7 +18,6 @@
 
 struct recover {
     struct wal *wal;
-    const struct wal_recovery *out;
     uint64_t events; /* counts sections and losses */
     uint64_t lost;   /* the event at which something was lost last; 0: never */
     uint64_t last_lsn;
@@ -32,7 +31,7 @@ struct recover {
     struct wal_segment *suspect_segment;
     uint8_t *suspect_bytes;
     struct wal_segment *last_segment; /* of the last batch that was kept */
-    bool tail_unreadable;              /* the medium refused the block behind it */
+    bool tail_unreadable;             /* the medium refused the block behind it */
 };
 
 struct segment_list {
@@ -47,29 +46,23 @@ static bool known(const struct wal_group *group) {
     return group->seen > 0;
 }
 
-static void report_damage(struct recover *recover, struct wal_group *group, uint64_t first,
-                          uint64_t last) {
+static void note_damage(struct wal_group *group, uint64_t first, uint64_t last) {
     if (first > last)
         return;
     wal_group_carve(group, first, last);
-    if (last != UINT64_MAX) {
-        if (group->damaged_to == 0 || first < group->damaged_from)
-            group->damaged_from = first;
-        if (last > group->damaged_to)
-            group->damaged_to = last;
-    }
-    recover->wal->damaged = true;
-    recover->out->damage(recover->out->context, group->id, first, last);
+    if (group->damaged_to == 0 || first < group->damaged_from)
+        group->damaged_from = first;
+    if (last > group->damaged_to)
+        group->damaged_to = last;
 }
 
 /* Sections of the group were lost before this one: what did they hold? */
-static void report_missing(struct recover *recover, struct wal_group *group,
-                           const struct wal_section *section) {
+static void note_missing(struct wal_group *group, const struct wal_section *section) {
     struct wal_group_state *state = &group->durable;
     if (section->flags & WAL_SECTION_RESET)
         return;
-    uint64_t floor = section->base_index > section->release ? section->base_index
-                                                            : section->release;
+    uint64_t floor =
+        section->base_index > section->release ? section->base_index : section->release;
     uint64_t first = floor + 1;
     if (known(group) && section->base_index == state->base_index) {
         uint64_t missing = section->ordinal - state->ordinal - 1;
@@ -78,69 +71,43 @@ static void report_missing(struct recover *recover, struct wal_group *group,
         else if (missing == 1)
             first = section->cut_index < state->last + 1 ? section->cut_index : state->last + 1;
     } else if (known(group)) {
+        /* A reset was among them. */
         wal_group_carve(group, 0, UINT64_MAX);
-        recover->out->reset(recover->out->context, group->id, section->base_index,
-                            section->base_term, section->base_chain);
-        state->last = section->base_index;
     }
-    if (known(group) && state->last > section->last_before) {
-        wal_group_carve(group, section->last_before + 1, UINT64_MAX);
-        recover->out->truncate(recover->out->context, group->id, section->last_before + 1);
-    }
-    uint64_t last = section->last_before;
-    if (section->truncate_from && section->truncate_from <= last)
-        last = section->truncate_from - 1;
-    if (section->count && !(section->flags & WAL_SECTION_REPAIRED) && section->first_index <= last)
-        last = section->first_index - 1;
-    report_damage(recover, group, first, last);
+    wal_group_carve(group, section->last_before + 1, UINT64_MAX);
+    note_damage(group, first, section->last_before);
+    state->last = section->last_before;
 }
 
-static void give_entries(struct recover *recover, struct wal_group *group,
-                         const struct wal_section *section, const uint8_t *at) {
-    size_t len = (size_t)section->bytes - WAL_SECTION_HEAD_BYTES;
-    struct blob *blob = blob_from(bytes_of(at + WAL_SECTION_HEAD_BYTES, len));
-    struct reader reader = reader_of(blob_view(blob));
-    bool repaired = section->flags & WAL_SECTION_REPAIRED;
+static bool body_decodes(const struct wal_section *section, const uint8_t *at) {
+    struct reader reader = reader_of(
+        bytes_of(at + WAL_SECTION_HEAD_BYTES, (size_t)section->bytes - WAL_SECTION_HEAD_BYTES));
     for (uint64_t i = 0; i < section->count; i++) {
         struct entry entry;
-        if (entry_decode(&reader, &entry) != CAIRN_OK || entry.index != section->first_index + i) {
-            report_damage(recover, group, section->first_index + i,
-                          section->first_index + section->count - 1);
-            break;
-        }
-        entry.blob = blob;
-        recover->out->entry(recover->out->context, group->id, &entry, repaired);
+        if (entry_decode(&reader, &entry) != CAIRN_OK || entry.index != section->first_index + i)
+            return false;
     }
-    blob_unref(blob);
+    return true;
 }
 
 static void take_section(struct recover *recover, const struct wal_section *section,
                          struct wal_segment *segment, uint64_t lsn, uint64_t offset,
                          const uint8_t *at, bool body_holds) {
     struct wal_group *group = wal_index_group(&recover->wal->index, section->group);
-    const struct wal_recovery *out = recover->out;
     bool first_seen = !known(group);
     bool missing = first_seen ? recover->lost && section->ordinal > 1
                               : section->ordinal != group->durable.ordinal + 1;
     if (missing)
-        report_missing(recover, group, section);
-    if (section->flags & WAL_SECTION_RESET)
-        out->reset(out->context, group->id, section->base_index, section->base_term,
-                   section->base_chain);
-    if (section->truncate_from)
-        out->truncate(out->context, group->id, section->truncate_from);
+        note_missing(group, section);
     if (first_seen)
         group->durable.last = section->last_before;
     wal_group_apply(group, section, segment, lsn, offset);
     wal_group_advance(&group->durable, section);
+    if (section->release > group->released)
+        group->released = section->release;
     group->seen = ++recover->events;
-    if (section->count == 0)
-        return;
-    if (body_holds)
-        give_entries(recover, group, section, at);
-    else
-        report_damage(recover, group, section->first_index,
-                      section->first_index + section->count - 1);
+    if (section->count && (!body_holds || !body_decodes(section, at)))
+        note_damage(group, section->first_index, section->first_index + section->count - 1);
 }
 
 /* ---- batches ---- */
@@ -185,15 +152,14 @@ static void drop_suspect(struct recover *recover) {
 static void take_suspect(struct recover *recover) {
     if (!recover->suspect)
         return;
-    take_batch(recover, &recover->suspect_batch, recover->suspect_segment,
-               recover->suspect_offset, recover->suspect_bytes);
+    take_batch(recover, &recover->suspect_batch, recover->suspect_segment, recover->suspect_offset,
+               recover->suspect_bytes);
     drop_suspect(recover);
 }
 
 static bool at_start(const struct recover *recover, const struct wal_segment *segment,
                      uint64_t offset) {
-    return recover->last_lsn == 0 && offset == 0 &&
-           recover->wal->segments.next == &segment->link;
+    return recover->last_lsn == 0 && offset == 0 && recover->wal->segments.next == &segment->link;
 }
 
 static bool chained(const struct recover *recover, const struct wal_batch *batch) {
@@ -245,8 +211,8 @@ static void list_segment(void *context, const char *name, bool is_folder, uint64
         return;
     if (list->count == list->cap) {
         list->cap = list->cap ? list->cap * 2 : 16;
-        list->incarnations = cairn_realloc(list->incarnations,
-                                           list->cap * sizeof *list->incarnations);
+        list->incarnations =
+            cairn_realloc(list->incarnations, list->cap * sizeof *list->incarnations);
     }
     list->incarnations[list->count++] = incarnation;
 }
@@ -272,7 +238,8 @@ static enum cairn_status read_segment(struct recover *recover, uint64_t incarnat
         meet_batch(recover, segment, &found);
         end = found.offset + align_up(found.batch.bytes);
         if (!found.content_holds)
-            recover->suspect_unreadable = wal_scan_unreadable(&scan, found.offset, end - found.offset);
+            recover->suspect_unreadable =
+                wal_scan_unreadable(&scan, found.offset, end - found.offset);
     }
     /* No torn write makes a block unreadable. */
     recover->tail_unreadable |= wal_scan_unreadable(&scan, end, ENV_DISK_ALIGN);
@@ -289,7 +256,8 @@ static enum cairn_status remove_segment(struct wal *wal, struct wal_segment *seg
     return env_remove(wal->env, path);
 }
 
-/* What lies behind the tail holds nothing, as do spares that were passed over: segments of the usual size are spares. */
+/* What lies behind the tail holds nothing, as do spares that were passed over: segments of the
+ * usual size are spares. */
 static enum cairn_status sort_out(struct recover *recover, struct wal_segment *tail) {
     struct wal *wal = recover->wal;
     bool behind = tail == NULL;
@@ -315,11 +283,8 @@ static enum cairn_status sort_out(struct recover *recover, struct wal_segment *t
  * acknowledged, and is never written over. */
 static enum cairn_status choose_segment(struct recover *recover, bool fresh) {
     struct wal *wal = recover->wal;
-    if (!list_empty(&wal->segments)) {
-        struct wal_segment *last = wal_segment_current(wal);
-        if (!fresh || (last->incarnation == wal->control.fresh && last->used == 0))
-            return CAIRN_OK;
-    }
+    if (!fresh && !list_empty(&wal->segments))
+        return CAIRN_OK;
     struct list *spare = list_first(&wal->ready);
     if (spare) {
         list_remove(spare);
@@ -328,8 +293,8 @@ static enum cairn_status choose_segment(struct recover *recover, bool fresh) {
     }
     uint64_t incarnation = wal->next_incarnation;
     struct env_file *file;
-    enum cairn_status status = wal_segment_make(wal->env, wal->folder, incarnation,
-                                                wal->options.segment_bytes, &file);
+    enum cairn_status status =
+        wal_segment_make(wal->env, wal->folder, incarnation, wal->options.segment_bytes, &file);
     if (status != CAIRN_OK)
         return status;
     struct wal_segment *segment =
@@ -343,19 +308,28 @@ static enum cairn_status choose_segment(struct recover *recover, bool fresh) {
 /* ---- the end ---- */
 
 /* Groups which the last loss may have met and that nothing behind it speaks for. */
-static void report_open(struct recover *recover) {
-    size_t count;
-    struct wal_group **groups = wal_index_sorted(&recover->wal->index, &count);
-    for (size_t i = 0; i < count; i++) {
-        struct wal_group *group = groups[i];
-        struct wal_group_state *state = &group->durable;
+static void note_open(struct recover *recover) {
+    struct wal_group *group = NULL;
+    while ((group = wal_index_next(&recover->wal->index, group)) != NULL) {
         if (recover->lost && group->seen < recover->lost)
-            state->open = true;
-        if (state->open)
-            report_damage(recover, group, state->last + 1, UINT64_MAX);
-        group->pending = *state;
+            group->durable.open = true;
+        group->pending = group->durable;
+        recover->wal->damaged |= wal_group_damaged(group);
     }
-    cairn_free(groups);
+}
+
+/* The segment that an earlier start made after it had lost the tail, if nothing was written since:
+ * starting over and over must not make the log grow. */
+static struct wal_segment *made_fresh(struct wal *wal) {
+    struct wal_segment *made = NULL;
+    LIST_EACH(at, &wal->segments) {
+        struct wal_segment *segment = container_of(at, struct wal_segment, link);
+        if (wal->control.fresh && segment->incarnation == wal->control.fresh)
+            made = segment;
+        if (segment->used)
+            made = NULL;
+    }
+    return made;
 }
 
 static enum cairn_status finish(struct recover *recover) {
@@ -378,14 +352,17 @@ static enum cairn_status finish(struct recover *recover) {
     }
     if (tail_lost)
         note_loss(recover);
-    report_open(recover);
-    /* With a lost tail every segment that was there stays as it is. */
-    bool keep_all = tail_lost && !list_empty(&wal->segments);
-    if (keep_all)
+    note_open(recover);
+    /* With a lost tail every segment that was there stays as it is, but for the one that an earlier
+     * start made for this very reason. */
+    struct wal_segment *made = tail_lost ? made_fresh(wal) : NULL;
+    if (made)
+        tail = made;
+    else if (tail_lost && !list_empty(&wal->segments))
         tail = wal_segment_current(wal);
     enum cairn_status status = sort_out(recover, tail);
     if (status == CAIRN_OK)
-        status = choose_segment(recover, tail_lost);
+        status = choose_segment(recover, tail_lost && !made);
     uint64_t run = recover->last_lsn >> WAL_RUN_SHIFT;
     wal->control.run = (run > wal->control.run ? run : wal->control.run) + 1;
     wal->last_lsn = recover->last_lsn;
@@ -423,14 +400,15 @@ static enum cairn_status read_all(struct recover *recover, struct segment_list *
 
 enum cairn_status wal_recover(struct wal *wal, const struct wal_recovery *recovery, char *error,
                               size_t error_size) {
-    struct recover recover = {
-        .wal = wal, .out = recovery, .durable = wal->control.durable_lsn};
+    struct recover recover = {.wal = wal, .durable = wal->control.durable_lsn};
     struct segment_list list = {0};
     if (wal->next_incarnation == 0)
         wal->next_incarnation = 1;
     enum cairn_status status = read_all(&recover, &list);
     if (status == CAIRN_OK)
         status = finish(&recover);
+    if (status == CAIRN_OK)
+        status = wal_replay(wal, recovery);
     drop_suspect(&recover);
     cairn_free(list.incarnations);
     if (status != CAIRN_OK)

@@ -75,8 +75,7 @@ bool wal_scan_unreadable(const struct wal_scan *scan, uint64_t offset, uint64_t 
         return false;
     uint64_t end = (offset + len) / ENV_DISK_ALIGN;
     for (uint64_t block = offset / ENV_DISK_ALIGN; block < end; block++)
-        if (block < scan->bytes / ENV_DISK_ALIGN &&
-            (scan->unreadable[block / 8] >> block % 8 & 1))
+        if (block < scan->bytes / ENV_DISK_ALIGN && (scan->unreadable[block / 8] >> block % 8 & 1))
             return true;
     return false;
 }

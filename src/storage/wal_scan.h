@@ -23,7 +23,7 @@ struct wal_found {
     uint64_t offset;      /* in the segment */
     const uint8_t *bytes; /* the batch; borrowed until the next call */
     bool content_holds;
-    uint64_t skipped;     /* bytes between the end of the batch before and this one */
+    uint64_t skipped; /* bytes between the end of the batch before and this one */
 };
 
 /* The next batch head at or behind scan->at, which moves behind the batch; false at the end. */

@@ -103,8 +103,7 @@ struct prepare_job {
 
 static void prepare_run(struct env_work *work) {
     struct prepare_job *job = container_of(work, struct prepare_job, background.work);
-    job->status =
-        wal_segment_make(job->env, job->folder, job->incarnation, job->bytes, &job->file);
+    job->status = wal_segment_make(job->env, job->folder, job->incarnation, job->bytes, &job->file);
 }
 
 static void prepare_drop(struct wal_background *background) {
@@ -180,7 +179,8 @@ struct rename_job {
     char *folder;
     struct wal_segment *segment;
     struct wal_control control; /* seq 0: leave the page alone */
-    uint64_t to;                /* 0: remove */
+    unsigned control_first;
+    uint64_t to; /* 0: remove */
     enum cairn_status status;
 };
 
@@ -191,7 +191,8 @@ static void rename_run(struct env_work *work) {
     wal_segment_path(job->folder, job->to, to);
     /* First nobody may miss the segment, then it goes. */
     if (job->control.seq)
-        job->status = wal_control_store(job->env, job->control_file, &job->control);
+        job->status =
+            wal_control_store(job->env, job->control_file, &job->control, job->control_first);
     if (job->status != CAIRN_OK)
         return;
     if (job->to == 0)
@@ -246,6 +247,7 @@ static void rename_start(struct wal *wal, struct wal_segment *segment, bool keep
         wal->control.first_incarnation =
             container_of(list_first(&wal->segments), struct wal_segment, link)->incarnation;
         job->control = wal->control;
+        job->control_first = wal->control_first;
     }
     if (keep)
         wal->preparing++;

@@ -56,11 +56,9 @@ static void fake_timer_set(struct env *env, struct env_timer *timer, uint64_t de
     cairn_assert(false);
 }
 
-static void fake_set_turn(struct env *env, void (*turn)(void *context), void *context) {
-}
+static void fake_set_turn(struct env *env, void (*turn)(void *context), void *context) {}
 
-static void fake_wake(struct env *env) {
-}
+static void fake_wake(struct env *env) {}
 
 static void fake_work(struct env *env, enum env_queue queue, struct env_work *work) {
     list_push(&fake_of(env)->queues[queue], &work->link);
@@ -198,9 +196,8 @@ static enum cairn_status fake_file_size(struct env *env, struct env_file *handle
 static enum cairn_status fake_read_at(struct env *env, struct env_file *handle, uint64_t offset,
                                       void *out, size_t len) {
     const struct fake_file *file = handle->file;
-    cairn_assert(!handle->direct ||
-                 (offset % ENV_DISK_ALIGN == 0 && len % ENV_DISK_ALIGN == 0 &&
-                  (uintptr_t)out % ENV_DISK_ALIGN == 0));
+    cairn_assert(!handle->direct || (offset % ENV_DISK_ALIGN == 0 && len % ENV_DISK_ALIGN == 0 &&
+                                     (uintptr_t)out % ENV_DISK_ALIGN == 0));
     if (fake_of(env)->crashed)
         return CAIRN_IO;
     if (offset > file->size || len > file->size - offset)
@@ -232,9 +229,8 @@ static enum cairn_status fake_write_at(struct env *env, struct env_file *handle,
                                        const void *data, size_t len) {
     struct fake_env *fake = fake_of(env);
     struct fake_file *file = handle->file;
-    cairn_assert(!handle->direct ||
-                 (offset % ENV_DISK_ALIGN == 0 && len % ENV_DISK_ALIGN == 0 &&
-                  (uintptr_t)data % ENV_DISK_ALIGN == 0));
+    cairn_assert(!handle->direct || (offset % ENV_DISK_ALIGN == 0 && len % ENV_DISK_ALIGN == 0 &&
+                                     (uintptr_t)data % ENV_DISK_ALIGN == 0));
     if (fake->crashed)
         return CAIRN_IO;
     fake->writes++;
@@ -454,8 +450,7 @@ static void tear(struct fake_env *fake, struct fake_file *file) {
         size_t len = file->durable_size - at < FAKE_SECTOR ? file->durable_size - at : FAKE_SECTOR;
         if (len > file->size - at)
             len = file->size - at;
-        if (memcmp(file->durable + at, file->seen + at, len) != 0 &&
-            prng_chance(&fake->prng, 1, 2))
+        if (memcmp(file->durable + at, file->seen + at, len) != 0 && prng_chance(&fake->prng, 1, 2))
             memcpy(file->durable + at, file->seen + at, len);
     }
     cairn_free(file->seen);

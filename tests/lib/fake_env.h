@@ -39,9 +39,9 @@ struct fake_env {
     struct env_timer *timers[FAKE_TIMERS_MAX];
     uint64_t order;
     /* Faults. Counters count writes (all files) down: at 0 the fault strikes. -1: never. */
-    int64_t crash_after;  /* this write reaches the disk in part and nothing works after it */
-    int64_t error_after;  /* this write fails with IO */
-    int64_t space;        /* bytes that may still be written to new ground; -1: no limit */
+    int64_t crash_after; /* this write reaches the disk in part and nothing works after it */
+    int64_t error_after; /* this write fails with IO */
+    int64_t space;       /* bytes that may still be written to new ground; -1: no limit */
     bool sync_fails;
     bool crashed;
     uint64_t writes;

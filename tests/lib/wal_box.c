@@ -3,7 +3,10 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-#include <stdio.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
 #include <string.h>
 
 static struct box_log *recovered(void *context, uint64_t group) {
@@ -28,8 +31,11 @@ static void on_entry(void *context, uint64_t group, const struct entry *entry, b
     struct box_log *log = recovered(context, group);
     if (entry->index >= BOX_INDEX_MAX)
         return;
-    if (!repaired && entry->index <= log->last)
-        cut(log, entry->index);
+    /* What is told is the end result: rising, with no gap but damage. */
+    cairn_assert(!repaired && entry->index > log->given && !log->damaged[entry->index]);
+    for (uint64_t i = log->given + 1; log->given && i < entry->index; i++)
+        cairn_assert(log->damaged[i]);
+    log->given = entry->index;
     log->term[entry->index] = entry->term;
     log->chain[entry->index] = entry->chain;
     log->damaged[entry->index] = false;
@@ -37,12 +43,7 @@ static void on_entry(void *context, uint64_t group, const struct entry *entry, b
         log->last = entry->index;
 }
 
-static void on_truncate(void *context, uint64_t group, uint64_t from) {
-    cut(recovered(context, group), from);
-}
-
-static void on_reset(void *context, uint64_t group, uint64_t index, uint64_t term,
-                     uint64_t chain) {
+static void on_reset(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain) {
     struct box_log *log = recovered(context, group);
     cut(log, 0);
     log->base = log->last = index;
@@ -63,6 +64,12 @@ static void on_hard_lost(void *context, uint64_t group) {
     recovered(context, group)->hard_lost = true;
 }
 
+static void refuse(struct wal_box *box, uint64_t group) {
+    box->failed++;
+    if (box->refused_count[group] < 1000)
+        box->refused_hard[group][box->refused_count[group]++] = box->pending[group][0].log.hard;
+}
+
 static void on_done(void *context, uint64_t group, uint64_t seq, enum cairn_status status) {
     struct wal_box *box = context;
     size_t at = 0;
@@ -72,7 +79,7 @@ static void on_done(void *context, uint64_t group, uint64_t seq, enum cairn_stat
     if (status == CAIRN_OK)
         box->acked[group] = box->pending[group][at].log;
     else
-        box->failed++;
+        refuse(box, group);
     memmove(box->pending[group], box->pending[group] + 1,
             --box->pending_count[group] * sizeof box->pending[group][0]);
     /* What failed was not written; nothing that was queued behind it was either. */
@@ -104,12 +111,14 @@ enum cairn_status wal_box_open(struct wal_box *box) {
     struct wal_recovery recovery = {.context = box,
                                     .hard = on_hard,
                                     .entry = on_entry,
-                                    .truncate = on_truncate,
                                     .reset = on_reset,
                                     .damage = on_damage,
                                     .hard_lost = on_hard_lost};
-    return wal_open(&box->fake->env, BOX_FOLDER, &box->options, &recovery, &box->wal, error,
-                    sizeof error);
+    enum cairn_status status = wal_open(&box->fake->env, BOX_FOLDER, &box->options, &recovery,
+                                        &box->wal, error, sizeof error);
+    if (status != CAIRN_OK && !box->fake->crashed)
+        print_message("%s\n", error);
+    return status;
 }
 
 void wal_box_close(struct wal_box *box) {
@@ -145,7 +154,8 @@ static struct entry *make_entries(struct box_log *log, uint64_t first, size_t co
     for (size_t i = 0; i < count; i++) {
         uint64_t index = first + i;
         memset(bytes, (int)(index & 0xff), payload);
-        entries[i] = (struct entry){.index = index, .term = log->term[index], .kind = ENTRY_COMMAND};
+        entries[i] =
+            (struct entry){.index = index, .term = log->term[index], .kind = ENTRY_COMMAND};
         struct blob *blob = blob_new(entry_size(payload));
         entry_encode(&entries[i], blob->data, bytes_of(bytes, payload), chain);
         entries[i].blob = blob;
@@ -170,10 +180,8 @@ static void append(struct wal_box *box, uint64_t group, uint64_t from, bool trun
         log->term[from + i] = term;
     log->last = from + count - 1;
     struct entry *entries = make_entries(log, from, count, payload);
-    struct wal_write write = {.group = group,
-                              .truncate_from = truncate ? from : 0,
-                              .entries = entries,
-                              .count = count};
+    struct wal_write write = {
+        .group = group, .truncate_from = truncate ? from : 0, .entries = entries, .count = count};
     write_it(box, &write);
     drop_entries(entries, count);
 }
@@ -216,11 +224,10 @@ void wal_box_repair(struct wal_box *box, uint64_t group, uint64_t first, uint64_
                     bool whole) {
     size_t count = (size_t)(last + 1 - first);
     struct entry *entries = make_entries(&box->asked[group], first, count, 20);
-    write_it(box, &(struct wal_write){.group = group,
-                                      .entries = entries,
-                                      .count = count,
-                                      .repaired = true,
-                                      .whole = whole});
+    write_it(
+        box,
+        &(struct wal_write){
+            .group = group, .entries = entries, .count = count, .repaired = true, .whole = whole});
     drop_entries(entries, count);
 }
 
@@ -263,7 +270,8 @@ static bool agrees(const struct box_log *got, const struct box_log *want) {
         if (got->term[i] && got->chain[i] != want->chain[i])
             return false;
     }
-    return got->base == want->base || got->open;
+    /* A reset that nothing follows may be recycled: the snapshot behind it tells. */
+    return got->base == want->base || got->open || (got->base == 0 && want->last == want->base);
 }
 
 static bool hard_agrees(const struct wal_box *box, size_t group) {
@@ -272,6 +280,9 @@ static bool hard_agrees(const struct wal_box *box, size_t group) {
         return true;
     for (size_t i = 0; i < box->pending_count[group]; i++)
         if (box->pending[group][i].log.hard == hard)
+            return true;
+    for (size_t i = 0; i < box->refused_count[group]; i++)
+        if (box->refused_hard[group][i] == hard)
             return true;
     return false;
 }

@@ -16,6 +16,7 @@
 struct box_log {
     uint64_t base;
     uint64_t last;
+    uint64_t given;               /* the last entry that recovery gave */
     uint64_t term[BOX_INDEX_MAX]; /* 0: no entry */
     uint64_t chain[BOX_INDEX_MAX];
     bool damaged[BOX_INDEX_MAX];
@@ -28,14 +29,17 @@ struct wal_box {
     struct fake_env *fake;
     struct wal *wal;
     struct wal_options options;
-    struct box_log asked[BOX_GROUPS];     /* with everything that was written applied */
-    struct box_log acked[BOX_GROUPS];     /* as of the last acknowledged write */
+    struct box_log asked[BOX_GROUPS];         /* with everything that was written applied */
+    struct box_log acked[BOX_GROUPS];         /* as of the last acknowledged write */
     struct box_log recovered[BOX_GROUPS + 1]; /* by the last open; the last: any other group */
     struct {
         uint64_t seq;
         struct box_log log;
     } pending[BOX_GROUPS][64];
     size_t pending_count[BOX_GROUPS];
+    /* Hard states that were refused may have become durable nevertheless. */
+    uint64_t refused_hard[BOX_GROUPS][1000];
+    size_t refused_count[BOX_GROUPS];
     uint64_t seq;
     uint64_t done;
     uint64_t failed;
