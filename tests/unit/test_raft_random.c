@@ -130,6 +130,45 @@ static void act_compact(struct run *run) {
         world_compact(run->world, id, prng_below(&run->prng, run->world->nodes[id].applied + 1));
 }
 
+static void act_transfer(struct run *run) {
+    uint64_t leader = world_leader(run->world);
+    if (leader != 0)
+        world_transfer(run->world, leader, prng_below(&run->prng, run->world->count + 1));
+}
+
+/* Is the disk that was hurt last whole again, and its node a member as before? */
+static bool recovered(struct run *run) {
+    struct world *world = run->world;
+    if (run->wounded == 0)
+        return true;
+    uint64_t leader = world_leader(world);
+    struct replica_status status = world_status(world, leader ? leader : 1);
+    if (leader == 0 || !world->nodes[run->wounded].up ||
+        world_status(world, run->wounded).damaged || status.config.joint ||
+        !status.config_committed)
+        return false;
+    for (uint32_t i = 0; i < status.config.count; i++) {
+        const struct member *member = &status.config.members[i];
+        if (member->rejoining || member->incarnation == 0 ||
+            member->incarnation != world->nodes[member->id].options.incarnation)
+            return false;
+    }
+    return world_settled(world);
+}
+
+/* One disk is hurt at a time, of a group that can spare a voter: what a majority loses nobody can
+ * give back. */
+static bool may_wound(struct run *run, uint64_t id) {
+    uint64_t leader = world_leader(run->world);
+    if (leader == 0 || leader == id || run->world->nodes[id].persist_count > 0 || !recovered(run))
+        return false;
+    struct replica_status status = world_status(run->world, leader);
+    unsigned voters = 0;
+    for (uint32_t i = 0; i < status.config.count; i++)
+        voters += status.config.members[i].voter;
+    return voters >= 3 && !status.config.joint && status.config_committed;
+}
+
 static void act_configure(struct run *run) {
     char voters[8] = {0}, learners[8] = {0};
     for (uint64_t id = 1; id <= run->world->count; id++) {
@@ -140,39 +179,8 @@ static void act_configure(struct run *run) {
     }
     struct config target = world_config(voters, learners);
     uint64_t leader = world_leader(run->world);
-    if (leader != 0 && voters[0] != 0)
+    if (leader != 0 && voters[0] != 0 && recovered(run))
         world_configure(run->world, leader, &target);
-}
-
-static void act_transfer(struct run *run) {
-    uint64_t leader = world_leader(run->world);
-    if (leader != 0)
-        world_transfer(run->world, leader, prng_below(&run->prng, run->world->count + 1));
-}
-
-/* One disk is hurt at a time: what a majority loses nobody can give back. */
-static bool may_wound(struct run *run, uint64_t id) {
-    uint64_t leader = world_leader(run->world);
-    if (leader == 0 || leader == id || run->world->nodes[id].persist_count > 0)
-        return false;
-    if (run->wounded != 0) {
-        if (!run->world->nodes[run->wounded].up || world_status(run->world, run->wounded).damaged)
-            return false;
-        struct replica_status status = world_status(run->world, leader);
-        for (uint32_t i = 0; i < status.config.count; i++) {
-            const struct member *member = &status.config.members[i];
-            if (member->rejoining || member->incarnation == 0 ||
-                member->incarnation != run->world->nodes[member->id].options.incarnation)
-                return false;
-        }
-        if (status.config.joint || !status.config_committed)
-            return false;
-        for (uint64_t i = 1; i <= run->world->count; i++)
-            if (run->world->nodes[i].up &&
-                world_status(run->world, i).last_index != status.commit_index)
-                return false;
-    }
-    return true;
 }
 
 static void act_damage(struct run *run) {

@@ -128,6 +128,7 @@ static void become_leader(struct replica *raft) {
         peer->heard_at = raft->now;
         peer->lease_at = peer->round = 0;
         peer->load_tag = 0;
+        peer->known_index = RAFT_NOBODY;
     }
     raft_role_tell(raft);
     raft_transfer_leader_known(raft);
@@ -191,6 +192,14 @@ static enum quorum_vote tally(const struct replica *raft) {
     return quorum_votes(&config, vote_of, raft);
 }
 
+/* Its disk may have stalled since it asked. */
+static void campaign_if_still_allowed(struct replica *raft) {
+    if (raft_may_campaign(raft))
+        raft_campaign(raft, false);
+    else
+        raft_become_follower(raft, raft->term, 0);
+}
+
 static void count_pre_votes(struct replica *raft) {
     enum quorum_vote result = tally(raft);
     if (result == QUORUM_LOST) {
@@ -203,7 +212,7 @@ static void count_pre_votes(struct replica *raft) {
     uint64_t own = promise_until(raft);
     raft->campaign_at = ready > own ? ready : own;
     if (raft->campaign_at <= raft->now)
-        raft_campaign(raft, false);
+        campaign_if_still_allowed(raft);
     else if (raft->election_at <= raft->campaign_at)
         raft->election_at = raft->campaign_at + raft->options.election_timeout_min_ns;
 }
@@ -252,6 +261,7 @@ void raft_campaign(struct replica *raft, bool by_transfer) {
     raft->campaign_by_transfer = by_transfer;
     raft->hard_dirty = true;
     raft->vote_seq = raft_persist(raft);
+    raft_reads_refuse(raft, CAIRN_NO_QUORUM);
     clear_votes(raft);
     raft_election_reset(raft);
     raft_role_tell(raft);
@@ -264,10 +274,7 @@ void raft_election_tick(struct replica *raft) {
         return;
     if (raft->role == ROLE_PRE_CANDIDATE && raft->campaign_at != 0 &&
         raft->now >= raft->campaign_at) {
-        if (raft_may_campaign(raft))
-            raft_campaign(raft, false);
-        else
-            raft_become_follower(raft, raft->term, 0);
+        campaign_if_still_allowed(raft);
     } else if (raft->now >= raft->election_at) {
         raft_pre_campaign(raft);
     }

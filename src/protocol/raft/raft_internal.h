@@ -70,6 +70,8 @@ struct raft_peer {
     uint64_t lease_at;        /* leader: send time of the latest message answered */
     uint64_t load_tag;        /* entries for it are being read; 0: none */
     uint64_t load_first;
+    uint64_t known_index; /* the last entry read for it, whose chain the next message needs */
+    uint64_t known_chain;
     uint64_t fetch_tag; /* entries for its repair are being read */
     uint64_t fetch_nonce;
     uint64_t vote;       /* (pre-)candidate: 0 none, 1 no, 2 yes */
@@ -218,6 +220,7 @@ struct replica {
     uint32_t hole_count;
     uint64_t damage_first, damage_last; /* at the tail; 0: none */
     bool orphans;                       /* recovery: entries behind base are of a superseded log */
+    uint64_t recovered_last; /* index of the last entry that recovery gave */
     uint64_t repair_at;
     uint64_t repair_peer;
     uint64_t repair_nonce;

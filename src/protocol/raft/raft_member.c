@@ -102,7 +102,7 @@ static struct raft_peer *add_peer(struct replica *raft, uint64_t id) {
             peer = &raft->peers[i];
     cairn_assert(peer != NULL);
     progress_free(&peer->progress);
-    *peer = (struct raft_peer){.id = id};
+    *peer = (struct raft_peer){.id = id, .known_index = RAFT_NOBODY};
     progress_reset(&peer->progress, raft->log.last + 1);
     return peer;
 }

@@ -85,6 +85,8 @@ enum cairn_status raft_recover_entry(struct replica *raft, const struct entry *e
     if (entry->index == 0 || entry->index > RAFT_NUMBER_MAX || entry->term == 0 ||
         entry->term > RAFT_NUMBER_MAX)
         return CAIRN_MALFORMED;
+    if (!repaired)
+        raft->recovered_last = entry->index;
     if (is_orphan(raft, entry))
         return CAIRN_OK;
     if (repaired) {
@@ -154,6 +156,11 @@ void raft_recover_finish(struct replica *raft) {
     for (uint32_t i = 0; i < raft->hole_count; i++)
         raft_trace(raft, 2, "entries %" PRIu64 "..%" PRIu64 " are damaged: asking peers",
                    raft->holes[i].first, raft->holes[i].last);
+    /* The log on disk does not reach the snapshot, or belongs to another history: what follows
+     * would not continue it. */
+    if (raft->log.last == raft->base.index && raft->base.index > 0 &&
+        (raft->orphans || raft->recovered_last < raft->base.index))
+        raft->reset_dirty = true;
     uint64_t term = raft_log_last_term(raft);
     if (term > raft->term) {
         /* A log cannot be ahead of the hard state, unless that was lost. */

@@ -104,12 +104,19 @@ static void load(struct replica *raft, struct raft_peer *peer, uint64_t first, u
     effect->load.bytes_max = raft->options.append_bytes_max;
 }
 
+static bool chain_before(const struct replica *raft, const struct raft_peer *peer,
+                         uint64_t *chain) {
+    uint64_t prev = peer->progress.next - 1;
+    *chain = peer->known_chain;
+    return peer->known_index == prev || raft_log_chain(raft, prev, chain);
+}
+
 /* Sends what comes next from memory. False when the disk or a snapshot has to help. */
 static bool send_from_memory(struct replica *raft, struct raft_peer *peer) {
     uint64_t next = peer->progress.next, term, chain;
     if (next <= raft->log.last && next < raft->log.window_first)
         return false;
-    if (!raft_log_term(raft, next - 1, &term) || !raft_log_chain(raft, next - 1, &chain))
+    if (!raft_log_term(raft, next - 1, &term) || !chain_before(raft, peer, &chain))
         return false;
     size_t count = 0, bytes = 0;
     const struct entry *entries =
@@ -128,7 +135,7 @@ static void send_from_disk(struct replica *raft, struct raft_peer *peer) {
         last = raft->log.last;
     if (next <= raft->log.before_index || !raft_log_term(raft, next - 1, &term))
         raft_snapshot_send(raft, peer);
-    else if (raft_log_chain(raft, next - 1, &chain))
+    else if (chain_before(raft, peer, &chain))
         load(raft, peer, next, last);
     else if (next - 1 > raft->log.before_index)
         load(raft, peer, next - 1, last > next - 1 ? last : next - 1);
@@ -176,14 +183,18 @@ void raft_replication_loaded(struct replica *raft, struct raft_peer *peer, enum 
     if (!progress_may_send(progress, &limits))
         return;
     uint64_t prev = progress->next - 1, term, chain;
-    size_t skip = 0;
-    if (entries[0].index == prev) {
-        chain = entries[0].chain;
-        skip = 1;
-    } else if (entries[0].index != progress->next || !raft_log_chain(raft, prev, &chain)) {
-        return; /* the peer moved on meanwhile */
+    size_t skip = entries[0].index == prev;
+    if (skip) {
+        peer->known_index = prev;
+        peer->known_chain = entries[0].chain;
     }
-    if (!raft_log_term(raft, prev, &term))
+    if (count == skip && progress->next <= raft->log.last) {
+        raft_replicate(raft, peer); /* the limit left no room for more */
+        return;
+    }
+    /* The peer may have moved on meanwhile. */
+    if ((!skip && entries[0].index != progress->next) || !chain_before(raft, peer, &chain) ||
+        !raft_log_term(raft, prev, &term))
         return;
     size_t bytes = 0;
     struct entry *copy = raft_scratch(raft, count * sizeof *copy);
@@ -193,6 +204,8 @@ void raft_replication_loaded(struct replica *raft, struct raft_peer *peer, enum 
         raft_bury(raft, &held);
         bytes += i >= skip ? entries[i].encoded.len : 0;
     }
+    peer->known_index = copy[count - 1].index;
+    peer->known_chain = copy[count - 1].chain;
     send_append(raft, peer, prev, term, chain, copy + skip, count - skip, bytes);
     raft_replicate(raft, peer);
 }
