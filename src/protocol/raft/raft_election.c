@@ -19,25 +19,27 @@ void raft_role_tell(struct replica *raft) {
 
 /* ---- who may vote, and when ---- */
 
-static bool listed(const struct replica *raft, bool as_voter) {
-    const struct config *config = raft_config(raft);
-    const struct member *self = config ? config_member(config, raft->options.id) : NULL;
-    if (self == NULL || (as_voter && !config_is_voter(config, self->id)))
-        return false;
+/* False when the configuration names another data folder than ours for this id. */
+static bool is_ours(const struct replica *raft, const struct member *self) {
     return self->incarnation == 0 || raft->options.incarnation == 0 ||
            self->incarnation == raft->options.incarnation;
 }
 
-/* A learner votes when asked: it may have been promoted and not know it yet, and a candidate
- * counts only the voters of its own configuration. */
+/* A learner, or a member that is not listed yet, votes when asked: it may have been made a voter
+ * and not know it, and the change then waits for its vote. Candidates count only the voters of
+ * their own configuration, and only under the incarnation that it names. A replica without any
+ * configuration is blank, perhaps by having lost its disk, and never votes. */
 bool raft_may_vote(const struct replica *raft) {
-    return !raft->failed && !raft_damaged(raft) && !raft->mending && !raft->amnesia &&
-           listed(raft, false);
+    const struct config *config = raft_config(raft);
+    if (raft->failed || raft_damaged(raft) || raft->mending || raft->amnesia || config == NULL)
+        return false;
+    const struct member *self = config_member(config, raft->options.id);
+    return self == NULL || is_ours(raft, self);
 }
 
 bool raft_may_campaign(const struct replica *raft) {
-    return raft_may_vote(raft) && listed(raft, true) && !raft->installing &&
-           !raft_disk_stalled(raft);
+    return raft_may_vote(raft) && config_is_voter(raft_config(raft), raft->options.id) &&
+           !raft->installing && !raft_disk_stalled(raft);
 }
 
 /* What this replica promised by hearing a leader: no vote for another until then. After a restart

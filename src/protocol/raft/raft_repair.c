@@ -143,6 +143,8 @@ void raft_repair_tick(struct replica *raft) {
             raft_trace(raft, 2, "entry %" PRIu64 " is damaged and no peer holds it",
                        raft->holes[0].first);
         }
+        if (raft->repair_peer == 0)
+            raft->repair_refused = 0; /* ask again: one may lead by then */
         fetch_more(raft);
     }
     if (raft->amnesia) {
@@ -269,7 +271,12 @@ static void fill_hole(struct replica *raft) {
     if (!fill_closes(raft, hole)) {
         raft_trace(raft, 1, "entries from %" PRIu64 " for the repair at %" PRIu64 " do not fit",
                    raft->repair_peer, hole->first);
-        drop_fill(raft);
+        /* The leader's entries follow from ours before the damage, so ours behind it are not the
+         * leader's: they go as in any conflict. */
+        if (raft->repair_peer == raft->leader)
+            give_up(raft);
+        else
+            drop_fill(raft);
         return;
     }
     raft_trace(raft, 1, "repaired entries %" PRIu64 "..%" PRIu64 " from %" PRIu64, hole->first,
