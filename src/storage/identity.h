@@ -7,6 +7,7 @@
 #define CAIRN_STORAGE_IDENTITY_H
 
 #include "base/status.h"
+#include "core/config.h"
 #include "env/env.h"
 
 struct identity {
@@ -14,6 +15,8 @@ struct identity {
     uint64_t node;
     uint64_t incarnation;
     uint64_t epoch;
+    struct config founders; /* the configuration at index 0, of a folder that was made when its
+                             * cluster was founded; count 0: made later, to join */
 };
 
 /* NOT_FOUND: the folder has none; CORRUPT: it has, and it is damaged. Also takes the folder's lock

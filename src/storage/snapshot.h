@@ -16,8 +16,9 @@
 #include <stdio.h>
 
 #define SNAPSHOT_META_BYTES_MAX (64u << 10)
-#define SNAPSHOT_CHUNK_BYTES 262144u /* uncompressed, about; a larger record makes a larger chunk \
-                                      */
+#define SNAPSHOT_CHUNK_BYTES                                             \
+    262144u /* uncompressed, about; a larger record makes a larger chunk \
+             */
 
 struct snapshot_meta {
     uint64_t group;

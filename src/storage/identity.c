@@ -1,0 +1,98 @@
+#include "storage/identity.h"
+
+#include "base/assert.h"
+#include "base/bytes.h"
+#include "storage/aligned.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define MAGIC 0x79746974636e7263ull /* "crnctity" */
+#define VERSION 1u
+#define PATH_MAX_BYTES 4096u
+#define PAGE ENV_DISK_ALIGN
+#define FOUNDERS_AT 64u
+
+static void encode(const struct identity *identity, uint8_t *page) {
+    memset(page, 0, PAGE);
+    put_u64(page, MAGIC);
+    put_u32(page + 8, VERSION);
+    put_u64(page + 16, identity->cluster);
+    put_u64(page + 24, identity->node);
+    put_u64(page + 32, identity->incarnation);
+    put_u64(page + 40, identity->epoch);
+    struct buf founders = {0};
+    if (identity->founders.count > 0)
+        config_encode(&founders, &identity->founders);
+    cairn_assert(FOUNDERS_AT + 4 + founders.len <= PAGE - 8);
+    put_u32(page + FOUNDERS_AT, (uint32_t)founders.len);
+    if (founders.len > 0)
+        memcpy(page + FOUNDERS_AT + 4, founders.data, founders.len);
+    buf_free(&founders);
+    put_u64(page + PAGE - 8, bytes_hash(bytes_of(page, PAGE - 8), MAGIC));
+}
+
+static enum cairn_status decode(struct identity *identity, const uint8_t *page) {
+    if (get_u64(page) != MAGIC ||
+        get_u64(page + PAGE - 8) != bytes_hash(bytes_of(page, PAGE - 8), MAGIC))
+        return CAIRN_CORRUPT;
+    if (get_u32(page + 8) != VERSION)
+        return CAIRN_WRONG_VERSION;
+    *identity = (struct identity){.cluster = get_u64(page + 16),
+                                  .node = get_u64(page + 24),
+                                  .incarnation = get_u64(page + 32),
+                                  .epoch = get_u64(page + 40)};
+    struct reader reader = reader_of(bytes_of(page + FOUNDERS_AT, PAGE - 8 - FOUNDERS_AT));
+    struct bytes founders = read_block(&reader, PAGE);
+    return founders.len == 0 ? CAIRN_OK : config_decode(founders, &identity->founders);
+}
+
+static enum cairn_status load(struct env *env, const char *folder, struct identity *identity) {
+    char path[PATH_MAX_BYTES];
+    snprintf(path, sizeof path, "%s/identity", folder);
+    struct env_file *file;
+    enum cairn_status status = env_open(env, path, ENV_OPEN_READ, &file);
+    if (status != CAIRN_OK)
+        return status;
+    uint8_t page[PAGE];
+    status = env_read_at(env, file, 0, page, PAGE);
+    env_file_close(env, file);
+    if (status == CAIRN_TORN)
+        return CAIRN_CORRUPT;
+    return status == CAIRN_OK ? decode(identity, page) : status;
+}
+
+enum cairn_status identity_load(struct env *env, const char *folder, struct identity *identity,
+                                struct env_file **lock) {
+    if (lock == NULL)
+        return load(env, folder, identity);
+    char path[PATH_MAX_BYTES];
+    snprintf(path, sizeof path, "%s/lock", folder);
+    *lock = NULL;
+    enum cairn_status status = env_make_folder(env, folder);
+    if (status == CAIRN_OK)
+        status = env_lock(env, path, lock);
+    return status == CAIRN_OK ? load(env, folder, identity) : status;
+}
+
+enum cairn_status identity_store(struct env *env, const char *folder,
+                                 const struct identity *identity) {
+    char path[PATH_MAX_BYTES], temporary[PATH_MAX_BYTES];
+    snprintf(path, sizeof path, "%s/identity", folder);
+    snprintf(temporary, sizeof temporary, "%s/identity.new", folder);
+    uint8_t page[PAGE];
+    encode(identity, page);
+    enum cairn_status status = env_make_folder(env, folder);
+    struct env_file *file = NULL;
+    if (status == CAIRN_OK)
+        status = env_open(env, temporary, ENV_OPEN_WRITE | ENV_OPEN_CREATE, &file);
+    if (status != CAIRN_OK)
+        return status;
+    status = env_write_at(env, file, 0, page, PAGE);
+    if (status == CAIRN_OK)
+        status = env_sync(env, file);
+    env_file_close(env, file);
+    if (status == CAIRN_OK)
+        status = env_rename(env, temporary, path);
+    return status == CAIRN_OK ? env_sync_folder(env, folder) : status;
+}
