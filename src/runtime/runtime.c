@@ -1,0 +1,201 @@
+#include "runtime/runtime_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/timex.h>
+#include <time.h>
+
+#define SECOND 1000000000ull
+/* By how much the kernel lets its own error bound grow, and we with it between two looks. */
+#define CLOCK_DRIFT_PPM 500u
+
+/* ---- clock and entropy ---- */
+
+static uint64_t clock_ns(clockid_t clock) {
+    struct timespec at;
+    int result = clock_gettime(clock, &at);
+    cairn_assert(result == 0);
+    return (uint64_t)at.tv_sec * SECOND + (uint64_t)at.tv_nsec;
+}
+
+uint64_t runtime_now(struct env *env) {
+    return clock_ns(CLOCK_MONOTONIC);
+}
+
+static void look_at_clock(struct runtime *runtime, uint64_t now) {
+    struct timex state = {.modes = 0};
+    int result = adjtimex(&state);
+    runtime->clock_asked = now;
+    runtime->clock_bounded = result >= 0 && result != TIME_ERROR && !(state.status & STA_UNSYNC);
+    runtime->clock_error_ns =
+        runtime->clock_bounded ? (uint64_t)state.maxerror * 1000u : runtime->options.wall_error_ns;
+}
+
+struct env_wall runtime_wall(struct env *env) {
+    struct runtime *runtime = runtime_of(env);
+    uint64_t now = clock_ns(CLOCK_MONOTONIC), wall = clock_ns(CLOCK_REALTIME);
+    if (runtime->clock_asked == 0 || now - runtime->clock_asked > SECOND)
+        look_at_clock(runtime, now);
+    uint64_t error = runtime->clock_error_ns;
+    if (runtime->clock_bounded)
+        error += (now - runtime->clock_asked) / 1000000u * CLOCK_DRIFT_PPM + 1000u;
+    return (struct env_wall){.earliest = wall > error ? wall - error : 0,
+                             .latest = wall + error,
+                             .bounded = runtime->clock_bounded};
+}
+
+void runtime_entropy(struct env *env, void *out, size_t len) {
+    uint8_t *at = out;
+    while (len > 0) {
+        ssize_t got = getrandom(at, len, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            cairn_fatal("the kernel gives no random bytes: %s", strerror(errno));
+        at += got;
+        len -= (size_t)got;
+    }
+}
+
+/* ---- the loop ---- */
+
+static void take_turn(struct runtime *runtime) {
+    runtime->turn_due = false;
+    if (runtime->turn)
+        runtime->turn(runtime->turn_context);
+}
+
+/* Behind all callbacks of one round of the loop. */
+static void on_check(uv_check_t *check) {
+    struct runtime *runtime = check->data;
+    uv_idle_stop(&runtime->idle);
+    runtime_timer_fire(runtime);
+    take_turn(runtime);
+}
+
+/* Before the loop sleeps: closings come behind the check, and are callbacks too. */
+static void on_prepare(uv_prepare_t *prepare) {
+    struct runtime *runtime = prepare->data;
+    if (runtime->turn_due)
+        take_turn(runtime);
+    runtime_timer_arm(runtime);
+}
+
+static void on_idle(uv_idle_t *idle) {}
+
+static void set_turn(struct env *env, void (*turn)(void *context), void *context) {
+    struct runtime *runtime = runtime_of(env);
+    runtime->turn = turn;
+    runtime->turn_context = context;
+    runtime->turn_due = true;
+}
+
+static void wake(struct env *env) {
+    uv_idle_start(&runtime_of(env)->idle, on_idle);
+}
+
+const struct env_ops runtime_ops = {
+    .now = runtime_now,
+    .wall = runtime_wall,
+    .entropy = runtime_entropy,
+    .timer_set = runtime_timer_set,
+    .timer_clear = runtime_timer_clear,
+    .set_turn = set_turn,
+    .wake = wake,
+    .work = runtime_work,
+    .open = runtime_open,
+    .file_close = runtime_file_close,
+    .file_is_direct = runtime_file_is_direct,
+    .file_size = runtime_file_size,
+    .read_at = runtime_read_at,
+    .write_at = runtime_write_at,
+    .sync = runtime_sync,
+    .allocate = runtime_allocate,
+    .rename = runtime_rename,
+    .remove = runtime_remove,
+    .make_folder = runtime_make_folder,
+    .sync_folder = runtime_sync_folder,
+    .list = runtime_list,
+    .lock = runtime_lock,
+    .free_space = runtime_free_space,
+    .listen = runtime_listen,
+    .listener_close = runtime_listener_close,
+    .connect = runtime_connect,
+    .write = runtime_write,
+    .queued = runtime_queued,
+    .pause = runtime_pause,
+    .close = runtime_close,
+};
+
+struct runtime *runtime_new(const struct runtime_options *options) {
+    struct runtime *runtime = cairn_alloc_zero(sizeof *runtime);
+    runtime->env.ops = &runtime_ops;
+    runtime->options = *options;
+    signal(SIGPIPE, SIG_IGN);
+    if (uv_loop_init(&runtime->loop) != 0)
+        cairn_fatal("cannot make an event loop: %s", strerror(errno));
+    uv_prepare_init(&runtime->loop, &runtime->prepare);
+    uv_check_init(&runtime->loop, &runtime->check);
+    uv_idle_init(&runtime->loop, &runtime->idle);
+    runtime->prepare.data = runtime->check.data = runtime;
+    uv_prepare_start(&runtime->prepare, on_prepare);
+    uv_check_start(&runtime->check, on_check);
+    for (size_t i = 0; i < 2; i++)
+        uv_signal_init(&runtime->loop, &runtime->signals[i]);
+    runtime_timer_open(runtime);
+    runtime_work_open(runtime);
+    return runtime;
+}
+
+struct env *runtime_env(struct runtime *runtime) {
+    return &runtime->env;
+}
+
+void runtime_run(struct runtime *runtime) {
+    uv_run(&runtime->loop, UV_RUN_DEFAULT);
+}
+
+void runtime_stop(struct runtime *runtime) {
+    uv_stop(&runtime->loop);
+}
+
+static void on_signal(uv_signal_t *handle, int signal) {
+    struct runtime *runtime = handle->data;
+    runtime->turn_due = true;
+    runtime->signal_arrived(runtime->signal_context, signal);
+}
+
+void runtime_on_signal(struct runtime *runtime, void (*arrived)(void *context, int signal),
+                       void *context) {
+    static const int numbers[] = {SIGINT, SIGTERM};
+    runtime->signal_arrived = arrived;
+    runtime->signal_context = context;
+    for (size_t i = 0; i < 2; i++) {
+        runtime->signals[i].data = runtime;
+        uv_signal_start(&runtime->signals[i], on_signal, numbers[i]);
+    }
+}
+
+void runtime_free(struct runtime *runtime) {
+    runtime->turn = NULL;
+    while (runtime->works > 0 || runtime->streams > 0)
+        uv_run(&runtime->loop, UV_RUN_ONCE);
+    runtime_work_close(runtime);
+    runtime_timer_close(runtime);
+    uv_close((uv_handle_t *)&runtime->prepare, NULL);
+    uv_close((uv_handle_t *)&runtime->check, NULL);
+    uv_close((uv_handle_t *)&runtime->idle, NULL);
+    for (size_t i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&runtime->signals[i], NULL);
+    while (uv_run(&runtime->loop, UV_RUN_DEFAULT) != 0)
+        ;
+    int result = uv_loop_close(&runtime->loop);
+    cairn_assert(result == 0);
+    cairn_free(runtime->heap);
+    cairn_free(runtime);
+}

@@ -1,0 +1,33 @@
+/* The real world: implements env on libuv, files and threads, for one reactor.
+ *
+ * The thread that calls runtime_run is the loop's; all functions here are called on it. Two more
+ * threads carry out env_work, one a queue. Timers are a timerfd with the kernel's own precision
+ * (libuv's round to milliseconds of a cached clock).
+ */
+#ifndef CAIRN_RUNTIME_RUNTIME_H
+#define CAIRN_RUNTIME_RUNTIME_H
+
+#include "env/env.h"
+
+struct runtime;
+
+struct runtime_options {
+    /* Half the width of env_wall where the kernel says that the clock is not disciplined. */
+    uint64_t wall_error_ns;
+};
+
+/* Also ignores SIGPIPE for the process. */
+struct runtime *runtime_new(const struct runtime_options *options);
+/* Everything that was built on the env must have been closed before; closings that are still under
+ * way end in here, with their callbacks. */
+void runtime_free(struct runtime *runtime);
+struct env *runtime_env(struct runtime *runtime);
+
+/* Returns after runtime_stop. May be called again. */
+void runtime_run(struct runtime *runtime);
+void runtime_stop(struct runtime *runtime);
+/* SIGINT or SIGTERM arrived; on the loop. From then on the process no longer ends by them. */
+void runtime_on_signal(struct runtime *runtime, void (*arrived)(void *context, int signal),
+                       void *context);
+
+#endif

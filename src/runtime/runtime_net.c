@@ -1,0 +1,450 @@
+/* Byte streams over TCP.
+ *
+ * A connection that only waits costs its handle: reading goes through one buffer of the loop, and
+ * writes that the kernel takes at once leave nothing behind.
+ */
+
+#include "runtime/runtime_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define BACKLOG 1024
+/* Pieces given to the kernel in one call. */
+#define PIECES_AT_ONCE 64u
+
+struct connection {
+    uv_tcp_t tcp;
+    struct runtime *runtime;
+    struct env_stream *stream; /* NULL: refused at accept */
+    enum cairn_status why;
+    size_t queued;
+    bool open;
+    bool paused;
+    bool closing;
+    bool closed;     /* the handle's close callback ran */
+    bool looking_up; /* a name, in the background */
+    char port[8];
+    uv_getaddrinfo_t lookup;
+    uv_connect_t connect;
+};
+
+struct listening {
+    uv_tcp_t tcp;
+    struct runtime *runtime;
+    struct env_listener *listener;
+};
+
+/* What the kernel did not take at once. */
+struct pending {
+    uv_write_t request;
+    struct connection *connection;
+    size_t len;
+    size_t count;
+    struct blob **blobs; /* count of them, some NULL */
+    uv_buf_t *bufs;
+};
+
+enum cairn_status runtime_status(int uv_error) {
+    switch (uv_error) {
+    case UV_ECANCELED:
+        return CAIRN_CANCELLED;
+    case UV_ECONNREFUSED:
+    case UV_EADDRNOTAVAIL:
+    case UV_ENETUNREACH:
+    case UV_EHOSTUNREACH:
+        return CAIRN_REFUSED;
+    case UV_EOF:
+    case UV_EPIPE:
+    case UV_ECONNRESET:
+    case UV_ECONNABORTED:
+        return CAIRN_CLOSED;
+    case UV_ETIMEDOUT:
+        return CAIRN_TIMEOUT;
+    case UV_EADDRINUSE:
+        return CAIRN_BUSY;
+    case UV_EACCES:
+    case UV_EPERM:
+        return CAIRN_DENIED;
+    case UV_EAI_NONAME:
+    case UV_EAI_NODATA:
+        return CAIRN_NOT_FOUND;
+    default:
+        return CAIRN_IO;
+    }
+}
+
+static struct connection *connection_of(const struct env_stream *stream) {
+    return stream->impl;
+}
+
+/* ---- addresses ---- */
+
+bool runtime_address_parse(const char *text, struct runtime_address *address) {
+    *address = (struct runtime_address){0};
+    const char *colon = strrchr(text, ':'), *host = text;
+    if (colon == NULL)
+        return false;
+    size_t len = (size_t)(colon - text), port_len = strlen(colon + 1);
+    if (len >= 2 && text[0] == '[' && text[len - 1] == ']') {
+        host++;
+        len -= 2;
+    }
+    if (len >= sizeof address->host || port_len == 0 || port_len > 5)
+        return false;
+    memcpy(address->host, host, len);
+    memcpy(address->port, colon + 1, port_len);
+    char *end;
+    unsigned long port = strtoul(address->port, &end, 10);
+    if (*end != '\0' || address->port[0] == '-' || address->port[0] == '+' || port > 65535)
+        return false;
+    const char *name = len == 0 ? "0.0.0.0" : address->host;
+    if (strcmp(name, "localhost") == 0)
+        name = "127.0.0.1";
+    address->numeric = uv_ip4_addr(name, (int)port, (struct sockaddr_in *)&address->socket) == 0 ||
+                       uv_ip6_addr(name, (int)port, (struct sockaddr_in6 *)&address->socket) == 0;
+    return true;
+}
+
+static void address_text(const uv_tcp_t *tcp, char *text, size_t size) {
+    struct sockaddr_storage peer;
+    int len = sizeof peer;
+    char host[64];
+    snprintf(text, size, "?");
+    if (uv_tcp_getpeername(tcp, (struct sockaddr *)&peer, &len) != 0)
+        return;
+    if (peer.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&peer;
+        if (uv_ip6_name(six, host, sizeof host) == 0)
+            snprintf(text, size, "[%s]:%u", host, ntohs(six->sin6_port));
+    } else {
+        const struct sockaddr_in *four = (const struct sockaddr_in *)&peer;
+        if (uv_ip4_name(four, host, sizeof host) == 0)
+            snprintf(text, size, "%s:%u", host, ntohs(four->sin_port));
+    }
+}
+
+/* ---- the end of a stream ---- */
+
+static void free_when_over(struct connection *connection) {
+    if (!connection->closed || connection->looking_up)
+        return;
+    connection->runtime->streams--;
+    cairn_free(connection);
+}
+
+static void on_closed(uv_handle_t *handle) {
+    struct connection *connection = handle->data;
+    struct env_stream *stream = connection->stream;
+    enum cairn_status why = connection->why;
+    connection->closed = true;
+    connection->runtime->turn_due = true;
+    free_when_over(connection);
+    if (stream) {
+        stream->impl = NULL;
+        stream->events->close(stream, why);
+    }
+}
+
+/* The close event follows from the loop. */
+static void end(struct connection *connection, enum cairn_status why) {
+    if (connection->closing)
+        return;
+    connection->closing = true;
+    connection->why = why;
+    if (connection->looking_up)
+        uv_cancel((uv_req_t *)&connection->lookup);
+    uv_close((uv_handle_t *)&connection->tcp, on_closed);
+}
+
+void runtime_close(struct env *env, struct env_stream *stream) {
+    struct connection *connection = connection_of(stream);
+    if (connection)
+        end(connection, CAIRN_CANCELLED);
+}
+
+/* ---- reading ---- */
+
+static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
+    struct connection *connection = handle->data;
+    *buf = uv_buf_init((char *)connection->runtime->read_buffer, RUNTIME_READ_BYTES);
+}
+
+static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf) {
+    struct connection *connection = handle->data;
+    connection->runtime->turn_due = true;
+    if (count < 0)
+        end(connection, runtime_status((int)count));
+    else if (count > 0)
+        connection->stream->events->data(connection->stream, bytes_of(buf->base, (size_t)count));
+}
+
+static void start_reading(struct connection *connection) {
+    if (connection->paused || connection->closing || !connection->open)
+        return;
+    int result = uv_read_start((uv_stream_t *)&connection->tcp, on_room, on_read);
+    if (result != 0 && result != UV_EALREADY)
+        end(connection, runtime_status(result));
+}
+
+void runtime_pause(struct env *env, struct env_stream *stream, bool paused) {
+    struct connection *connection = connection_of(stream);
+    if (connection == NULL || connection->closing || connection->paused == paused)
+        return;
+    connection->paused = paused;
+    if (paused)
+        uv_read_stop((uv_stream_t *)&connection->tcp);
+    else
+        start_reading(connection);
+}
+
+/* ---- writing ---- */
+
+static void on_written(uv_write_t *request, int status) {
+    struct pending *pending = container_of(request, struct pending, request);
+    struct connection *connection = pending->connection;
+    cairn_assert(connection->queued >= pending->len);
+    connection->queued -= pending->len;
+    for (size_t i = 0; i < pending->count; i++)
+        blob_unref(pending->blobs[i]);
+    cairn_free(pending);
+    connection->runtime->turn_due = true;
+    if (status != 0)
+        end(connection, runtime_status(status));
+    else if (connection->queued == 0 && !connection->closing)
+        connection->stream->events->drain(connection->stream);
+}
+
+/* Gives the kernel what it takes of the pieces: *at and *offset move on. */
+static void write_now(struct connection *connection, const struct env_piece *pieces, size_t count,
+                      size_t *at, size_t *offset) {
+    while (*at < count) {
+        uv_buf_t bufs[PIECES_AT_ONCE];
+        unsigned n = 0;
+        size_t asked = 0;
+        for (size_t i = *at; i < count && n < PIECES_AT_ONCE; i++) {
+            size_t skip = i == *at ? *offset : 0;
+            bufs[n].base = (char *)(uintptr_t)(pieces[i].data.data + skip);
+            bufs[n].len = pieces[i].data.len - skip;
+            asked += bufs[n++].len;
+        }
+        int put = asked ? uv_try_write((uv_stream_t *)&connection->tcp, bufs, n) : 0;
+        if (put < 0 && put != UV_EAGAIN) {
+            end(connection, runtime_status(put));
+            return;
+        }
+        size_t left = put > 0 ? (size_t)put : 0;
+        bool all = left == asked;
+        while (*at < count && left >= pieces[*at].data.len - *offset) {
+            left -= pieces[*at].data.len - *offset;
+            *offset = 0;
+            ++*at;
+        }
+        *offset += left;
+        if (!all)
+            return;
+    }
+}
+
+static void write_later(struct connection *connection, const struct env_piece *pieces, size_t count,
+                        size_t offset) {
+    size_t copied = 0;
+    for (size_t i = 0; i < count; i++)
+        if (pieces[i].blob == NULL)
+            copied += pieces[i].data.len;
+    size_t size = sizeof(struct pending) + count * (sizeof(uv_buf_t) + sizeof(struct blob *));
+    struct pending *pending = cairn_alloc(size + copied);
+    *pending = (struct pending){.connection = connection, .count = count};
+    pending->bufs = (uv_buf_t *)(pending + 1);
+    pending->blobs = (struct blob **)(pending->bufs + count);
+    char *room = (char *)(pending->blobs + count);
+    for (size_t i = 0; i < count; i++) {
+        size_t skip = i == 0 ? offset : 0, len = pieces[i].data.len - skip;
+        char *data = (char *)(uintptr_t)(pieces[i].data.data + skip);
+        pending->blobs[i] = pieces[i].blob ? blob_ref(pieces[i].blob) : NULL;
+        if (pieces[i].blob == NULL && len) {
+            memcpy(room, data, len);
+            data = room;
+            room += len;
+        }
+        pending->bufs[i].base = data;
+        pending->bufs[i].len = len;
+        pending->len += len;
+    }
+    connection->queued += pending->len;
+    int result = uv_write(&pending->request, (uv_stream_t *)&connection->tcp, pending->bufs,
+                          (unsigned)count, on_written);
+    if (result == 0)
+        return;
+    connection->queued -= pending->len;
+    for (size_t i = 0; i < count; i++)
+        blob_unref(pending->blobs[i]);
+    cairn_free(pending);
+    end(connection, runtime_status(result));
+}
+
+void runtime_write(struct env *env, struct env_stream *stream, const struct env_piece *pieces,
+                   size_t count) {
+    struct connection *connection = connection_of(stream);
+    size_t at = 0, offset = 0;
+    if (connection == NULL || connection->closing)
+        return;
+    if (connection->open && connection->queued == 0)
+        write_now(connection, pieces, count, &at, &offset);
+    if (at < count && !connection->closing)
+        write_later(connection, pieces + at, count - at, offset);
+}
+
+size_t runtime_queued(struct env *env, const struct env_stream *stream) {
+    const struct connection *connection = connection_of(stream);
+    return connection ? connection->queued : 0;
+}
+
+/* ---- connecting ---- */
+
+static struct connection *connection_new(struct runtime *runtime, struct env_stream *stream) {
+    struct connection *connection = cairn_alloc_zero(sizeof *connection);
+    connection->runtime = runtime;
+    connection->stream = stream;
+    connection->tcp.data = connection;
+    runtime->streams++;
+    int result = uv_tcp_init(&runtime->loop, &connection->tcp);
+    cairn_assert(result == 0);
+    if (stream)
+        stream->impl = connection;
+    return connection;
+}
+
+static void begin(struct connection *connection) {
+    connection->open = true;
+    uv_tcp_nodelay(&connection->tcp, 1);
+    start_reading(connection);
+}
+
+static void on_connect(uv_connect_t *request, int status) {
+    struct connection *connection = request->data;
+    connection->runtime->turn_due = true;
+    if (status != 0) {
+        end(connection, runtime_status(status));
+        return;
+    }
+    if (connection->closing)
+        return;
+    begin(connection);
+    connection->stream->events->open(connection->stream);
+}
+
+static void connect_to(struct connection *connection, const struct sockaddr *address) {
+    connection->connect.data = connection;
+    int result = uv_tcp_connect(&connection->connect, &connection->tcp, address, on_connect);
+    if (result != 0)
+        end(connection, runtime_status(result));
+}
+
+static void on_lookup(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
+    struct connection *connection = request->data;
+    connection->looking_up = false;
+    connection->runtime->turn_due = true;
+    if (status == 0 && !connection->closing)
+        connect_to(connection, found->ai_addr);
+    else
+        end(connection, runtime_status(status));
+    if (status == 0)
+        uv_freeaddrinfo(found);
+    free_when_over(connection);
+}
+
+void runtime_connect(struct env *env, const char *text, struct env_stream *stream) {
+    struct runtime *runtime = runtime_of(env);
+    struct runtime_address address;
+    struct connection *connection = connection_new(runtime, stream);
+    if (!runtime_address_parse(text, &address)) {
+        end(connection, CAIRN_INVALID);
+    } else if (address.numeric) {
+        connect_to(connection, (const struct sockaddr *)&address.socket);
+    } else {
+        struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
+        connection->lookup.data = connection;
+        connection->looking_up = true;
+        int result = uv_getaddrinfo(&runtime->loop, &connection->lookup, on_lookup, address.host,
+                                    address.port, &hints);
+        if (result != 0) {
+            connection->looking_up = false;
+            end(connection, runtime_status(result));
+        }
+    }
+}
+
+/* ---- listening ---- */
+
+static void on_connection(uv_stream_t *handle, int status) {
+    struct listening *listening = handle->data;
+    struct runtime *runtime = listening->runtime;
+    char peer[80];
+    runtime->turn_due = true;
+    if (status != 0)
+        return;
+    struct connection *connection = connection_new(runtime, NULL);
+    int result = uv_accept(handle, (uv_stream_t *)&connection->tcp);
+    if (result != 0) {
+        end(connection, runtime_status(result));
+        return;
+    }
+    address_text(&connection->tcp, peer, sizeof peer);
+    struct env_stream *stream = listening->listener->accept(listening->listener, peer);
+    if (stream == NULL) {
+        end(connection, CAIRN_REFUSED);
+        return;
+    }
+    connection->stream = stream;
+    stream->impl = connection;
+    begin(connection);
+}
+
+static void on_listener_closed(uv_handle_t *handle) {
+    struct listening *listening = handle->data;
+    struct env_listener *listener = listening->listener;
+    listening->runtime->streams--;
+    listening->runtime->turn_due = true;
+    cairn_free(listening);
+    if (listener == NULL)
+        return;
+    listener->impl = NULL;
+    if (listener->closed)
+        listener->closed(listener);
+}
+
+enum cairn_status runtime_listen(struct env *env, const char *text, struct env_listener *listener) {
+    struct runtime *runtime = runtime_of(env);
+    struct runtime_address address;
+    if (!runtime_address_parse(text, &address) || !address.numeric)
+        return CAIRN_INVALID;
+    struct listening *listening = cairn_alloc_zero(sizeof *listening);
+    listening->runtime = runtime;
+    listening->listener = listener;
+    listening->tcp.data = listening;
+    runtime->streams++;
+    uv_tcp_init(&runtime->loop, &listening->tcp);
+    /* libuv sets SO_REUSEADDR. */
+    int result = uv_tcp_bind(&listening->tcp, (const struct sockaddr *)&address.socket, 0);
+    if (result == 0)
+        result = uv_listen((uv_stream_t *)&listening->tcp, BACKLOG, on_connection);
+    if (result == 0) {
+        listener->impl = listening;
+        return CAIRN_OK;
+    }
+    listening->listener = NULL;
+    uv_close((uv_handle_t *)&listening->tcp, on_listener_closed);
+    return runtime_status(result);
+}
+
+void runtime_listener_close(struct env *env, struct env_listener *listener) {
+    struct listening *listening = listener->impl;
+    if (listening && !uv_is_closing((uv_handle_t *)&listening->tcp))
+        uv_close((uv_handle_t *)&listening->tcp, on_listener_closed);
+}
