@@ -27,6 +27,7 @@ struct run {
     struct prng prng;
     uint64_t wounded; /* the node whose disk was hurt last; one at a time */
     unsigned proposals;
+    bool reconfigures; /* members are changed, or disks are hurt: both at once may take a quorum */
 };
 
 static uint64_t any_node(struct run *run) {
@@ -160,7 +161,8 @@ static bool recovered(struct run *run) {
  * give back. */
 static bool may_wound(struct run *run, uint64_t id) {
     uint64_t leader = world_leader(run->world);
-    if (leader == 0 || leader == id || run->world->nodes[id].persist_count > 0 || !recovered(run))
+    if (run->reconfigures || leader == 0 || leader == id ||
+        run->world->nodes[id].persist_count > 0 || !recovered(run))
         return false;
     struct replica_status status = world_status(run->world, leader);
     unsigned voters = 0;
@@ -179,7 +181,7 @@ static void act_configure(struct run *run) {
     }
     struct config target = world_config(voters, learners);
     uint64_t leader = world_leader(run->world);
-    if (leader != 0 && voters[0] != 0 && recovered(run))
+    if (leader != 0 && voters[0] != 0 && run->reconfigures)
         world_configure(run->world, leader, &target);
 }
 
@@ -238,6 +240,7 @@ static void begin(struct run *run, uint64_t seed, enum mutant mutant) {
     unsigned voters = prng_chance(&run->prng, 2, 3) ? 3 : 5;
     struct world *world = world_empty(voters, seed);
     run->world = world;
+    run->reconfigures = prng_chance(&run->prng, 1, 2);
     bool lease = prng_chance(&run->prng, 2, 3);
     bool small = prng_chance(&run->prng, 1, 2);
     for (uint64_t id = 1; id <= voters; id++) {

@@ -18,9 +18,6 @@ static struct replica *create(const struct replica_options *options) {
     prng_seed(&raft->prng, prng_mix(prng_mix(options->seed, options->group), options->id));
     raft->role = ROLE_FOLLOWER;
     raft_log_reset(raft, 0, 0, 0);
-    /* Ids and nonces of another life of this replica must not be mistaken for this one's. */
-    raft->read_ids = prng_next(&raft->prng) >> 8;
-    raft->repair_nonce = prng_next(&raft->prng);
     if (options->bootstrap.count > 0)
         raft_config_push(raft, 0, &options->bootstrap);
     return raft;
@@ -58,6 +55,10 @@ static struct effects start(struct replica *raft, uint64_t now, uint64_t wall_ms
     raft->now = now;
     raft->wall_ms = wall_ms;
     raft->start_at = now;
+    /* Ids and nonces of another life of this replica must not be mistaken for this one's. */
+    prng_seed(&raft->prng, prng_mix(prng_next(&raft->prng), prng_mix(now, wall_ms)));
+    raft->read_ids = prng_next(&raft->prng) >> 8;
+    raft->repair_nonce = prng_next(&raft->prng);
     raft_recover_finish(raft);
     raft_election_reset(raft);
     raft_config_changed(raft);

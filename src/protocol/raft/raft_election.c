@@ -37,9 +37,21 @@ bool raft_may_vote(const struct replica *raft) {
     return self == NULL || is_ours(raft, self);
 }
 
+/* "A server that is not part of its own latest configuration should still start new elections, as
+ * it might still be needed until the C_new entry is committed" (dissertation 4.2.2). */
+static bool voter_until_committed(const struct replica *raft) {
+    for (uint32_t i = raft->config_count; i > 0; i--) {
+        if (config_is_voter(&raft->configs[i - 1].config, raft->options.id))
+            return true;
+        if (raft->configs[i - 1].index <= raft->commit)
+            return false;
+    }
+    return false;
+}
+
 bool raft_may_campaign(const struct replica *raft) {
-    return raft_may_vote(raft) && config_is_voter(raft_config(raft), raft->options.id) &&
-           !raft->installing && !raft_disk_stalled(raft);
+    return raft_may_vote(raft) && voter_until_committed(raft) && !raft->installing &&
+           !raft_disk_stalled(raft);
 }
 
 /* What this replica promised by hearing a leader: no vote for another until then. After a restart
@@ -187,11 +199,11 @@ static uint64_t readiness_of(const void *context, uint64_t id) {
     return 0;
 }
 
-static enum quorum_vote tally(const struct replica *raft) {
+static struct config deciding(const struct replica *raft) {
     struct config config = *raft_config(raft);
     if (raft->options.mutant == MUTANT_JOINT_NEW_ONLY)
         config.joint = false;
-    return quorum_votes(&config, vote_of, raft);
+    return config;
 }
 
 /* Its disk may have stalled since it asked. */
@@ -203,14 +215,15 @@ static void campaign_if_still_allowed(struct replica *raft) {
 }
 
 static void count_pre_votes(struct replica *raft) {
-    enum quorum_vote result = tally(raft);
+    struct config config = deciding(raft);
+    enum quorum_vote result = quorum_votes(&config, vote_of, raft);
     if (result == QUORUM_LOST) {
         raft_become_follower(raft, raft->term, 0);
         return;
     }
     if (result == QUORUM_PENDING)
         return;
-    uint64_t ready = UINT64_MAX - quorum_reached(raft_config(raft), readiness_of, raft);
+    uint64_t ready = UINT64_MAX - quorum_reached(&config, readiness_of, raft);
     uint64_t own = promise_until(raft);
     raft->campaign_at = ready > own ? ready : own;
     if (raft->campaign_at <= raft->now)
@@ -220,7 +233,11 @@ static void count_pre_votes(struct replica *raft) {
 }
 
 static void count_votes(struct replica *raft) {
-    enum quorum_vote result = tally(raft);
+    /* Even a candidate that is no voter itself needs its term on disk before it leads in it. */
+    if (raft->persisted_seq < raft->vote_seq && raft->options.mutant != MUTANT_VOTE_NOT_DURABLE)
+        return;
+    struct config config = deciding(raft);
+    enum quorum_vote result = quorum_votes(&config, vote_of, raft);
     if (result == QUORUM_WON)
         become_leader(raft);
     else if (result == QUORUM_LOST)
@@ -228,7 +245,7 @@ static void count_votes(struct replica *raft) {
 }
 
 void raft_count_own_vote(struct replica *raft) {
-    if (raft->role == ROLE_CANDIDATE && raft->persisted_seq >= raft->vote_seq)
+    if (raft->role == ROLE_CANDIDATE)
         count_votes(raft);
 }
 

@@ -163,10 +163,8 @@ void raft_recover_finish(struct replica *raft) {
         raft->reset_dirty = true;
     uint64_t term = raft_log_last_term(raft);
     if (term > raft->term) {
-        /* A log cannot be ahead of the hard state, unless that was lost. */
-        if (!raft->amnesia)
-            raft_trace(raft, 2, "the log is of term %" PRIu64 ", the hard state of %" PRIu64, term,
-                       raft->term);
+        /* A snapshot arrived before the term that it came with was durable, or the hard state is
+         * lost: what was voted in that term is unknown. */
         raft->term = term;
         raft->vote = RAFT_NOBODY;
         raft->hard_dirty = true;

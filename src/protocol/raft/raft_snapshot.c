@@ -82,6 +82,17 @@ void raft_on_compacted(struct replica *raft, const struct log_base *base, uint64
 
 /* ---- receiving ---- */
 
+static void acknowledge(struct replica *raft, uint64_t to, uint64_t index) {
+    if (to == raft->options.id || to == 0)
+        return;
+    struct raft_message answer = {.type = RAFT_APPEND_ANSWER,
+                                  .term = raft->term,
+                                  .flags = RAFT_FLAG_YES | (raft->mending ? RAFT_FLAG_FORGOT : 0),
+                                  .index = index,
+                                  .last = raft->log.last};
+    raft_send(raft, to, raft->persist_seq, &answer, NULL, 0);
+}
+
 void raft_on_snapshot_offered(struct replica *raft, uint64_t from, uint64_t term,
                               const struct log_base *base) {
     bool accept = !raft->failed && !raft->installing && term >= raft->term &&
@@ -95,21 +106,12 @@ void raft_on_snapshot_offered(struct replica *raft, uint64_t from, uint64_t term
         raft_heard_leader(raft, from);
         raft_persist(raft);
         accept = base->index > raft->commit || raft->options.mutant == MUTANT_SNAPSHOT_OLD_INSTALL;
+        if (!accept) /* we are further than the leader thinks */
+            acknowledge(raft, from, raft->commit);
     }
     struct effect *effect = raft_emit(raft, EFFECT_SNAPSHOT_ANSWER);
     effect->snapshot_answer.from = from;
     effect->snapshot_answer.accept = accept;
-}
-
-static void acknowledge(struct replica *raft, uint64_t to, uint64_t index) {
-    if (to == raft->options.id || to == 0)
-        return;
-    struct raft_message answer = {.type = RAFT_APPEND_ANSWER,
-                                  .term = raft->term,
-                                  .flags = RAFT_FLAG_YES | (raft->mending ? RAFT_FLAG_FORGOT : 0),
-                                  .index = index,
-                                  .last = raft->log.last};
-    raft_send(raft, to, raft->persist_seq, &answer, NULL, 0);
 }
 
 /* "If existing log entry has same index and term as snapshot's last included entry, retain log
