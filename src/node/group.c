@@ -357,7 +357,7 @@ void group_feed_applied(struct group *group) {
 }
 
 void group_step(struct group *group, struct event *event) {
-    if (group->node->failed)
+    if (group->node->failed || group->node->closing)
         return;
     stamp(group, event);
     group_effects(group, group->protocol->step(group->replica, event));

@@ -285,6 +285,16 @@ enum cairn_status peers_open(struct node *node) {
     return status;
 }
 
+void peers_disconnect(struct node *node) {
+    if (node->listening)
+        env_listener_close(node->env, &node->listener);
+    node->listening = false;
+    LIST_EACH(item, &node->links) {
+        struct link *link = container_of(item, struct link, list);
+        env_close(node->env, &link->stream);
+    }
+}
+
 void peers_close(struct node *node) {
     if (node->listening)
         env_listener_close(node->env, &node->listener);

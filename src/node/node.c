@@ -149,6 +149,11 @@ enum cairn_status node_open(struct env *env, const struct node_options *options,
     return CAIRN_OK;
 }
 
+void node_disconnect(struct node *node) {
+    node->closing = true;
+    peers_disconnect(node);
+}
+
 void node_close(struct node *node) {
     node->closing = true;
     env_timer_clear(node->env, &node->timer);

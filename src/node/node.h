@@ -93,7 +93,11 @@ enum cairn_status node_open(struct env *env, const struct node_options *options,
 /* Hands leadership over, refuses new requests (SHUTDOWN), then calls stopped from the loop, at the
  * latest after about two election timeouts. */
 void node_stop(struct node *node, void (*stopped)(void *context), void *context);
-/* At any time: as if the process ended here. Clients must have been closed. */
+/* Closes listener and links; what runs in the background is let go. The host then waits until
+ * nothing calls back any more, and calls node_close. */
+void node_disconnect(struct node *node);
+/* Frees everything: after node_disconnect, or at any time when the env calls nothing back any more
+ * (a simulated crash). Clients must have been closed. */
 void node_close(struct node *node);
 /* The host (server or simulator) calls this once after every batch of env callbacks, from its turn
  * function and before the front ends write their replies: here gathered requests become one

@@ -71,6 +71,7 @@ struct peer {
 };
 
 enum cairn_status peers_open(struct node *node);
+void peers_disconnect(struct node *node);
 void peers_close(struct node *node);
 struct peer *peer_find(struct node *node, uint64_t id);
 /* Takes addresses and the wish for links from the configuration in use. */

@@ -181,10 +181,14 @@ void runtime_on_signal(struct runtime *runtime, void (*arrived)(void *context, i
     }
 }
 
-void runtime_free(struct runtime *runtime) {
+void runtime_settle(struct runtime *runtime) {
     runtime->turn = NULL;
     while (runtime->works > 0 || runtime->streams > 0)
         uv_run(&runtime->loop, UV_RUN_ONCE);
+}
+
+void runtime_free(struct runtime *runtime) {
+    runtime_settle(runtime);
     runtime_work_close(runtime);
     runtime_timer_close(runtime);
     uv_close((uv_handle_t *)&runtime->prepare, NULL);

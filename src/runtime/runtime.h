@@ -18,8 +18,10 @@ struct runtime_options {
 
 /* Also ignores SIGPIPE for the process. */
 struct runtime *runtime_new(const struct runtime_options *options);
-/* Everything that was built on the env must have been closed before; closings that are still under
- * way end in here, with their callbacks. */
+/* Runs what is still under way to its end, callbacks included, without further turns: closings and
+ * background work. Afterwards nothing calls back any more. */
+void runtime_settle(struct runtime *runtime);
+/* Everything that was built on the env must have been closed before. */
 void runtime_free(struct runtime *runtime);
 struct env *runtime_env(struct runtime *runtime);
 

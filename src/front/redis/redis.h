@@ -36,7 +36,9 @@ void redis_front_turn(struct redis_front *front);
 void redis_front_change(struct redis_front *front, const struct change *change);
 /* No new clients, and the present ones are closed once their replies are out. */
 void redis_front_stop(struct redis_front *front);
-/* At once. Streams must not call back any more, or all be closed already. */
+/* Closes listener and connections; they end when their streams have told so. */
+void redis_front_disconnect(struct redis_front *front);
+/* Frees everything: after redis_front_disconnect, or when the env calls nothing back any more. */
 void redis_front_close(struct redis_front *front);
 uint32_t redis_front_clients(const struct redis_front *front);
 /* Prometheus text. */

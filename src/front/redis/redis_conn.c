@@ -333,6 +333,15 @@ void redis_front_stop(struct redis_front *front) {
     env_wake(front->env);
 }
 
+void redis_front_disconnect(struct redis_front *front) {
+    front->stopping = true;
+    if (front->listening)
+        env_listener_close(front->env, &front->listener);
+    front->listening = false;
+    LIST_EACH(item, &front->conns)
+        close_now(container_of(item, struct conn, list));
+}
+
 void redis_front_close(struct redis_front *front) {
     env_timer_clear(front->env, &front->timer);
     env_timer_clear(front->env, &front->wait_timer);

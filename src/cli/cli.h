@@ -1,0 +1,64 @@
+/* The command line: one subcommand a file, all in one table (main.c). Exit codes: 0 fine, 1 the
+ * answer is no (or it failed), 2 undecided, 3 misuse or bad input.
+ */
+#ifndef CAIRN_CLI_H
+#define CAIRN_CLI_H
+
+#include "base/bytes.h"
+#include "base/status.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum { EXIT_FINE = 0, EXIT_NO = 1, EXIT_UNDECIDED = 2, EXIT_MISUSE = 3 };
+
+struct subcommand {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name */
+    const char *summary;
+    const char *help; /* usage, options, examples */
+};
+const struct subcommand *subcommand_at(int n); /* NULL at the end */
+
+int cmd_dev(int argc, char **argv);
+int cmd_server(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_member(int argc, char **argv);
+int cmd_leader(int argc, char **argv);
+int cmd_shell(int argc, char **argv);
+int cmd_bench(int argc, char **argv);
+int cmd_inspect(int argc, char **argv);
+int cmd_repair(int argc, char **argv);
+int cmd_sim(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
+
+/* ---- flags (flags.c) ---- */
+
+/* "--name value", "--name=value" or, for FLAG_SWITCH, "--name". */
+enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_NUMBER };
+struct flag {
+    const char *name; /* without dashes */
+    enum flag_kind kind;
+    void *value; /* bool *, const char **, uint64_t * */
+};
+/* Takes flags out of argv; what is left are the operands (*argc, from argv[1]). False: misuse, and
+ * a sentence was printed. --help is answered by the caller's table before. */
+bool flags_parse(int *argc, char **argv, const struct flag *flags, size_t count);
+/* Prints "cairn NAME: ..." to standard error; returns EXIT_MISUSE. */
+int misuse(const char *subcommand, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool parse_number(const char *text, uint64_t *value);
+
+/* ---- one request, one answer (call.c) ---- */
+
+struct call_reply {
+    enum cairn_status status;
+    struct buf value; /* the RESP value as it came */
+};
+/* Sends one command and waits for its reply, at most timeout_ms. NULL address: 127.0.0.1:7001. */
+void call_command(const char *address, uint64_t timeout_ms, const char *const *words,
+                  struct call_reply *reply);
+/* A readable form of a RESP value, as redis-cli prints it. */
+void call_print(struct bytes value);
+const char *call_address(const char *given);
+
+#endif

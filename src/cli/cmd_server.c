@@ -1,0 +1,314 @@
+/* cairn server: one node, real: settings, identity, node, front end and admin pages joined on one
+ * event loop. The only place, with the simulator's host, where these parts meet. */
+#include "cli/cli.h"
+#include "cli/log.h"
+#include "cli/settings.h"
+#include "front/redis/redis.h"
+#include "node/node.h"
+#include "runtime/runtime.h"
+#include "runtime/runtime_admin.h"
+#include "storage/identity.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+struct server {
+    struct settings settings;
+    struct log log;
+    struct runtime *runtime;
+    struct env *env;
+    struct node *node;
+    struct redis_front *redis;
+    struct runtime_admin *admin;
+    struct env_file *lock;
+    bool ready, stopping, failed;
+};
+
+static void on_log(void *context, int level, const char *text) {
+    const struct server *server = context;
+    log_line(&server->log, level, text);
+}
+
+static void on_change(void *context, const struct change *change) {
+    struct server *server = context;
+    if (server->redis != NULL)
+        redis_front_change(server->redis, change);
+}
+
+static void on_failed(void *context, enum cairn_status status, const char *text) {
+    struct server *server = context;
+    server->failed = true;
+    runtime_stop(server->runtime);
+}
+
+/* ---- stopping ---- */
+
+static void on_stopped(void *context) {
+    struct server *server = context;
+    redis_front_stop(server->redis);
+    redis_front_turn(server->redis);
+    runtime_stop(server->runtime);
+}
+
+static void on_signal(void *context, int number) {
+    struct server *server = context;
+    if (server->stopping) { /* asked twice: now */
+        runtime_stop(server->runtime);
+        return;
+    }
+    server->stopping = true;
+    log_line(&server->log, 1, "stopping: leadership is handed over");
+    node_stop(server->node, on_stopped, server);
+}
+
+/* ---- the turn ---- */
+
+/* One line on standard output when this node first serves: `cairn dev` and scripts wait for it. */
+static void tell_ready(struct server *server) {
+    struct node_status status;
+    if (server->ready)
+        return;
+    node_status(server->node, &status);
+    if (strcmp(status.health, "ok") != 0)
+        return;
+    server->ready = true;
+    printf("ready node=%llu redis=%s peer=%s admin=http://%s leader=%llu\n",
+           (unsigned long long)server->settings.node, server->settings.redis_listen,
+           server->settings.peer_listen, server->settings.admin_listen,
+           (unsigned long long)status.replica.leader);
+    fflush(stdout);
+}
+
+static void on_turn(void *context) {
+    struct server *server = context;
+    node_turn(server->node);
+    redis_front_turn(server->redis);
+    if (!server->ready)
+        tell_ready(server);
+}
+
+/* ---- admin pages ---- */
+
+static unsigned on_admin(void *context, const char *method, const char *path, struct buf *body,
+                         const char **content_type) {
+    struct server *server = context;
+    if (strcmp(path, "/metrics") == 0) {
+        *content_type = "text/plain; version=0.0.4";
+        node_metrics(server->node, body);
+        redis_front_metrics(server->redis, body);
+        return 200;
+    }
+    if (strcmp(path, "/status") == 0) {
+        *content_type = "application/json";
+        node_status_json(server->node, body);
+        return 200;
+    }
+    if (strcmp(path, "/health") == 0) {
+        struct node_status status;
+        node_status(server->node, &status);
+        buf_printf(body, "%s\n", status.health);
+        return strcmp(status.health, "ok") == 0 ? 200 : 503;
+    }
+    buf_printf(body, "There is /metrics, /status and /health.\n");
+    return 404;
+}
+
+/* ---- identity ---- */
+
+static uint64_t cluster_id(const char *name) {
+    uint64_t id = bytes_hash(bytes_cstr(name), 0xca1);
+    return id ? id : 1;
+}
+
+static bool fresh_identity(struct server *server, struct identity *identity) {
+    struct settings *settings = &server->settings;
+    *identity = (struct identity){
+        .cluster = cluster_id(settings->cluster), .node = settings->node, .epoch = 1};
+    while (identity->incarnation == 0)
+        env_entropy(server->env, &identity->incarnation, sizeof identity->incarnation);
+    if (settings->bootstrap)
+        settings_members(settings->members, &identity->founders);
+    enum cairn_status status = identity_store(server->env, settings->dir, identity);
+    if (status != CAIRN_OK)
+        fprintf(stderr, "cairn server: can't write to %s: %s\n", settings->dir,
+                cairn_status_text(status));
+    return status == CAIRN_OK;
+}
+
+/* Whose folder it is: ours, nobody's yet, or a reason not to start. */
+static bool find_identity(struct server *server, struct identity *identity) {
+    struct settings *settings = &server->settings;
+    enum cairn_status status = env_make_folder(server->env, settings->dir);
+    if (status == CAIRN_OK)
+        status = identity_load(server->env, settings->dir, identity, &server->lock);
+    if (status == CAIRN_NOT_FOUND)
+        return fresh_identity(server, identity);
+    if (status == CAIRN_BUSY)
+        fprintf(stderr, "cairn server: another process runs on %s\n", settings->dir);
+    else if (status != CAIRN_OK)
+        fprintf(stderr, "cairn server: can't use %s: %s\n", settings->dir,
+                cairn_status_text(status));
+    else if (identity->node != settings->node)
+        fprintf(stderr,
+                "cairn server: %s holds the data of node %llu, and this is node %llu. Was a folder "
+                "swapped?\n",
+                settings->dir, (unsigned long long)identity->node,
+                (unsigned long long)settings->node);
+    else if (identity->cluster != cluster_id(settings->cluster))
+        fprintf(stderr, "cairn server: %s belongs to another cluster than '%s'\n", settings->dir,
+                settings->cluster);
+    else
+        return true;
+    return false;
+}
+
+static void fill_options(struct server *server, const struct identity *identity,
+                         struct node_options *options) {
+    struct config members;
+    settings_to_node(&server->settings, options);
+    options->identity = *identity;
+    options->bootstrap = identity->founders;
+    settings_members(server->settings.members, &members);
+    for (uint32_t i = 0; i < members.count; i++) {
+        if (members.members[i].id == identity->node)
+            continue;
+        options->seeds[options->seed_count].id = members.members[i].id;
+        memcpy(options->seeds[options->seed_count].address, members.members[i].address,
+               sizeof members.members[i].address);
+        options->seed_count++;
+    }
+    if (options->seed == 0)
+        env_entropy(server->env, &options->seed, sizeof options->seed);
+    options->context = server;
+    options->log = on_log;
+    options->change = on_change;
+    options->failed = on_failed;
+}
+
+/* ---- start ---- */
+
+static bool open_parts(struct server *server, const struct identity *identity) {
+    struct node_options options;
+    struct redis_options redis;
+    char error[512] = "";
+    fill_options(server, identity, &options);
+    if (node_open(server->env, &options, &server->node, error, sizeof error) != CAIRN_OK) {
+        fprintf(stderr, "cairn server: %s\n", error);
+        return false;
+    }
+    settings_to_redis(&server->settings, &redis);
+    redis.process_id = (uint64_t)getpid();
+    enum cairn_status status = redis_front_open(server->node, &redis, &server->redis);
+    if (status != CAIRN_OK) {
+        fprintf(stderr, "cairn server: can't listen on %s for Redis clients: %s\n", redis.address,
+                cairn_status_text(status));
+        return false;
+    }
+    status = runtime_admin_open(server->runtime, server->settings.admin_listen, on_admin, server,
+                                &server->admin);
+    if (status != CAIRN_OK) {
+        fprintf(stderr, "cairn server: can't listen on %s for admin pages: %s\n",
+                server->settings.admin_listen, cairn_status_text(status));
+        return false;
+    }
+    return true;
+}
+
+static void close_parts(struct server *server) {
+    if (server->admin != NULL)
+        runtime_admin_close(server->admin);
+    if (server->redis != NULL)
+        redis_front_disconnect(server->redis);
+    if (server->node != NULL)
+        node_disconnect(server->node);
+    runtime_settle(server->runtime);
+    if (server->redis != NULL)
+        redis_front_close(server->redis);
+    if (server->node != NULL)
+        node_close(server->node);
+    if (server->lock != NULL)
+        env_file_close(server->env, server->lock);
+    runtime_free(server->runtime);
+}
+
+static int run(struct server *server) {
+    struct identity identity;
+    struct runtime_options options = {.wall_error_ns = server->settings.clock_error_ms * 1000000u};
+    server->runtime = runtime_new(&options);
+    server->env = runtime_env(server->runtime);
+    if (!find_identity(server, &identity) || !open_parts(server, &identity)) {
+        close_parts(server);
+        return EXIT_NO;
+    }
+    if (!address_is_loopback(server->settings.redis_listen) ||
+        !address_is_loopback(server->settings.peer_listen))
+        log_line(&server->log, 2,
+                 "listening beyond loopback without TLS: whoever reaches the ports "
+                 "can read and change everything");
+    if (identity.founders.count == 0 && !server->ready)
+        log_line(&server->log, 1,
+                 "this folder was not founded with the cluster: waiting to be let "
+                 "in by its members (cairn member add), unless that happened "
+                 "before");
+    runtime_on_signal(server->runtime, on_signal, server);
+    env_set_turn(server->env, on_turn, server);
+    env_wake(server->env);
+    runtime_run(server->runtime);
+    log_line(&server->log, 1, server->failed ? "ended after a failure" : "stopped");
+    close_parts(server);
+    return server->failed ? EXIT_NO : EXIT_FINE;
+}
+
+/* Takes --set section.key=value out of argv. */
+static bool take_set(struct settings *settings, const char *word, char *error, size_t size) {
+    char copy[512];
+    snprintf(copy, sizeof copy, "%s", word);
+    char *dot = strchr(copy, '.'), *equals = strchr(copy, '=');
+    if (dot == NULL || equals == NULL || equals < dot) {
+        snprintf(error, size, "--set wants section.key=value, not '%s'", word);
+        return false;
+    }
+    *dot = *equals = 0;
+    return settings_set(settings, copy, dot + 1, equals + 1, error, size);
+}
+
+#define SETS_MAX 64
+
+int cmd_server(int argc, char **argv) {
+    static struct server server;
+    const char *config = NULL, *sets[SETS_MAX];
+    bool bootstrap = false, example = false;
+    char error[512] = "";
+    int set_count = 0, kept = 0;
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--set") == 0 && i + 1 < argc && set_count < SETS_MAX)
+            sets[set_count++] = argv[++i];
+        else
+            argv[kept++] = argv[i];
+    }
+    const struct flag flags[] = {{"config", FLAG_TEXT, &config},
+                                 {"bootstrap", FLAG_SWITCH, &bootstrap},
+                                 {"example", FLAG_SWITCH, &example}};
+    if (!flags_parse(&kept, argv, flags, 3))
+        return EXIT_MISUSE;
+    if (kept > 1)
+        return misuse("server", "unexpected '%s'", argv[1]);
+    if (example) {
+        settings_print_example(stdout);
+        return EXIT_FINE;
+    }
+    if (config == NULL && set_count == 0)
+        return misuse("server", "--config FILE is needed (--example prints one)");
+    settings_default(&server.settings);
+    if (config != NULL && !settings_read(&server.settings, config, error, sizeof error))
+        return misuse("server", "%s", error);
+    for (int i = 0; i < set_count; i++)
+        if (!take_set(&server.settings, sets[i], error, sizeof error))
+            return misuse("server", "%s", error);
+    server.settings.bootstrap |= bootstrap;
+    if (!settings_check(&server.settings, error, sizeof error))
+        return misuse("server", "%s", error);
+    log_open(&server.log, server.settings.log_level, server.settings.node);
+    return run(&server);
+}

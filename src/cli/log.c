@@ -1,0 +1,46 @@
+#include "cli/log.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+static const char *const names[] = {"debug", "info", "warning"};
+
+void log_open(struct log *log, const char *level, uint64_t node) {
+    *log = (struct log){.level = 1, .terminal = isatty(STDERR_FILENO), .node = node};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(level, names[i]) == 0)
+            log->level = i;
+}
+
+/* Quotes inside the text would end the value early. */
+static void put_quoted(const char *text) {
+    fputc('"', stderr);
+    for (; *text; text++) {
+        if (*text == '"' || *text == '\\')
+            fputc('\\', stderr);
+        fputc(*text == '\n' ? ' ' : *text, stderr);
+    }
+    fputs("\"\n", stderr);
+}
+
+void log_line(const struct log *log, int level, const char *text) {
+    static const char *const colours[] = {"\033[2m", "", "\033[33m"};
+    struct timespec now;
+    struct tm parts;
+    char stamp[40];
+    if (level < log->level)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &parts);
+    strftime(stamp, sizeof stamp, log->terminal ? "%H:%M:%S" : "%Y-%m-%dT%H:%M:%S", &parts);
+    if (log->terminal) {
+        fprintf(stderr, "%s%s.%03ld %s%s\n", colours[level], stamp, now.tv_nsec / 1000000, text,
+                colours[level][0] ? "\033[0m" : "");
+        return;
+    }
+    fprintf(stderr, "time=%s.%03ldZ level=%s node=%llu msg=", stamp, now.tv_nsec / 1000000,
+            names[level], (unsigned long long)log->node);
+    put_quoted(text);
+}

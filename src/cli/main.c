@@ -1,0 +1,154 @@
+/* cairn: the table of subcommands and its help. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct subcommand subcommands[] = {
+    {"dev", cmd_dev, "run a local cluster in the foreground",
+     "Usage: cairn dev [--dir DIR] [--nodes N] [--port-offset N] [--set SECTION.KEY=VALUE]...\n"
+     "\n"
+     "Starts N nodes (default 3) as processes of their own, with their data under DIR (default\n"
+     "./cairn-data), prints their log, and a last line when the cluster serves. Started again on\n"
+     "the same DIR it goes on from there. Ctrl-C stops it cleanly. A node that ends is not\n"
+     "restarted silently: how to start it again is printed.\n"
+     "\n"
+     "Ports of node i: Redis 7000+i, peers 7100+i, admin HTTP 7200+i, plus the offset.\n"
+     "\n"
+     "  cairn dev                          three nodes, ports 7001 7002 7003\n"
+     "  cairn dev --nodes 5 --dir /tmp/c   five nodes elsewhere\n"
+     "  cairn dev --set raft.lease_reads=no\n"},
+    {"server", cmd_server, "run one node",
+     "Usage: cairn server --config FILE [--bootstrap] [--set SECTION.KEY=VALUE]...\n"
+     "       cairn server --example\n"
+     "\n"
+     "Runs one node until SIGINT or SIGTERM; then hands leadership over and stops.\n"
+     "\n"
+     "  --config FILE   settings (INI); --example prints a file with every key and its default\n"
+     "  --bootstrap     the founders' first start: found the cluster with cluster.members\n"
+     "  --set S.K=V     overrides a setting of the file\n"
+     "\n"
+     "  cairn server --example > node1.ini\n"
+     "  cairn server --config node1.ini --bootstrap\n"},
+    {"status", cmd_status, "leader, term, log positions, lag, health",
+     "Usage: cairn status [--node ADDRESS] [--json] [--watch]\n"
+     "\n"
+     "Asks a node (a Redis port, default 127.0.0.1:7001) and from it finds the others. Exit code "
+     "0:\n"
+     "a leader serves and every member is healthy; 1: not.\n"
+     "\n"
+     "  cairn status\n"
+     "  cairn status --node 127.0.0.1:7002 --watch\n"},
+    {"member", cmd_member, "add, remove, promote, list members",
+     "Usage: cairn member list | add ID HOST:PORT [--learner] | promote ID | remove ID\n"
+     "                    [--node ADDRESS]\n"
+     "\n"
+     "HOST:PORT is the member's peer port. A new member first catches up as a learner, then "
+     "votes;\n"
+     "with --learner it stays one. Start it without --bootstrap, with the present members in\n"
+     "cluster.members. Writes go on meanwhile.\n"
+     "\n"
+     "  cairn member add 4 127.0.0.1:7104\n"
+     "  cairn member remove 2\n"},
+    {"leader", cmd_leader, "hand leadership over",
+     "Usage: cairn leader transfer [ID] [--node ADDRESS]\n"
+     "\n"
+     "To member ID, or to the one that is most up to date.\n"},
+    {"shell", cmd_shell, "a Redis shell with completion",
+     "Usage: cairn shell [--node ADDRESS] [COMMAND ARG...]\n"
+     "\n"
+     "With a command: executes it and prints the reply. Without: reads commands; TAB completes,\n"
+     "HELP COMMAND explains.\n"
+     "\n"
+     "  cairn shell set greeting hello\n"},
+    {"bench", cmd_bench, "load generator with percentiles",
+     "Usage: cairn bench [--node ADDRESS] [--command set|get|incr|mset|ping] [--clients N] "
+     "[--pipeline N]\n"
+     "                   [--requests N | --seconds S] [--bytes N] [--keys N] [--json] [--wait N]\n"
+     "       cairn bench --floor DIR [--bytes N] [--seconds S]\n"
+     "\n"
+     "--floor measures what the machine allows: the same hops and disk writes as a replicated SET "
+     "on\n"
+     "three nodes, without any protocol.\n"
+     "\n"
+     "  cairn bench --command set --clients 50 --pipeline 16 --seconds 5\n"},
+    {"inspect", cmd_inspect, "print and verify a data folder",
+     "Usage: cairn inspect DIR [--verbose]\n"
+     "\n"
+     "Prints what a stopped node's data folder holds and verifies every checksum; changes "
+     "nothing.\n"
+     "Exit code 0: all is well; 1: something is damaged.\n"},
+    {"repair", cmd_repair, "go on after a majority was lost for good",
+     "Usage: cairn repair DIR --yes\n"
+     "\n"
+     "Only when a majority of the members is lost for ever. DIR is the folder of a stopped "
+     "survivor:\n"
+     "it becomes the only member, and the cluster's epoch rises, so that the lost ones can never\n"
+     "come back. Take the survivor with the highest last index (cairn inspect). What only the "
+     "lost\n"
+     "majority had acknowledged is lost with it. Others join again with empty folders.\n"},
+#ifdef CAIRN_WITH_SIM
+    {"sim", cmd_sim, "run the simulator over seeds",
+     "Usage: cairn sim [--seeds A-B] [--minutes M] [--mutant NAME] [--log] [--history FILE] "
+     "[--json]\n"
+     "\n"
+     "Whole nodes on a virtual world with faults; each seed is checked. Exit code 0: all held, 1: "
+     "a\n"
+     "failure was found, with the seed and how to repeat it.\n"
+     "\n"
+     "  cairn sim --seeds 1-1000 --minutes 10\n"
+     "  cairn sim --seeds 42 --log\n"},
+#endif
+    {"completion", cmd_completion, "shell completion",
+     "Usage: cairn completion bash\n"
+     "\n"
+     "  eval \"$(cairn completion bash)\"\n"},
+};
+
+const struct subcommand *subcommand_at(int n) {
+    return n >= 0 && (size_t)n < sizeof subcommands / sizeof *subcommands ? &subcommands[n] : NULL;
+}
+
+static void print_help(FILE *out) {
+    fprintf(out, "cairn " CAIRN_VERSION ": replicated state that survives\n\n"
+                 "Usage: cairn COMMAND [ARGUMENT...]\n\nCommands:\n");
+    for (int i = 0; subcommand_at(i) != NULL; i++)
+        fprintf(out, "  %-11s %s\n", subcommand_at(i)->name, subcommand_at(i)->summary);
+    fprintf(out, "\ncairn COMMAND --help explains one. A first session:\n"
+                 "  cairn dev\n  redis-cli -p 7001 set a 1\n");
+}
+
+static bool wants_help(int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+            return true;
+    return false;
+}
+
+int main(int argc, char **argv) {
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_MISUSE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return EXIT_FINE;
+    }
+    if (strcmp(argv[1], "--version") == 0 || strcmp(argv[1], "version") == 0) {
+        printf("cairn " CAIRN_VERSION "\n");
+        return EXIT_FINE;
+    }
+    for (int i = 0; subcommand_at(i) != NULL; i++) {
+        const struct subcommand *subcommand = subcommand_at(i);
+        if (strcmp(argv[1], subcommand->name) != 0)
+            continue;
+        if (wants_help(argc - 1, argv + 1)) {
+            printf("cairn %s: %s\n\n%s", subcommand->name, subcommand->summary, subcommand->help);
+            return EXIT_FINE;
+        }
+        return subcommand->run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "cairn: there is no command '%s'; cairn --help lists them\n", argv[1]);
+    return EXIT_MISUSE;
+}

@@ -1,0 +1,291 @@
+#include "cli/settings.h"
+
+#include "base/alloc.h"
+
+#include <errno.h>
+#include <ini.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MS 1000000ull
+#define MB (1ull << 20)
+
+enum setting_kind { TEXT, NUMBER, YES_NO };
+
+struct setting {
+    const char *section, *key;
+    enum setting_kind kind;
+    size_t offset, size;
+    const char *value; /* default, as in the file */
+    uint64_t least, most;
+    const char *about;
+};
+
+#define AT(field) offsetof(struct settings, field), sizeof(((struct settings *)0)->field)
+
+static const struct setting table[] = {
+    {"node", "id", NUMBER, AT(node), "1", 1, UINT64_MAX, "This node's number, above 0."},
+    {"node", "dir", TEXT, AT(dir), "cairn-data/node-1", 0, 0,
+     "Where its data lies. One folder belongs to one node for ever."},
+    {"cluster", "name", TEXT, AT(cluster), "cairn", 0, 0,
+     "Nodes of a cluster of another name are refused."},
+    {"cluster", "members", TEXT, AT(members), "1=127.0.0.1:7101 2=127.0.0.1:7102 3=127.0.0.1:7103",
+     0, 0, "id=host:port of the peer ports: the founders, or members to ask to be let in."},
+    {"cluster", "bootstrap", YES_NO, AT(bootstrap), "no", 0, 0,
+     "yes: if the folder is new, found the cluster together with these members. Say it on the\n"
+     "# founders' first start only: a node whose folder was lost must not, it rejoins."},
+    {"redis", "listen", TEXT, AT(redis_listen), "127.0.0.1:7001", 0, 0, "For Redis clients."},
+    {"redis", "password", TEXT, AT(password), "", 0, 0, "What AUTH asks for; empty: nothing."},
+    {"redis", "clients_max", NUMBER, AT(clients_max), "10000", 1, 1000000, "Connections."},
+    {"redis", "idle_timeout_s", NUMBER, AT(idle_timeout_s), "0", 0, 31536000,
+     "Close clients that are silent for so long; 0: never."},
+    {"redis", "memory_max_mb", NUMBER, AT(memory_max_mb), "0", 0, 1u << 24,
+     "Refuse commands that need memory when the keys take more; 0: no limit."},
+    {"redis", "value_max_mb", NUMBER, AT(value_max_mb), "64", 1, 64,
+     "The longest value; the same on every node."},
+    {"peer", "listen", TEXT, AT(peer_listen), "127.0.0.1:7101", 0, 0, "For the other nodes."},
+    {"admin", "listen", TEXT, AT(admin_listen), "127.0.0.1:7201", 0, 0,
+     "HTTP: /metrics (Prometheus), /status (JSON), /health."},
+    {"network", "beyond_loopback", YES_NO, AT(beyond_loopback), "no", 0, 0,
+     "There is no TLS yet: whoever reaches the ports can read and change everything. yes: listen\n"
+     "# on other addresses than loopback all the same."},
+    {"raft", "election_timeout_min_ms", NUMBER, AT(election_timeout_min_ms), "150", 2, 3600000,
+     "A follower that hears nothing for a random time between these two stands for election."},
+    {"raft", "election_timeout_max_ms", NUMBER, AT(election_timeout_max_ms), "300", 3, 3600000,
+     NULL},
+    {"raft", "heartbeat_ms", NUMBER, AT(heartbeat_ms), "40", 1, 3600000, NULL},
+    {"raft", "request_timeout_ms", NUMBER, AT(request_timeout_ms), "3000", 10, 3600000,
+     "Without a quorum a request gets its error after this time."},
+    {"raft", "disk_stall_ms", NUMBER, AT(disk_stall_ms), "200", 10, 3600000,
+     "A leader whose log write takes longer hands over."},
+    {"raft", "lease_reads", YES_NO, AT(lease_reads), "yes", 0, 0,
+     "yes: the leader answers reads by its lease, which relies on clock_drift_ppm. no: every "
+     "batch\n"
+     "# of reads asks a majority."},
+    {"raft", "clock_drift_ppm", NUMBER, AT(clock_drift_ppm), "1000", 0, 100000,
+     "Bound on the rate error of any node's monotonic clock, parts per million."},
+    {"raft", "consistency", TEXT, AT(consistency), "linearizable", 0, 0,
+     "Of reads: linearizable, sequential (any node, never backwards in a connection), stale."},
+    {"log", "segment_mb", NUMBER, AT(segment_mb), "32", 1, 1024, "Size of a log segment."},
+    {"log", "window_mb", NUMBER, AT(window_mb), "4", 0, 65536,
+     "Entries kept in memory for peers that lag a little."},
+    {"log", "snapshot_log_mb", NUMBER, AT(snapshot_log_mb), "256", 1, 1048576,
+     "Make a snapshot when the log has grown by this."},
+    {"log", "snapshot_trailing", NUMBER, AT(snapshot_trailing), "10000", 0, 1000000000,
+     "Entries below a snapshot that are kept for lagging peers."},
+    {"session", "window", NUMBER, AT(session_window), "128", 1, 65536,
+     "Replies kept for retries, by exactly-once session."},
+    {"clock", "error_ms", NUMBER, AT(clock_error_ms), "250", 0, 3600000,
+     "Bound on the wall clock's error where the kernel can't tell one."},
+    {"test", "seed", NUMBER, AT(seed), "0", 0, UINT64_MAX, "Of random choices; 0: by chance."},
+    {"test", "wire_version", NUMBER, AT(wire_version), "0", 0, WIRE_VERSION_MAX,
+     "Speak like an older build; 0: the newest."},
+    {"logging", "level", TEXT, AT(log_level), "info", 0, 0, "debug, info or warning."},
+};
+#define TABLE_COUNT (sizeof table / sizeof *table)
+
+static bool set_one(struct settings *settings, const struct setting *setting, const char *value,
+                    char *error, size_t error_size) {
+    void *at = (char *)settings + setting->offset;
+    if (setting->kind == TEXT) {
+        if (strlen(value) >= setting->size) {
+            snprintf(error, error_size, "%s.%s is too long", setting->section, setting->key);
+            return false;
+        }
+        memset(at, 0, setting->size);
+        memcpy(at, value, strlen(value));
+        return true;
+    }
+    if (setting->kind == YES_NO) {
+        bool yes = strcmp(value, "yes") == 0;
+        if (!yes && strcmp(value, "no") != 0) {
+            snprintf(error, error_size, "%s.%s is yes or no, not '%.64s'", setting->section,
+                     setting->key, value);
+            return false;
+        }
+        *(bool *)at = yes;
+        return true;
+    }
+    char *end;
+    errno = 0;
+    uint64_t number = strtoull(value, &end, 10);
+    if (errno != 0 || *end != 0 || *value < '0' || *value > '9' || number < setting->least ||
+        number > setting->most) {
+        snprintf(error, error_size, "%s.%s is a number from %llu to %llu, not '%.64s'",
+                 setting->section, setting->key, (unsigned long long)setting->least,
+                 (unsigned long long)setting->most, value);
+        return false;
+    }
+    *(uint64_t *)at = number;
+    return true;
+}
+
+void settings_default(struct settings *settings) {
+    char error[160];
+    memset(settings, 0, sizeof *settings);
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        set_one(settings, &table[i], table[i].value, error, sizeof error);
+}
+
+bool settings_set(struct settings *settings, const char *section, const char *key,
+                  const char *value, char *error, size_t error_size) {
+    for (size_t i = 0; i < TABLE_COUNT; i++)
+        if (strcmp(table[i].section, section) == 0 && strcmp(table[i].key, key) == 0)
+            return set_one(settings, &table[i], value, error, error_size);
+    snprintf(error, error_size, "there is no setting %.64s.%.64s", section, key);
+    return false;
+}
+
+struct parsing {
+    struct settings *settings;
+    char *error;
+    size_t error_size;
+};
+
+static int on_pair(void *context, const char *section, const char *name, const char *value) {
+    struct parsing *parsing = context;
+    if (parsing->error[0] != 0)
+        return 0;
+    return settings_set(parsing->settings, section, name, value, parsing->error,
+                        parsing->error_size);
+}
+
+/* Puts the line's number before what is wrong with it. */
+static bool parsed(int line, const char *where, char *error, size_t error_size) {
+    if (line == 0)
+        return true;
+    char what[256];
+    snprintf(what, sizeof what, "%s", error[0] ? error : "not a line of an INI file");
+    if (line < 0)
+        snprintf(error, error_size, "%s: can't be read", where);
+    else
+        snprintf(error, error_size, "%s, line %d: %s", where, line, what);
+    return false;
+}
+
+bool settings_read(struct settings *settings, const char *path, char *error, size_t error_size) {
+    struct parsing parsing = {settings, error, error_size};
+    error[0] = 0;
+    return parsed(ini_parse(path, on_pair, &parsing), path, error, error_size);
+}
+
+bool settings_parse(struct settings *settings, const char *text, char *error, size_t error_size) {
+    struct parsing parsing = {settings, error, error_size};
+    error[0] = 0;
+    return parsed(ini_parse_string(text, on_pair, &parsing), "text", error, error_size);
+}
+
+bool settings_members(const char *text, struct config *config) {
+    char copy[1024];
+    *config = (struct config){0};
+    if (strlen(text) >= sizeof copy)
+        return false;
+    memcpy(copy, text, strlen(text) + 1);
+    char *save = NULL;
+    for (char *word = strtok_r(copy, " ,", &save); word; word = strtok_r(NULL, " ,", &save)) {
+        char *equals = strchr(word, '=');
+        struct member member = {.voter = true};
+        if (equals == NULL || strlen(equals + 1) >= sizeof member.address ||
+            strchr(equals + 1, ':') == NULL)
+            return false;
+        *equals = 0;
+        char *end;
+        member.id = strtoull(word, &end, 10);
+        memcpy(member.address, equals + 1, strlen(equals + 1));
+        if (*end != 0 || member.id == 0 || config_add(config, &member) != CAIRN_OK)
+            return false;
+    }
+    return true;
+}
+
+bool address_is_loopback(const char *address) {
+    return strncmp(address, "127.", 4) == 0 || strncmp(address, "localhost:", 10) == 0 ||
+           strncmp(address, "[::1]:", 6) == 0;
+}
+
+static const char *problem_of(const struct settings *settings) {
+    struct config members;
+    if (!settings_members(settings->members, &members))
+        return "cluster.members must be a list like 1=127.0.0.1:7101 2=127.0.0.1:7102";
+    if (settings->bootstrap && config_member(&members, settings->node) == NULL)
+        return "with cluster.bootstrap = yes this node must be among cluster.members";
+    if (settings->dir[0] == 0)
+        return "node.dir must name a folder";
+    bool loopback = address_is_loopback(settings->redis_listen) &&
+                    address_is_loopback(settings->peer_listen) &&
+                    address_is_loopback(settings->admin_listen);
+    if (!loopback && !settings->beyond_loopback)
+        return "listening beyond loopback without TLS lets whoever reaches the ports read and "
+               "change everything; if the network is trusted, say network.beyond_loopback = yes";
+    const char *consistency = settings->consistency;
+    if (strcmp(consistency, "linearizable") != 0 && strcmp(consistency, "sequential") != 0 &&
+        strcmp(consistency, "stale") != 0)
+        return "raft.consistency is linearizable, sequential or stale";
+    const char *level = settings->log_level;
+    if (strcmp(level, "debug") != 0 && strcmp(level, "info") != 0 && strcmp(level, "warning") != 0)
+        return "logging.level is debug, info or warning";
+    return NULL;
+}
+
+bool settings_check(const struct settings *settings, char *error, size_t error_size) {
+    struct node_options options;
+    const char *problem = problem_of(settings);
+    if (problem != NULL) {
+        snprintf(error, error_size, "%s", problem);
+        return false;
+    }
+    settings_to_node(settings, &options);
+    return node_options_check(&options, error, error_size) == CAIRN_OK;
+}
+
+void settings_print_example(FILE *out) {
+    const char *section = "";
+    fprintf(out, "# cairn server: every setting with its default. Lines that begin with # are "
+                 "comments.\n# Use it with: cairn server --config FILE\n");
+    for (size_t i = 0; i < TABLE_COUNT; i++) {
+        if (strcmp(section, table[i].section) != 0)
+            fprintf(out, "\n[%s]\n", table[i].section);
+        section = table[i].section;
+        if (table[i].about != NULL)
+            fprintf(out, "# %s\n", table[i].about);
+        fprintf(out, "%s = %s\n", table[i].key, table[i].value);
+    }
+}
+
+void settings_to_node(const struct settings *settings, struct node_options *options) {
+    node_options_default(options);
+    memcpy(options->folder, settings->dir, sizeof settings->dir);
+    memcpy(options->peer_address, settings->peer_listen, sizeof options->peer_address);
+    options->identity.node = settings->node;
+    options->election_timeout_min_ns = settings->election_timeout_min_ms * MS;
+    options->election_timeout_max_ns = settings->election_timeout_max_ms * MS;
+    options->heartbeat_ns = settings->heartbeat_ms * MS;
+    options->request_timeout_ns = settings->request_timeout_ms * MS;
+    options->disk_stall_ns = settings->disk_stall_ms * MS;
+    options->clock_drift_ppm = (uint32_t)settings->clock_drift_ppm;
+    options->lease_reads = settings->lease_reads;
+    options->consistency = strcmp(settings->consistency, "stale") == 0        ? NODE_STALE
+                           : strcmp(settings->consistency, "sequential") == 0 ? NODE_SEQUENTIAL
+                                                                              : NODE_LINEARIZABLE;
+    options->value_bytes_max = settings->value_max_mb * MB;
+    options->command_bytes_max = settings->value_max_mb * MB + 8 * MB;
+    options->wal_segment_bytes = settings->segment_mb * MB;
+    options->window_bytes_max = settings->window_mb * MB;
+    options->snapshot_log_bytes = settings->snapshot_log_mb * MB;
+    options->snapshot_trailing = (uint32_t)settings->snapshot_trailing;
+    options->session_window = (uint32_t)settings->session_window;
+    options->seed = settings->seed;
+    if (settings->wire_version != 0)
+        options->wire_version_max = (uint32_t)settings->wire_version;
+}
+
+void settings_to_redis(const struct settings *settings, struct redis_options *options) {
+    redis_options_default(options);
+    memcpy(options->address, settings->redis_listen, sizeof options->address);
+    memcpy(options->password, settings->password, sizeof options->password);
+    options->clients_max = (uint32_t)settings->clients_max;
+    options->idle_timeout_ns = settings->idle_timeout_s * 1000 * MS;
+    options->memory_max = settings->memory_max_mb * MB;
+    options->bulk_bytes_max = settings->value_max_mb * MB;
+}

@@ -1,0 +1,62 @@
+/* A server's configuration: INI, one table of keys (settings.c) from which parsing, checks, the
+ * commented example file and --help come.
+ */
+#ifndef CAIRN_CLI_SETTINGS_H
+#define CAIRN_CLI_SETTINGS_H
+
+#include "front/redis/redis.h"
+#include "node/node.h"
+
+#include <stdio.h>
+
+struct settings {
+    uint64_t node;
+    char dir[400];
+    char cluster[128];    /* the cluster's name: nodes of another one are refused */
+    char members[1024];   /* "1=127.0.0.1:7101 2=... ": the founding members, or whom to ask */
+    bool bootstrap;       /* found the cluster with these members if the folder is new */
+    bool beyond_loopback; /* without TLS and without a password, say that it is meant */
+    char redis_listen[128];
+    char peer_listen[128];
+    char admin_listen[128];
+    char password[128];
+    uint64_t clients_max;
+    uint64_t idle_timeout_s;
+    uint64_t memory_max_mb;
+    uint64_t value_max_mb;
+    uint64_t election_timeout_min_ms, election_timeout_max_ms, heartbeat_ms;
+    uint64_t request_timeout_ms, disk_stall_ms;
+    uint64_t clock_drift_ppm;
+    uint64_t clock_error_ms;
+    bool lease_reads;
+    char consistency[16]; /* linearizable, sequential, stale */
+    uint64_t snapshot_log_mb;
+    uint64_t snapshot_trailing;
+    uint64_t segment_mb;
+    uint64_t window_mb;
+    uint64_t session_window;
+    uint64_t seed;         /* 0: from the system */
+    uint64_t wire_version; /* 0: the newest; lower plays an older build */
+    char log_level[16];    /* debug, info, warning */
+};
+
+void settings_default(struct settings *settings);
+/* False: a sentence in error says what is wrong and in which line. */
+bool settings_read(struct settings *settings, const char *path, char *error, size_t error_size);
+/* One key as on the command line: --set section.key=value, or a line of the file. */
+bool settings_set(struct settings *settings, const char *section, const char *key,
+                  const char *value, char *error, size_t error_size);
+/* Parses already opened text: for tests and fuzzing. */
+bool settings_parse(struct settings *settings, const char *text, char *error, size_t error_size);
+/* Checks what only makes sense as a whole. */
+bool settings_check(const struct settings *settings, char *error, size_t error_size);
+/* The commented example file with every key and its default. */
+void settings_print_example(FILE *out);
+
+/* The members list as a configuration; false on malformed text. */
+bool settings_members(const char *text, struct config *config);
+void settings_to_node(const struct settings *settings, struct node_options *options);
+void settings_to_redis(const struct settings *settings, struct redis_options *options);
+bool address_is_loopback(const char *address);
+
+#endif
