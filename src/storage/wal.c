@@ -303,9 +303,6 @@ static uint64_t measure(const struct wal *wal, bool hard_only, size_t *items, bo
 static void chain_section(struct wal_item *item) {
     struct wal_group_state *state = &item->group->pending;
     struct wal_section *section = &item->section;
-    cairn_assert(section->count == 0 || state->last == 0 ||
-                 (section->flags & (WAL_SECTION_RESET | WAL_SECTION_REPAIRED)) ||
-                 section->first_index <= state->last + 1);
     section->ordinal = state->ordinal + 1;
     section->cut_ordinal = state->cut_ordinal;
     section->cut_index = state->cut_index;

@@ -89,10 +89,12 @@ struct wal_write {
     bool whole;    /* ends damage of unknown extent: the owner vouches that, with this
                     * write, nothing acknowledged is missing */
 };
-/* Order within one write: hard state, reset, truncation, entries. Entries are dense and, unless
- * repaired, begin at or below the group's last index + 1 (below: they supersede). A write with none
- * of these only completes in its turn. After NO_SPACE all writes of the group that were queued
- * before its completion was delivered have failed with it; its hard state may have become durable.
+/* Order within one write: hard state, reset, truncation, entries. Entries are dense; unless
+ * repaired, they supersede what stands at or above their first index. They begin at the latest
+ * behind the group's last index, or behind the index of a durable snapshot, which may be further
+ * on. A write with none of these only completes in its turn. After NO_SPACE all writes of the group
+ * that were queued before its completion was delivered have failed with it; its hard state may have
+ * become durable.
  */
 void wal_write(struct wal *wal, const struct wal_write *write);
 /* Starts the next disk write if none runs and something waits. */
