@@ -22,6 +22,7 @@ struct repair {
     struct replica *replica;
     struct wal *wal;
     struct env_file *lock;
+    uint64_t base_index;     /* of the snapshot */
     uint64_t order, time_ms; /* of the newest entry */
     bool damaged;
     enum cairn_status status;
@@ -41,8 +42,7 @@ static void on_entry(void *context, uint64_t group, const struct entry *entry, b
 
 static void on_reset(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain) {
     struct repair *repair = context;
-    struct log_base base = {.index = index, .term = term, .chain = chain};
-    repair->protocol->recover_base(repair->replica, &base);
+    repair->damaged |= index > repair->base_index; /* the snapshot that it begins behind is gone */
 }
 
 static void on_damage(void *context, uint64_t group, uint64_t first, uint64_t last) {
@@ -59,7 +59,7 @@ static void on_written(void *context, uint64_t group, uint64_t seq, enum cairn_s
     runtime_stop(repair->runtime);
 }
 
-static void restore_base(struct repair *repair) {
+static void load_base(struct repair *repair) {
     struct snapshot_reader *reader;
     struct snapshot_meta meta;
     char folder[600];
@@ -73,6 +73,7 @@ static void restore_base(struct repair *repair) {
                             .order = meta.order,
                             .time_ms = meta.time_ms,
                             .state = meta.protocol};
+    repair->base_index = meta.index;
     repair->order = meta.order;
     repair->time_ms = meta.time_ms;
     repair->protocol->recover_base(repair->replica, &base);
@@ -110,7 +111,7 @@ static bool recover(struct repair *repair) {
                                  .hard_lost = on_hard_lost};
     repair->protocol = registry_protocol(defaults.protocol);
     repair->replica = repair->protocol->create(&options);
-    restore_base(repair);
+    load_base(repair);
     snprintf(folder, sizeof folder, "%s/log", repair->dir);
     if (wal_open(repair->env, folder, &wal, &calls, &repair->wal, error, sizeof error) == CAIRN_OK)
         return true;

@@ -29,12 +29,16 @@ static void on_entry(void *context, uint64_t id, const struct entry *entry, bool
         recovery->status = group->protocol->recover_entry(group->replica, entry, repaired);
 }
 
+/* The log begins behind a snapshot: ours, or an older one than ours. */
 static void on_reset(void *context, uint64_t id, uint64_t index, uint64_t term, uint64_t chain) {
     struct recovery *recovery = context;
-    struct log_base base = {.index = index, .term = term, .chain = chain};
     recovery->group->log_bytes = 0;
-    if (recovery->status == CAIRN_OK)
-        recovery->status = recovery->group->protocol->recover_base(recovery->group->replica, &base);
+    if (index > recovery->group->snapshot_index && recovery->status == CAIRN_OK) {
+        node_log(recovery->group->node, 2,
+                 "the log begins behind a snapshot at index %llu, which is not there",
+                 (unsigned long long)index);
+        recovery->status = CAIRN_CORRUPT;
+    }
 }
 
 static void on_damage(void *context, uint64_t id, uint64_t first, uint64_t last) {
@@ -44,6 +48,7 @@ static void on_damage(void *context, uint64_t id, uint64_t first, uint64_t last)
              "log damaged: entries %llu to %llu are unreadable; waiting for repair "
              "from peers",
              (unsigned long long)first, (unsigned long long)last);
+    group->tail_unknown |= last == UINT64_MAX;
     group->protocol->recover_damage(group->replica, first, last);
 }
 
@@ -208,6 +213,11 @@ static void do_persist(struct group *group, const struct effect *effect) {
         .count = effect->persist.count,
         .repaired = effect->persist.repaired,
     };
+    if (group->tail_unknown && write.hard.len > 0) {
+        /* From here on the hard state itself says that this replica waits to be made whole. */
+        write.whole = true;
+        group->tail_unknown = false;
+    }
     for (size_t i = 0; i < write.count; i++)
         group->log_bytes += write.entries[i].encoded.len;
     wal_write(group->node->wal, &write);

@@ -165,6 +165,14 @@ void node_close(struct node *node) {
     cairn_free(node);
 }
 
+void node_drop(struct node *node) {
+    node->closing = true;
+    if (node->wal != NULL)
+        wal_drop(node->wal);
+    node->wal = NULL;
+    node_close(node);
+}
+
 /* ---- stopping: leadership first, then whatever still waits, then the end ---- */
 
 static void transfer_at_stop(struct group *group) {

@@ -96,9 +96,12 @@ void node_stop(struct node *node, void (*stopped)(void *context), void *context)
 /* Closes listener and links; what runs in the background is let go. The host then waits until
  * nothing calls back any more, and calls node_close. */
 void node_disconnect(struct node *node);
-/* Frees everything: after node_disconnect, or at any time when the env calls nothing back any more
- * (a simulated crash). Clients must have been closed. */
+/* Frees everything. Clients must have been closed. The env must go on until the log's last
+ * background job has ended. */
 void node_close(struct node *node);
+/* The same as if the process had died here (a simulated crash): touches no disk, and the env calls
+ * nothing of this node back any more. */
+void node_drop(struct node *node);
 /* The host (server or simulator) calls this once after every batch of env callbacks, from its turn
  * function and before the front ends write their replies: here gathered requests become one
  * proposal, one log write and one message a peer. */

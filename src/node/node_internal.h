@@ -173,6 +173,7 @@ struct group {
     uint64_t persisted;   /* highest sequence known durable */
     uint64_t persisted_fed;
     enum cairn_status persist_failed;
+    bool tail_unknown;  /* recovery found damage that reaches to an unknown end */
     uint64_t log_bytes; /* appended since the last snapshot */
     struct list held;
 
