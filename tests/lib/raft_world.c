@@ -160,7 +160,11 @@ static void fail_persists(struct world *world, struct world_node *node) {
 static void complete(struct world *world, struct world_node *node, size_t count) {
     if (node->persist_count == 0)
         return;
-    if (node->disk_fails != CAIRN_OK) {
+    /* The hard state has a place of its own that a full disk leaves it. */
+    bool entries = false;
+    for (size_t i = 0; i < node->persist_count; i++)
+        entries |= node->persists[i].count > 0;
+    if (node->disk_fails == CAIRN_IO || (node->disk_fails == CAIRN_NO_SPACE && entries)) {
         fail_persists(world, node);
         return;
     }

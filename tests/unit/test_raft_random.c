@@ -26,6 +26,7 @@ struct run {
     struct world *world;
     struct prng prng;
     uint64_t wounded; /* the node whose disk was hurt last; one at a time */
+    uint64_t deposed; /* the leader that was cut off last */
     unsigned proposals;
     bool reconfigures; /* members are changed, or disks are hurt: both at once may take a quorum */
 };
@@ -83,7 +84,8 @@ static void act_propose(struct run *run) {
 }
 
 static void act_read(struct run *run) {
-    world_read(run->world, any_node(run));
+    bool at_deposed = run->deposed != 0 && prng_chance(&run->prng, 1, 3);
+    world_read(run->world, at_deposed ? run->deposed : any_node(run));
 }
 
 static void act_disk(struct run *run) {
@@ -117,8 +119,14 @@ static void act_isolate(struct run *run) {
 
 static void act_isolate_leader(struct run *run) {
     uint64_t leader = world_leader(run->world);
-    if (leader != 0)
-        world_isolate(run->world, leader, true);
+    if (leader == 0)
+        return;
+    world_isolate(run->world, leader, true);
+    run->deposed = leader;
+    bool noticed = prng_chance(&run->prng, 1, 2); /* or the connections just go silent */
+    for (uint64_t id = 1; noticed && id <= run->world->count; id++)
+        if (id != leader)
+            world_disconnect(run->world, id, leader);
 }
 
 static void act_heal(struct run *run) {

@@ -163,7 +163,9 @@ struct replica {
     bool full;               /* the disk is: everything not durable is tried again */
     uint64_t full_seq;       /* persists up to here failed */
     uint64_t full_retry_at;
-    uint64_t repaired_seq; /* entries of a repair are durable with it */
+    uint64_t full_retry_seq; /* the try under way; 0: none */
+    bool full_retry;         /* the persist being issued is a try */
+    uint64_t repaired_seq;   /* entries of a repair are durable with it */
 
     /* elections */
     uint64_t heard_at; /* from a live leader; 0: never */
@@ -220,7 +222,7 @@ struct replica {
     uint32_t hole_count;
     uint64_t damage_first, damage_last; /* at the tail; 0: none */
     bool orphans;                       /* recovery: entries behind base are of a superseded log */
-    uint64_t recovered_last; /* index of the last entry that recovery gave */
+    uint64_t recovered_last;            /* index of the last entry that recovery gave */
     uint64_t repair_at;
     uint64_t repair_peer;
     uint64_t repair_nonce;

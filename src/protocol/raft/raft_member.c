@@ -231,7 +231,7 @@ static bool caught_up(struct replica *raft, uint64_t id) {
     const struct raft_peer *peer = raft_member(raft, id);
     return id == raft->options.id || (peer != NULL && peer->progress.state == PROGRESS_REPLICATE &&
                                       peer->progress.match >= raft_config_index(raft) &&
-            peer->progress.match + CAUGHT_UP_LAG >= raft->log.last);
+                                      peer->progress.match + CAUGHT_UP_LAG >= raft->log.last);
 }
 
 static void change_end(struct replica *raft, enum cairn_status status) {

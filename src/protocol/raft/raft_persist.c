@@ -45,15 +45,13 @@ static struct bytes hard_bytes(struct replica *raft) {
     return buf_view(&hard);
 }
 
-/* While the disk is full nobody can tell which part of a failed batch a later one builds on, so
- * every persist then carries all that is not durable. */
+/* What failed is nowhere: the next try carries all that is not durable. */
 static void dirty_everything(struct replica *raft) {
     raft->hard_dirty = true;
+    raft->reset_dirty = raft->reset_seq > raft->persisted_seq;
     uint64_t first = raft->durable_index + 1;
-    if (raft->log.last >= first) {
-        raft->entries_dirty = first;
-        raft->truncate_dirty = first;
-    }
+    raft->truncate_dirty = first;
+    raft->entries_dirty = raft->log.last >= first ? first : 0;
 }
 
 uint64_t raft_persist(struct replica *raft) {
@@ -61,8 +59,15 @@ uint64_t raft_persist(struct replica *raft) {
         raft->hard_dirty = false;
     if (!raft->hard_dirty && !raft->reset_dirty && !raft->truncate_dirty && !raft->entries_dirty)
         return raft->persist_seq;
-    if (raft->full)
-        dirty_everything(raft);
+    if (raft->full && !raft->full_retry) {
+        /* The hard state has its place on the disk; entries wait until it is time for a try. */
+        if (raft->reset_dirty)
+            raft->reset_seq = UINT64_MAX; /* no persist has carried it yet */
+        raft->reset_dirty = false;
+        raft->truncate_dirty = raft->entries_dirty = 0;
+        if (!raft->hard_dirty)
+            return raft->persist_seq;
+    }
     struct raft_pending pending = {.seq = ++raft->persist_seq, .issued_at = raft->now};
     size_t count = 0, bytes = 0;
     const struct entry *entries = NULL;
@@ -123,7 +128,7 @@ void raft_on_persisted(struct replica *raft, uint64_t seq) {
         raft->pending[i] = raft->pending[i + done];
     if (seq > raft->persisted_seq)
         raft->persisted_seq = seq;
-    if (raft->full) {
+    if (raft->full && raft->full_retry_seq != 0 && seq >= raft->full_retry_seq) {
         raft->full = false;
         raft_trace(raft, 1, "the disk has space again");
     }
@@ -146,17 +151,14 @@ void raft_on_persist_failed(struct replica *raft, uint64_t seq, enum cairn_statu
         raft_trace(raft, 2, "the disk is full in the middle of a repair");
         raft->failed = true;
     }
-    raft->reset_dirty = raft->reset_seq > raft->persisted_seq;
     raft->full_seq = raft->persist_seq;
     raft->pending_count = 0;
-    raft->hard_dirty = true;
+    raft->hard_dirty = false; /* the next one carries it anyway */
     if (!raft->full)
         raft_trace(raft, 2, "the disk is full: writes are refused until it has space");
-    bool news = !raft->full;
     raft->full = true;
+    raft->full_retry_seq = 0;
     raft->full_retry_at = raft->now + raft->options.heartbeat_ns;
-    if (news && raft->role == ROLE_LEADER)
-        raft_hand_over(raft);
 }
 
 bool raft_disk_stalled(const struct replica *raft) {
@@ -169,7 +171,14 @@ void raft_persist_tick(struct replica *raft) {
         return;
     raft->full_retry_at = raft->now + raft->options.heartbeat_ns;
     if (raft->pending_count == 0) {
-        raft->hard_dirty = true;
-        raft_persist(raft);
+        dirty_everything(raft);
+        raft->full_retry = true;
+        raft->full_retry_seq = raft_persist(raft);
+        raft->full_retry = false;
     }
+    /* Somebody else's disk took what ours did not: it should lead. When all are full this one
+     * stays, and goes on answering reads. */
+    if (raft->role == ROLE_LEADER && raft->log.last > raft->durable_index &&
+        raft->commit == raft->log.last)
+        raft_hand_over(raft);
 }
