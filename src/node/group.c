@@ -141,6 +141,7 @@ static struct group *group_new(struct node *node) {
                                       .mutant = node->options.mutant,
                                       .local_clock = mutant_clock,
                                       .local_clock_context = node};
+    group->snapshot_delay = prng_below(&node->prng, node->options.snapshot_log_bytes / 2 + 1);
     stack_open(&group->stack, registry_machine(node->options.machine), &machine,
                node->options.session_window);
     struct replica_options replica;

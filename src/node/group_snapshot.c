@@ -33,7 +33,7 @@ void group_snapshot_folder(const struct group *group, char *out, size_t size) {
 
 bool group_snapshot_wanted(const struct group *group, uint64_t now) {
     return group->snapshot == NULL && group->install == NULL && !group->node->stopping &&
-           group->log_bytes > group->node->options.snapshot_log_bytes &&
+           group->log_bytes > group->node->options.snapshot_log_bytes + group->snapshot_delay &&
            group->applied > group->snapshot_index && now >= group->snapshot_retry_ns;
 }
 
@@ -137,6 +137,9 @@ void group_snapshot_begin(struct group *group) {
     job->stack = stack_snapshot_begin(&group->stack);
     group->snapshot = job;
     group->log_bytes = 0;
+    /* So that the replicas do not all make theirs at the same time. */
+    group->snapshot_delay =
+        prng_below(&group->node->prng, group->node->options.snapshot_log_bytes / 2 + 1);
     group->node->works++;
     env_work(group->node->env, ENV_QUEUE_BULK, &job->work);
 }

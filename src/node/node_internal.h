@@ -203,6 +203,7 @@ struct group {
     struct snapshot_job *snapshot;
     uint64_t snapshot_index; /* newest on disk */
     uint64_t snapshot_retry_ns;
+    uint64_t snapshot_delay; /* bytes of log by which the next one may come later */
     struct install_job *install;
     struct list sendings;
     struct receiving *receiving;

@@ -4,6 +4,11 @@
 
 #include "base/assert.h"
 
+#include <sys/resource.h>
+#include <unistd.h>
+
+#define BULK_NICE 10
+
 static void finish(struct runtime *runtime, struct env_work *work) {
     uv_mutex_lock(&runtime->done_mutex);
     bool first = list_empty(&runtime->done);
@@ -16,6 +21,9 @@ static void finish(struct runtime *runtime, struct env_work *work) {
 
 static void serve(void *argument) {
     struct runtime_queue *queue = argument;
+    /* Bulk work takes what the loop and the log leave: on Linux niceness is of the thread. */
+    if (queue == &queue->runtime->queues[ENV_QUEUE_BULK])
+        setpriority(PRIO_PROCESS, (id_t)gettid(), BULK_NICE);
     uv_mutex_lock(&queue->mutex);
     for (;;) {
         struct list *at;
