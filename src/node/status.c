@@ -5,6 +5,8 @@
 
 typedef unsigned long long ull;
 
+#define LAG_HEALTHY 1000u /* committed entries that a healthy node may have yet to apply */
+
 struct env *node_env(const struct node *node) {
     return node->env;
 }
@@ -66,7 +68,10 @@ static const char *health(const struct node *node, const struct node_status *sta
         return "installing a snapshot";
     if (status->replica.config.count == 0)
         return "waiting to be added to a cluster";
-    return status->replica.leader == 0 ? "no leader" : "ok";
+    if (status->replica.leader == 0)
+        return "no leader";
+    bool lags = status->replica.applied_index + LAG_HEALTHY < status->replica.commit_index;
+    return lags ? "catching up" : "ok";
 }
 
 void node_status(const struct node *node, struct node_status *status) {

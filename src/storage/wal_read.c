@@ -68,16 +68,47 @@ static bool take_entries(struct load_job *job, struct bytes body, uint64_t last)
     return more && job->status == CAIRN_OK;
 }
 
-static bool read_piece(struct load_job *job, const struct piece *piece, struct aligned *buffer) {
-    const struct wal_extent *extent = &piece->extent;
-    uint64_t start = extent->offset / ENV_DISK_ALIGN * ENV_DISK_ALIGN;
-    size_t len = (size_t)(align_up(extent->offset + extent->bytes) - start);
+/* Extents that lie side by side in one segment are read together: one write made each, but a log
+ * that is read back is read a megabyte at a time. */
+#define SPAN_BYTES_MAX (1u << 20)
+
+struct span {
+    size_t first, count; /* pieces */
+    uint64_t start, end; /* in the file */
+};
+
+static struct span next_span(const struct load_job *job, size_t first) {
+    const struct piece *pieces = job->pieces;
+    struct span span = {.first = first,
+                        .start = pieces[first].extent.offset / ENV_DISK_ALIGN * ENV_DISK_ALIGN};
+    uint64_t at = pieces[first].extent.offset;
+    for (size_t i = first; i < job->piece_count; i++) {
+        const struct wal_extent *extent = &pieces[i].extent;
+        uint64_t end = align_up(extent->offset + extent->bytes);
+        bool joins = pieces[i].file == pieces[first].file && extent->offset >= at &&
+                     end - span.start <= SPAN_BYTES_MAX;
+        if (i > first && !joins)
+            break;
+        at = extent->offset;
+        span.end = end;
+        span.count++;
+    }
+    return span;
+}
+
+static bool read_span(struct load_job *job, const struct span *span, struct aligned *buffer) {
+    size_t len = (size_t)(span->end - span->start);
     uint8_t *bytes = aligned_reserve(buffer, len);
-    job->status = env_read_at(job->env, piece->file, start, bytes, len);
+    job->status = env_read_at(job->env, job->pieces[span->first].file, span->start, bytes, len);
     if (job->status == CAIRN_TORN)
         job->status = CAIRN_CORRUPT;
-    if (job->status != CAIRN_OK)
-        return false;
+    return job->status == CAIRN_OK;
+}
+
+/* bytes: those of the file from start on. */
+static bool take_piece(struct load_job *job, const struct piece *piece, const uint8_t *bytes,
+                       uint64_t start) {
+    const struct wal_extent *extent = &piece->extent;
     struct wal_place place = {.log_id = job->log_id,
                               .incarnation = piece->incarnation,
                               .offset = extent->offset,
@@ -99,9 +130,13 @@ static bool read_piece(struct load_job *job, const struct piece *piece, struct a
 static void load_run(struct env_work *work) {
     struct load_job *job = container_of(work, struct load_job, background.work);
     struct aligned buffer = {0};
-    for (size_t i = 0; i < job->piece_count; i++)
-        if (!read_piece(job, &job->pieces[i], &buffer))
-            break;
+    bool more = true;
+    for (size_t i = 0; more && i < job->piece_count;) {
+        struct span span = next_span(job, i);
+        more = read_span(job, &span, &buffer);
+        for (; more && i < span.first + span.count; i++)
+            more = take_piece(job, &job->pieces[i], buffer.data, span.start);
+    }
     aligned_free(&buffer);
     /* What was read before the trouble is good; the next load meets it first. */
     if (job->count)
