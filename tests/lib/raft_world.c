@@ -337,6 +337,8 @@ static void keep_snapshot(struct world_node *node, const struct log_base *base) 
 
 static void do_install(struct world *world, struct world_node *node, const struct effect *effect) {
     const struct log_base *base = &effect->snapshot_install.base;
+    if (base->index < node->applied)
+        breach(world, "a snapshot replaced newer state");
     node->applied = base->index;
     history_note(world, base->index, base->term, base->chain);
     say(world, "  %" PRIu64 ": install snapshot %" PRIu64, node->id, base->index);
@@ -655,6 +657,26 @@ void world_wipe(struct world *world, uint64_t id) {
     disk_clear(node);
     node->options.incarnation++;
     node->options.bootstrap = (struct config){0};
+}
+
+void world_write_log(struct world *world, uint64_t id, const uint64_t *terms, size_t count) {
+    struct world_node *node = &world->nodes[id];
+    cairn_assert(!node->up && node->log_count == 0);
+    uint64_t chain = 0;
+    for (size_t i = 0; i < count; i++) {
+        char text[32];
+        int len = snprintf(text, sizeof text, "e%zu", i + 1);
+        struct entry entry = {.index = i + 1,
+                              .term = terms[i],
+                              .order = i + 1,
+                              .time_ms = 1,
+                              .kind = ENTRY_COMMAND,
+                              .blob = blob_new(entry_size((size_t)len))};
+        entry_encode(&entry, entry.blob->data, bytes_of(text, (size_t)len), chain);
+        chain = entry.chain;
+        log_put(node, &entry);
+        blob_unref(entry.blob);
+    }
 }
 
 void world_damage(struct world *world, uint64_t id, uint64_t index) {

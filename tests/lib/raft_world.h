@@ -143,6 +143,8 @@ void world_crash(struct world *world, uint64_t id);
 void world_restart(struct world *world, uint64_t id);
 /* Empties the disk of a crashed node; its next life has another incarnation. */
 void world_wipe(struct world *world, uint64_t id);
+/* Puts a log onto the disk of a node that is not up: commands e1, e2 ... of these terms. */
+void world_write_log(struct world *world, uint64_t id, const uint64_t *terms, size_t count);
 void world_damage(struct world *world, uint64_t id, uint64_t index);
 
 /* One event; `now` is filled in. */

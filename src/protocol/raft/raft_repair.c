@@ -75,7 +75,8 @@ static uint64_t next_peer(const struct replica *raft) {
     uint64_t lowest = 0, above = 0;
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         const struct raft_peer *peer = &raft->peers[i];
-        if (!peer->member || (raft->repair_refused & 1ull << i))
+        bool refused = raft->repair_refused & 1ull << i && peer->id != raft->leader;
+        if (!peer->member || refused)
             continue;
         if (lowest == 0 || peer->id < lowest)
             lowest = peer->id;
@@ -335,9 +336,15 @@ void raft_on_repair_entries(struct replica *raft, struct raft_message *message,
     }
     if (!raft_damaged(raft))
         return;
+    bool leads = message->flags & RAFT_FLAG_LEADER && message->from == raft->leader &&
+                 message->term == raft->term;
+    if (leads && message->last < raft->holes[0].last) {
+        give_up(raft); /* the leader has no such entries: ours are no part of its log */
+        return;
+    }
     if (message->flags & RAFT_FLAG_GONE) {
         /* A leader that trimmed the entries has a snapshot to offer. */
-        if (message->flags & RAFT_FLAG_LEADER)
+        if (leads)
             give_up(raft);
         else
             raft->repair_refused |= 1ull << (peer - raft->peers);

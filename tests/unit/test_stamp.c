@@ -1,0 +1,84 @@
+#include "core/progress.h"
+#include "core/stamp.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#define SECOND 1000000000ull
+#define WALL 1700000000000ull
+
+static void time_follows_a_steady_clock(void **state) {
+    struct stamps stamps = {0};
+    uint64_t order, time, before = 0;
+    for (uint64_t i = 0; i < 10000; i++) { /* many entries within each millisecond */
+        stamps_next(&stamps, 1 + i * 100000, WALL + i / 10, &order, &time);
+        assert_true(order > before);
+        before = order;
+    }
+    assert_in_range(time, WALL + 990, WALL + 1010);
+}
+
+static void a_wall_clock_that_jumps_is_followed_slowly(void **state) {
+    struct stamps stamps = {0};
+    uint64_t order, first, time;
+    stamps_next(&stamps, SECOND, WALL, &order, &first);
+    stamps_next(&stamps, 2 * SECOND, WALL + 365 * 86400000ull, &order, &time);
+    assert_int_equal(time, first + 1100);
+    stamps_next(&stamps, 3 * SECOND, WALL - 365 * 86400000ull, &order, &time);
+    assert_int_equal(time, first + 2000);
+}
+
+static void after_a_restart_time_does_not_go_back(void **state) {
+    struct stamps stamps = {0};
+    uint64_t order, time;
+    stamps_restore(&stamps, 500, WALL + 5000);
+    stamps_next(&stamps, 1, WALL, &order, &time);
+    assert_int_equal(time, WALL + 5000);
+    assert_true(order > 500);
+    struct stamps late = {0};
+    stamps_restore(&late, 500, WALL);
+    assert_int_equal(stamps_time_ms(&late, 1, WALL + 90000), WALL + 90000);
+}
+
+static void order_survives_a_wall_clock_at_the_end_of_time(void **state) {
+    struct stamps stamps = {0};
+    uint64_t first, second, time;
+    stamps_next(&stamps, 1, UINT64_MAX, &first, &time);
+    stamps_next(&stamps, 2, UINT64_MAX, &second, &time);
+    assert_int_equal(second, first + 1);
+    assert_true(second < STAMP_ORDER_MAX);
+}
+
+static void progress_keeps_to_its_limits_and_forgets_what_it_lost(void **state) {
+    const struct progress_limits limits = {2, 100};
+    struct progress progress = {0};
+    progress_reset(&progress, 1);
+    progress_sent(&progress, 0, 0, 1);
+    assert_false(progress_may_send(&progress, &limits)); /* one probe at a time */
+    assert_false(progress_acked(&progress, 0));
+    progress_sent(&progress, 1, 10, 2);
+    progress_sent(&progress, 2, 10, 3);
+    assert_false(progress_may_send(&progress, &limits));
+    assert_true(progress_acked(&progress, 1));
+    assert_true(progress_may_send(&progress, &limits));
+    assert_int_equal(progress_oldest(&progress), 3);
+    progress_probe(&progress);
+    assert_int_equal(progress.next, 2);
+    assert_int_equal(progress.inflight_bytes, 0);
+    progress_check(&progress, 2);
+    progress_free(&progress);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(time_follows_a_steady_clock),
+        cmocka_unit_test(a_wall_clock_that_jumps_is_followed_slowly),
+        cmocka_unit_test(after_a_restart_time_does_not_go_back),
+        cmocka_unit_test(order_survives_a_wall_clock_at_the_end_of_time),
+        cmocka_unit_test(progress_keeps_to_its_limits_and_forgets_what_it_lost),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
