@@ -53,7 +53,8 @@ static void log_drop_front(struct world_node *node, uint64_t first) {
     while (dead < node->log_count && node->log_first + dead < first)
         entry_unref(&node->log[dead++]);
     node->log_count -= dead;
-    memmove(node->log, node->log + dead, node->log_count * sizeof *node->log);
+    if (node->log_count)
+        memmove(node->log, node->log + dead, node->log_count * sizeof *node->log);
     if (node->log_count)
         memmove(node->damaged, node->damaged + dead, node->log_count * sizeof *node->damaged);
     node->log_first += dead;

@@ -306,7 +306,7 @@ static void step_event(struct replica *raft, const struct event *event) {
         raft_on_transfer(raft, event->transfer.tag, event->transfer.to);
         break;
     default:
-        cairn_assert(!"an event of a kind that the contract does not have");
+        cairn_fatal("raft: an event of unknown kind %d", (int)event->kind);
     }
 }
 

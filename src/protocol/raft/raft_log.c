@@ -200,7 +200,8 @@ void raft_log_trim(struct replica *raft, uint64_t index) {
     uint32_t dead = 0;
     while (dead < log->run_count && run_last(log, dead) <= index)
         dead++;
-    memmove(log->runs, log->runs + dead, (log->run_count - dead) * sizeof *log->runs);
+    if (dead > 0)
+        memmove(log->runs, log->runs + dead, (log->run_count - dead) * sizeof *log->runs);
     log->run_count -= dead;
     if (log->run_count > 0 && log->runs[0].first <= index)
         log->runs[0].first = index + 1;

@@ -67,6 +67,8 @@ void raft_config_forget(struct replica *raft) {
     uint32_t dead = 0;
     while (dead + 1 < raft->config_count && raft->configs[dead + 1].index <= raft->applied)
         dead++;
+    if (dead == 0)
+        return;
     raft->config_count -= dead;
     memmove(raft->configs, raft->configs + dead, raft->config_count * sizeof *raft->configs);
 }
