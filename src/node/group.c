@@ -221,6 +221,7 @@ static void do_persist(struct group *group, const struct effect *effect) {
     }
     for (size_t i = 0; i < write.count; i++)
         group->log_bytes += write.entries[i].encoded.len;
+    group->persist_issued = write.seq;
     wal_write(group->node->wal, &write);
 }
 
@@ -249,6 +250,15 @@ static void do_send(struct group *group, const struct effect *effect) {
     list_push(&group->held, &held->list);
 }
 
+/* The disk took nothing of these: their promises are void, whatever becomes durable later. */
+static void void_held(struct group *group, uint64_t first, uint64_t last) {
+    LIST_EACH_SAFE(item, &group->held) {
+        struct held *held = container_of(item, struct held, list);
+        if (held->after >= first && held->after <= last)
+            held_free(held);
+    }
+}
+
 static void release_held(struct group *group) {
     LIST_EACH_SAFE(item, &group->held) {
         struct held *held = container_of(item, struct held, list);
@@ -270,6 +280,9 @@ static void on_loaded(void *context, uint64_t tag, enum cairn_status status,
     event.loaded.entries = entries;
     event.loaded.count = count;
     group_step(group, &event);
+    if (status == CAIRN_CORRUPT || status == CAIRN_IO)
+        node_fail(group->node, status,
+                  "entries of the log can't be read; after a restart peers repair them");
 }
 
 static const char *role_name(enum role role) {
@@ -382,7 +395,7 @@ void group_persist_done(struct group *group, uint64_t seq, enum cairn_status sta
         struct event event = {.kind = EVENT_PERSIST_FAILED};
         event.persisted.seq = seq;
         event.persisted.status = status;
-        group->persist_failed = status;
+        void_held(group, seq, group->persist_issued);
         group_step(group, &event);
         if (status != CAIRN_NO_SPACE)
             node_fail(group->node, status,
@@ -390,7 +403,6 @@ void group_persist_done(struct group *group, uint64_t seq, enum cairn_status sta
                       "really on the disk");
         return;
     }
-    group->persist_failed = CAIRN_OK;
     if (seq > group->persisted)
         group->persisted = seq;
 }

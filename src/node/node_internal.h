@@ -172,9 +172,9 @@ struct group {
     uint64_t applied_fed; /* told to the protocol */
     uint64_t persisted;   /* highest sequence known durable */
     uint64_t persisted_fed;
-    enum cairn_status persist_failed;
-    bool tail_unknown;  /* recovery found damage that reaches to an unknown end */
-    uint64_t log_bytes; /* appended since the last snapshot */
+    uint64_t persist_issued; /* highest sequence handed to the log */
+    bool tail_unknown;       /* recovery found damage that reaches to an unknown end */
+    uint64_t log_bytes;      /* appended since the last snapshot */
     struct list held;
 
     uint64_t request_count;
