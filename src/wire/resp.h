@@ -29,6 +29,7 @@ struct resp_request {
     size_t count, cap;
     struct buf text; /* of an inline command, unquoted; then ranges are within it */
     bool inlined;
+    char error[48]; /* what is wrong, where a byte of the request is part of it */
 };
 
 enum resp_result { RESP_MORE, RESP_COMMAND, RESP_ERROR };
@@ -88,6 +89,8 @@ struct resp_value {
 };
 /* The next value's head. MORE, COMMAND (a value), ERROR. */
 enum resp_result resp_value_read(struct bytes bytes, struct resp_value *value, size_t *used);
+/* An array, set or map that claims more elements is malformed. */
+#define RESP_ELEMENTS_MAX (1u << 30)
 /* How long the next value is with all its elements; 0: not whole yet, SIZE_MAX: malformed. */
 size_t resp_value_length(struct bytes bytes);
 

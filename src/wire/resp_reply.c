@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -129,12 +130,12 @@ static enum resp_result line_of(struct bytes bytes, struct bytes *line, size_t *
 
 static bool number_of(struct bytes line, int64_t *number) {
     char text[24], *end;
-    if (line.len == 0 || line.len >= sizeof text)
+    if (line.len == 0 || line.len >= sizeof text || (line.data[0] != '-' && !isdigit(line.data[0])))
         return false;
     memcpy(text, line.data, line.len);
     text[line.len] = 0;
     *number = strtoll(text, &end, 10);
-    return *end == 0;
+    return end == text + line.len;
 }
 
 static enum resp_result bulk_value(struct bytes bytes, int64_t len, struct resp_value *value,
@@ -145,6 +146,8 @@ static enum resp_result bulk_value(struct bytes bytes, int64_t len, struct resp_
     }
     if (bytes.len - *used < (size_t)len + 2)
         return RESP_MORE;
+    if (memcmp(bytes.data + *used + (size_t)len, "\r\n", 2) != 0)
+        return RESP_ERROR;
     value->kind = RESP_BULK;
     value->text = bytes_of(bytes.data + *used, (size_t)len);
     *used += (size_t)len + 2;
@@ -162,7 +165,7 @@ static enum resp_result counted_value(uint8_t tag, struct bytes bytes, int64_t n
     value->count = number > 0 ? (size_t)number : 0;
     if (number < 0)
         value->kind = RESP_NIL;
-    return RESP_COMMAND;
+    return number <= (int64_t)RESP_ELEMENTS_MAX ? RESP_COMMAND : RESP_ERROR;
 }
 
 enum resp_result resp_value_read(struct bytes bytes, struct resp_value *value, size_t *used) {
@@ -194,7 +197,7 @@ enum resp_result resp_value_read(struct bytes bytes, struct resp_value *value, s
     default:
         break;
     }
-    if (strchr(":$*%~>=!", tag) == NULL || !number_of(line, &value->integer))
+    if (tag == 0 || strchr(":$*%~>=!", tag) == NULL || !number_of(line, &value->integer))
         return RESP_ERROR;
     if (tag == ':') {
         value->kind = RESP_INT;

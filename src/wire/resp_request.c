@@ -4,6 +4,7 @@
 #include "base/assert.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 /* A decimal line "<digits>\r\n" from at; 0: not whole, <0: malformed, else where it ends. */
@@ -14,7 +15,7 @@ static long read_number(struct bytes bytes, size_t at, int64_t *value) {
     int64_t number = 0;
     size_t digits = 0;
     for (; at < bytes.len && isdigit(bytes.data[at]); at++, digits++) {
-        if (digits > 17)
+        if (digits > 17 || (digits == 1 && number == 0)) /* no leading zeros */
             return -1;
         number = number * 10 + (bytes.data[at] - '0');
     }
@@ -137,7 +138,10 @@ static enum resp_result read_bulk_head(struct resp_request *request, struct byte
         return RESP_MORE;
     int64_t len = 0;
     if (bytes.data[request->at] != '$') {
-        *error = "ERR Protocol error: expected '$'";
+        uint8_t c = bytes.data[request->at];
+        snprintf(request->error, sizeof request->error,
+                 "ERR Protocol error: expected '$', got '%c'", isprint(c) ? c : '?');
+        *error = request->error;
         return RESP_ERROR;
     }
     long end = read_number(bytes, request->at + 1, &len);

@@ -5,6 +5,7 @@
 
 #define NS_PER_S 1000000000ull
 #define NS_PER_MS 1000000ull
+#define PAUSE_MS_MAX (365ll * 24 * 3600 * 1000)
 
 static struct bytes text_of(const struct blob *blob) {
     return blob ? blob_view(blob) : bytes_of(NULL, 0);
@@ -88,21 +89,31 @@ static bool has_id(const struct call *call, size_t from, uint64_t id) {
     return found;
 }
 
+/* "<what> '<the argument>'" */
+static void refuse_value(struct call *call, const char *what, size_t at) {
+    struct bytes value = call->args[at];
+    struct buf text = {0};
+    buf_printf(&text, "%s '%.*s'", what, value.len < 128 ? (int)value.len : 128,
+               (const char *)value.data);
+    resp_put_error_bytes(call->out, buf_view(&text));
+    buf_free(&text);
+}
+
 static void list_clients(struct call *call) {
     bool by_type = call->argc == 4 && arg_is(call, 2, "TYPE");
     bool by_id = call->argc >= 4 && arg_is(call, 2, "ID");
     if (by_type && !type_known(call, 3)) {
-        struct buf text = {0};
-        buf_printf(&text, "ERR Unknown client type '%.*s'", (int)call->args[3].len,
-                   (const char *)call->args[3].data);
-        resp_put_error_bytes(call->out, buf_view(&text));
-        buf_free(&text);
+        refuse_value(call, "ERR Unknown client type", 3);
         return;
     }
     if (call->argc > 2 && !by_type && !by_id) {
         resp_put_error(call->out, "ERR syntax error");
         return;
     }
+    int64_t id;
+    for (size_t i = 3; by_id && i < call->argc; i++)
+        if (!arg_int_or(call, i, &id, "ERR Invalid client ID"))
+            return;
     struct buf text = {0};
     LIST_EACH(item, &call->conn->front->conns) {
         const struct conn *conn = container_of(item, struct conn, list);
@@ -120,7 +131,7 @@ static void list_clients(struct call *call) {
 struct kill_filter {
     struct bytes address, own_address, type;
     int64_t id, age_min;
-    bool by_id, skip_me, other_user;
+    bool by_id, skip_me;
 };
 
 static bool parse_filter(struct call *call, struct kill_filter *filter) {
@@ -130,9 +141,14 @@ static bool parse_filter(struct call *call, struct kill_filter *filter) {
             return false;
         }
         if (arg_is(call, i, "ID")) {
+            const char *error = "ERR client-id should be greater than 0";
             filter->by_id = true;
-            if (!arg_int(call, i + 1, &filter->id))
+            if (!arg_int_or(call, i + 1, &filter->id, error))
                 return false;
+            if (filter->id <= 0) {
+                resp_put_error(call->out, error);
+                return false;
+            }
         } else if (arg_is(call, i, "MAXAGE")) {
             if (!arg_int(call, i + 1, &filter->age_min))
                 return false;
@@ -140,12 +156,20 @@ static bool parse_filter(struct call *call, struct kill_filter *filter) {
             filter->address = call->args[i + 1];
         } else if (arg_is(call, i, "LADDR")) {
             filter->own_address = call->args[i + 1];
-        } else if (arg_is(call, i, "TYPE") && type_known(call, i + 1)) {
+        } else if (arg_is(call, i, "TYPE")) {
             filter->type = call->args[i + 1];
+            if (!type_known(call, i + 1)) {
+                refuse_value(call, "ERR Unknown client type", i + 1);
+                return false;
+            }
         } else if (arg_is(call, i, "USER")) {
-            filter->other_user = !arg_is(call, i + 1, "default");
-        } else if (arg_is(call, i, "SKIPME")) {
-            filter->skip_me = !arg_is(call, i + 1, "no");
+            if (!bytes_equal(call->args[i + 1], BYTES("default"))) {
+                refuse_value(call, "ERR No such user", i + 1);
+                return false;
+            }
+        } else if (arg_is(call, i, "SKIPME") &&
+                   (arg_is(call, i + 1, "yes") || arg_is(call, i + 1, "no"))) {
+            filter->skip_me = arg_is(call, i + 1, "yes");
         } else {
             resp_put_error(call->out, "ERR syntax error");
             return false;
@@ -165,7 +189,7 @@ static bool filter_takes(const struct kill_filter *filter, const struct conn *co
         return false;
     if (filter->type.data && !bytes_equal_nocase(filter->type, bytes_cstr(type_of(conn))))
         return false;
-    return !filter->other_user && age_s >= (uint64_t)filter->age_min;
+    return filter->age_min <= 0 || age_s >= (uint64_t)filter->age_min;
 }
 
 static void kill(struct call *call) {
@@ -218,10 +242,11 @@ static void pause(struct call *call) {
         resp_put_error(call->out, "ERR CLIENT PAUSE mode must be WRITE or ALL");
         return;
     }
-    if (!arg_int(call, 2, &ms))
+    const char *error = "ERR timeout is not an integer or out of range";
+    if (!arg_int_or(call, 2, &ms, error))
         return;
-    if (ms < 0 || ms > INT32_MAX) {
-        resp_put_error(call->out, "ERR timeout is negative or too large");
+    if (ms < 0 || ms > PAUSE_MS_MAX) {
+        resp_put_error(call->out, ms < 0 ? "ERR timeout is negative" : error);
         return;
     }
     pause_begin(front, env_now(front->env) + (uint64_t)ms * NS_PER_MS, all);
@@ -243,6 +268,17 @@ static void describe_self(struct call *call) {
     buf_u8(&text, '\n');
     resp_put_verbatim(call->out, call->conn->protocol, buf_view(&text));
     buf_free(&text);
+}
+
+/* No command blocks a client so far. */
+static void unblock(struct call *call) {
+    int64_t id;
+    if (!arg_int(call, 2, &id))
+        return;
+    if (call->argc == 4 && !arg_is(call, 3, "TIMEOUT") && !arg_is(call, 3, "ERROR"))
+        resp_put_error(call->out, "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR");
+    else
+        resp_put_int(call->out, 0);
 }
 
 static void help(struct call *call) {
@@ -311,7 +347,7 @@ void cmd_client(struct call *call) {
     else if (is(call, "NO-TOUCH", 3))
         set_flag(call, &conn->no_touch);
     else if (is(call, "UNBLOCK", 3) || is(call, "UNBLOCK", 4))
-        resp_put_int(call->out, 0);
+        unblock(call);
     else if (is(call, "GETREDIR", 2))
         resp_put_int(call->out, -1);
     else if (is(call, "HELP", 2))

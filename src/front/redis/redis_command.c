@@ -74,7 +74,7 @@ static void some_infos(struct call *call) {
         if (command != NULL)
             put_info(call, command);
         else
-            resp_put_nil_array(call->out, call->conn->protocol);
+            resp_put_nil(call->out, call->conn->protocol);
     }
 }
 

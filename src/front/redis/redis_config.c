@@ -251,6 +251,11 @@ static bool set_allowed(struct call *call) {
             set_failed(call, call->args[i], parameter->reason);
             return false;
         }
+        for (size_t before = 2; before < i; before += 2)
+            if (place_of(call->args[before]) == place) {
+                set_failed(call, call->args[i], "duplicate parameter");
+                return false;
+            }
     }
     return true;
 }
@@ -266,7 +271,10 @@ static void set(struct call *call) {
         size_t place = place_of(call->args[i]);
         if (parameters[place].kind == WORKS &&
             !put_to_work(call->conn->front, parameters[place].name, call->args[i + 1])) {
-            set_failed(call, call->args[i], "argument couldn't be parsed into what it should be");
+            bool memory = strcmp(parameters[place].name, "maxmemory") == 0;
+            set_failed(call, call->args[i],
+                       memory ? "argument must be a memory value"
+                              : "argument couldn't be parsed into what it should be");
             return;
         }
         remember(call->conn->front, place, call->args[i + 1]);

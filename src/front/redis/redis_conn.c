@@ -339,7 +339,7 @@ void redis_front_disconnect(struct redis_front *front) {
         env_listener_close(front->env, &front->listener);
     front->listening = false;
     LIST_EACH(item, &front->conns)
-        close_now(container_of(item, struct conn, list));
+    close_now(container_of(item, struct conn, list));
 }
 
 void redis_front_close(struct redis_front *front) {

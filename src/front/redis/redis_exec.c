@@ -4,7 +4,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-#include <stdarg.h>
+#include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -23,20 +24,21 @@ static void unknown_command(struct conn *conn, const struct bytes *args, size_t 
     } else {
         buf_printf(&text, "ERR unknown command '%.*s', with args beginning with: ", name_len,
                    (const char *)args[0].data);
-        for (size_t i = 1; i < argc && text.len < ARGS_QUOTED_MAX; i++)
-            buf_printf(&text, "'%.*s' ",
-                       args[i].len < ARGS_QUOTED_MAX ? (int)args[i].len : (int)ARGS_QUOTED_MAX,
+        size_t from = text.len;
+        for (size_t i = 1; i < argc && text.len - from < ARGS_QUOTED_MAX; i++) {
+            size_t room = ARGS_QUOTED_MAX - (text.len - from);
+            buf_printf(&text, "'%.*s' ", args[i].len < room ? (int)args[i].len : (int)room,
                        (const char *)args[i].data);
+        }
     }
     resp_put_error_bytes(out, buf_view(&text));
     reply_end(conn, out);
     buf_free(&text);
 }
 
-static void refuse(struct conn *conn, const char *text) {
-    struct buf *out = reply_begin(conn);
-    resp_put_error(out, text);
-    reply_end(conn, out);
+/* A browser that was led to this port: nothing further that it says must be taken for commands. */
+static bool is_web_request(struct bytes name) {
+    return bytes_equal_nocase(name, BYTES("POST")) || bytes_equal_nocase(name, BYTES("Host:"));
 }
 
 static void lower_name(const struct command *command, char *out, size_t size) {
@@ -47,20 +49,64 @@ static void lower_name(const struct command *command, char *out, size_t size) {
     out[i] = 0;
 }
 
-static void wrong_arity(struct conn *conn, const struct command *command) {
+/* Redis gives up the whole transaction when it is EXEC itself that can't be taken. */
+static void refuse_command(struct conn *conn, const struct command *command, struct bytes text) {
     struct buf *out = reply_begin(conn);
+    if (command->run == cmd_exec) {
+        struct buf abort = {0};
+        const uint8_t *blank = memchr(text.data, ' ', text.len);
+        buf_printf(&abort, "EXECABORT Transaction discarded because of:%.*s",
+                   (int)(text.data + text.len - blank), (const char *)blank);
+        resp_put_error_bytes(out, buf_view(&abort));
+        buf_free(&abort);
+        multi_discard(conn);
+        watch_forget(conn);
+    } else {
+        resp_put_error_bytes(out, text);
+        if (conn->multi != NULL)
+            conn->multi->broken = true;
+    }
+    reply_end(conn, out);
+}
+
+static void wrong_arity(struct conn *conn, const struct command *command,
+                        const struct bytes *subcommand) {
     struct buf text = {0};
     char name[64];
     lower_name(command, name, sizeof name);
-    buf_printf(&text, "ERR wrong number of arguments for '%s' command", name);
-    resp_put_error_bytes(out, buf_view(&text));
-    reply_end(conn, out);
+    buf_printf(&text, "ERR wrong number of arguments for '%s", name);
+    for (size_t i = 0; subcommand != NULL && i < subcommand->len; i++)
+        buf_printf(&text, "%s%c", i ? "" : "|", tolower(subcommand->data[i]));
+    buf_printf(&text, "' command");
+    refuse_command(conn, command, buf_view(&text));
     buf_free(&text);
 }
 
-static bool arity_fits(const struct command *command, size_t argc) {
+static void unknown_subcommand(struct buf *out, const struct command *command,
+                               struct bytes subcommand) {
+    buf_printf(out, "ERR unknown subcommand '%.*s'. Try %s HELP.",
+               subcommand.len < ARGS_QUOTED_MAX ? (int)subcommand.len : (int)ARGS_QUOTED_MAX,
+               (const char *)subcommand.data, command->name);
+}
+
+/* Whether command and subcommand are there with that many arguments; false: an error is told. */
+static bool shape_fits(struct conn *conn, const struct command *command, const struct bytes *args,
+                       size_t argc) {
     int64_t count = (int64_t)argc;
-    return command->arity >= 0 ? count == command->arity : count >= -command->arity;
+    if (command->arity >= 0 ? count != command->arity : count < -command->arity) {
+        wrong_arity(conn, command, NULL);
+        return false;
+    }
+    enum subcommand_fit fit = subcommand_fit(command, args, argc);
+    if (fit == SUBCOMMAND_ARITY) {
+        wrong_arity(conn, command, &args[1]);
+    } else if (fit == SUBCOMMAND_UNKNOWN) {
+        struct buf text = {0};
+        unknown_subcommand(&text, command, args[1]);
+        refuse_command(conn, command, buf_view(&text));
+        buf_free(&text);
+    }
+    return fit == SUBCOMMAND_FITS;
 }
 
 bool out_of_memory(const struct redis_front *front, const struct command *command) {
@@ -68,24 +114,27 @@ bool out_of_memory(const struct redis_front *front, const struct command *comman
            node_machine_bytes(front->node) > front->options.memory_max;
 }
 
+static void refuse_subscriber(struct conn *conn, const struct command *command) {
+    struct buf text = {0};
+    char name[64];
+    lower_name(command, name, sizeof name);
+    buf_printf(&text,
+               "ERR Can't execute '%s': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / "
+               "RESET are allowed in this context",
+               name);
+    refuse_command(conn, command, buf_view(&text));
+    buf_free(&text);
+}
+
 /* Why the command may not run on this connection now; NULL: it may. */
 static const char *refusal(struct conn *conn, const struct command *command) {
     if (!conn->authenticated && !(command->flags & CMD_NO_AUTH))
         return "NOAUTH Authentication required.";
-    bool subscriber = conn->channel_count + conn->pattern_count > 0;
-    if (subscriber && conn->protocol == 2 && !(command->flags & CMD_PUBSUB))
-        return "ERR only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in "
-               "this context";
     if (conn->multi != NULL && command->flags & CMD_NO_MULTI)
         return "ERR Command not allowed inside a transaction";
     if (out_of_memory(conn->front, command))
         return "OOM command not allowed when used memory > 'maxmemory'.";
     return NULL;
-}
-
-static void spoil_multi(struct conn *conn) {
-    if (conn->multi != NULL)
-        conn->multi->broken = true;
 }
 
 /* CLIENT REPLY SKIP silences the one command that follows it. */
@@ -124,26 +173,28 @@ void exec_command(struct conn *conn, const struct bytes *args, size_t argc) {
     step_reply_mode(conn);
     conn->commands++;
     conn->front->total_commands++;
+    if (command == NULL && is_web_request(args[0])) {
+        conn->front->protocol_errors++;
+        conn_close_after_reply(conn);
+        return;
+    }
     if (command == NULL) {
-        if (!conn->authenticated) {
-            refuse(conn, "NOAUTH Authentication required.");
-            return;
-        }
-        spoil_multi(conn);
+        if (conn->multi != NULL)
+            conn->multi->broken = true;
         unknown_command(conn, args, argc);
         return;
     }
     conn->last_command = command->name;
-    if (!arity_fits(command, argc)) {
-        spoil_multi(conn);
-        wrong_arity(conn, command);
+    if (!shape_fits(conn, command, args, argc))
         return;
-    }
     const char *why_not = refusal(conn, command);
     if (why_not != NULL) {
-        if (command->run != cmd_exec)
-            spoil_multi(conn);
-        refuse(conn, why_not);
+        refuse_command(conn, command, bytes_cstr(why_not));
+        return;
+    }
+    bool subscriber = conn->channel_count + conn->pattern_count > 0;
+    if (subscriber && conn->protocol == 2 && !(command->flags & CMD_PUBSUB)) {
+        refuse_subscriber(conn, command);
         return;
     }
     if (conn->multi != NULL && !(command->flags & CMD_AT_ONCE))
@@ -173,18 +224,23 @@ void exec_machine(struct call *call) {
     buf_free(&encoded);
 }
 
-bool arg_int(struct call *call, size_t at, int64_t *value) {
+bool arg_int_or(struct call *call, size_t at, int64_t *value, const char *error) {
     char text[24], *end;
     struct bytes arg = call->args[at];
-    if (arg.len > 0 && arg.len < sizeof text && arg.data[0] != ' ') {
+    if (arg.len > 0 && arg.len < sizeof text && (arg.data[0] == '-' || isdigit(arg.data[0]))) {
         memcpy(text, arg.data, arg.len);
         text[arg.len] = 0;
+        errno = 0;
         *value = strtoll(text, &end, 10);
-        if (*end == 0)
+        if (end == text + arg.len && errno == 0)
             return true;
     }
-    resp_put_error(call->out, "ERR value is not an integer or out of range");
+    resp_put_error(call->out, error);
     return false;
+}
+
+bool arg_int(struct call *call, size_t at, int64_t *value) {
+    return arg_int_or(call, at, value, "ERR value is not an integer or out of range");
 }
 
 bool arg_is(const struct call *call, size_t at, const char *word) {
@@ -193,9 +249,7 @@ bool arg_is(const struct call *call, size_t at, const char *word) {
 
 void reply_subcommand_error(struct call *call) {
     struct buf text = {0};
-    buf_printf(&text, "ERR unknown subcommand '%.*s'. Try %s HELP.",
-               call->args[1].len < ARGS_QUOTED_MAX ? (int)call->args[1].len : (int)ARGS_QUOTED_MAX,
-               (const char *)call->args[1].data, call->command->name);
+    unknown_subcommand(&text, call->command, call->args[1]);
     resp_put_error_bytes(call->out, buf_view(&text));
     buf_free(&text);
 }

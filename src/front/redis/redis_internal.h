@@ -47,8 +47,10 @@ struct slot {
     struct list list;  /* conn->slots */
     struct conn *conn; /* NULL: the client has gone */
     bool done;
-    bool quiet;       /* CLIENT REPLY OFF or SKIP */
-    struct buf reply; /* RESP, once done while others before it are not */
+    bool quiet;        /* CLIENT REPLY OFF or SKIP */
+    uint8_t protocol;  /* what the client spoke when it asked */
+    struct buf reply;  /* RESP, once done while others before it are not */
+    struct buf pushes; /* publications that came meanwhile: they follow the reply */
     /* What to do with the machine's reply; NULL: it is told as it is. */
     void (*finish)(struct slot *slot, enum cairn_status status, struct bytes reply,
                    struct buf *out);
@@ -117,6 +119,7 @@ struct conn {
     struct resp_request request;
     struct list slots;
     uint32_t slot_count;
+    size_t push_bytes;   /* of publications that wait in slots */
     struct multi *multi; /* NULL: not in MULTI */
     struct watched *watched;
     size_t watched_count;
@@ -157,6 +160,11 @@ struct redis_front {
 const struct command *command_find(struct bytes name);
 const struct command *command_at(size_t n);
 size_t command_count(void);
+/* A subcommand that is not there, or has other arguments: an error is answered. Commands that have
+ * none fit always. */
+enum subcommand_fit { SUBCOMMAND_FITS, SUBCOMMAND_UNKNOWN, SUBCOMMAND_ARITY };
+enum subcommand_fit subcommand_fit(const struct command *command, const struct bytes *args,
+                                   size_t argc);
 /* A Redis command that this version does not have. */
 bool command_is_foreign(struct bytes name);
 
@@ -176,6 +184,9 @@ struct slot *slot_new(struct conn *conn, const struct command *command);
 /* A node_done: context is a slot. */
 void slot_done(void *context, enum cairn_status status, struct bytes reply);
 void slots_drop(struct conn *conn);
+/* Where a publication is to be written: behind whatever the client asked for before. */
+struct buf *push_begin(struct conn *conn);
+void push_end(struct conn *conn, struct buf *out, size_t len_before);
 /* The slot's reply was written into it by hand. */
 void slot_answered(struct slot *slot);
 /* The error of a request that did not end well. */
@@ -195,6 +206,7 @@ struct slot *exec_encoded(struct call *call, struct bytes encoded,
                                          struct buf *));
 /* "ERR value is not an integer or out of range" when false. */
 bool arg_int(struct call *call, size_t at, int64_t *value);
+bool arg_int_or(struct call *call, size_t at, int64_t *value, const char *error);
 bool arg_is(const struct call *call, size_t at, const char *word);
 void reply_subcommand_error(struct call *call);
 void reply_help(struct call *call, const char *const *lines, size_t count);

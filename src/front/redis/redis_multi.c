@@ -86,13 +86,17 @@ static void free_multi(struct multi *multi) {
     cairn_free(multi);
 }
 
-static void run_local_item(struct conn *conn, const struct multi *multi, const struct queued *item,
+static void run_local_item(struct slot *slot, const struct multi *multi, const struct queued *item,
                            struct buf *out) {
+    struct conn *conn = slot->conn;
+    uint8_t protocol = conn->protocol; /* it may have changed since EXEC was asked for */
     struct bytes *args = cairn_alloc(item->argc * sizeof *args);
     struct reader reader = reader_of(bytes_of(multi->bytes.data + item->offset, item->len));
     for (uint32_t i = 0; i < item->argc; i++)
         args[i] = read_block(&reader, UINT32_MAX);
+    conn->protocol = slot->protocol;
     exec_local(conn, item->command, args, item->argc, out);
+    conn->protocol = protocol;
     cairn_free(args);
 }
 
@@ -110,16 +114,16 @@ static void put_receivers(struct conn *conn, const struct multi *multi, const st
     kv_parsed_free(&parsed);
 }
 
-static void put_results(struct conn *conn, const struct multi *multi, struct reader *replies,
+static void put_results(struct slot *slot, const struct multi *multi, struct reader *replies,
                         struct buf *out) {
     resp_put_array(out, multi->count);
     for (size_t i = 0; i < multi->count; i++) {
         const struct queued *item = &multi->items[i];
         if (item->command->opcode == 0)
-            run_local_item(conn, multi, item, out);
+            run_local_item(slot, multi, item, out);
         else if (item->command->opcode == KV_PUBLISH)
-            put_receivers(conn, multi, item, replies, out);
-        else if (!put_reply(out, conn->protocol, replies))
+            put_receivers(slot->conn, multi, item, replies, out);
+        else if (!put_reply(out, slot->protocol, replies))
             resp_put_error(out, "ERR malformed reply from the machine");
     }
 }
@@ -136,9 +140,9 @@ static void exec_finish(struct slot *slot, enum cairn_status status, struct byte
     } else if (head.kind == REPLY_ERROR) {
         resp_put_error_bytes(out, head.text);
     } else if (head.kind == REPLY_NIL_ARRAY) {
-        resp_put_nil_array(out, slot->conn->protocol);
+        resp_put_nil_array(out, slot->protocol);
     } else {
-        put_results(slot->conn, multi, &reader, out);
+        put_results(slot, multi, &reader, out);
     }
 }
 

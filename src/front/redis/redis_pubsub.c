@@ -199,19 +199,22 @@ static size_t subscriber_output_max(const struct redis_front *front) {
 static void deliver(const struct subscription *subscription, const struct change *change) {
     LIST_EACH(item, &subscription->members) {
         struct conn *conn = container_of(item, struct membership, of_subscription)->conn;
-        size_t waiting = conn->out.len + env_stream_queued(conn->front->env, &conn->stream);
+        size_t waiting =
+            conn->out.len + conn->push_bytes + env_stream_queued(conn->front->env, &conn->stream);
         if (waiting > subscriber_output_max(conn->front)) {
             buf_clear(&conn->out); /* it does not read: it is closed, and may come back */
             conn_close_after_reply(conn);
             continue;
         }
-        resp_put_push(&conn->out, conn->protocol, subscription->pattern ? 4 : 3);
-        resp_put_cstr(&conn->out, subscription->pattern ? "pmessage" : "message");
+        struct buf *out = push_begin(conn);
+        size_t len_before = out->len;
+        resp_put_push(out, conn->protocol, subscription->pattern ? 4 : 3);
+        resp_put_cstr(out, subscription->pattern ? "pmessage" : "message");
         if (subscription->pattern)
-            resp_put_bulk(&conn->out, blob_view(subscription->name));
-        resp_put_bulk(&conn->out, change->key);
-        resp_put_bulk(&conn->out, change->value);
-        conn_dirty(conn);
+            resp_put_bulk(out, blob_view(subscription->name));
+        resp_put_bulk(out, change->key);
+        resp_put_bulk(out, change->value);
+        push_end(conn, out, len_before);
     }
 }
 
@@ -280,6 +283,24 @@ static void number_of_patterns(struct call *call) {
     resp_put_int(call->out, count);
 }
 
+/* There are no sharded channels, so nobody subscribes to any. */
+static void number_of_none(struct call *call) {
+    resp_put_map(call->out, 2, call->argc - 2);
+    for (size_t i = 2; i < call->argc; i++) {
+        resp_put_bulk(call->out, call->args[i]);
+        resp_put_int(call->out, 0);
+    }
+}
+
+static void unknown_or_arity(struct call *call) {
+    struct buf text = {0};
+    buf_printf(
+        &text, "ERR unknown subcommand or wrong number of arguments for '%.*s'. Try PUBSUB HELP.",
+        call->args[1].len < 128 ? (int)call->args[1].len : 128, (const char *)call->args[1].data);
+    resp_put_error_bytes(call->out, buf_view(&text));
+    buf_free(&text);
+}
+
 void cmd_pubsub(struct call *call) {
     static const char *const help[] = {"CHANNELS [<pattern>]",
                                        "    The channels with subscribers on this node.",
@@ -299,8 +320,10 @@ void cmd_pubsub(struct call *call) {
         number_of_patterns(call);
     else if (arg_is(call, 1, "SHARDCHANNELS") && call->argc <= 3)
         resp_put_array(call->out, 0);
+    else if (arg_is(call, 1, "SHARDNUMSUB"))
+        number_of_none(call);
     else if (arg_is(call, 1, "HELP"))
         reply_help(call, help, sizeof help / sizeof *help);
     else
-        reply_subcommand_error(call);
+        unknown_or_arity(call);
 }

@@ -104,7 +104,12 @@ static bool hello_options(struct call *call, struct bytes *name) {
                 return false;
             }
         } else {
-            resp_put_error(call->out, "ERR Syntax error in HELLO option");
+            struct buf text = {0};
+            buf_printf(&text, "ERR Syntax error in HELLO option '%.*s'",
+                       call->args[i].len < 128 ? (int)call->args[i].len : 128,
+                       (const char *)call->args[i].data);
+            resp_put_error_bytes(call->out, buf_view(&text));
+            buf_free(&text);
             return false;
         }
     }
@@ -128,7 +133,7 @@ void cmd_hello(struct call *call) {
     if (!conn->authenticated) {
         resp_put_error(call->out,
                        "NOAUTH HELLO must be called with the client already authenticated, "
-                       "otherwise the HELLO <proto> AUTH <user> <pass> option can be used to "
+                       "otherwise the HELLO AUTH <user> <pass> option can be used to "
                        "authenticate the client and select the RESP protocol version at the same "
                        "time");
         return;

@@ -10,6 +10,7 @@
 static struct slot *new_slot(struct conn *conn) {
     struct slot *slot = cairn_alloc_zero(sizeof *slot);
     slot->conn = conn;
+    slot->protocol = conn->protocol;
     slot->quiet = conn->reply_mode != REPLY_MODE_ON;
     list_push(&conn->slots, &slot->list);
     conn->slot_count++;
@@ -19,25 +20,12 @@ static struct slot *new_slot(struct conn *conn) {
 static void slot_free(struct slot *slot) {
     list_remove(&slot->list);
     slot->conn->slot_count--;
+    slot->conn->push_bytes -= slot->pushes.len;
     exec_forget(slot);
     buf_free(&slot->reply);
+    buf_free(&slot->pushes);
     buf_free(&slot->memo);
     cairn_free(slot);
-}
-
-struct buf *reply_begin(struct conn *conn) {
-    if (list_empty(&conn->slots))
-        return &conn->out;
-    struct slot *slot = new_slot(conn);
-    return &slot->reply;
-}
-
-void reply_end(struct conn *conn, struct buf *out) {
-    if (out != &conn->out) {
-        struct slot *slot = container_of(out, struct slot, reply);
-        slot->done = true;
-    }
-    conn_dirty(conn);
 }
 
 struct slot *slot_new(struct conn *conn, const struct command *command) {
@@ -80,8 +68,34 @@ static void release(struct conn *conn) {
             break;
         if (!slot->quiet)
             buf_bytes(&conn->out, buf_view(&slot->reply));
+        buf_bytes(&conn->out, buf_view(&slot->pushes));
         slot_free(slot);
     }
+    conn_dirty(conn);
+}
+
+struct buf *reply_begin(struct conn *conn) {
+    if (list_empty(&conn->slots) && conn->reply_mode == REPLY_MODE_ON)
+        return &conn->out;
+    struct slot *slot = new_slot(conn);
+    return &slot->reply;
+}
+
+void reply_end(struct conn *conn, struct buf *out) {
+    if (out != &conn->out)
+        container_of(out, struct slot, reply)->done = true;
+    release(conn);
+}
+
+struct buf *push_begin(struct conn *conn) {
+    if (list_empty(&conn->slots))
+        return &conn->out;
+    return &container_of(conn->slots.prev, struct slot, list)->pushes;
+}
+
+void push_end(struct conn *conn, struct buf *out, size_t len_before) {
+    if (out != &conn->out)
+        conn->push_bytes += out->len - len_before;
     conn_dirty(conn);
 }
 
@@ -95,7 +109,7 @@ void slot_done(void *context, enum cairn_status status, struct bytes reply) {
         slot->finish(slot, status, reply, out);
     } else if (status != CAIRN_OK) {
         resp_put_error(out, status_error(status));
-    } else if (!put_reply(out, conn->protocol, &reader)) {
+    } else if (!put_reply(out, slot->protocol, &reader)) {
         resp_put_error(out, "ERR malformed reply from the machine");
     }
     slot->done = true;

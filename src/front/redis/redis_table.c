@@ -122,21 +122,23 @@ static const struct command table[] = {
      KV_READ | KV_CONTAINER, 2, 2, 1},
     {"PUBLISH", 3, 0, "pubsub", "2.0.0", "Send a message to a channel", cmd_publish, KV_PUBLISH,
      KV_PUBSUB | KV_FAST, 0, 0, 0},
-    {"PING", -1, CMD_PUBSUB, "connection", "1.0.0", "Is the server there?", cmd_ping, 0, 0, 0, 0,
-     0},
-    {"ECHO", 2, 0, "connection", "1.0.0", "Tell back what was said", cmd_echo, 0, 0, 0, 0, 0},
+    {"PING", -1, CMD_PUBSUB, "connection", "1.0.0", "Is the server there?", cmd_ping, 0, KV_FAST, 0,
+     0, 0},
+    {"ECHO", 2, 0, "connection", "1.0.0", "Tell back what was said", cmd_echo, 0, KV_FAST, 0, 0, 0},
     {"HELLO", -1, CMD_NO_MULTI | CMD_NO_AUTH, "connection", "6.0.0",
-     "Choose the protocol version, authenticate, name the connection", cmd_hello, 0, 0, 0, 0, 0},
-    {"AUTH", -2, CMD_NO_MULTI | CMD_NO_AUTH, "connection", "1.0.0", "Authenticate", cmd_auth, 0, 0,
-     0, 0, 0},
+     "Choose the protocol version, authenticate, name the connection", cmd_hello, 0, KV_FAST, 0, 0,
+     0},
+    {"AUTH", -2, CMD_NO_MULTI | CMD_NO_AUTH, "connection", "1.0.0", "Authenticate", cmd_auth, 0,
+     KV_FAST, 0, 0, 0},
     {"QUIT", -1, CMD_AT_ONCE | CMD_NO_AUTH | CMD_PUBSUB, "connection", "1.0.0",
-     "Close the connection", cmd_quit, 0, 0, 0, 0, 0},
+     "Close the connection", cmd_quit, 0, KV_FAST, 0, 0, 0},
     {"RESET", 1, CMD_AT_ONCE | CMD_NO_AUTH | CMD_PUBSUB, "connection", "6.2.0",
-     "Bring the connection back to its first state", cmd_reset, 0, 0, 0, 0, 0},
+     "Bring the connection back to its first state", cmd_reset, 0, KV_FAST, 0, 0, 0},
     {"SELECT", 2, 0, "connection", "1.0.0", "Choose the database (there is one: 0)", cmd_select, 0,
-     0, 0, 0, 0},
-    {"TIME", 1, 0, "server", "2.6.0", "The node's wall clock", cmd_time, 0, 0, 0, 0, 0},
-    {"LOLWUT", -1, 0, "server", "5.0.0", "A picture and the version", cmd_lolwut, 0, 0, 0, 0, 0},
+     KV_FAST, 0, 0, 0},
+    {"TIME", 1, 0, "server", "2.6.0", "The node's wall clock", cmd_time, 0, KV_FAST, 0, 0, 0},
+    {"LOLWUT", -1, 0, "server", "5.0.0", "A picture and the version", cmd_lolwut, 0, KV_FAST, 0, 0,
+     0},
     {"WAIT", 3, CMD_NO_MULTI, "generic", "3.0.0",
      "How many further replicas hold this connection's writes", cmd_wait, 0, 0, 0, 0, 0},
     {"INFO", -1, 0, "server", "1.0.0", "What the node tells of itself", cmd_info, 0, 0, 0, 0, 0},
@@ -144,18 +146,18 @@ static const struct command table[] = {
     {"COMMAND", -1, 0, "server", "2.8.13", "The commands", cmd_command, 0, 0, 0, 0, 0},
     {"CONFIG", -2, CMD_ADMIN, "server", "2.0.0", "Parameters of this node", cmd_config, 0, 0, 0, 0,
      0},
-    {"FUNCTION", -2, CMD_NO_MULTI, "scripting", "7.0.0",
-     "Only FLUSH is accepted: there are no functions", cmd_function, 0, 0, 0, 0, 0},
-    {"MULTI", 1, CMD_AT_ONCE, "transactions", "1.2.0", "Begin a transaction", cmd_multi, 0, 0, 0, 0,
-     0},
+    {"FUNCTION", -2, 0, "scripting", "7.0.0", "Only FLUSH is accepted: there are no functions",
+     cmd_function, 0, 0, 0, 0, 0},
+    {"MULTI", 1, CMD_AT_ONCE, "transactions", "1.2.0", "Begin a transaction", cmd_multi, 0, KV_FAST,
+     0, 0, 0},
     {"EXEC", 1, CMD_AT_ONCE, "transactions", "1.2.0", "Execute the transaction, all or nothing",
      cmd_exec, 0, 0, 0, 0, 0},
     {"DISCARD", 1, CMD_AT_ONCE, "transactions", "2.0.0", "Forget the transaction", cmd_discard, 0,
-     0, 0, 0, 0},
+     KV_FAST, 0, 0, 0},
     {"WATCH", -2, CMD_AT_ONCE, "transactions", "2.2.0",
-     "Let the transaction fail if these keys change before", cmd_watch, 0, 0, 1, -1, 1},
-    {"UNWATCH", 1, 0, "transactions", "2.2.0", "Forget the watched keys", cmd_unwatch, 0, 0, 0, 0,
-     0},
+     "Let the transaction fail if these keys change before", cmd_watch, 0, KV_FAST, 1, -1, 1},
+    {"UNWATCH", 1, 0, "transactions", "2.2.0", "Forget the watched keys", cmd_unwatch, 0, KV_FAST,
+     0, 0, 0},
     {"SUBSCRIBE", -2, CMD_NO_MULTI | CMD_PUBSUB, "pubsub", "2.0.0", "Listen to channels",
      cmd_subscribe, 0, 0, 0, 0, 0},
     {"UNSUBSCRIBE", -1, CMD_NO_MULTI | CMD_PUBSUB, "pubsub", "2.0.0", "Stop listening to channels",
@@ -356,6 +358,41 @@ const struct command *command_at(size_t n) {
 
 size_t command_count(void) {
     return ROWS;
+}
+
+struct subcommand {
+    const char *command, *name;
+    int arity; /* the command's own name counts */
+};
+static const struct subcommand subcommands[] = {
+    {"CLIENT", "ID", 2},       {"CLIENT", "INFO", 2},           {"CLIENT", "LIST", -2},
+    {"CLIENT", "KILL", -3},    {"CLIENT", "SETNAME", 3},        {"CLIENT", "GETNAME", 2},
+    {"CLIENT", "SETINFO", 4},  {"CLIENT", "REPLY", 3},          {"CLIENT", "PAUSE", -3},
+    {"CLIENT", "UNPAUSE", 2},  {"CLIENT", "NO-EVICT", 3},       {"CLIENT", "NO-TOUCH", 3},
+    {"CLIENT", "UNBLOCK", -3}, {"CLIENT", "GETREDIR", 2},       {"CLIENT", "HELP", 2},
+    {"COMMAND", "COUNT", 2},   {"COMMAND", "DOCS", -2},         {"COMMAND", "GETKEYS", -4},
+    {"COMMAND", "INFO", -2},   {"COMMAND", "LIST", -2},         {"COMMAND", "HELP", 2},
+    {"CONFIG", "GET", -3},     {"CONFIG", "SET", -4},           {"CONFIG", "RESETSTAT", 2},
+    {"CONFIG", "REWRITE", 2},  {"CONFIG", "HELP", 2},           {"FUNCTION", "FLUSH", -2},
+    {"FUNCTION", "LIST", -2},  {"PUBSUB", "CHANNELS", -2},      {"PUBSUB", "NUMSUB", -2},
+    {"PUBSUB", "NUMPAT", 2},   {"PUBSUB", "SHARDCHANNELS", -2}, {"PUBSUB", "SHARDNUMSUB", -2},
+    {"PUBSUB", "HELP", 2},
+};
+
+enum subcommand_fit subcommand_fit(const struct command *command, const struct bytes *args,
+                                   size_t argc) {
+    enum subcommand_fit fit = SUBCOMMAND_FITS;
+    for (size_t i = 0; argc > 1 && i < sizeof subcommands / sizeof *subcommands; i++) {
+        const struct subcommand *each = &subcommands[i];
+        if (strcmp(each->command, command->name) != 0)
+            continue;
+        fit = SUBCOMMAND_UNKNOWN;
+        if (!bytes_equal_nocase(args[1], bytes_cstr(each->name)))
+            continue;
+        bool fits = each->arity >= 0 ? argc == (size_t)each->arity : argc >= (size_t)-each->arity;
+        return fits ? SUBCOMMAND_FITS : SUBCOMMAND_ARITY;
+    }
+    return fit;
 }
 
 bool command_is_foreign(struct bytes name) {

@@ -79,7 +79,7 @@ void cmd_wait(struct call *call) {
     int64_t replicas, timeout_ms;
     if (!arg_int(call, 1, &replicas))
         return;
-    if (!arg_int(call, 2, &timeout_ms))
+    if (!arg_int_or(call, 2, &timeout_ms, "ERR timeout is not an integer or out of range"))
         return;
     if (timeout_ms < 0) {
         resp_put_error(call->out, "ERR timeout is negative");
