@@ -87,18 +87,19 @@ static const struct subcommand subcommands[] = {
      "come back. Take the survivor with the highest last index (cairn inspect). What only the "
      "lost\n"
      "majority had acknowledged is lost with it. Others join again with empty folders.\n"},
-#ifdef CAIRN_WITH_SIM
     {"sim", cmd_sim, "run the simulator over seeds",
-     "Usage: cairn sim [--seeds A-B] [--minutes M] [--mutant NAME] [--log] [--history FILE] "
-     "[--json]\n"
+     "Usage: cairn sim [--seeds A-B] [--minutes M] [--mutant NAME] [--scenario NAME] [--nodes N]\n"
+     "                 [--once] [--describe] [--log] [--history FILE] [--json]\n"
      "\n"
-     "Whole nodes on a virtual world with faults; each seed is checked. Exit code 0: all held, 1: "
-     "a\n"
-     "failure was found, with the seed and how to repeat it.\n"
+     "Whole nodes on a virtual world with faults; each seed is checked, and runs twice (--once: "
+     "not),\n"
+     "for the same seed must do the same. --minutes limits the processor time. Exit code 0: all "
+     "held,\n"
+     "1: a failure was found; it is told with the seed and how to repeat it.\n"
      "\n"
      "  cairn sim --seeds 1-1000 --minutes 10\n"
-     "  cairn sim --seeds 42 --log\n"},
-#endif
+     "  cairn sim --seeds 42 --log\n"
+     "  cairn sim --seeds 1-1000 --mutant vote-twice\n"},
     {"completion", cmd_completion, "shell completion",
      "Usage: cairn completion bash\n"
      "\n"

@@ -1,0 +1,187 @@
+/* cairn sim: the simulator over a range of seeds. */
+#include "cli/cli.h"
+#include "sim/sim.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LOG_LINES 60
+
+struct sim_command {
+    const char *seeds, *mutant, *history, *scenario;
+    uint64_t minutes, nodes;
+    bool log, json, once, describe;
+    bool terminal;
+    uint64_t last_shown_ns;
+};
+
+/* "17" or "1-1000". */
+static bool parse_seeds(const char *text, uint64_t *first, uint64_t *last) {
+    const char *dash = strchr(text, '-');
+    char head[24];
+    if (dash == NULL)
+        return parse_number(text, first) && parse_number(text, last);
+    size_t len = (size_t)(dash - text);
+    if (len == 0 || len >= sizeof head)
+        return false;
+    memcpy(head, text, len);
+    head[len] = 0;
+    return parse_number(head, first) && parse_number(dash + 1, last) && *first <= *last;
+}
+
+static bool ran(void *context, const struct sim_hunt *hunt, uint64_t seed,
+                const struct sim_result *result) {
+    struct sim_command *command = context;
+    if (!command->terminal || hunt->cpu_ns - command->last_shown_ns < 200000000)
+        return true;
+    command->last_shown_ns = hunt->cpu_ns;
+    fprintf(stderr,
+            "\r%" PRIu64 " runs, seed %" PRIu64 ", %" PRIu64 " operations, %" PRIu64 " s of cpu ",
+            hunt->runs, seed, hunt->sum.ops_ok, hunt->cpu_ns / 1000000000);
+    return true;
+}
+
+/* The same run again, to see its end. */
+static void show_log(const struct sim_options *options) {
+    struct sim_options again = *options;
+    struct sim_result result;
+    char *text = NULL;
+    size_t size = 0;
+    again.log = open_memstream(&text, &size);
+    again.history = NULL;
+    sim_run(&again, &result);
+    fclose(again.log);
+    const char *from = text + size;
+    for (int lines = 0; from > text; from--)
+        if (from[-1] == '\n' && lines++ == LOG_LINES)
+            break;
+    fputs(from, stdout);
+    free(text);
+}
+
+static void show_failure(const struct sim_command *command, struct sim_hunt *hunt) {
+    hunt->options.seed = hunt->failed_seed;
+    printf("seed %" PRIu64 " failed: %s\n\nThe run had:\n", hunt->failed_seed, hunt->sum.reason);
+    sim_describe(&hunt->options, stdout);
+    printf("\nIts end:\n");
+    show_log(&hunt->options);
+    printf("\nTo repeat it:\n  cairn sim --seeds %" PRIu64, hunt->failed_seed);
+    if (command->mutant != NULL)
+        printf(" --mutant %s", command->mutant);
+    if (command->scenario != NULL)
+        printf(" --scenario %s", command->scenario);
+    if (command->nodes != 0)
+        printf(" --nodes %" PRIu64, command->nodes);
+    printf(" --log\n");
+}
+
+static void show_faults(const struct sim_result *sum) {
+    printf("faults:");
+    for (int kind = 0; kind < SIM_FAULT_COUNT; kind++)
+        if (sum->faults[kind] > 0)
+            printf(" %s %" PRIu64, sim_fault_name((enum sim_fault)kind), sum->faults[kind]);
+    printf("\n");
+}
+
+static void show_json(const struct sim_hunt *hunt) {
+    const struct sim_result *sum = &hunt->sum;
+    printf("{\"ok\":%s,\"runs\":%" PRIu64 ",\"cpu_s\":%.3f,\"virtual_s\":%.3f,\"events\":%" PRIu64
+           ",\"ops_ok\":%" PRIu64 ",\"ops_failed\":%" PRIu64 ",\"ops_unknown\":%" PRIu64
+           ",\"elections\":%" PRIu64 ",\"undecided\":%" PRIu64,
+           hunt->ok ? "true" : "false", hunt->runs, (double)hunt->cpu_ns / 1e9,
+           (double)sum->virtual_ns / 1e9, sum->events, sum->ops_ok, sum->ops_failed,
+           sum->ops_unknown, sum->elections, sum->undecided);
+    if (!hunt->ok)
+        printf(",\"failed_seed\":%" PRIu64 ",\"reason\":\"", hunt->failed_seed);
+    for (const char *at = hunt->ok ? "" : sum->reason; *at; at++)
+        putchar(*at == '"' || *at == '\\' || *at < ' ' ? '\'' : *at);
+    printf("%s}\n", hunt->ok ? "" : "\"");
+}
+
+static void show_sum(const struct sim_hunt *hunt) {
+    const struct sim_result *sum = &hunt->sum;
+    double cpu_s = (double)hunt->cpu_ns / 1e9;
+    printf("%" PRIu64 " runs, %.0f s of virtual time in %.1f s of cpu (%.0f times faster), %.2f "
+           "million events a second\n",
+           hunt->runs, (double)sum->virtual_ns / 1e9, cpu_s, (double)sum->virtual_ns / 1e9 / cpu_s,
+           (double)sum->events / cpu_s / 1e6);
+    printf("%" PRIu64 " operations, %" PRIu64 " refused, %" PRIu64 " of unknown fate; %" PRIu64
+           " histories undecided\n%" PRIu64 " elections, %" PRIu64 " starts, %" PRIu64
+           " snapshots, %" PRIu64 " installed from peers\n",
+           sum->ops_ok, sum->ops_failed, sum->ops_unknown, sum->undecided, sum->elections,
+           sum->restarts, sum->snapshots, sum->installed);
+    show_faults(sum);
+}
+
+static bool parse_scenario(const char *text, enum sim_scenario *scenario) {
+    static const char *const names[] = {"swarm", "calm", "all-damaged"};
+    for (int i = 0; i < SIM_SCENARIO_COUNT; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *scenario = (enum sim_scenario)i;
+            return true;
+        }
+    return false;
+}
+
+static int run(struct sim_command *command, struct sim_hunt *hunt) {
+    if (command->describe) {
+        hunt->options.seed = hunt->first;
+        sim_describe(&hunt->options, stdout);
+        return EXIT_FINE;
+    }
+    sim_hunt(hunt);
+    if (command->terminal)
+        fprintf(stderr, "\r\033[K");
+    if (command->json)
+        show_json(hunt);
+    else if (!hunt->ok && command->log)
+        printf("seed %" PRIu64 " failed: %s\n", hunt->failed_seed, hunt->sum.reason);
+    else if (!hunt->ok)
+        show_failure(command, hunt);
+    if (!command->json)
+        show_sum(hunt);
+    return hunt->ok ? EXIT_FINE : EXIT_NO;
+}
+
+int cmd_sim(int argc, char **argv) {
+    struct sim_command command = {.seeds = "1-100"};
+    struct sim_hunt hunt = {0};
+    const struct flag flags[] = {
+        {"seeds", FLAG_TEXT, &command.seeds},     {"minutes", FLAG_NUMBER, &command.minutes},
+        {"mutant", FLAG_TEXT, &command.mutant},   {"log", FLAG_SWITCH, &command.log},
+        {"history", FLAG_TEXT, &command.history}, {"nodes", FLAG_NUMBER, &command.nodes},
+        {"json", FLAG_SWITCH, &command.json},     {"scenario", FLAG_TEXT, &command.scenario},
+        {"once", FLAG_SWITCH, &command.once},     {"describe", FLAG_SWITCH, &command.describe}};
+    if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
+        return EXIT_MISUSE;
+    if (argc > 1)
+        return misuse("sim", "unexpected '%s'", argv[1]);
+    if (!parse_seeds(command.seeds, &hunt.first, &hunt.last))
+        return misuse("sim", "--seeds wants a number or a range such as 1-1000, not '%s'",
+                      command.seeds);
+    if (command.mutant != NULL && !mutant_find(command.mutant, &hunt.options.mutant))
+        return misuse("sim", "there is no mutant '%s'", command.mutant);
+    if (command.scenario != NULL && !parse_scenario(command.scenario, &hunt.options.scenario))
+        return misuse("sim", "there is no scenario '%s' (there are: swarm, calm, all-damaged)",
+                      command.scenario);
+    if (command.nodes > 7)
+        return misuse("sim", "at most 7 nodes");
+    if (command.history != NULL) {
+        hunt.options.history = fopen(command.history, "w");
+        if (hunt.options.history == NULL)
+            return misuse("sim", "can't write to %s", command.history);
+    }
+    command.terminal = isatty(STDERR_FILENO) && !command.log && !command.json;
+    hunt.options.nodes = (unsigned)command.nodes;
+    hunt.options.log = command.log ? stdout : NULL;
+    hunt.cpu_ns_max = command.minutes * 60 * 1000000000;
+    hunt.twice = !command.once && !command.log && hunt.options.history == NULL;
+    hunt.ran = ran;
+    hunt.context = &command;
+    int code = run(&command, &hunt);
+    if (hunt.options.history != NULL)
+        fclose(hunt.options.history);
+    return code;
+}

@@ -1,0 +1,207 @@
+/* One run: its phases, and what is told of it. */
+#include "sim/sim.h"
+
+#include "base/alloc.h"
+#include "sim/sim_cluster.h"
+
+#include <string.h>
+
+#define CONVERGE_NS (60 * SIM_S) /* of virtual time, until all must be well again */
+#define DRAIN_NS (30 * SIM_S)
+#define QUIET_NS (5 * SIM_S)
+
+typedef unsigned long long ull;
+
+static void run_until(struct sim_cluster *cluster, uint64_t until) {
+    struct sim_world *world = &cluster->world;
+    while (!world->failed && sim_world_step(world, until)) {
+    }
+}
+
+/* ---- clients ---- */
+
+static uint64_t world_now(void *context) {
+    const struct sim_cluster *cluster = context;
+    return cluster->world.now;
+}
+
+static void log_client(void *context, const char *text) {
+    struct sim_cluster *cluster = context;
+    sim_log(&cluster->world, "client", "%s", text);
+}
+
+static void open_clients(struct sim_cluster *cluster) {
+    struct sim_world *world = &cluster->world;
+    bool calm = cluster->asked.scenario == SIM_CALM;
+    uint32_t all = (1u << WORKLOAD_KIND_COUNT) - 1;
+    struct workload_options options = {
+        .clients = (uint32_t)sim_between(world, 1, 6),
+        .kinds = (uint32_t)sim_between(world, 1, all) | (uint32_t)sim_between(world, 1, all),
+        .keys = (uint32_t)sim_between(world, 1, 5),
+        .think_ns = sim_spread(world, 2 * SIM_MS, 100 * SIM_MS),
+        .timeout_ns = sim_spread(world, 100 * SIM_MS, 5 * SIM_S),
+        .expiry_ms_max = sim_spread(world, 10, 5000),
+        .now = world_now,
+        .context = cluster,
+        .log = log_client,
+    };
+    if (calm)
+        options.kinds = all;
+    if (cluster->asked.clients)
+        options.clients = cluster->asked.clients;
+    if (cluster->asked.think_us)
+        options.think_ns = cluster->asked.think_us * SIM_US;
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
+        options.seed = sim_below(world, UINT64_MAX);
+        options.first_client = 1 + i * 64;
+        sim_host_start(&cluster->clients[i]);
+        cluster->workloads[i] = workload_open(&cluster->clients[i].env, &options);
+    }
+}
+
+/* ---- phases ---- */
+
+static void start_all(struct sim_cluster *cluster) {
+    struct sim_world *world = &cluster->world;
+    bool old = sim_chance(world, 1, 4); /* the cluster is to be upgraded later */
+    for (unsigned id = 1; id <= cluster->founders; id++) {
+        cluster->nodes[id].wire_version = old ? WIRE_VERSION_MIN : WIRE_VERSION_MAX;
+        sim_node_plan_start(&cluster->nodes[id], world->now + sim_below(world, 200 * SIM_MS));
+    }
+    sim_cluster_tell_nodes(cluster);
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        workload_start(cluster->workloads[i]);
+}
+
+static bool clients_idle(const struct sim_cluster *cluster) {
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        if (!workload_idle(cluster->workloads[i]))
+            return false;
+    return true;
+}
+
+/* Steps until done() or the time is over; false: it is. */
+static bool run_while_not(struct sim_cluster *cluster, bool (*done)(const struct sim_cluster *),
+                          uint64_t limit_ns) {
+    uint64_t until = cluster->world.now + limit_ns;
+    while (!cluster->world.failed && !done(cluster)) {
+        if (cluster->world.now >= until)
+            return false;
+        run_until(cluster, cluster->world.now + 50 * SIM_MS);
+    }
+    return true;
+}
+
+static void converge(struct sim_cluster *cluster) {
+    uint64_t until = cluster->world.now + CONVERGE_NS;
+    char why[200] = "";
+    while (!cluster->world.failed && !sim_judge_converged(cluster, why, sizeof why)) {
+        if (cluster->world.now >= until) {
+            sim_fail(&cluster->world, "healed %llu s ago, and still: %s", CONVERGE_NS / SIM_S, why);
+            return;
+        }
+        run_until(cluster, cluster->world.now + 100 * SIM_MS);
+    }
+}
+
+static bool script_over(const struct sim_cluster *cluster) {
+    return workload_finished(cluster->workloads[0]);
+}
+
+/* Members that the leader knows are to run, all others not. */
+static void settle_members(struct sim_cluster *cluster) {
+    struct node_status status;
+    const struct sim_node *leader = sim_cluster_leader(cluster);
+    if (leader == NULL)
+        return;
+    node_status(leader->node, &status);
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
+        struct sim_node *node = &cluster->nodes[id];
+        bool member = config_member(&status.replica.config, id) != NULL;
+        if (!member && node->life != SIM_ABSENT) {
+            sim_node_crash(node, SIM_END_KILL, false, SIM_S);
+            node->life = SIM_ABSENT;
+        }
+    }
+    sim_cluster_tell_nodes(cluster);
+}
+
+static void judge_quiet(struct sim_cluster *cluster) {
+    struct sim_net *net = &cluster->net;
+    unsigned up = 0;
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
+        struct node_status status;
+        if (!sim_node_is_up(&cluster->nodes[id]))
+            continue;
+        up++;
+        node_status(cluster->nodes[id].node, &status);
+        if (status.requests != 0)
+            sim_fail(&cluster->world, "n%u still holds %u requests that nobody waits for", id,
+                     status.requests);
+    }
+    uint64_t before = net->chunks;
+    run_until(cluster, cluster->world.now + QUIET_NS);
+    uint64_t most = QUIET_NS / cluster->defaults.heartbeat_ns * up * 3 * 2 + 20 * up * up + 100;
+    if (net->chunks - before > most)
+        sim_fail(&cluster->world,
+                 "a cluster with nothing to do sends %llu pieces in %llu s (%llu "
+                 "would be much)",
+                 (ull)(net->chunks - before), QUIET_NS / SIM_S, (ull)most);
+}
+
+static void heal_and_judge(struct sim_cluster *cluster) {
+    struct sim_world *world = &cluster->world;
+    cluster->healing = true;
+    sim_faults_heal(cluster);
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        workload_stop(cluster->workloads[i]);
+    if (!run_while_not(cluster, clients_idle, DRAIN_NS) && !world->failed)
+        sim_fail(world, "a client waits for ever");
+    if (cluster->asked.scenario == SIM_ALL_DAMAGED)
+        return; /* no wrong answer was given; that it goes on can't be asked */
+    converge(cluster);
+    settle_members(cluster);
+    if (world->failed)
+        return;
+    workload_finish(cluster->workloads[0]);
+    if (!run_while_not(cluster, script_over, DRAIN_NS * 4) && !world->failed)
+        sim_fail(world, "the last reads do not end although all is healed");
+    converge(cluster);
+    judge_quiet(cluster);
+}
+
+static void count_up(struct sim_cluster *cluster) {
+    struct sim_result *result = cluster->result;
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
+        struct workload_stats stats;
+        workload_stats(cluster->workloads[i], &stats);
+        result->ops_ok += stats.ok;
+        result->ops_failed += stats.failed;
+        result->ops_unknown += stats.unknown;
+    }
+    result->events = cluster->world.events;
+    result->event_hash = cluster->world.hash;
+    result->virtual_ns = cluster->world.now;
+    result->bytes = cluster->net.bytes;
+}
+
+void sim_run(const struct sim_options *options, struct sim_result *result) {
+    struct sim_cluster *cluster = sim_cluster_new(options, result);
+    struct sim_world *world = &cluster->world;
+    uint64_t drawn_ms = sim_spread(world, 4000, 20000);
+    uint64_t fault_ns = (options->fault_ms ? options->fault_ms : drawn_ms) * SIM_MS;
+    open_clients(cluster);
+    start_all(cluster);
+    sim_faults_start(cluster, fault_ns);
+    run_until(cluster, fault_ns);
+    if (!world->failed)
+        heal_and_judge(cluster);
+    if (!world->failed)
+        sim_judge_history(cluster);
+    else if (options->history != NULL)
+        sim_judge_history(cluster);
+    count_up(cluster);
+    result->ok = !world->failed;
+    memcpy(result->reason, world->reason, sizeof result->reason);
+    sim_cluster_free(cluster);
+}

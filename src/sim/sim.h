@@ -1,0 +1,134 @@
+/* The simulator: whole nodes, front ends and clients included, on a virtual world with faults, and
+ * the checks that judge them. One seed fixes everything: options, machines, network, faults,
+ * chance.
+ *
+ * A run has two phases. In the first, faults happen; what may not happen is checked after every
+ * round of every node (sim_judge.c). Then all is healed, and the cluster must elect a leader,
+ * execute a write through every node, and come to equal states within a bound. At last the clients'
+ * history goes through the checkers.
+ *
+ * Nothing that the cluster could not survive is done to it: only a minority of fixed machines ever
+ * loses data, and a damaged one is not killed before its log has gone on (what is written last
+ * can't be told from a torn tail by any log). SIM_ALL_DAMAGED is the exception: there
+ * unavailability is allowed, wrong answers are not.
+ */
+#ifndef CAIRN_SIM_H
+#define CAIRN_SIM_H
+
+#include "base/mutant.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+/* X(constant, name, what happens) */
+#define SIM_FAULT_LIST(X)                                                                       \
+    X(ISOLATE, "isolate", "a machine hears nobody and is heard by nobody")                      \
+    X(HALVES, "halves", "two sides, nothing between them")                                      \
+    X(ONE_WAY, "one-way", "what a machine sends, or what it is sent, is lost")                  \
+    X(RING, "ring", "every machine sees another majority")                                      \
+    X(BRIDGE, "bridge", "two sides share a single machine")                                     \
+    X(FLAP, "flap", "a partition comes and goes at the pace of elections")                      \
+    X(STALL, "stall", "one connection stops for a while, and then delivers what is old")        \
+    X(RESET, "reset", "a connection is reset")                                                  \
+    X(SLOW_LINK, "slow-link", "one way takes a hundred times longer")                           \
+    X(CORRUPT, "corrupt", "bits flip between nodes")                                            \
+    X(KILL, "kill", "a process ends, and starts again")                                         \
+    X(POWER, "power", "a machine loses power: what was not durable is lost or torn")            \
+    X(POWER_ALL, "power-all", "all machines lose power at once")                                \
+    X(KILL_POINT, "kill-point", "a process ends in the middle of a round, between two effects") \
+    X(CRASH_LOOP, "crash-loop", "a process ends again and again while it recovers")             \
+    X(PAUSE, "pause", "a process is stopped by a signal and goes on later")                     \
+    X(STOP_INSIDE, "stop-inside", "a process stands still between two looks at its clock")      \
+    X(SLOW_LOOP, "slow-loop", "every round of a node takes long")                               \
+    X(DISK_SLOW, "disk-slow", "a disk is 10 to 100 times slower")                               \
+    X(DISK_SLOW_ALL, "disk-slow-all", "all disks are slower")                                   \
+    X(DISK_HANG, "disk-hang", "a disk answers nothing for a while")                             \
+    X(DISK_FULL, "disk-full", "a disk has no space for a while")                                \
+    X(WRITE_FAILS, "write-fails", "a write fails once")                                         \
+    X(SYNC_FAILS, "sync-fails", "a sync fails once")                                            \
+    X(FLIP, "flip", "a bit on a disk flips")                                                    \
+    X(STALE, "stale", "a sector holds what another one has, or zeros")                          \
+    X(UNREADABLE, "unreadable", "a sector can't be read")                                       \
+    X(LOST_WRITE, "lost-write", "a write is called done and is not")                            \
+    X(MISDIRECT, "misdirect", "a write lands in the wrong place")                               \
+    X(WIPE, "wipe", "a disk is replaced by an empty one")                                       \
+    X(WALL_JUMP, "wall-jump", "a wall clock jumps, up to a year")                               \
+    X(CLOCK_RATE, "clock-rate", "a clock runs fast or slow, within the bound")                  \
+    X(UPGRADE, "upgrade", "a node starts again as a newer version")                             \
+    X(MEMBER_ADD, "member-add", "a node joins")                                                 \
+    X(MEMBER_REMOVE, "member-remove", "a member is removed")                                    \
+    X(TRANSFER, "transfer", "leadership is handed over")                                        \
+    X(STOP, "stop", "a node is stopped in order, and starts again")
+
+enum sim_fault {
+#define X(constant, name, text) SIM_FAULT_##constant,
+    SIM_FAULT_LIST(X)
+#undef X
+        SIM_FAULT_COUNT
+};
+const char *sim_fault_name(enum sim_fault fault);
+const char *sim_fault_text(enum sim_fault fault);
+
+enum sim_scenario {
+    SIM_SWARM,       /* whatever the seed draws */
+    SIM_CALM,        /* no faults at all: speed, and a quiet network */
+    SIM_ALL_DAMAGED, /* every replica's log is damaged somewhere else */
+    SIM_SCENARIO_COUNT
+};
+
+struct sim_options {
+    uint64_t seed;
+    enum mutant mutant;
+    enum sim_scenario scenario;
+    unsigned nodes;      /* 0: drawn (3 or 5, now and then 1 to 7) */
+    uint64_t fault_mask; /* of 1 << enum sim_fault; 0: drawn */
+    uint64_t fault_ms;   /* length of the first phase; 0: drawn */
+    uint32_t clients;    /* 0: drawn */
+    uint64_t think_us;   /* of a client between operations; 0: drawn */
+    FILE *log;           /* one line a change; NULL: none */
+    FILE *history;       /* one line an operation; NULL: none */
+};
+
+struct sim_result {
+    bool ok;
+    char reason[512];
+    uint64_t event_hash;
+    uint64_t events; /* rounds, timers, deliveries, ends of work */
+    uint64_t virtual_ns;
+    uint64_t ops_ok, ops_failed, ops_unknown;
+    uint64_t faults[SIM_FAULT_COUNT]; /* how often each struck */
+    uint64_t elections, snapshots, installed, restarts;
+    uint64_t undecided; /* histories that were too hard to check */
+    uint64_t bytes;     /* sent over the virtual network */
+};
+
+/* Runs one seed. No state is shared between runs: several may run at once in different threads or
+ * processes. */
+void sim_run(const struct sim_options *options, struct sim_result *result);
+
+/* What a seed has drawn, in words, for a failure report. */
+void sim_describe(const struct sim_options *options, FILE *out);
+
+/* ---- many seeds ---- */
+
+struct sim_hunt {
+    struct sim_options options; /* seed is set for each run */
+    uint64_t first, last;       /* seeds, both included */
+    uint64_t cpu_ns_max;        /* of this process; 0: no limit */
+    bool twice;                 /* each seed runs twice and must do the same */
+    /* After every run; false: stop. */
+    bool (*ran)(void *context, const struct sim_hunt *hunt, uint64_t seed,
+                const struct sim_result *result);
+    void *context;
+    /* results */
+    uint64_t runs;
+    uint64_t failed_seed; /* meaningful when !ok */
+    bool ok;
+    uint64_t cpu_ns;
+    struct sim_result sum; /* counters added up; reason of the failure */
+};
+/* Stops at the first failure. */
+void sim_hunt(struct sim_hunt *hunt);
+
+#endif

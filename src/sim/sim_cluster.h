@@ -1,0 +1,121 @@
+/* Nodes on machines: their options, their lives, and what is looked at after each of their rounds.
+ */
+#ifndef CAIRN_SIM_CLUSTER_H
+#define CAIRN_SIM_CLUSTER_H
+
+#include "front/redis/redis.h"
+#include "node/node.h"
+#include "sim/sim.h"
+#include "sim/sim_host.h"
+#include "sim/sim_net.h"
+#include "workload/workload.h"
+
+#define SIM_NODES_MAX 9u
+#define SIM_CLIENT_HOSTS 2u
+
+enum sim_life {
+    SIM_ABSENT = 1, /* not started yet, or gone for good */
+    SIM_UP,
+    SIM_STOPPING, /* node_stop was called */
+    SIM_DOWN      /* will be started again */
+};
+
+struct sim_cluster;
+
+struct sim_node {
+    struct sim_host host;
+    struct sim_cluster *cluster;
+    unsigned id;
+    enum sim_life life;
+    bool founder;
+    bool founded; /* it had its identity on disk once */
+    bool removed; /* asked out of the cluster, and not back */
+    bool fragile; /* its disk may be damaged or lost */
+    struct node *node;
+    struct redis_front *front;
+    struct node_options options;
+    char address[32], redis_address[32];
+    bool failed, stopped, role_news;
+    bool kill_silent; /* how its next end in the middle of a round is felt */
+    uint32_t wire_version;
+    uint64_t start_at;     /* DOWN: when; tells a planned start from a replaced one */
+    uint64_t crash_loop;   /* so many more starts end early */
+    uint64_t guard_writes; /* not killed before its disk has seen so many writes */
+    uint64_t refusals;     /* starts that node_open refused in a row */
+    uint64_t applied;      /* at the last look */
+    uint64_t term;
+};
+
+/* What the whole cluster agreed upon, learnt from whoever was there first. */
+struct sim_truth {
+    struct {
+        uint64_t chain, digest;
+    } * at; /* by index; 0: not known */
+    uint64_t cap;
+    uint64_t highest;
+    struct {
+        uint64_t term;
+        unsigned leader;
+    } * terms;
+    size_t term_count, term_cap;
+};
+
+struct sim_cluster {
+    struct sim_world world;
+    struct sim_net net;
+    struct sim_options asked;
+    struct sim_result *result;
+    struct node_options defaults;             /* drawn for this run */
+    unsigned founders;                        /* how many */
+    unsigned majority_kept;                   /* so many machines never lose data */
+    struct sim_node nodes[SIM_NODES_MAX + 1]; /* by id */
+    struct sim_host clients[SIM_CLIENT_HOSTS];
+    struct workload *workloads[SIM_CLIENT_HOSTS];
+    struct sim_truth truth;
+    struct sim_faults *faults;
+    uint64_t cluster_id;
+    bool healing; /* the first phase is over */
+    bool damage_allowed_everywhere;
+};
+
+/* Machines stand ready, nothing runs yet. */
+struct sim_cluster *sim_cluster_new(const struct sim_options *options, struct sim_result *result);
+void sim_cluster_free(struct sim_cluster *cluster);
+
+/* Draws the options of the run. */
+void sim_draw_options(struct sim_cluster *cluster);
+
+void sim_node_start(struct sim_node *node);
+enum sim_end_kind { SIM_END_KILL, SIM_END_POWER };
+/* The process ends now; it starts again after restart_ns. */
+void sim_node_crash(struct sim_node *node, enum sim_end_kind kind, bool silent,
+                    uint64_t restart_ns);
+/* In order. */
+void sim_node_stop(struct sim_node *node);
+/* Its disk is replaced. Only when it is down. */
+void sim_node_wipe(struct sim_node *node);
+void sim_node_plan_start(struct sim_node *node, uint64_t time);
+
+/* Tells the workloads where nodes are. */
+void sim_cluster_tell_nodes(struct sim_cluster *cluster);
+/* NULL: nobody leads, as far as is known. */
+struct sim_node *sim_cluster_leader(struct sim_cluster *cluster);
+bool sim_node_is_up(const struct sim_node *node);
+
+/* sim_judge.c: after every round of a node */
+void sim_judge_round(struct sim_node *node);
+void sim_judge_close(struct sim_cluster *cluster);
+/* All members stand at the same index with the same state, and a leader leads; else why not. */
+bool sim_judge_converged(struct sim_cluster *cluster, char *why, size_t size);
+/* The clients' history through the checkers. */
+void sim_judge_history(struct sim_cluster *cluster);
+
+/* sim_fault.c */
+void sim_faults_open(struct sim_cluster *cluster);
+void sim_faults_close(struct sim_cluster *cluster);
+void sim_faults_start(struct sim_cluster *cluster, uint64_t until);
+/* Everything works from now on. */
+void sim_faults_heal(struct sim_cluster *cluster);
+void sim_faults_describe(const struct sim_cluster *cluster, FILE *out);
+
+#endif

@@ -1,0 +1,96 @@
+/* A host's disk. It outlives every process that uses it.
+ *
+ * A file has what a program sees and what would be there after a crash. In between lies the
+ * journal: every write, size, sync and change of a name, in order. Direct writes are durable when
+ * the work that made them ends (outside of work: at once), buffered ones by a sync, names by a sync
+ * of their folder. At a crash an unfinished work got as far as chance says, and of what was not yet
+ * durable any subset of the 512-byte sectors stays, in any order; changes of names stay up to some
+ * point.
+ */
+#ifndef CAIRN_SIM_DISK_H
+#define CAIRN_SIM_DISK_H
+
+#include "base/list.h"
+#include "env/env.h"
+#include "sim/sim_world.h"
+
+#define SIM_SECTOR 512u
+
+struct sim_inode {
+    struct list list; /* disk->inodes */
+    uint64_t id;
+    bool folder, log; /* log: a segment of one */
+    uint32_t refs;    /* names, handles and journal entries */
+    uint8_t *seen, *durable;
+    uint64_t size, cap, durable_size;
+    uint64_t last_from, last_to; /* what was written last */
+    uint8_t *unreadable;         /* a bit a sector, or NULL */
+    uint64_t unreadable_sectors;
+};
+
+struct sim_disk {
+    struct sim_world *world;
+    const char *name;
+    struct list inodes, names, durable_names, journal, handles;
+    uint64_t next_inode;
+    const struct env_work *work; /* the work that runs at this moment, or NULL */
+    bool dead;                   /* power is off: nothing has an effect, everything fails */
+    uint64_t space;              /* bytes that files may have together */
+    uint64_t used;
+    /* faults */
+    int64_t fail_write_in; /* this many writes from now one fails with IO; < 0: none */
+    int64_t fail_sync_in;
+    bool misdirect_next; /* the next write lands a block off */
+    bool lose_next;      /* the next write is called done and is not */
+    uint64_t writes, log_writes, syncs, reads, bytes_written;
+    uint64_t work_bytes, work_syncs, work_reads; /* of the work that runs, for its latency */
+};
+
+void sim_disk_open(struct sim_disk *disk, struct sim_world *world, const char *name);
+void sim_disk_close(struct sim_disk *disk);
+
+/* A work begins (everything until sim_disk_work_ran belongs to it), has run, and ends. */
+void sim_disk_work_begin(struct sim_disk *disk, const struct env_work *work);
+void sim_disk_work_ran(struct sim_disk *disk);
+void sim_disk_work_end(struct sim_disk *disk, const struct env_work *work);
+
+/* The power goes. All handles end. tear: what is not durable may stay in parts; else none of it
+ * does (a power cut) or, with keep, all of it (only the process ended). */
+void sim_disk_crash(struct sim_disk *disk, bool tear, bool keep);
+/* Nothing was ever written here. */
+void sim_disk_wipe(struct sim_disk *disk);
+
+/* ---- damage, to what is durable; false: there was nothing to damage ---- */
+enum sim_damage {
+    SIM_DAMAGE_FLIP,   /* one bit of a file that is not all zeros there */
+    SIM_DAMAGE_ZERO,   /* a sector reads as zeros */
+    SIM_DAMAGE_STALE,  /* a block has what another block of the file has */
+    SIM_DAMAGE_UNREAD, /* reading a sector fails */
+    SIM_DAMAGE_COUNT
+};
+/* Of files whose path contains `part` ("" for all). What was written last to a log is spared:
+ * nothing could tell it from a torn tail. */
+bool sim_disk_damage(struct sim_disk *disk, const char *part, enum sim_damage kind);
+
+/* ---- as env.h has them ---- */
+
+enum cairn_status sim_disk_open_file(struct sim_disk *disk, const char *path, unsigned flags,
+                                     bool direct_works, struct env_file **file);
+void sim_disk_close_file(struct sim_disk *disk, struct env_file *file);
+bool sim_disk_is_direct(const struct env_file *file);
+enum cairn_status sim_disk_size(const struct env_file *file, uint64_t *size);
+enum cairn_status sim_disk_read(struct sim_disk *disk, struct env_file *file, uint64_t offset,
+                                void *out, size_t len);
+enum cairn_status sim_disk_write(struct sim_disk *disk, struct env_file *file, uint64_t offset,
+                                 const void *data, size_t len);
+enum cairn_status sim_disk_sync(struct sim_disk *disk, struct env_file *file);
+enum cairn_status sim_disk_allocate(struct sim_disk *disk, struct env_file *file, uint64_t size);
+enum cairn_status sim_disk_rename(struct sim_disk *disk, const char *from, const char *to);
+enum cairn_status sim_disk_remove(struct sim_disk *disk, const char *path);
+enum cairn_status sim_disk_make_folder(struct sim_disk *disk, const char *path);
+enum cairn_status sim_disk_sync_folder(struct sim_disk *disk, const char *path);
+enum cairn_status sim_disk_list(struct sim_disk *disk, const char *path, env_list_visit *visit,
+                                void *context);
+enum cairn_status sim_disk_lock(struct sim_disk *disk, const char *path, struct env_file **file);
+
+#endif

@@ -1,0 +1,374 @@
+/* What must hold: after every round of a node, when all is healed, and in what clients saw. */
+#include "sim/sim_cluster.h"
+
+#include "base/alloc.h"
+#include "check/order.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define LINEAR_STEPS_MAX 3000000u
+#define TRUTH_MAX (1u << 24)
+
+typedef unsigned long long ull;
+
+/* ---- one committed sequence, one state at each index ---- */
+
+static void truth_room(struct sim_truth *truth, uint64_t index) {
+    if (index < truth->cap)
+        return;
+    uint64_t cap = truth->cap ? truth->cap : 4096;
+    while (cap <= index)
+        cap *= 2;
+    truth->at = cairn_realloc(truth->at, cap * sizeof *truth->at);
+    memset(truth->at + truth->cap, 0, (cap - truth->cap) * sizeof *truth->at);
+    truth->cap = cap;
+}
+
+static void judge_chain(struct sim_node *node, uint64_t index) {
+    struct sim_truth *truth = &node->cluster->truth;
+    uint64_t chain;
+    if (!node_chain_at(node->node, index, &chain))
+        return;
+    if (truth->at[index].chain == 0)
+        truth->at[index].chain = chain;
+    else if (truth->at[index].chain != chain)
+        sim_fail(&node->cluster->world,
+                 "%s applied another entry at index %llu than a replica before it", node->host.name,
+                 (ull)index);
+}
+
+static void judge_applied(struct sim_node *node, uint64_t applied) {
+    struct sim_truth *truth = &node->cluster->truth;
+    struct sim_world *world = &node->cluster->world;
+    if (applied < node->applied)
+        sim_fail(world, "%s went back from index %llu to %llu without a restart", node->host.name,
+                 (ull)node->applied, (ull)applied);
+    if (applied >= TRUTH_MAX) {
+        sim_fail(world, "%s applied index %llu, which can't be", node->host.name, (ull)applied);
+        return;
+    }
+    truth_room(truth, applied);
+    uint64_t from = node->applied + 1;
+    if (applied > 10000 && from < applied - 10000)
+        from = applied - 10000; /* older ones are in snapshots anyway */
+    for (uint64_t index = from; index <= applied; index++)
+        judge_chain(node, index);
+    uint64_t digest = node_state_digest(node->node);
+    if (truth->at[applied].digest == 0)
+        truth->at[applied].digest = digest;
+    else if (truth->at[applied].digest != digest)
+        sim_fail(world, "%s has another state at index %llu than a replica before it",
+                 node->host.name, (ull)applied);
+    node->applied = applied;
+    if (applied > truth->highest)
+        truth->highest = applied;
+}
+
+/* ---- one leader a term ---- */
+
+static void judge_leader(struct sim_node *node, uint64_t term) {
+    struct sim_truth *truth = &node->cluster->truth;
+    for (size_t i = truth->term_count; i > 0; i--) {
+        if (truth->terms[i - 1].term != term)
+            continue;
+        if (truth->terms[i - 1].leader != node->id)
+            sim_fail(&node->cluster->world, "n%u and %s both led in term %llu",
+                     truth->terms[i - 1].leader, node->host.name, (ull)term);
+        return;
+    }
+    if (truth->term_count == truth->term_cap) {
+        truth->term_cap = truth->term_cap ? truth->term_cap * 2 : 64;
+        truth->terms = cairn_realloc(truth->terms, truth->term_cap * sizeof *truth->terms);
+    }
+    truth->terms[truth->term_count].term = term;
+    truth->terms[truth->term_count++].leader = node->id;
+    node->cluster->result->elections++;
+}
+
+static void judge_role(struct sim_node *node) {
+    struct node_status status;
+    node_status(node->node, &status);
+    node->role_news = false;
+    if (status.replica.term < node->term)
+        sim_fail(&node->cluster->world, "%s went back from term %llu to %llu", node->host.name,
+                 (ull)node->term, (ull)status.replica.term);
+    node->term = status.replica.term;
+    if (status.replica.role == ROLE_LEADER)
+        judge_leader(node, status.replica.term);
+}
+
+void sim_judge_round(struct sim_node *node) {
+    uint64_t applied = node_applied_index(node->node);
+    if (node->failed)
+        return;
+    if (applied != node->applied && applied != 0)
+        judge_applied(node, applied);
+    if (node->role_news)
+        judge_role(node);
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
+        const char *broken = workload_broken(node->cluster->workloads[i]);
+        if (broken != NULL)
+            sim_fail(&node->cluster->world, "%s", broken);
+    }
+}
+
+void sim_judge_close(struct sim_cluster *cluster) {
+    cairn_free(cluster->truth.at);
+    cairn_free(cluster->truth.terms);
+}
+
+/* ---- when all is healed ---- */
+
+static bool converged_with(const struct node_status *leader, const struct sim_node *node, char *why,
+                           size_t size) {
+    struct node_status status;
+    if (!sim_node_is_up(node)) {
+        snprintf(why, size, "%s is not up", node->host.name);
+        return false;
+    }
+    node_status(node->node, &status);
+    if (status.replica.damaged) {
+        snprintf(why, size, "%s waits for the repair of %llu to %llu", node->host.name,
+                 (ull)status.replica.damaged_first, (ull)status.replica.damaged_last);
+        return false;
+    }
+    if (status.replica.applied_index != leader->replica.applied_index ||
+        status.replica.commit_index != leader->replica.commit_index) {
+        snprintf(why, size, "%s has applied %llu of %llu (commit %llu, last %llu, %s)",
+                 node->host.name, (ull)status.replica.applied_index,
+                 (ull)leader->replica.applied_index, (ull)status.replica.commit_index,
+                 (ull)status.replica.last_index, status.health);
+        return false;
+    }
+    if (status.state_digest != leader->state_digest) {
+        snprintf(why, size, "%s has another state than the leader at index %llu", node->host.name,
+                 (ull)status.replica.applied_index);
+        return false;
+    }
+    return true;
+}
+
+bool sim_judge_converged(struct sim_cluster *cluster, char *why, size_t size) {
+    struct node_status status;
+    const struct sim_node *leader = sim_cluster_leader(cluster);
+    if (leader == NULL) {
+        snprintf(why, size, "nobody leads");
+        return false;
+    }
+    node_status(leader->node, &status);
+    const struct config *config = &status.replica.config;
+    if (config->joint || !status.replica.config_committed) {
+        snprintf(why, size, "a change of members does not end");
+        return false;
+    }
+    for (uint32_t i = 0; i < config->count; i++)
+        if (!converged_with(&status, &cluster->nodes[config->members[i].id], why, size))
+            return false;
+    return true;
+}
+
+/* ---- the clients' history ---- */
+
+/* All workloads' operations as one array of pointers, by rising invocation. */
+struct history {
+    const struct workload_op **ops;
+    size_t count;
+};
+
+static int by_invoke(const void *a, const void *b) {
+    const struct workload_op *const *x = a, *const *y = b;
+    if ((*x)->invoke != (*y)->invoke)
+        return (*x)->invoke < (*y)->invoke ? -1 : 1;
+    return (*x)->client < (*y)->client ? -1 : (*x)->client > (*y)->client;
+}
+
+static void gather(const struct sim_cluster *cluster, struct history *history) {
+    size_t count = 0, at = 0;
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        count += workload_count(cluster->workloads[i]);
+    history->ops = cairn_alloc((count + 1) * sizeof *history->ops);
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        for (size_t n = 0; n < workload_count(cluster->workloads[i]); n++)
+            history->ops[at++] = workload_op(cluster->workloads[i], n);
+    history->count = count;
+    qsort(history->ops, count, sizeof *history->ops, by_invoke);
+}
+
+static void report(struct sim_cluster *cluster, const char *what, const struct workload_op *op,
+                   const char *error) {
+    struct buf text = {0};
+    if (op != NULL)
+        workload_print_op(op, &text);
+    int shown = text.len < 200 ? (int)text.len : 200;
+    sim_fail(&cluster->world, "%s: %s%s%.*s", what, error, op ? "; at " : "", shown,
+             op ? (const char *)text.data : "");
+    buf_free(&text);
+}
+
+static enum linear_kind linear_kind_of(enum workload_action action) {
+    switch (action) {
+    case WORKLOAD_SET:
+        return LINEAR_WRITE;
+    case WORKLOAD_GET:
+        return LINEAR_READ;
+    case WORKLOAD_SETNX:
+        return LINEAR_SETNX;
+    case WORKLOAD_GETSET:
+        return LINEAR_GETSET;
+    case WORKLOAD_DEL:
+        return LINEAR_DELETE;
+    case WORKLOAD_INCRBY:
+        return LINEAR_ADD;
+    default:
+        return 0;
+    }
+}
+
+static void judge_register(struct sim_cluster *cluster, const struct history *history, uint32_t key,
+                           struct linear_op *ops) {
+    size_t count = 0, where = 0;
+    for (size_t i = 0; i < history->count; i++) {
+        const struct workload_op *op = history->ops[i];
+        enum linear_kind kind = linear_kind_of(op->action);
+        if (kind == 0 || op->key != key || op->outcome == WORKLOAD_FAILED)
+            continue;
+        ops[count++] = (struct linear_op){.kind = kind,
+                                          .invoke = op->invoke,
+                                          .complete = op->complete,
+                                          .argument = op->argument,
+                                          .result = op->result,
+                                          .nil = op->nil,
+                                          .tag = i};
+    }
+    enum check_verdict verdict = linear_check(ops, count, LINEAR_STEPS_MAX, &where);
+    cluster->result->undecided += verdict == CHECK_UNDECIDED;
+    if (verdict == CHECK_VIOLATION)
+        report(cluster, "a register is not linearizable", history->ops[ops[where].tag],
+               "this can't be placed");
+}
+
+/* The newest text that was read. */
+static const struct workload_op *last_list(const struct history *history,
+                                           enum workload_action action, uint32_t key) {
+    const struct workload_op *last = NULL;
+    for (size_t i = 0; i < history->count; i++) {
+        const struct workload_op *op = history->ops[i];
+        if (op->action == action && op->key == key && op->outcome == WORKLOAD_OK)
+            last = op;
+    }
+    return last;
+}
+
+static struct order_op order_of(const struct workload_op *op, bool change, size_t tag) {
+    return (struct order_op){.invoke = op->invoke,
+                             .complete = op->complete,
+                             .change = change,
+                             .failed = op->outcome == WORKLOAD_FAILED,
+                             .token = (uint32_t)op->argument,
+                             .position = change ? (uint64_t)op->result : op->token_count,
+                             .tokens = change ? NULL : op->tokens,
+                             .tag = tag};
+}
+
+static void judge_log(struct sim_cluster *cluster, const struct history *history, bool once,
+                      uint32_t key, struct order_op *ops) {
+    enum workload_action write = once ? WORKLOAD_ONCE_APPEND : WORKLOAD_APPEND;
+    enum workload_action read = once ? WORKLOAD_ONCE_LIST : WORKLOAD_LIST;
+    const struct workload_op *final = last_list(history, read, key);
+    char error[200];
+    size_t count = 0, where;
+    if (final == NULL)
+        return;
+    for (size_t i = 0; i < history->count; i++) {
+        const struct workload_op *op = history->ops[i];
+        if ((op->action == write || op->action == read) && op->key == key)
+            ops[count++] = order_of(op, op->action == write, i);
+    }
+    if (order_check(ops, count, final->tokens, final->token_count, error, sizeof error, &where) !=
+        CHECK_OK)
+        report(cluster, once ? "exactly once" : "a log",
+               where == SIZE_MAX ? NULL : history->ops[ops[where].tag], error);
+}
+
+static void judge_bank(struct sim_cluster *cluster, const struct history *history) {
+    const struct workload_op *final = last_list(history, WORKLOAD_TRANSFERS, 0);
+    struct bank_op *ops = cairn_alloc((history->count + 1) * sizeof *ops);
+    char error[200];
+    size_t count = 0, where;
+    for (size_t i = 0; i < history->count && final != NULL; i++) {
+        const struct workload_op *op = history->ops[i];
+        bool transfer = op->action == WORKLOAD_TRANSFER;
+        if (!transfer && op->action != WORKLOAD_BALANCES)
+            continue;
+        struct bank_op *bank = &ops[count++];
+        *bank = (struct bank_op){.order = order_of(op, transfer, i),
+                                 .from = op->from,
+                                 .to = op->to,
+                                 .amount = op->amount,
+                                 .watched = transfer && op->watched,
+                                 .floating = !transfer && op->result == -1};
+        memcpy(bank->values, op->values, sizeof bank->values);
+        bank->order.position = bank->floating ? 0 : (uint64_t)op->result;
+    }
+    if (final != NULL && bank_check(ops, count, final->tokens, final->token_count, error,
+                                    sizeof error, &where) != CHECK_OK)
+        report(cluster, "the bank", where == SIZE_MAX ? NULL : history->ops[ops[where].order.tag],
+               error);
+    cairn_free(ops);
+}
+
+static void judge_expiry(struct sim_cluster *cluster, unsigned workload) {
+    const struct workload *from = cluster->workloads[workload];
+    size_t count = 0, where;
+    char error[200];
+    struct expiry_op *ops = cairn_alloc((workload_count(from) + 1) * sizeof *ops);
+    for (size_t i = 0; i < workload_count(from); i++) {
+        const struct workload_op *op = workload_op(from, i);
+        bool write = op->action == WORKLOAD_EXPIRE_SET;
+        if ((!write && op->action != WORKLOAD_EXPIRE_GET) || op->outcome == WORKLOAD_FAILED)
+            continue;
+        ops[count++] = (struct expiry_op){.invoke = op->invoke,
+                                          .complete = op->complete,
+                                          .key = op->key,
+                                          .write = write,
+                                          .nil = op->nil,
+                                          .ttl_ns = (uint64_t)op->argument * SIM_MS,
+                                          .tag = i};
+    }
+    uint64_t early_ppm = 3 * cluster->defaults.clock_drift_ppm + 1000;
+    if (expiry_check(ops, count, early_ppm, error, sizeof error, &where) != CHECK_OK)
+        report(cluster, "expiry", workload_op(from, where), error);
+    cairn_free(ops);
+}
+
+static void print_history(const struct sim_cluster *cluster, const struct history *history) {
+    struct buf text = {0};
+    for (size_t i = 0; i < history->count; i++) {
+        buf_clear(&text);
+        workload_print_op(history->ops[i], &text);
+        fprintf(cluster->asked.history, "%.*s\n", (int)text.len, (const char *)text.data);
+    }
+    buf_free(&text);
+}
+
+void sim_judge_history(struct sim_cluster *cluster) {
+    struct history history;
+    uint32_t keys = 8; /* more than any run uses */
+    gather(cluster, &history);
+    if (cluster->asked.history != NULL)
+        print_history(cluster, &history);
+    struct linear_op *linear = cairn_alloc((history.count + 1) * sizeof *linear);
+    struct order_op *order = cairn_alloc((history.count + 1) * sizeof *order);
+    for (uint32_t key = 0; key < keys; key++) {
+        judge_register(cluster, &history, key, linear);
+        judge_log(cluster, &history, false, key, order);
+        judge_log(cluster, &history, true, key, order);
+    }
+    judge_bank(cluster, &history);
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        judge_expiry(cluster, i);
+    cairn_free(linear);
+    cairn_free(order);
+    cairn_free(history.ops);
+}

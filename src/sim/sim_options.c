@@ -1,0 +1,137 @@
+/* What a seed draws: the nodes' options, the machines, the network. Small limits are as likely as
+ * large ones, for it is at limits that code is seldom tried. */
+#include "sim/sim_cluster.h"
+
+#include <string.h>
+
+#define PICK(world, ...) \
+    pick(world, (const uint64_t[]){__VA_ARGS__}, sizeof((uint64_t[]){__VA_ARGS__}) / 8)
+
+static uint64_t pick(struct sim_world *world, const uint64_t *values, size_t count) {
+    return values[sim_below(world, count)];
+}
+
+static void draw_times(struct sim_world *world, struct node_options *options) {
+    options->election_timeout_min_ns = sim_spread(world, 30 * SIM_MS, 400 * SIM_MS);
+    options->election_timeout_max_ns = options->election_timeout_min_ns * PICK(world, 3, 4, 6) / 2;
+    options->heartbeat_ns = options->election_timeout_min_ns / PICK(world, 3, 4, 8);
+    options->disk_stall_ns = sim_spread(world, 50 * SIM_MS, 1000 * SIM_MS);
+    options->request_timeout_ns = sim_spread(world, 300 * SIM_MS, 3000 * SIM_MS);
+    options->clock_drift_ppm = (uint32_t)PICK(world, 0, 100, 1000, 20000);
+    options->lease_reads = sim_chance(world, 1, 2);
+}
+
+static void draw_limits(struct sim_world *world, struct node_options *options) {
+    options->command_bytes_max = PICK(world, 64 << 10, 1 << 20, 8 << 20);
+    options->value_bytes_max = options->command_bytes_max / 2;
+    options->append_bytes_max = PICK(world, 1, 512, 4 << 10, 64 << 10, 1 << 20);
+    options->inflight_max = (uint32_t)PICK(world, 1, 2, 8, 256);
+    options->inflight_bytes_max = PICK(world, 1, 4 << 10, 64 << 10, 16 << 20);
+    options->uncommitted_bytes_max = PICK(world, 16 << 10, 256 << 10, 256 << 20);
+    options->window_bytes_max = PICK(world, 1, 1 << 10, 16 << 10, 4 << 20);
+    options->apply_bytes_max = PICK(world, 1, 1 << 10, 64 << 10, 1 << 20);
+    options->requests_max = (uint32_t)PICK(world, 50, 1000, 100000);
+    options->wal_segment_bytes = PICK(world, 64 << 10, 128 << 10, 256 << 10, 1 << 20);
+    options->wal_batch_bytes_max = PICK(world, 4 << 10, 64 << 10, 2 << 20);
+    options->snapshot_log_bytes = PICK(world, 8 << 10, 32 << 10, 128 << 10, 64 << 20);
+    options->snapshot_trailing = (uint32_t)PICK(world, 0, 1, 20, 1000);
+    options->session_window = (uint32_t)PICK(world, 1, 2, 128);
+}
+
+static unsigned draw_nodes(struct sim_world *world) {
+    if (sim_chance(world, 1, 12))
+        return (unsigned)PICK(world, 1, 2, 4, 7);
+    return sim_chance(world, 1, 3) ? 5 : 3;
+}
+
+static void draw_network(struct sim_cluster *cluster) {
+    struct sim_world *world = &cluster->world;
+    struct sim_net *net = &cluster->net;
+    /* Far below what elections wait for, or there would be nothing but elections. */
+    uint64_t most = cluster->defaults.election_timeout_min_ns / 16;
+    uint64_t latency = sim_spread(world, 20 * SIM_US, most < 10 * SIM_MS ? most : 10 * SIM_MS);
+    net->window = PICK(world, 4 << 10, 64 << 10, 256 << 10, 4 << 20);
+    net->split_chance = PICK(world, 0, 5, 100);
+    bool uneven = sim_chance(world, 1, 3);
+    for (unsigned from = 1; from <= SIM_HOSTS_MAX; from++)
+        for (unsigned to = 1; to <= SIM_HOSTS_MAX; to++)
+            net->links[from][to] = (struct sim_link){
+                .latency_ns = uneven ? sim_between(world, latency / 8 + 1, latency) : latency,
+                .jitter_ns = latency / 4,
+                .tail_ns = latency * 8,
+                .bytes_per_us = 1000};
+}
+
+static void draw_machine(struct sim_cluster *cluster, struct sim_profile *profile) {
+    struct sim_world *world = &cluster->world;
+    int64_t drift = cluster->defaults.clock_drift_ppm;
+    *profile = (struct sim_profile){.turn_ns = sim_spread(world, 2 * SIM_US, 60 * SIM_US),
+                                    .sync_ns = sim_spread(world, 20 * SIM_US, 3 * SIM_MS),
+                                    .read_ns = sim_spread(world, 10 * SIM_US, 500 * SIM_US),
+                                    .bytes_per_us = sim_spread(world, 50, 2000),
+                                    .direct_works = !sim_chance(world, 1, 4),
+                                    .rate_ppm =
+                                        (int64_t)sim_between(world, 0, 2 * (uint64_t)drift) - drift,
+                                    .wall_bound_ns = sim_spread(world, 10 * SIM_US, 50 * SIM_MS)};
+}
+
+static void name_node(struct sim_node *node, unsigned id) {
+    snprintf(node->address, sizeof node->address, "n%u:7100", id);
+    snprintf(node->redis_address, sizeof node->redis_address, "n%u:7000", id);
+}
+
+void sim_draw_options(struct sim_cluster *cluster) {
+    struct sim_world *world = &cluster->world;
+    struct sim_profile profile;
+    char name[8];
+    node_options_default(&cluster->defaults);
+    draw_times(world, &cluster->defaults);
+    draw_limits(world, &cluster->defaults);
+    if (cluster->asked.scenario == SIM_CALM)
+        node_options_default(&cluster->defaults);
+    cluster->defaults.wal_segment_bytes = cluster->defaults.wal_segment_bytes > 4 << 20
+                                              ? 4 << 20
+                                              : cluster->defaults.wal_segment_bytes;
+    cluster->defaults.mutant = cluster->asked.mutant;
+    unsigned drawn = draw_nodes(world);
+    cluster->founders = cluster->asked.nodes ? cluster->asked.nodes : drawn;
+    cluster->cluster_id = sim_below(world, UINT64_MAX) | 1;
+    draw_network(cluster);
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
+        struct sim_node *node = &cluster->nodes[id];
+        draw_machine(cluster, &profile);
+        snprintf(name, sizeof name, "n%u", id);
+        name_node(node, id);
+        sim_host_open(&node->host, world, &cluster->net, id, name, &profile);
+        sim_net_add(&cluster->net, &node->host);
+    }
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
+        draw_machine(cluster, &profile);
+        snprintf(name, sizeof name, "c%u", i + 1);
+        sim_host_open(&cluster->clients[i], world, &cluster->net, SIM_NODES_MAX + 1 + i, name,
+                      &profile);
+        sim_net_add(&cluster->net, &cluster->clients[i]);
+    }
+}
+
+void sim_describe(const struct sim_options *options, FILE *out) {
+    struct sim_result result;
+    struct sim_cluster *cluster = sim_cluster_new(options, &result);
+    const struct node_options *drawn = &cluster->defaults;
+    fprintf(out, "  %u nodes, election %llu-%llu ms, heartbeat %llu ms, drift %u ppm, %s reads\n",
+            cluster->founders, (unsigned long long)(drawn->election_timeout_min_ns / SIM_MS),
+            (unsigned long long)(drawn->election_timeout_max_ns / SIM_MS),
+            (unsigned long long)(drawn->heartbeat_ns / SIM_MS), drawn->clock_drift_ppm,
+            drawn->lease_reads ? "lease" : "read-index");
+    fprintf(out,
+            "  append %zu, inflight %u and %zu bytes, window %zu, apply %zu, segment %llu, batch "
+            "%zu\n",
+            drawn->append_bytes_max, drawn->inflight_max, drawn->inflight_bytes_max,
+            drawn->window_bytes_max, drawn->apply_bytes_max,
+            (unsigned long long)drawn->wal_segment_bytes, drawn->wal_batch_bytes_max);
+    fprintf(out, "  snapshot every %llu bytes of log, %u entries kept, session window %u\n",
+            (unsigned long long)drawn->snapshot_log_bytes, drawn->snapshot_trailing,
+            drawn->session_window);
+    sim_faults_describe(cluster, out);
+    sim_cluster_free(cluster);
+}
