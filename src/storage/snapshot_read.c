@@ -101,6 +101,7 @@ static enum cairn_status open_index(struct env *env, const char *folder, uint64_
     if ((*out)->meta.group == group && (*out)->meta.index == index)
         return CAIRN_OK;
     snapshot_reader_close(*out);
+    *out = NULL;
     return CAIRN_CORRUPT;
 }
 
@@ -139,6 +140,7 @@ enum cairn_status snapshot_reader_open(struct env *env, const char *folder, uint
             if (status == CAIRN_OK)
                 return CAIRN_OK;
             snapshot_reader_close(*out);
+            *out = NULL; /* whoever asked must not close it again */
         }
         worst = status;
         newest.below = newest.index;
