@@ -43,7 +43,7 @@ static void end_process(struct sim_node *node, bool silent) {
     if (node->front != NULL)
         redis_front_close(node->front);
     if (node->node != NULL)
-        node_close(node->node);
+        node_drop(node->node);
     node->front = NULL;
     node->node = NULL;
     node->failed = node->stopped = node->role_news = false;

@@ -76,6 +76,7 @@ struct sim_cluster {
     uint64_t cluster_id;
     bool healing; /* the first phase is over */
     bool damage_allowed_everywhere;
+    bool wall_jumped;
 };
 
 /* Machines stand ready, nothing runs yet. */

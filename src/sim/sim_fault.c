@@ -454,6 +454,7 @@ static bool strike_wall_jump(struct sim_faults *faults) {
     struct sim_node *node = pick_up(faults);
     if (node == NULL)
         return false;
+    faults->cluster->wall_jumped = true;
     int64_t jump = (int64_t)sim_spread(world_of(faults), SIM_MS, YEAR_NS);
     node->host.wall_offset_ns = sim_chance(world_of(faults), 1, 2) ? jump : -jump;
     return true;

@@ -94,6 +94,11 @@ static void finish(struct workload_client *client, enum workload_outcome outcome
     client->op.complete = outcome == WORKLOAD_OK ? clock_of(workload) : UINT64_MAX;
     if (client->op.action != 0)
         write_down(workload, &client->op);
+    if (client->op.action == WORKLOAD_ONCE_APPEND) {
+        client->sequence_free = outcome == WORKLOAD_FAILED;
+        if (outcome == WORKLOAD_UNKNOWN)
+            client->session = 0; /* a gap in the sequence may be more than its window */
+    }
     if (client->forced_node && outcome != WORKLOAD_OK) {
         workload->script_at--; /* this node once more */
         if (++workload->script_failures == SCRIPT_ATTEMPTS)

@@ -184,7 +184,8 @@ static void choose_log(struct workload_client *client, bool once) {
     }
     op->action = once ? WORKLOAD_ONCE_APPEND : WORKLOAD_APPEND;
     op->argument = token(client);
-    client->sequence += once;
+    client->sequence += once && !client->sequence_free;
+    client->sequence_free = false;
 }
 
 /* What one client does at the end; false: that was all. */
