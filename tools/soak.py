@@ -1,0 +1,86 @@
+#!/usr/bin/env python3
+"""What is too long for every change; the last line is "N passed, N failed".
+
+Usage: tools/soak.py [--minutes M] [--only PART[,PART...]]
+
+Parts:
+  seeds     the simulator over fresh seeds, for M minutes
+  mutants   every seeded bug must be found within ten core-minutes
+  fuzz      every fuzz target, a million executions
+  failover  50 kills of the leader under load
+"""
+import argparse
+import subprocess
+import sys
+import time
+
+CAIRN = "build/cairn"
+MUTANT_MINUTES = 10
+FUZZ_RUNS = 1000000
+KILLS = 50
+
+
+def run(command):
+    print("$", " ".join(command), flush=True)
+    start = time.time()
+    code = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
+    print(f"  exit code {code} after {time.time() - start:.0f} s", flush=True)
+    return code
+
+
+def mutants():
+    """The seeded bugs, by the simulator's own list."""
+    listed = subprocess.run([CAIRN, "sim", "--list-mutants"], capture_output=True, text=True, check=True)
+    return [line.split()[0] for line in listed.stdout.splitlines() if line.strip() and line.split()[0] != "none"]
+
+
+def part_seeds(minutes):
+    first = int(time.time()) * 1000
+    return [("seeds", run([CAIRN, "sim", "--seeds", f"{first}-{first + 999999}", "--minutes", str(minutes)]) == 0)]
+
+
+def part_mutants(_):
+    results = []
+    first = int(time.time()) * 1000
+    for mutant in mutants():
+        code = run([CAIRN, "sim", "--mutant", mutant, "--seeds", f"{first}-{first + 999999}", "--minutes",
+                    str(MUTANT_MINUTES)])
+        results.append((f"mutant {mutant} is found", code == 1))
+    return results
+
+
+def part_fuzz(_):
+    return [("fuzz", run(["python3", "tools/fuzz.py", "--runs", str(FUZZ_RUNS)]) == 0)]
+
+
+def part_failover(_):
+    return [("failover", run(["python3", "bench/failover.py", "--kills", str(KILLS)]) == 0)]
+
+
+PARTS = {"seeds": part_seeds, "mutants": part_mutants, "fuzz": part_fuzz, "failover": part_failover}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=int, default=10)
+    parser.add_argument("--only")
+    arguments = parser.parse_args()
+    names = arguments.only.split(",") if arguments.only else list(PARTS)
+    if subprocess.run(["make", "-s", "build/cairn"]).returncode:
+        return 1
+    results = []
+    for name in names:
+        if name not in PARTS:
+            print(f"no such part: {name}; there are {', '.join(PARTS)}", file=sys.stderr)
+            return 3
+        results += PARTS[name](arguments.minutes)
+    for name, good in results:
+        print(f"{'ok    ' if good else 'not ok'} {name}")
+    failed = sum(not good for _, good in results)
+    print(f"{len(results) - failed} passed, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
