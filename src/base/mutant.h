@@ -32,7 +32,7 @@
     X(WAL_LOSE_TAIL, "wal-lose-tail", "a write is called durable before it is")                    \
     X(WAL_TRUNCATE_LOST, "wal-truncate-lost", "a truncation record is not written")                \
     X(HARD_STATE_ONE_SLOT, "hard-state-one-slot", "the hard state is overwritten in place")        \
-    X(MULTI_SPLIT, "multi-split", "a transaction is applied as separate entries")                  \
+    X(WATCH_IGNORED, "watch-ignored", "a transaction does not compare what it watched")            \
     X(EXPIRE_LOCAL_CLOCK, "expire-local-clock", "a replica expires keys by its own clock")
 
 enum mutant {
