@@ -149,6 +149,7 @@ void forward_link_lost(struct group *group, const struct link *link) {
     }
     while (!list_empty(&lost)) {
         struct request *request = container_of(list_first(&lost), struct request, queue);
+        request->maybe_executed = true;
         if (request->retry_safe)
             request_again(group, request);
         else

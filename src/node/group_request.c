@@ -81,6 +81,8 @@ static void answer(struct group *group, struct request *request, enum cairn_stat
                    struct bytes reply) {
     node_done *done = request->done;
     struct node_client *client = request->client;
+    if (request->maybe_executed && status != CAIRN_OK)
+        status = CAIRN_UNKNOWN_FATE;
     if (client != NULL && status == CAIRN_OK && client->seen_index < group->applied)
         client->seen_index = group->applied;
     detach(request);

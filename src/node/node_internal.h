@@ -119,6 +119,7 @@ struct request {
     enum request_kind kind;
     enum request_state state;
     bool retry_safe;      /* carries a session: may be sent again whatever became of it */
+    bool maybe_executed;  /* by an earlier attempt: no refusal says any more that it was not */
     uint64_t index, term; /* PLACED */
     uint64_t tag;         /* FORWARDED, OPERATING */
     uint64_t sent_to;     /* FORWARDED: the peer */
