@@ -9,8 +9,10 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "core/reply.h"
 
 #define FORWARD_BATCH_BYTES 262144u
+#define REPLY_HEAD_BYTES 21u /* tag, status, index, length */
 #define REFUSED_RETRY_NS 5000000ull
 
 static struct link *leader_link(struct group *group) {
@@ -59,13 +61,30 @@ struct asker {
     uint64_t peer, boot, tag;
 };
 
+void forward_replies_flush(struct link *link) {
+    if (link->reply_count == 0 || link->state != LINK_UP)
+        return;
+    link_send(link, LANE_BULK, FRAME_FORWARD_REPLY, NODE_GROUP, buf_view(&link->replies), NULL, 0);
+    buf_clear(&link->replies);
+    link->reply_count = 0;
+}
+
 static void put_reply(struct link *link, uint64_t tag, enum cairn_status status, uint64_t index,
                       struct bytes reply) {
+    struct buf too_large = {0};
+    if (reply.len > FRAME_MESSAGE_MAX - REPLY_HEAD_BYTES) {
+        reply_error(&too_large, "EXECUTED the command was executed, but its reply is too large to "
+                                "be passed on; ask the leader for such");
+        reply = buf_view(&too_large);
+    }
+    if (link->replies.len + reply.len > FRAME_MESSAGE_MAX - REPLY_HEAD_BYTES)
+        forward_replies_flush(link);
     buf_u64(&link->replies, tag);
     buf_u8(&link->replies, (uint8_t)status);
     buf_u64(&link->replies, index);
     buf_block(&link->replies, reply);
     link->reply_count++;
+    buf_free(&too_large);
 }
 
 static void answered(void *context, enum cairn_status status, struct bytes reply) {

@@ -217,15 +217,8 @@ static void turn_stop(struct node *node, uint64_t now) {
 }
 
 static void send_replies(struct node *node) {
-    LIST_EACH(item, &node->links) {
-        struct link *link = container_of(item, struct link, list);
-        if (link->reply_count == 0 || link->state != LINK_UP)
-            continue;
-        link_send(link, LANE_BULK, FRAME_FORWARD_REPLY, NODE_GROUP, buf_view(&link->replies), NULL,
-                  0);
-        buf_clear(&link->replies);
-        link->reply_count = 0;
-    }
+    LIST_EACH(item, &node->links)
+    forward_replies_flush(container_of(item, struct link, list));
 }
 
 static void set_timer(struct node *node, uint64_t peers_at) {

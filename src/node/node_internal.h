@@ -298,6 +298,8 @@ void group_reads_close(struct group *group);
 void forward_requests(struct group *group, struct list *queue);
 void forward_receive(struct group *group, struct link *link, struct bytes body);
 void forward_receive_reply(struct group *group, struct link *link, struct bytes body);
+/* The answers gathered for that peer leave. */
+void forward_replies_flush(struct link *link);
 void forward_link_lost(struct group *group, const struct link *link);
 
 /* time.c: what the leader proposes by itself */
