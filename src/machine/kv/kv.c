@@ -63,6 +63,7 @@ void kv_run(struct kv_view *view, const struct kv_parsed *parsed, struct buf *re
     const struct machine *machine = view->machine;
     const struct kv_command *command = parsed->command;
     struct kv_call call = {view, command, parsed->args, parsed->argc, reply};
+    size_t start = reply->len;
     if (!arity_fits(command, parsed->argc))
         kv_reply_arity(&call);
     else if (!keys_fit(parsed))
@@ -72,6 +73,10 @@ void kv_run(struct kv_view *view, const struct kv_parsed *parsed, struct buf *re
         reply_error(reply, "OOM command not allowed when used memory > 'maxmemory'.");
     else
         command->handler(&call);
+    if (reply->len > KV_REPLY_MAX && !(command->flags & KV_INTERNAL)) {
+        reply->len = start;
+        reply_error(reply, "ERR the reply is larger than the limit of 144 MiB");
+    }
 }
 
 static void run_bytes(struct kv_view *view, struct bytes command, struct buf *reply) {
