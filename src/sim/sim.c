@@ -41,6 +41,7 @@ static void open_clients(struct sim_cluster *cluster) {
         .think_ns = sim_spread(world, 2 * SIM_MS, 100 * SIM_MS),
         .timeout_ns = sim_spread(world, 100 * SIM_MS, 5 * SIM_S),
         .expiry_ms_max = sim_spread(world, 10, 5000),
+        .sessions_may_end = sim_faults_jump(cluster),
         .now = world_now,
         .context = cluster,
         .log = log_client,

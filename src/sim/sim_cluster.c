@@ -48,6 +48,7 @@ static void end_process(struct sim_node *node, bool silent) {
     node->node = NULL;
     node->failed = node->stopped = node->role_news = false;
     node->applied = 0;
+    node->term = 0; /* one that was not durable yet may be forgotten */
 }
 
 void sim_cluster_free(struct sim_cluster *cluster) {

@@ -117,6 +117,8 @@ void sim_faults_close(struct sim_cluster *cluster);
 void sim_faults_start(struct sim_cluster *cluster, uint64_t until);
 /* Everything works from now on. */
 void sim_faults_heal(struct sim_cluster *cluster);
+/* Whether wall clocks may jump in this run. */
+bool sim_faults_jump(const struct sim_cluster *cluster);
 void sim_faults_describe(const struct sim_cluster *cluster, FILE *out);
 
 #endif

@@ -687,6 +687,10 @@ void sim_faults_heal(struct sim_cluster *cluster) {
         heal_node(faults, &cluster->nodes[id]);
 }
 
+bool sim_faults_jump(const struct sim_cluster *cluster) {
+    return cluster->faults->mask >> SIM_FAULT_WALL_JUMP & 1;
+}
+
 void sim_faults_describe(const struct sim_cluster *cluster, FILE *out) {
     fprintf(out, "  a fault every %llu ms or so, of:",
             (unsigned long long)(cluster->faults->pace_ns / SIM_MS));

@@ -22,7 +22,7 @@ static void draw_times(struct sim_world *world, struct node_options *options) {
 }
 
 static void draw_limits(struct sim_world *world, struct node_options *options) {
-    options->command_bytes_max = PICK(world, 64 << 10, 1 << 20, 8 << 20);
+    options->command_bytes_max = PICK(world, 512 << 10, 1 << 20, 8 << 20);
     options->value_bytes_max = options->command_bytes_max / 2;
     options->append_bytes_max = PICK(world, 1, 512, 4 << 10, 64 << 10, 1 << 20);
     options->inflight_max = (uint32_t)PICK(world, 1, 2, 8, 256);

@@ -82,7 +82,7 @@ struct workload_options {
     uint64_t think_ns;     /* between two operations of a client, about */
     uint64_t timeout_ns;
     uint64_t expiry_ms_max;
-    uint32_t padding; /* some values are longer by up to so many bytes */
+    bool sessions_may_end; /* clocks jump: a session may be over before its time */
     /* One clock for all workloads of a run, for the history. */
     uint64_t (*now)(void *context);
     void *context;

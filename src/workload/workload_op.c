@@ -383,6 +383,7 @@ static bool answer_session(struct workload_client *client, struct bytes in) {
     if (next_value(&in, &value) && value.kind == RESP_INT) {
         client->session = value.integer;
         client->sequence = 0;
+        client->sequence_free = false;
     }
     client->opening_session = false;
     client->op.action = 0; /* nothing for the history */
@@ -417,6 +418,12 @@ static bool answer_error(struct workload_client *client, struct bytes error, boo
     if (client->workload->finishing && op->action != WORKLOAD_SET) {
         *again = true;
         return false;
+    }
+    if (op->action == WORKLOAD_ONCE_APPEND && client->workload->options.sessions_may_end &&
+        starts(error, "NOSESSION")) {
+        client->session = 0;
+        op->outcome = client->attempts > 0 ? WORKLOAD_UNKNOWN : WORKLOAD_FAILED;
+        return true;
     }
     if (!not_executed && !unknown)
         workload_report(client->workload, "client %u got an error it can't explain: %.*s",
