@@ -184,8 +184,10 @@ static void choose_log(struct workload_client *client, bool once) {
     }
     op->action = once ? WORKLOAD_ONCE_APPEND : WORKLOAD_APPEND;
     op->argument = token(client);
-    client->sequence += once && !client->sequence_free;
-    client->sequence_free = false;
+    if (once) {
+        client->sequence += !client->sequence_free;
+        client->sequence_free = false;
+    }
 }
 
 /* What one client does at the end; false: that was all. */
