@@ -44,7 +44,7 @@ static void open_clients(struct sim_cluster *cluster) {
         .sessions_may_end = sim_faults_jump(cluster),
         .now = world_now,
         .context = cluster,
-        .log = log_client,
+        .log = cluster->asked.log != NULL ? log_client : NULL,
     };
     if (calm)
         options.kinds = all;

@@ -406,8 +406,20 @@ static bool answer_watch(struct workload_client *client, struct bytes in) {
     return true;
 }
 
+static void log_error(const struct workload_client *client, struct bytes error) {
+    const struct workload_options *options = &client->workload->options;
+    char text[160];
+    if (options->log == NULL)
+        return;
+    snprintf(text, sizeof text, "client %u at node %u, attempt %u: %.*s", client->number,
+             client->node, client->attempts, (int)(error.len < 60 ? error.len : 60),
+             (const char *)error.data);
+    options->log(options->context, text);
+}
+
 static bool answer_error(struct workload_client *client, struct bytes error, bool *again) {
     struct workload_op *op = &client->op;
+    log_error(client, error);
     bool not_executed = surely_not_executed(error);
     bool unknown = starts(error, "UNKNOWN");
     if (op->action == WORKLOAD_ONCE_APPEND && (not_executed || unknown) &&
@@ -424,7 +436,7 @@ static bool answer_error(struct workload_client *client, struct bytes error, boo
     if (op->action == WORKLOAD_ONCE_APPEND && client->workload->options.sessions_may_end &&
         starts(error, "NOSESSION")) {
         client->session = 0;
-        op->outcome = client->attempts > 0 ? WORKLOAD_UNKNOWN : WORKLOAD_FAILED;
+        op->outcome = WORKLOAD_UNKNOWN; /* the node may have sent it twice by itself */
         return true;
     }
     if (!not_executed && !unknown)
