@@ -123,12 +123,13 @@ static uint64_t cluster_id(const char *name) {
 
 static bool fresh_identity(struct server *server, struct identity *identity) {
     struct settings *settings = &server->settings;
-    *identity = (struct identity){
-        .cluster = cluster_id(settings->cluster), .node = settings->node, .epoch = 1};
+    *identity = (struct identity){.cluster = cluster_id(settings->cluster), .node = settings->node};
     while (identity->incarnation == 0)
         env_entropy(server->env, &identity->incarnation, sizeof identity->incarnation);
-    if (settings->bootstrap)
+    if (settings->bootstrap) {
         settings_members(settings->members, &identity->founders);
+        identity->epoch = 1;
+    }
     enum cairn_status status = identity_store(server->env, settings->dir, identity);
     if (status != CAIRN_OK)
         fprintf(stderr, "cairn server: can't write to %s: %s\n", settings->dir,

@@ -67,7 +67,8 @@ static const char *hello_refusal(const struct link *link, const struct hello *he
     const struct node_options *options = &link->node->options;
     if (hello->cluster != options->identity.cluster)
         return "it belongs to another cluster";
-    if (hello->epoch != options->identity.epoch)
+    if (hello->epoch != options->identity.epoch && hello->epoch != 0 &&
+        options->identity.epoch != 0)
         return "it missed, or is ahead of, a quorum-loss repair (another cluster epoch)";
     if (hello->node == options->identity.node)
         return "it claims to be this very node";
@@ -116,12 +117,26 @@ static void take_hello(struct link *link, struct bytes body) {
     group_peer(node->group, EVENT_PEER_UP, link);
 }
 
+/* A node that joins learns the cluster's epoch from the one who made it a member. */
+static void adopt_epoch(struct link *link) {
+    struct node *node = link->node;
+    struct identity *identity = &node->options.identity;
+    if (identity->epoch != 0 || link->hello.epoch == 0 ||
+        config_member(&node->group->config, identity->node) == NULL)
+        return;
+    identity->epoch = link->hello.epoch;
+    enum cairn_status status = identity_store(node->env, node->options.folder, identity);
+    if (status != CAIRN_OK)
+        node_fail(node, status, "can't write this node's identity");
+}
+
 static void take_message(struct link *link, enum frame_type type, struct blob *message) {
     struct group *group = link->node->group;
     struct bytes body = blob_view(message);
     switch (type) {
     case FRAME_PROTOCOL:
         group_message(group, link, message);
+        adopt_epoch(link);
         break;
     case FRAME_FORWARD:
         forward_receive(group, link, body);

@@ -1,7 +1,8 @@
 /* Who a data folder belongs to: written once when the folder is made, checked at every start.
  * A folder made anew for the same node has another incarnation, so that a replaced disk is never
  * taken for the one that voted before (Raft feature 21). The epoch rises only by a quorum-loss
- * repair, so that the old majority can't come back.
+ * repair, so that the old majority can't come back; a folder that was made to join has 0 until it
+ * is a member, and then its cluster's.
  */
 #ifndef CAIRN_STORAGE_IDENTITY_H
 #define CAIRN_STORAGE_IDENTITY_H
