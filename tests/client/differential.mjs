@@ -1,5 +1,5 @@
 // The same bytes to cairn and to Redis, and the same bytes back: replies, errors, protocol errors.
-import { Client, Cluster, check, encode, equal, free_ports, has_program, parse, run_tests, skip, sleep, start_program,
+import { Client, Cluster, check, encode, equal, free_port, has_program, parse, run_tests, skip, sleep, start_program,
   temporary_folder, test, until } from './lib.mjs';
 
 // What is different on purpose. Each entry: when the command matches, what to do with both replies.
@@ -104,7 +104,7 @@ async function servers() {
   if (!has_program('redis-server')) skip('redis-server is not installed');
   if (pair) return pair;
   const cluster = await Cluster.started({ nodes: 1 });
-  const [port] = await free_ports(1);
+  const port = await free_port();
   start_program('redis-server', ['--port', port, '--bind', '127.0.0.1', '--save', '', '--dir', temporary_folder(), '--databases', '1', '--proto-max-bulk-len', '64mb']);
   await until('redis-server answers', async () => (await Client.open(port)).call('PING'));
   pair = { ours: cluster.redis(1), theirs: port, cluster };

@@ -115,16 +115,26 @@ export function temporary_folder() {
   return folder;
 }
 
-export async function free_ports(count) {
-  const servers = [];
-  for (let i = 0; i < count; i++)
-    servers.push(await new Promise((resolve, reject) => {
-      const server = net.createServer().on('error', reject);
-      server.listen(0, '127.0.0.1', () => resolve(server));
-    }));
-  const ports = servers.map((server) => server.address().port);
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
+const is_free = (port) => new Promise((resolve) => {
+  const server = net.createServer().on('error', () => resolve(false));
+  server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
+});
+
+/** Below the range from which the kernel takes the ports of outgoing connections. */
+export async function free_port() {
+  for (;;) {
+    const port = 12000 + Math.floor(Math.random() * 18000);
+    if (await is_free(port)) return port;
+  }
+}
+
+/** What --port-offset would be: the ports of nine nodes from there are free. */
+async function free_offset() {
+  for (;;) {
+    const offset = 4000 + 10 * Math.floor(Math.random() * 2000);
+    const ports = [7000, 7100, 7200].flatMap((first) => Array.from({ length: 9 }, (_, i) => first + i + 1 + offset));
+    if ((await Promise.all(ports.map(is_free))).every(Boolean)) return offset;
+  }
 }
 
 export function start_program(program, args, options = {}) {
@@ -305,7 +315,7 @@ export class Cluster {
   static async make({ nodes = 3, sets = {}, folder = temporary_folder(), program = binary } = {}) {
     const cluster = new Cluster();
     Object.assign(cluster, { folder, sets, program, size: nodes, children: {}, logs: {}, name: `test-${process.pid}-${Math.random()}` });
-    cluster.ports = await free_ports(30);
+    cluster.offset = await free_offset();
     return cluster;
   }
   static async started(options) {
@@ -313,9 +323,9 @@ export class Cluster {
     await cluster.start_all();
     return cluster;
   }
-  redis(node) { return this.ports[node]; }
-  peer(node) { return this.ports[10 + node]; }
-  admin(node) { return this.ports[20 + node]; }
+  redis(node) { return 7000 + node + this.offset; }
+  peer(node) { return 7100 + node + this.offset; }
+  admin(node) { return 7200 + node + this.offset; }
   dir(node) { return path.join(this.folder, `node-${node}`); }
   ids() { return Array.from({ length: this.size }, (_, i) => i + 1); }
   members() { return this.ids().map((id) => `${id}=127.0.0.1:${this.peer(id)}`).join(' '); }
@@ -362,6 +372,10 @@ export class Cluster {
     for (const child of children) child.kill('SIGCONT') && child.kill('SIGTERM');
     const ends = await Promise.all(children.map((child) => child.ended));
     for (const end of ends) equal(end.code, 0, 'exit code of a stopped node');
+  }
+  /** What each node said last, for the report of a failure. */
+  told() {
+    return Object.entries(this.logs).map(([id, log]) => `node ${id}: ${log.slice(-1500)}`).join('\n');
   }
   client(node) { return Client.open(this.redis(node)); }
   async status(node) { return JSON.parse((await http(this.admin(node), '/status')).text); }
