@@ -24,9 +24,9 @@
 #define ENTRY_VERSION 1u
 
 enum entry_kind {
-    ENTRY_NOOP = 1,  /* a new leader's first entry */
-    ENTRY_COMMAND,   /* payload: for the group's stack */
-    ENTRY_CONFIG,    /* payload: an encoded struct config (core/config.h) */
+    ENTRY_NOOP = 1, /* a new leader's first entry */
+    ENTRY_COMMAND,  /* payload: for the group's stack */
+    ENTRY_CONFIG,   /* payload: an encoded struct config (core/config.h) */
     ENTRY_KIND_COUNT
 };
 
@@ -44,7 +44,8 @@ struct entry {
 
 size_t entry_size(size_t payload_len);
 /* Writes the encoding of an entry to `at` (entry_size bytes) and fills entry->chain, payload and
- * encoded from it. index, term, order, time_ms and kind are read from *entry; blob is left alone. */
+ * encoded from it. index, term, order, time_ms and kind are read from *entry; blob is left alone.
+ */
 void entry_encode(struct entry *entry, uint8_t *at, struct bytes payload, uint64_t chain_before);
 /* Takes the next entry from the reader: borrows from it, checks shape and length, not the chain;
  * blob is set to NULL. */

@@ -22,9 +22,9 @@
 struct machine; /* each machine defines its own */
 
 struct machine_options {
-    size_t value_bytes_max;   /* largest value it stores */
-    uint64_t work_max;        /* elements or bytes that one command may touch before it is refused */
-    size_t memory_max;        /* 0: no limit; else commands that need memory are refused above it */
+    size_t value_bytes_max; /* largest value it stores */
+    uint64_t work_max;      /* elements or bytes that one command may touch before it is refused */
+    size_t memory_max;      /* 0: no limit; else commands that need memory are refused above it */
     enum mutant mutant;
     uint64_t (*local_clock)(void *); /* used by one mutant only; NULL otherwise */
     void *local_clock_context;
@@ -112,7 +112,7 @@ struct machine_kind {
     bool (*due)(const struct machine *machine, uint64_t time_ms, struct buf *command);
 
     uint64_t (*digest)(const struct machine *machine);
-    size_t (*memory)(const struct machine *machine); /* bytes, estimate */
+    size_t (*memory)(const struct machine *machine);  /* bytes, estimate */
     uint64_t (*count)(const struct machine *machine); /* keys, nodes ...: for status */
 
     /* A snapshot is a frozen version; snapshot_chunk appends whole records until at least

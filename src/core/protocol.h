@@ -30,23 +30,23 @@ struct replica; /* each protocol defines its own */
 /* ---- events ---- */
 
 enum event_kind {
-    EVENT_TICK = 1,         /* time passed: the deadline was reached (or any other moment) */
-    EVENT_MESSAGE,          /* a peer's message arrived */
-    EVENT_PROPOSE,          /* commands to be placed in the log */
-    EVENT_READ,             /* a read wants an index to wait for */
-    EVENT_PERSISTED,        /* everything up to this persist sequence is durable */
-    EVENT_PERSIST_FAILED,   /* a persist failed: NO_SPACE (dropped, may be tried again) or IO */
-    EVENT_LOADED,           /* the answer to EFFECT_LOAD */
-    EVENT_APPLIED,          /* the executor applied entries up to an index */
-    EVENT_COMPACTED,        /* a durable snapshot at an index exists; entries up to trim may go */
-    EVENT_SNAPSHOT_SENT,    /* the answer to EFFECT_SNAPSHOT_SEND: a peer has one, or it failed */
-    EVENT_SNAPSHOT_OFFERED, /* a peer begins to send a snapshot: accept it? */
-    EVENT_SNAPSHOT_RECEIVED,/* a whole, verified snapshot from a peer stands on disk */
-    EVENT_SNAPSHOT_INSTALLED,/* the answer to EFFECT_SNAPSHOT_INSTALL */
-    EVENT_PEER_UP,          /* a connection to a member was made and its hello verified */
-    EVENT_PEER_DOWN,        /* the connection was lost (reset, closed) */
-    EVENT_CONFIGURE,        /* an operator asks for other members */
-    EVENT_TRANSFER,         /* hand leadership to a member (0: the best) */
+    EVENT_TICK = 1,           /* time passed: the deadline was reached (or any other moment) */
+    EVENT_MESSAGE,            /* a peer's message arrived */
+    EVENT_PROPOSE,            /* commands to be placed in the log */
+    EVENT_READ,               /* a read wants an index to wait for */
+    EVENT_PERSISTED,          /* everything up to this persist sequence is durable */
+    EVENT_PERSIST_FAILED,     /* a persist failed: NO_SPACE (dropped, may be tried again) or IO */
+    EVENT_LOADED,             /* the answer to EFFECT_LOAD */
+    EVENT_APPLIED,            /* the executor applied entries up to an index */
+    EVENT_COMPACTED,          /* a durable snapshot at an index exists; entries up to trim may go */
+    EVENT_SNAPSHOT_SENT,      /* the answer to EFFECT_SNAPSHOT_SEND: a peer has one, or it failed */
+    EVENT_SNAPSHOT_OFFERED,   /* a peer begins to send a snapshot: accept it? */
+    EVENT_SNAPSHOT_RECEIVED,  /* a whole, verified snapshot from a peer stands on disk */
+    EVENT_SNAPSHOT_INSTALLED, /* the answer to EFFECT_SNAPSHOT_INSTALL */
+    EVENT_PEER_UP,            /* a connection to a member was made and its hello verified */
+    EVENT_PEER_DOWN,          /* the connection was lost (reset, closed) */
+    EVENT_CONFIGURE,          /* an operator asks for other members */
+    EVENT_TRANSFER,           /* hand leadership to a member (0: the best) */
     EVENT_KIND_COUNT
 };
 
@@ -67,12 +67,12 @@ struct log_base {
 
 struct event {
     enum event_kind kind;
-    uint64_t now;      /* monotonic ns, fresh */
-    uint64_t wall_ms;  /* wall clock, ms since the Unix epoch; only ever used for stamps */
+    uint64_t now;     /* monotonic ns, fresh */
+    uint64_t wall_ms; /* wall clock, ms since the Unix epoch; only ever used for stamps */
     union {
         struct {
             uint64_t from;
-            struct blob *frame;  /* holds body; entries taken from it reference it */
+            struct blob *frame; /* holds body; entries taken from it reference it */
             struct bytes body;
             uint32_t wire_version;
         } message;
@@ -210,8 +210,8 @@ struct effect {
             enum cairn_status status;
             uint64_t index;
         } read_ready;
-        /* Stream a snapshot to a peer, at or above index (the executor makes a newer one if there is
-         * none); stop when the role changes. */
+        /* Stream a snapshot to a peer, at or above index (the executor makes a newer one if there
+         * is none); stop when the role changes. */
         struct {
             uint64_t to;
             uint64_t index;
@@ -256,20 +256,20 @@ struct replica_options {
     uint64_t id;
     uint64_t incarnation;
     uint64_t seed;
-    struct config bootstrap;        /* count 0: not a new cluster; else its first members */
+    struct config bootstrap; /* count 0: not a new cluster; else its first members */
     uint64_t election_timeout_min_ns;
     uint64_t election_timeout_max_ns;
     uint64_t heartbeat_ns;
-    uint64_t disk_stall_ns;         /* a leader whose persist takes longer hands over */
-    uint32_t clock_drift_ppm;       /* bound on the rate error of any node's monotonic clock */
-    bool lease_reads;               /* false: every read confirms leadership by a round */
+    uint64_t disk_stall_ns;   /* a leader whose persist takes longer hands over */
+    uint32_t clock_drift_ppm; /* bound on the rate error of any node's monotonic clock */
+    bool lease_reads;         /* false: every read confirms leadership by a round */
     size_t entry_bytes_max;
-    size_t append_bytes_max;        /* entries in one message */
-    uint32_t inflight_max;          /* unacknowledged append messages a peer */
+    size_t append_bytes_max; /* entries in one message */
+    uint32_t inflight_max;   /* unacknowledged append messages a peer */
     size_t inflight_bytes_max;
-    size_t uncommitted_bytes_max;   /* of a leader's tail; beyond: BUSY */
-    size_t window_bytes_max;        /* applied entries kept in memory for lagging peers */
-    size_t apply_bytes_max;         /* entries in one EFFECT_APPLY */
+    size_t uncommitted_bytes_max; /* of a leader's tail; beyond: BUSY */
+    size_t window_bytes_max;      /* applied entries kept in memory for lagging peers */
+    size_t apply_bytes_max;       /* entries in one EFFECT_APPLY */
     enum mutant mutant;
 };
 
@@ -278,7 +278,7 @@ struct replica_status {
     uint64_t term;
     uint64_t vote;
     uint64_t leader;
-    uint64_t first_index;  /* of the log */
+    uint64_t first_index; /* of the log */
     uint64_t last_index;
     uint64_t last_term;
     uint64_t durable_index;
@@ -289,7 +289,7 @@ struct replica_status {
     uint64_t damaged_first, damaged_last;
     struct config config;
     bool config_committed;
-    size_t memory_bytes;    /* entries held in memory */
+    size_t memory_bytes; /* entries held in memory */
     uint32_t peer_count;
     struct {
         uint64_t id;
@@ -297,7 +297,7 @@ struct replica_status {
         uint64_t next_index;
         uint32_t inflight;
         bool snapshotting;
-        bool active;        /* heard from within an election timeout */
+        bool active;             /* heard from within an election timeout */
     } peers[CONFIG_MEMBERS_MAX]; /* leader only */
 };
 
@@ -307,7 +307,8 @@ struct protocol {
     void (*destroy)(struct replica *replica);
 
     /* Recovery, before start: hard state if any, the snapshot that was restored if any, then every
-     * entry of the log in order, as wal_recovery gives them. CORRUPT, MALFORMED on what can't be. */
+     * entry of the log in order, as wal_recovery gives them. CORRUPT, MALFORMED on what can't be.
+     */
     enum cairn_status (*recover_hard)(struct replica *replica, struct bytes hard);
     enum cairn_status (*recover_base)(struct replica *replica, const struct log_base *base);
     enum cairn_status (*recover_entry)(struct replica *replica, const struct entry *entry,
@@ -323,8 +324,7 @@ struct protocol {
 
     /* What a snapshot at the applied index must hold besides the machine: appends base.state to
      * `state` and fills the rest of base (state borrowed from the buffer). */
-    void (*snapshot_base)(const struct replica *replica, struct log_base *base,
-                          struct buf *state);
+    void (*snapshot_base)(const struct replica *replica, struct log_base *base, struct buf *state);
     /* The replicated time that an entry placed now would get, ms. */
     uint64_t (*time_ms)(const struct replica *replica, uint64_t now, uint64_t wall_ms);
     void (*status)(const struct replica *replica, struct replica_status *status);

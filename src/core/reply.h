@@ -14,17 +14,17 @@
 #include <stdint.h>
 
 enum reply_kind {
-    REPLY_NIL = 1,    /* absent value */
-    REPLY_NIL_ARRAY,  /* absent list, e.g. an aborted EXEC */
-    REPLY_STATUS,     /* short text such as OK */
-    REPLY_ERROR,      /* "CODE human readable text" */
-    REPLY_INT,        /* signed 64 bits */
-    REPLY_BULK,       /* bytes */
-    REPLY_DOUBLE,     /* IEEE 754 double */
+    REPLY_NIL = 1,   /* absent value */
+    REPLY_NIL_ARRAY, /* absent list, e.g. an aborted EXEC */
+    REPLY_STATUS,    /* short text such as OK */
+    REPLY_ERROR,     /* "CODE human readable text" */
+    REPLY_INT,       /* signed 64 bits */
+    REPLY_BULK,      /* bytes */
+    REPLY_DOUBLE,    /* IEEE 754 double */
     REPLY_BOOL,
-    REPLY_ARRAY,      /* count, then elements */
-    REPLY_SET,        /* as array */
-    REPLY_MAP,        /* count of pairs, then key, value, key, value ... */
+    REPLY_ARRAY, /* count, then elements */
+    REPLY_SET,   /* as array */
+    REPLY_MAP,   /* count of pairs, then key, value, key, value ... */
     REPLY_KIND_COUNT
 };
 
@@ -47,10 +47,10 @@ void reply_patch_count(struct buf *out, size_t head_at, uint32_t count);
 
 struct reply_value {
     enum reply_kind kind;
-    struct bytes text;  /* STATUS, ERROR, BULK: borrowed */
-    int64_t integer;    /* INT, BOOL */
-    double number;      /* DOUBLE */
-    uint32_t count;     /* ARRAY, SET: elements; MAP: pairs */
+    struct bytes text; /* STATUS, ERROR, BULK: borrowed */
+    int64_t integer;   /* INT, BOOL */
+    double number;     /* DOUBLE */
+    uint32_t count;    /* ARRAY, SET: elements; MAP: pairs */
 };
 
 /* Reads the next value's head; false (and a bad reader) on malformed input. */

@@ -63,13 +63,13 @@ struct env_work {
 
 enum env_open_flags {
     ENV_OPEN_READ = 0,
-    ENV_OPEN_WRITE = 1,    /* read and write */
-    ENV_OPEN_CREATE = 2,   /* with WRITE: create if missing */
-    ENV_OPEN_EXCLUSIVE = 4,/* with CREATE: fail with EXISTS if there */
-    ENV_OPEN_DIRECT = 8    /* durable direct writes (O_DIRECT|O_DSYNC): when write_at returns OK the
-                            * bytes are on stable storage. Offsets, lengths and memory must be
-                            * multiples of ENV_DISK_ALIGN. Where the file system can't, the file is
-                            * buffered and env_file_is_direct is false: then sync after writing. */
+    ENV_OPEN_WRITE = 1,     /* read and write */
+    ENV_OPEN_CREATE = 2,    /* with WRITE: create if missing */
+    ENV_OPEN_EXCLUSIVE = 4, /* with CREATE: fail with EXISTS if there */
+    ENV_OPEN_DIRECT = 8 /* durable direct writes (O_DIRECT|O_DSYNC): when write_at returns OK the
+                         * bytes are on stable storage. Offsets, lengths and memory must be
+                         * multiples of ENV_DISK_ALIGN. Where the file system can't, the file is
+                         * buffered and env_file_is_direct is false: then sync after writing. */
 };
 
 #define ENV_DISK_ALIGN 4096u
@@ -131,8 +131,8 @@ struct env_ops {
     void (*file_close)(struct env *env, struct env_file *file);
     bool (*file_is_direct)(struct env *env, struct env_file *file);
     enum cairn_status (*file_size)(struct env *env, struct env_file *file, uint64_t *size);
-    enum cairn_status (*read_at)(struct env *env, struct env_file *file, uint64_t offset,
-                                 void *out, size_t len);
+    enum cairn_status (*read_at)(struct env *env, struct env_file *file, uint64_t offset, void *out,
+                                 size_t len);
     enum cairn_status (*write_at)(struct env *env, struct env_file *file, uint64_t offset,
                                   const void *data, size_t len);
     enum cairn_status (*sync)(struct env *env, struct env_file *file);
@@ -205,8 +205,8 @@ static inline enum cairn_status env_file_size(struct env *env, struct env_file *
     return env->ops->file_size(env, file, size);
 }
 /* All of len or an error: CAIRN_TORN when the file ends before, CAIRN_IO when the medium fails. */
-static inline enum cairn_status env_read_at(struct env *env, struct env_file *file,
-                                            uint64_t offset, void *out, size_t len) {
+static inline enum cairn_status env_read_at(struct env *env, struct env_file *file, uint64_t offset,
+                                            void *out, size_t len) {
     return env->ops->read_at(env, file, offset, out, len);
 }
 /* All of len or an error (IO, NO_SPACE); after an error nothing is known of the range. */
@@ -237,8 +237,8 @@ static inline enum cairn_status env_make_folder(struct env *env, const char *pat
 static inline enum cairn_status env_sync_folder(struct env *env, const char *path) {
     return env->ops->sync_folder(env, path);
 }
-static inline enum cairn_status env_list(struct env *env, const char *path,
-                                         env_list_visit *visit, void *context) {
+static inline enum cairn_status env_list(struct env *env, const char *path, env_list_visit *visit,
+                                         void *context) {
     return env->ops->list(env, path, visit, context);
 }
 /* Takes an exclusive lock on a file (created if missing) until it is closed; BUSY: another process
@@ -247,8 +247,7 @@ static inline enum cairn_status env_lock(struct env *env, const char *path,
                                          struct env_file **file) {
     return env->ops->lock(env, path, file);
 }
-static inline enum cairn_status env_free_space(struct env *env, const char *path,
-                                               uint64_t *bytes) {
+static inline enum cairn_status env_free_space(struct env *env, const char *path, uint64_t *bytes) {
     return env->ops->free_space(env, path, bytes);
 }
 /* address: "host:port". */
