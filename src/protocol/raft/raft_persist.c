@@ -153,7 +153,7 @@ void raft_on_persist_failed(struct replica *raft, uint64_t seq, enum cairn_statu
     }
     raft->full_seq = raft->persist_seq;
     raft->pending_count = 0;
-    raft->hard_dirty = false; /* the next one carries it anyway */
+    raft->hard_dirty = raft->hard_seq > raft->persisted_seq;
     if (!raft->full)
         raft_trace(raft, 2, "the disk is full: writes are refused until it has space");
     raft->full = true;
@@ -171,7 +171,10 @@ void raft_persist_tick(struct replica *raft) {
         return;
     raft->full_retry_at = raft->now + raft->options.heartbeat_ns;
     if (raft->pending_count == 0) {
+        /* The hard state apart from the entries: it finds room, and answers may wait for it. */
+        raft_persist(raft);
         dirty_everything(raft);
+        raft->hard_dirty = false;
         raft->full_retry = true;
         raft->full_retry_seq = raft_persist(raft);
         raft->full_retry = false;

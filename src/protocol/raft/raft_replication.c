@@ -373,6 +373,20 @@ static void reply(struct replica *raft, const struct raft_message *append, bool 
     raft_send(raft, append->from, after, &answer, NULL, 0);
 }
 
+/* Nothing can be taken, but the leader is followed all the same: without this it would think that
+ * it lost its majority when the disks of a majority are full, and nobody could read. What is
+ * committed and on our disk is surely the leader's too. */
+static void reply_full(struct replica *raft, const struct raft_message *append) {
+    uint64_t index = raft->commit < raft->durable_index ? raft->commit : raft->durable_index;
+    struct raft_message answer = {.type = RAFT_APPEND_ANSWER,
+                                  .term = raft->term,
+                                  .flags = RAFT_FLAG_YES,
+                                  .index = index,
+                                  .last = raft->log.last,
+                                  .sent_at = append->sent_at};
+    raft_send(raft, append->from, raft->hard_seq, &answer, NULL, 0);
+}
+
 /* True when our log holds the leader's entry before the new ones; else it was answered. */
 static bool prev_matches(struct replica *raft, const struct raft_message *append) {
     uint64_t term, chain;
@@ -468,6 +482,8 @@ void raft_on_append(struct replica *raft, struct raft_message *append, struct bl
      * takes nothing now. Silence makes the leader try again. */
     if (raft->installing || raft->full || raft_damaged(raft)) {
         raft_persist(raft);
+        if (raft->full && !raft->installing && !raft_damaged(raft))
+            reply_full(raft, append);
         return;
     }
     if (!chains_hold(append)) {
