@@ -135,9 +135,9 @@ bool wal_segment_parse(const char *name, uint64_t *incarnation);
 struct wal_segment *wal_segment_new(struct wal *wal, uint64_t incarnation, uint64_t bytes,
                                     struct env_file *file);
 struct wal_segment *wal_segment_current(const struct wal *wal);
-/* Makes, fills and syncs a segment file. Blocks. */
+/* Makes, fills (unless it is for a single batch) and syncs a segment file. Blocks. */
 enum cairn_status wal_segment_make(struct env *env, const char *folder, uint64_t incarnation,
-                                   uint64_t bytes, struct env_file **file);
+                                   uint64_t bytes, bool once, struct env_file **file);
 /* Takes a prepared segment of at least `bytes` into use; false: one is being prepared, and
  * wal_retry or wal_fail_waiting will be called. */
 bool wal_segment_advance(struct wal *wal, uint64_t bytes);

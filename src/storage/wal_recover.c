@@ -293,8 +293,8 @@ static enum cairn_status choose_segment(struct recover *recover, bool fresh) {
     }
     uint64_t incarnation = wal->next_incarnation;
     struct env_file *file;
-    enum cairn_status status =
-        wal_segment_make(wal->env, wal->folder, incarnation, wal->options.segment_bytes, &file);
+    enum cairn_status status = wal_segment_make(wal->env, wal->folder, incarnation,
+                                                wal->options.segment_bytes, false, &file);
     if (status != CAIRN_OK)
         return status;
     struct wal_segment *segment =

@@ -57,8 +57,8 @@ struct wal_segment *wal_segment_current(const struct wal *wal) {
 /* ---- preparation ---- */
 
 static enum cairn_status fill(struct env *env, struct env_file *file, uint64_t bytes) {
-    enum cairn_status status = env_allocate(env, file, bytes);
     struct aligned zeros = {0};
+    enum cairn_status status = CAIRN_OK;
     size_t step = bytes < FILL_BYTES ? (size_t)bytes : FILL_BYTES;
     memset(aligned_reserve(&zeros, step), 0, step);
     for (uint64_t at = 0; status == CAIRN_OK && at < bytes; at += step) {
@@ -66,20 +66,24 @@ static enum cairn_status fill(struct env *env, struct env_file *file, uint64_t b
         status = env_write_at(env, file, at, zeros.data, len);
     }
     aligned_free(&zeros);
-    if (status == CAIRN_OK)
-        status = env_sync(env, file);
     return status;
 }
 
+/* once: for a single batch, which waits for it: then the zeros that the file system answers for
+ * what was never written must do. */
 enum cairn_status wal_segment_make(struct env *env, const char *folder, uint64_t incarnation,
-                                   uint64_t bytes, struct env_file **file) {
+                                   uint64_t bytes, bool once, struct env_file **file) {
     char path[WAL_PATH_MAX];
     wal_segment_path(folder, incarnation, path);
     enum cairn_status status =
         env_open(env, path, ENV_OPEN_WRITE | ENV_OPEN_CREATE | ENV_OPEN_DIRECT, file);
     if (status != CAIRN_OK)
         return status;
-    status = fill(env, *file, bytes);
+    status = env_allocate(env, *file, bytes);
+    if (status == CAIRN_OK && !once)
+        status = fill(env, *file, bytes);
+    if (status == CAIRN_OK)
+        status = env_sync(env, *file);
     if (status == CAIRN_OK)
         status = env_sync_folder(env, folder);
     if (status == CAIRN_OK)
@@ -97,13 +101,15 @@ struct prepare_job {
     char *folder;
     uint64_t incarnation;
     uint64_t bytes;
+    bool once;
     struct env_file *file;
     enum cairn_status status;
 };
 
 static void prepare_run(struct env_work *work) {
     struct prepare_job *job = container_of(work, struct prepare_job, background.work);
-    job->status = wal_segment_make(job->env, job->folder, job->incarnation, job->bytes, &job->file);
+    job->status = wal_segment_make(job->env, job->folder, job->incarnation, job->bytes, job->once,
+                                   &job->file);
 }
 
 static void prepare_drop(struct wal_background *background) {
@@ -151,6 +157,7 @@ static void prepare_start(struct wal *wal, uint64_t bytes) {
     job->folder = cairn_strdup(wal->folder);
     job->incarnation = wal->next_incarnation++;
     job->bytes = bytes;
+    job->once = bytes > wal->options.segment_bytes;
     job->background.finish = prepare_finish;
     job->background.drop = prepare_drop;
     wal->preparing++;
