@@ -4,8 +4,8 @@
 #ifndef CAIRN_BASE_ASSERT_H
 #define CAIRN_BASE_ASSERT_H
 
-#define cairn_assert(condition)                                                                    \
-    (__builtin_expect(!(condition), 0) ? cairn_assert_failed(#condition, __FILE__, __LINE__)       \
+#define cairn_assert(condition)                                                              \
+    (__builtin_expect(!(condition), 0) ? cairn_assert_failed(#condition, __FILE__, __LINE__) \
                                        : (void)0)
 
 /* Prints where and what to standard error and aborts. */

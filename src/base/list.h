@@ -10,7 +10,7 @@ struct list {
     struct list *prev;
 };
 
-#define container_of(pointer, type, member)                                                        \
+#define container_of(pointer, type, member) \
     ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 static inline void list_init(struct list *head) {
@@ -39,12 +39,12 @@ static inline struct list *list_first(const struct list *head) {
     return head->next == head ? NULL : head->next;
 }
 
-#define LIST_EACH(position, head)                                                                  \
+#define LIST_EACH(position, head) \
     for (struct list *position = (head)->next; position != (head); position = position->next)
 
 /* The body may remove the item at position. */
-#define LIST_EACH_SAFE(position, head)                                                             \
-    for (struct list *position = (head)->next, *position##_next = position->next;                  \
+#define LIST_EACH_SAFE(position, head)                                            \
+    for (struct list *position = (head)->next, *position##_next = position->next; \
          position != (head); position = position##_next, position##_next = position->next)
 
 #endif

@@ -15,7 +15,8 @@
     X(VOTE_STALE_LOG, "vote-stale-log", "a vote ignores that the candidate's log is behind")       \
     X(COMMIT_OLD_TERM, "commit-old-term", "old-term entries commit by counting (Figure 8)")        \
     X(COMMIT_MINORITY, "commit-minority", "one replica fewer than a majority commits")             \
-    X(ACK_BEFORE_SYNC, "ack-before-sync", "a follower acknowledges entries before they are durable") \
+    X(ACK_BEFORE_SYNC, "ack-before-sync",                                                          \
+      "a follower acknowledges entries before they are durable")                                   \
     X(TRUNCATE_ALWAYS, "truncate-always", "a delayed append cuts newer matching entries")          \
     X(NO_LOG_MATCH, "no-log-match", "an append is taken without checking the previous entry")      \
     X(LEASE_TOO_LONG, "lease-too-long", "the leader's lease outlives the followers' promise")      \

@@ -7,35 +7,35 @@
 #define CAIRN_BASE_STATUS_H
 
 /* X(constant, text). The text completes "cannot do X: ..." in messages to a person. */
-#define CAIRN_STATUS_LIST(X)                                                                       \
-    X(OK, "ok")                                                                                    \
-    X(IO, "input/output error")                                                                    \
-    X(NO_SPACE, "no space left on the disk")                                                       \
-    X(NOT_FOUND, "not found")                                                                      \
-    X(EXISTS, "already exists")                                                                    \
-    X(DENIED, "permission denied")                                                                 \
-    X(CORRUPT, "checksum or format does not match: the data is damaged")                           \
-    X(TORN, "incomplete at the end: an interrupted write")                                         \
-    X(MALFORMED, "malformed input")                                                                \
-    X(TOO_LARGE, "larger than the configured limit")                                               \
-    X(BUSY, "too much work outstanding, try again")                                                \
-    X(NOT_LEADER, "this node is not the leader")                                                   \
-    X(NO_QUORUM, "no quorum: a majority of the replicas cannot be reached")                        \
-    X(NOT_EXECUTED, "not executed")                                                                \
-    X(UNKNOWN_FATE, "fate unknown: it may or may not have been executed")                          \
-    X(TIMEOUT, "timed out")                                                                        \
-    X(CANCELLED, "cancelled")                                                                      \
-    X(CLOSED, "connection closed")                                                                 \
-    X(REFUSED, "refused")                                                                          \
-    X(WRONG_CLUSTER, "the other side belongs to another cluster")                                  \
-    X(WRONG_NODE, "the other side is not the node that it claims to be")                           \
-    X(WRONG_VERSION, "no common protocol version")                                                 \
-    X(INVALID, "invalid argument")                                                                 \
-    X(UNSUPPORTED, "not supported")                                                                \
-    X(DAMAGED, "this replica's log is damaged and waits for repair from its peers")                \
-    X(SHUTDOWN, "shutting down")                                                                   \
-    X(DUE, "waits for a committed expiry")                                                         \
-    X(NO_SESSION, "no such session")                                                               \
+#define CAIRN_STATUS_LIST(X)                                                        \
+    X(OK, "ok")                                                                     \
+    X(IO, "input/output error")                                                     \
+    X(NO_SPACE, "no space left on the disk")                                        \
+    X(NOT_FOUND, "not found")                                                       \
+    X(EXISTS, "already exists")                                                     \
+    X(DENIED, "permission denied")                                                  \
+    X(CORRUPT, "checksum or format does not match: the data is damaged")            \
+    X(TORN, "incomplete at the end: an interrupted write")                          \
+    X(MALFORMED, "malformed input")                                                 \
+    X(TOO_LARGE, "larger than the configured limit")                                \
+    X(BUSY, "too much work outstanding, try again")                                 \
+    X(NOT_LEADER, "this node is not the leader")                                    \
+    X(NO_QUORUM, "no quorum: a majority of the replicas cannot be reached")         \
+    X(NOT_EXECUTED, "not executed")                                                 \
+    X(UNKNOWN_FATE, "fate unknown: it may or may not have been executed")           \
+    X(TIMEOUT, "timed out")                                                         \
+    X(CANCELLED, "cancelled")                                                       \
+    X(CLOSED, "connection closed")                                                  \
+    X(REFUSED, "refused")                                                           \
+    X(WRONG_CLUSTER, "the other side belongs to another cluster")                   \
+    X(WRONG_NODE, "the other side is not the node that it claims to be")            \
+    X(WRONG_VERSION, "no common protocol version")                                  \
+    X(INVALID, "invalid argument")                                                  \
+    X(UNSUPPORTED, "not supported")                                                 \
+    X(DAMAGED, "this replica's log is damaged and waits for repair from its peers") \
+    X(SHUTDOWN, "shutting down")                                                    \
+    X(DUE, "waits for a committed expiry")                                          \
+    X(NO_SESSION, "no such session")                                                \
     X(OUT_OF_WINDOW, "sequence number outside the session's window")
 
 enum cairn_status {

@@ -99,7 +99,9 @@ static bool one_line(const char *address, char *line) {
 static int interactive(const char *address) {
     char prompt[200];
     bool terminal = isatty(STDIN_FILENO);
-    snprintf(prompt, sizeof prompt, terminal ? "%s> " : "", call_address(address));
+    prompt[0] = 0;
+    if (terminal)
+        snprintf(prompt, sizeof prompt, "%s> ", call_address(address));
     rl_attempted_completion_function = complete;
     if (terminal)
         printf("TAB completes, HELP lists commands, QUIT ends.\n");

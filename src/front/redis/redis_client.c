@@ -289,8 +289,8 @@ static void help(struct call *call) {
                                         "INFO",
                                         "    This connection, in one line.",
                                         "KILL <ip:port>|<option> <value> ...",
-                                        "    Close connections of this node: ID, ADDR, "
-                                        "LADDR, TYPE, USER, SKIPME, MAXAGE.",
+                                        "    Close connections of this node. Options are ID, ADDR,",
+                                        "    LADDR, TYPE, USER, SKIPME, MAXAGE.",
                                         "LIST [TYPE <type>|ID <id> ...]",
                                         "    The connections of this node.",
                                         "NO-EVICT (ON|OFF)",

@@ -290,15 +290,16 @@ static void reset_statistics(struct call *call) {
 }
 
 void cmd_config(struct call *call) {
-    static const char *const help[] = {"GET <pattern> [...]",
-                                       "    Parameters whose names match.",
-                                       "SET <parameter> <value> [...]",
-                                       "    Of this node, until it ends. What would change a "
-                                       "promise is refused with the reason.",
-                                       "RESETSTAT",
-                                       "    Statistics that INFO tells begin anew.",
-                                       "HELP",
-                                       "    Print this help."};
+    static const char *const help[] = {
+        "GET <pattern> [...]",
+        "    Parameters whose names match.",
+        "SET <parameter> <value> [...]",
+        "    Of this node, until it ends. What would change a promise",
+        "    is refused with the reason.",
+        "RESETSTAT",
+        "    Statistics that INFO tells begin anew.",
+        "HELP",
+        "    Print this help."};
     if (arg_is(call, 1, "GET") && call->argc > 2)
         get(call);
     else if (arg_is(call, 1, "SET"))
