@@ -77,12 +77,12 @@ struct span {
     uint64_t start, end; /* in the file */
 };
 
-static struct span next_span(const struct load_job *job, size_t first) {
+static struct span next_span(const struct load_job *job, size_t first, size_t pieces_end) {
     const struct piece *pieces = job->pieces;
     struct span span = {.first = first,
                         .start = pieces[first].extent.offset / ENV_DISK_ALIGN * ENV_DISK_ALIGN};
     uint64_t at = pieces[first].extent.offset;
-    for (size_t i = first; i < job->piece_count; i++) {
+    for (size_t i = first; i < pieces_end; i++) {
         const struct wal_extent *extent = &pieces[i].extent;
         uint64_t end = align_up(extent->offset + extent->bytes);
         bool joins = pieces[i].file == pieces[first].file && extent->offset >= at &&
@@ -132,8 +132,13 @@ static void load_run(struct env_work *work) {
     struct aligned buffer = {0};
     bool more = true;
     for (size_t i = 0; more && i < job->piece_count;) {
-        struct span span = next_span(job, i);
+        struct span span = next_span(job, i, job->piece_count);
         more = read_span(job, &span, &buffer);
+        if (!more && span.count > 1) {
+            /* What can't be read may lie between them and be nothing of ours. */
+            span = next_span(job, i, i + 1);
+            more = read_span(job, &span, &buffer);
+        }
         for (; more && i < span.first + span.count; i++)
             more = take_piece(job, &job->pieces[i], buffer.data, span.start);
     }
