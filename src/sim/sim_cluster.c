@@ -116,7 +116,14 @@ static void after_round(void *context) {
     sim_judge_round(node);
     if (node->failed) {
         sim_log(world, node->host.name, "the process ends by itself");
+        /* It found damage in what was written last, of which a restart would know nothing. */
+        bool lying = node->host.disk.log_writes < node->guard_writes;
         sim_node_crash(node, SIM_END_KILL, false, sim_spread(world, 50 * SIM_MS, SIM_S));
+        if (lying) {
+            sim_log(world, node->host.name, "the operator replaces its lying disk");
+            sim_node_wipe(node);
+            node->guard_writes = 0;
+        }
     } else if (node->stopped) {
         node->life = SIM_UP;
         sim_node_crash(node, SIM_END_KILL, false, sim_spread(world, 50 * SIM_MS, SIM_S));

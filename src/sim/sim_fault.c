@@ -420,12 +420,18 @@ static bool strike_unreadable(struct sim_faults *faults) {
 
 #define GUARD_WRITES 4u
 
+static void guard(struct sim_node *node) {
+    node->guard_writes = node->host.disk.log_writes + GUARD_WRITES;
+    node->host.kill_in_calls = 0;
+    node->host.disk.fail_write_in = node->host.disk.fail_sync_in = -1;
+}
+
 static bool strike_lost_write(struct sim_faults *faults) {
     struct sim_node *node = pick_fragile(faults);
-    if (node == NULL)
+    if (node == NULL || node->life == SIM_STOPPING)
         return false;
     node->host.disk.lose_next = true;
-    node->guard_writes = node->host.disk.log_writes + GUARD_WRITES;
+    guard(node);
     return true;
 }
 
@@ -434,7 +440,7 @@ static bool strike_misdirect(struct sim_faults *faults) {
     if (node == NULL)
         return false;
     node->host.disk.misdirect_next = true;
-    node->guard_writes = node->host.disk.log_writes + GUARD_WRITES;
+    guard(node);
     return true;
 }
 
