@@ -219,23 +219,23 @@ def label(case):
     return f"{case['command'].upper()} {case['bytes']} B, c={case['clients']}, pipeline {case['pipeline']}"
 
 
-def measure(case, names, seconds, passes, left_out):
-    results = {name: [] for name in names}
-    for _ in range(passes):
-        for name in names:
-            system = SYSTEMS[name][0]()
+def one_pass(name, all_cases, seconds, results, left_out):
+    """Starts the system afresh and runs every case on it; a case's SETs fill the keys of its GETs."""
+    system = SYSTEMS[name][0]()
+    try:
+        for case in all_cases:
             try:
-                if case["command"] == "get" and name != "etcd":
-                    System.run(system, dict(case, command="set", clients=50, pipeline=16), 1)
                 system.run(case, 1)  # warm
-                results[name].append(system.run(case, seconds))
+                results.setdefault((label(case), name), []).append(system.run(case, seconds))
             except (subprocess.SubprocessError, RuntimeError, OSError, IndexError) as problem:
                 left_out.append(f"{name}, {label(case)}: {problem}")
-            finally:
-                system.close()
-    return {name: {key: statistics.median(run[key] for run in runs) for key in
-                   ("ops_per_second", "p50_ms", "p99_ms", "p999_ms", "cpu_us", "errors")}
-            for name, runs in results.items() if runs}
+    finally:
+        system.close()
+
+
+def medians_of(runs):
+    return {key: statistics.median(run[key] for run in runs) for key in
+            ("ops_per_second", "p50_ms", "p99_ms", "p999_ms", "cpu_us", "errors")}
 
 
 def print_case(case, medians):
@@ -309,11 +309,16 @@ def main():
             print(f"{name} is left out: {missing[0]} is not installed")
             names.remove(name)
     passes = 1 if arguments.quick else arguments.passes
-    figures, left_out = {}, []
-    for case in cases(arguments.quick):
-        medians = measure(case, names, arguments.seconds, passes, left_out)
-        figures[label(case)] = medians
-        print_case(case, medians)
+    figures, results, left_out = {}, {}, []
+    all_cases = list(cases(arguments.quick))
+    for number in range(passes):
+        for name in names:
+            print(f"pass {number + 1} of {passes}: {name}", file=sys.stderr, flush=True)
+            one_pass(name, all_cases, arguments.seconds, results, left_out)
+    for case in all_cases:
+        figures[label(case)] = {name: medians_of(results[label(case), name]) for name in names
+                                if (label(case), name) in results}
+        print_case(case, figures[label(case)])
     if "cairn" in names:
         figures["floor"] = floor(arguments.seconds, passes)
     figures["memory"] = memory(names)
