@@ -126,6 +126,13 @@ static void stream(struct sending *sending) {
         submit(sending);
 }
 
+static bool is_damage(enum cairn_status status) {
+    return status == CAIRN_CORRUPT || status == CAIRN_IO || status == CAIRN_NOT_FOUND ||
+           status == CAIRN_TORN;
+}
+
+static void begin(struct sending *sending);
+
 static void done(struct env_work *work) {
     struct sending *sending = container_of(work, struct sending, work);
     struct link *link = link_of(sending);
@@ -133,6 +140,11 @@ static void done(struct env_work *work) {
     sending->working = false;
     if (sending->ended) {
         sending_free(sending);
+        return;
+    }
+    if (is_damage(sending->status) && sending->state == SENDING_OPENS) {
+        sending->group->snapshot_index = 0; /* worthless: one of the state in memory takes its place */
+        begin(sending);
         return;
     }
     if (sending->status != CAIRN_OK || link == NULL) {
