@@ -7,11 +7,13 @@
 
 #include <string.h>
 
-#define OUTPUT_EACH_MIN 2048u
+#define OUTPUT_EACH_MIN 1024u
 #define OUTPUT_EACH_MAX (1u << 20)
 #define SLOTS_MAX 4096u    /* commands of one client under way */
 #define BUFFER_KEPT 16384u /* a larger buffer is given back when it is empty */
 #define SLICE_COMMANDS 2048u
+#define SLOTS_FIRST 32u /* commands under way while little is known of a client's replies */
+#define REPLY_BYTES_MIN 64u
 
 static const struct env_stream_events conn_events;
 
@@ -38,8 +40,9 @@ void conn_close_after_reply(struct conn *conn) {
     conn_dirty(conn);
 }
 
-static void give_back(struct buf *buf) {
-    if (buf->len == 0 && buf->cap > BUFFER_KEPT)
+static void give_back(const struct redis_front *front, struct buf *buf) {
+    size_t share = conn_output_max(front) / 4;
+    if (buf->len == 0 && buf->cap > (share < BUFFER_KEPT ? share : BUFFER_KEPT))
         buf_free(buf);
 }
 
@@ -52,8 +55,19 @@ static void close_now(struct conn *conn) {
 
 /* ---- reading ---- */
 
+/* How many commands may be under way: their replies come all at once, wanted or not, so their
+ * number times the size that this client's replies lately had is kept within its share. */
+static size_t slots_max(const struct conn *conn) {
+    size_t bytes = conn->reply_bytes > REPLY_BYTES_MIN ? conn->reply_bytes : REPLY_BYTES_MIN;
+    size_t share = conn_output_max(conn->front);
+    size_t fitting = share < bytes ? 1 : share / bytes;
+    size_t earned = conn->answered < SLOTS_MAX ? SLOTS_FIRST + (size_t)conn->answered : SLOTS_MAX;
+    size_t most = fitting < earned ? fitting : earned;
+    return most < SLOTS_MAX ? most : SLOTS_MAX;
+}
+
 static bool may_read_on(const struct conn *conn) {
-    return !conn->closing && !conn->held && conn->slot_count < SLOTS_MAX &&
+    return !conn->closing && !conn->held && conn->slot_count < slots_max(conn) &&
            conn->out.len < conn_output_max(conn->front) &&
            env_stream_queued(conn->front->env, &conn->stream) == 0;
 }
@@ -126,7 +140,7 @@ static void keep_rest(struct conn *conn, struct bytes bytes, size_t taken, bool 
     else
         buf_append(&conn->in, bytes.data + taken, bytes.len - taken);
     front->input_bytes += conn->in.len - before;
-    give_back(&conn->in);
+    give_back(front, &conn->in);
     if (front->input_bytes > front->options.input_budget && conn->in.len > BUFFER_KEPT) {
         front->input_bytes -= conn->in.len;
         buf_free(&conn->in);
@@ -212,6 +226,7 @@ static struct env_stream *on_accept(struct env_listener *listener, const char *p
     conn->front = front;
     conn->id = ++front->next_id;
     conn->protocol = 2;
+    conn->reply_bytes = front->reply_bytes;
     conn->authenticated = front->options.password[0] == 0;
     conn->since_ns = conn->heard_ns = env_now(front->env);
     strncpy(conn->address, peer_address, sizeof conn->address - 1);
@@ -235,7 +250,7 @@ static void write_out(struct conn *conn) {
     struct env_piece piece = {buf_view(&conn->out), NULL};
     env_write(conn->front->env, &conn->stream, &piece, 1);
     buf_clear(&conn->out);
-    give_back(&conn->out);
+    give_back(conn->front, &conn->out);
 }
 
 static void conn_turn(struct conn *conn) {
@@ -293,7 +308,7 @@ void redis_options_default(struct redis_options *options) {
     *options = (struct redis_options){
         .clients_max = 10000,
         .bulk_bytes_max = 64u << 20,
-        .output_budget = 32u << 20,
+        .output_budget = 16u << 20,
         .input_budget = 512u << 20,
     };
 }

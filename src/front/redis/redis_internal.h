@@ -120,6 +120,8 @@ struct conn {
     struct list slots;
     uint32_t slot_count;
     size_t push_bytes;   /* of publications that wait in slots */
+    size_t reply_bytes;  /* of the largest of its last replies, about */
+    uint64_t answered;   /* commands whose replies came later than at once */
     struct multi *multi; /* NULL: not in MULTI */
     struct watched *watched;
     size_t watched_count;
@@ -139,6 +141,8 @@ struct redis_front {
     struct list conns, dirty, waiting;
     struct hmap by_id;
     uint32_t conn_count;
+    size_t reply_bytes; /* as a connection's, of all of them, fading slowly: what a new one begins
+                           with */
     uint64_t next_id;
     size_t input_bytes; /* of incomplete commands */
     struct hmap channels;

@@ -99,12 +99,22 @@ void push_end(struct conn *conn, struct buf *out, size_t len_before) {
     conn_dirty(conn);
 }
 
+static void learn_size(struct conn *conn, size_t bytes) {
+    size_t faded = conn->reply_bytes - conn->reply_bytes / 8;
+    conn->reply_bytes = bytes > faded ? bytes : faded;
+    struct redis_front *front = conn->front;
+    faded = front->reply_bytes - front->reply_bytes / 1024;
+    front->reply_bytes = bytes > faded ? bytes : faded;
+    conn->answered++;
+}
+
 void slot_done(void *context, enum cairn_status status, struct bytes reply) {
     struct slot *slot = context;
     struct conn *conn = slot->conn;
     bool first = conn->slots.next == &slot->list;
     struct buf *out = first && !slot->quiet ? &conn->out : &slot->reply;
     struct reader reader = reader_of(reply);
+    learn_size(conn, reply.len);
     if (slot->finish != NULL) {
         slot->finish(slot, status, reply, out);
     } else if (status != CAIRN_OK) {
