@@ -171,8 +171,12 @@ void runtime_close(struct env *env, struct env_stream *stream) {
 /* ---- reading ---- */
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
-    struct connection *connection = handle->data;
-    *buf = uv_buf_init((char *)connection->runtime->read_buffer, RUNTIME_READ_BYTES);
+    struct runtime *runtime = ((struct connection *)handle->data)->runtime;
+    size_t share = RUNTIME_READ_SHARE_BYTES / runtime->streams;
+    size_t bytes = share < RUNTIME_READ_BYTES_MIN ? RUNTIME_READ_BYTES_MIN : share;
+    if (bytes > RUNTIME_READ_BYTES)
+        bytes = RUNTIME_READ_BYTES;
+    *buf = uv_buf_init((char *)runtime->read_buffer, (unsigned)bytes);
 }
 
 static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf) {
