@@ -1,0 +1,244 @@
+// Clients and strangers that mean harm, or are merely broken: the node survives, holds little for
+// them, and goes on serving others.
+import net from 'node:net';
+import { Client, Cluster, ErrorReply, check, encode, equal, parse, run_tests, sleep, test, until } from './lib.mjs';
+
+const cluster = await Cluster.started();
+const node = 1;
+const GROWTH_MAX = 64 << 20;
+
+function dial(port, on_open = () => {}) {
+  return new Promise((resolve, reject) => {
+    const socket = net.connect(port, '127.0.0.1', () => {
+      on_open(socket);
+      resolve(socket);
+    });
+    socket.on('error', (error) => (socket.connecting ? reject(error) : undefined));
+  });
+}
+
+/** Opens connections, some at a time: a listener's queue is finite. */
+async function dial_many(count, on_open) {
+  const sockets = [];
+  for (let at = 0; at < count; at += 250) {
+    const some = await Promise.all(Array.from({ length: Math.min(250, count - at) }, () => dial(cluster.redis(node), on_open)));
+    sockets.push(...some);
+  }
+  return sockets;
+}
+
+async function growth(before, what, socket_count) {
+  await sleep(300);
+  const grown = cluster.memory_bytes(node) - before;
+  console.log(`    ${what}: ${(grown / 1048576).toFixed(1)} MiB for ${socket_count} connections`);
+  check(grown <= GROWTH_MAX, `${what}: memory grew by ${(grown / 1048576).toFixed(1)} MiB`);
+}
+
+async function still_serves() {
+  const client = await cluster.client(node);
+  equal(await client.call('SET', 'still', 'here'), 'OK');
+  equal(await client.call('GET', 'still'), 'here');
+  client.close();
+  cluster.check_alive();
+}
+
+const COUNT = Number(process.env.HOSTILE_CONNECTIONS ?? 9900);
+
+async function crowd(name, on_open, { after_ms = 200 } = {}) {
+  const before = cluster.memory_bytes(node);
+  const sockets = await dial_many(COUNT, on_open);
+  try {
+    await sleep(after_ms);
+    await growth(before, name, sockets.length);
+    await still_serves();
+  } finally {
+    for (const socket of sockets) socket.destroy();
+    await until('they are gone', async () => (await cluster.metric(node, 'cairn_redis_clients')) < 20, 20000);
+  }
+}
+
+test(`${COUNT} idle clients take little memory`, () => crowd('idle', () => {}));
+
+test(`${COUNT} clients with half a command each take little memory`, () =>
+  crowd('half a command', (socket) => socket.write('*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$1000\r\nhalf of the value')));
+
+test(`${COUNT} clients that never read take little memory`, async () => {
+  const client = await cluster.client(node);
+  await client.call('SET', 'unread', 'x'.repeat(1000));
+  client.close();
+  const pipeline = Buffer.concat(Array.from({ length: 1000 }, () => encode(['GET', 'unread'])));
+  await crowd('never reading', (socket) => {
+    socket.pause();
+    socket.write(pipeline);
+  }, { after_ms: 2000 });
+});
+
+test('a flood of commands from clients that never read is not taken in', async () => {
+  const before = cluster.memory_bytes(node);
+  const flood = Buffer.concat(Array.from({ length: 20000 }, () => encode(['PING', 'x'.repeat(100)])));
+  const sockets = await Promise.all(Array.from({ length: 50 }, () => dial(cluster.redis(node), (socket) => {
+    socket.pause();
+    socket.write(flood);
+  })));
+  await sleep(1000);
+  await growth(before, 'flood', sockets.length);
+  await still_serves();
+  for (const socket of sockets) socket.destroy();
+});
+
+test('a subscriber that never reads is closed, and others get their messages', async () => {
+  const lazy = await dial(cluster.redis(node), (socket) => {
+    socket.pause();
+    socket.write(encode(['SUBSCRIBE', 'loud']));
+  });
+  const subscriber = await cluster.client(node);
+  subscriber.socket.write(encode(['SUBSCRIBE', 'loud']));
+  await until('subscribed', () => subscriber.pushed.length === 1);
+  const before = cluster.memory_bytes(node);
+  const publisher = await cluster.client(2);
+  const message = 'm'.repeat(100000);
+  for (let i = 0; i < 60; i++) await publisher.raw(Buffer.concat(Array.from({ length: 10 }, () => encode(['PUBLISH', 'loud', message]))), 10);
+  await until('all messages', () => subscriber.pushed.length === 601);
+  await until('the lazy one is closed', async () => parse((await subscriber_count()))[1] === 1);
+  async function subscriber_count() {
+    const client = await cluster.client(node);
+    const reply = await client.bytes_of('PUBSUB', 'NUMSUB', 'loud');
+    client.close();
+    return reply;
+  }
+  check(cluster.memory_bytes(node) - before < 2 * GROWTH_MAX, 'memory');
+  lazy.destroy();
+  for (const client of [subscriber, publisher]) client.close();
+  await still_serves();
+});
+
+test('a slow one that sends a byte at a time is served, and disturbs nobody', async () => {
+  const slow = await cluster.client(node);
+  const bytes = encode(['SET', 'slow', 'value']);
+  const reply = slow.raw(bytes.subarray(0, 1));
+  for (let i = 1; i < bytes.length; i++) {
+    await sleep(2);
+    slow.socket.write(bytes.subarray(i, i + 1));
+    if (i % 10 === 0) await still_serves();
+  }
+  equal(String((await reply)[0]), '+OK\r\n');
+  slow.close();
+});
+
+test('oversize and malformed requests are refused, counted, and end the connection', async () => {
+  const before = await cluster.metric(node, 'cairn_redis_protocol_errors_total');
+  const wrongs = [`*3\r\n$3\r\nSET\r\n$1\r\na\r\n$${65 << 20}\r\n`, '*1048577\r\n', '*1\r\n$-7\r\n', '*x\r\n', '*1\r\n!3\r\n', 'GET "a\r\n', 'y'.repeat(70000), '*2\r\n$4\r\nECHO\r\n$3\r\nabcdef\r\n'];
+  for (const wrong of wrongs) {
+    const client = await cluster.client(node);
+    const [reply] = await client.raw(Buffer.from(wrong));
+    check(String(reply).startsWith('-ERR'), String(reply));
+    await Promise.race([client.end, sleep(2000).then(() => check(false, `it stays open after ${wrong.slice(0, 30)}`))]);
+  }
+  equal(await cluster.metric(node, 'cairn_redis_protocol_errors_total'), before + wrongs.length);
+  const client = await cluster.client(node);
+  const reply = await client.ask('GET', Buffer.alloc(17 << 20, 'k'));
+  check(reply instanceof ErrorReply, 'a key of 17 MiB');
+  client.close();
+  await still_serves();
+});
+
+// The same random bytes in every run.
+function* random_bytes(seed) {
+  for (let x = seed; ;) {
+    x = (Math.imul(x, 1664525) + 1013904223) >>> 0;
+    yield x >>> 24;
+  }
+}
+function garbage(seed, count) {
+  const bytes = Buffer.alloc(count), random = random_bytes(seed);
+  for (let i = 0; i < count; i++) bytes[i] = random.next().value;
+  return bytes;
+}
+
+test('garbage on the Redis port', async () => {
+  await Promise.all(Array.from({ length: 100 }, async (_, i) => {
+    const socket = await dial(cluster.redis(node));
+    socket.write(garbage(i, 5000));
+    await sleep(100);
+    socket.destroy();
+  }));
+  await still_serves();
+});
+
+async function says_to_peer_port(bytes) {
+  const socket = await dial(cluster.peer(node));
+  const ended = new Promise((resolve) => socket.on('close', () => resolve('closed')));
+  socket.resume();
+  socket.on('error', () => {});
+  socket.write(bytes);
+  const end = await Promise.race([ended, sleep(2000)]);
+  socket.destroy();
+  return end;
+}
+
+test('garbage and frames out of place on the peer port: closed, counted, nobody is disturbed', async () => {
+  const before = await cluster.metric(node, 'cairn_frames_bad_total');
+  const term = (await cluster.status(node)).term;
+  const ends = await Promise.all(Array.from({ length: 20 }, (_, i) => says_to_peer_port(garbage(1000 + i, 3000))));
+  check(ends.every((end) => end === 'closed'), 'all closed');
+  check((await cluster.metric(node, 'cairn_frames_bad_total')) >= before + 20, 'counted');
+  equal((await cluster.status(node)).term, term, 'term');
+  await still_serves();
+});
+
+/** What node 1 says first to whoever calls: a true hello, to be bent. */
+async function true_hello() {
+  const socket = await dial(cluster.peer(node));
+  const bytes = await new Promise((resolve) => socket.once('data', resolve));
+  socket.destroy();
+  return bytes;
+}
+
+test('a true hello with any byte changed is refused', async () => {
+  const hello = await true_hello();
+  const before = await cluster.metric(node, 'cairn_frames_bad_total');
+  for (let at = 0; at < hello.length; at += 7) {
+    const bent = Buffer.from(hello);
+    bent[at] ^= 0x40;
+    equal(await says_to_peer_port(Buffer.concat([bent, Buffer.alloc(40)])), 'closed', `byte ${at}`);
+  }
+  check((await cluster.metric(node, 'cairn_frames_bad_total')) > before, 'counted');
+});
+
+test("a node's own hello, sent back to it, is refused and counted", async () => {
+  const before = await cluster.metric(node, 'cairn_links_refused_total');
+  equal(await says_to_peer_port(await true_hello()), 'closed');
+  equal(await cluster.metric(node, 'cairn_links_refused_total'), before + 1);
+});
+
+test('many strangers who never say hello do not keep a peer out', async () => {
+  const strangers = await Promise.all(Array.from({ length: 100 }, () => dial(cluster.peer(node)).catch(() => null)));
+  await cluster.kill(3);
+  await cluster.start(3);
+  await until('both links of node 1 are up', async () => (await cluster.status(node)).links_up === 2, 20000);
+  for (const socket of strangers) socket?.destroy();
+  await still_serves();
+});
+
+test('more clients than allowed are turned away, and room is found again', async () => {
+  const client = await cluster.client(node);
+  await client.call('CONFIG', 'SET', 'maxclients', '20');
+  const sockets = await Promise.all(Array.from({ length: 40 }, () => dial(cluster.redis(node)).catch(() => null)));
+  await until('rejections', async () => (await cluster.metric(node, 'cairn_redis_rejected_total')) > 0);
+  for (const socket of sockets) socket?.destroy();
+  await until('room', async () => {
+    const other = await cluster.client(node);
+    const reply = await Promise.race([other.call('PING'), sleep(200)]);
+    other.close();
+    return reply === 'PONG';
+  });
+  await client.call('CONFIG', 'SET', 'maxclients', '10000');
+  client.close();
+});
+
+test('nobody died, and the nodes stop cleanly', async () => {
+  cluster.check_alive();
+  await cluster.stop_all();
+});
+
+run_tests();
