@@ -41,7 +41,8 @@ struct bench_conn {
 
 static void put_key(struct buf *out, struct bench *bench) {
     char key[24];
-    snprintf(key, sizeof key, "key:%012llu",
+    /* What counts must not meet what was set. */
+    snprintf(key, sizeof key, "%s:%012llu", strcmp(bench->command, "incr") == 0 ? "num" : "key",
              (unsigned long long)prng_below(&bench->prng, bench->keys));
     resp_put_bulk(out, bytes_cstr(key));
 }

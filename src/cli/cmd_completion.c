@@ -5,13 +5,20 @@
 #include <stdio.h>
 #include <string.h>
 
+static bool named_before(const char *help, const char *flag, size_t len) {
+    for (const char *at = strstr(help, "--"); at != NULL && at < flag; at = strstr(at + 2, "--"))
+        if (memcmp(at, flag, len) == 0 && !islower((unsigned char)at[len]) && at[len] != '-')
+            return true;
+    return false;
+}
+
 /* The flags that a subcommand's help names. */
 static void print_flags(const char *help) {
     for (const char *at = strstr(help, "--"); at != NULL; at = strstr(at, "--")) {
         size_t len = 2;
         while (islower((unsigned char)at[len]) || at[len] == '-')
             len++;
-        if (len > 2)
+        if (len > 2 && !named_before(help, at, len))
             printf(" %.*s", (int)len, at);
         at += len;
     }

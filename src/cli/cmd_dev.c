@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -165,6 +166,7 @@ static bool start(struct dev *dev, uint64_t node) {
         }
         args[n] = NULL;
         setpgid(0, 0); /* Ctrl-C reaches this process alone, which then stops them in order */
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* and no node outlives it, however it ends */
         dup2(pipe_fds[1], STDOUT_FILENO);
         dup2(pipe_fds[1], STDERR_FILENO);
         execv(dev->program, args);
@@ -340,6 +342,19 @@ static int take_sets(struct dev *dev, int argc, char **argv) {
     return kept;
 }
 
+/* Told here, once, rather than by every node. */
+static bool sets_make_sense(const struct dev *dev) {
+    static struct settings settings;
+    char error[512] = "";
+    settings_default(&settings);
+    for (int i = 0; i < dev->set_count; i++)
+        if (!settings_set_word(&settings, dev->sets[i], error, sizeof error)) {
+            misuse("dev", "%s", error);
+            return false;
+        }
+    return true;
+}
+
 int cmd_dev(int argc, char **argv) {
     static struct dev dev; /* large; there is one */
     dev = (struct dev){.nodes = 3, .dir = "cairn-data", .terminal = isatty(STDOUT_FILENO)};
@@ -353,6 +368,8 @@ int cmd_dev(int argc, char **argv) {
         return EXIT_MISUSE;
     if (argc > 1)
         return misuse("dev", "unexpected '%s'", argv[1]);
+    if (!sets_make_sense(&dev))
+        return EXIT_MISUSE;
     if (dev.nodes == 0 || dev.nodes > NODES_MAX)
         return misuse("dev", "--nodes is from 1 to %d", NODES_MAX);
     if (dev.offset > 50000)
@@ -365,5 +382,6 @@ int cmd_dev(int argc, char **argv) {
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
     return run(&dev);
 }

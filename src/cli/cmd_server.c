@@ -261,19 +261,6 @@ static int run(struct server *server) {
     return server->failed ? EXIT_NO : EXIT_FINE;
 }
 
-/* Takes --set section.key=value out of argv. */
-static bool take_set(struct settings *settings, const char *word, char *error, size_t size) {
-    char copy[512];
-    snprintf(copy, sizeof copy, "%s", word);
-    char *dot = strchr(copy, '.'), *equals = strchr(copy, '=');
-    if (dot == NULL || equals == NULL || equals < dot) {
-        snprintf(error, size, "--set wants section.key=value, not '%s'", word);
-        return false;
-    }
-    *dot = *equals = 0;
-    return settings_set(settings, copy, dot + 1, equals + 1, error, size);
-}
-
 #define SETS_MAX 64
 
 int cmd_server(int argc, char **argv) {
@@ -305,7 +292,7 @@ int cmd_server(int argc, char **argv) {
     if (config != NULL && !settings_read(&server.settings, config, error, sizeof error))
         return misuse("server", "%s", error);
     for (int i = 0; i < set_count; i++)
-        if (!take_set(&server.settings, sets[i], error, sizeof error))
+        if (!settings_set_word(&server.settings, sets[i], error, sizeof error))
             return misuse("server", "%s", error);
     server.settings.bootstrap |= bootstrap;
     if (!settings_check(&server.settings, error, sizeof error))

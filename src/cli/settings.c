@@ -1,15 +1,16 @@
 #include "cli/settings.h"
 
 #include "base/alloc.h"
+#include "cli/ini.h"
 
 #include <errno.h>
-#include <ini.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MS 1000000ull
 #define MB (1ull << 20)
+#define FILE_BYTES_MAX (1u << 20)
 
 enum setting_kind { TEXT, NUMBER, YES_NO };
 
@@ -143,37 +144,60 @@ struct parsing {
     size_t error_size;
 };
 
-static int on_pair(void *context, const char *section, const char *name, const char *value) {
+static bool on_pair(void *context, const char *section, const char *name, const char *value) {
     struct parsing *parsing = context;
-    if (parsing->error[0] != 0)
-        return 0;
     return settings_set(parsing->settings, section, name, value, parsing->error,
                         parsing->error_size);
 }
 
 /* Puts the line's number before what is wrong with it. */
-static bool parsed(int line, const char *where, char *error, size_t error_size) {
+static bool parse(struct settings *settings, struct bytes text, const char *where, char *error,
+                  size_t error_size) {
+    struct parsing parsing = {settings, error, error_size};
+    error[0] = 0;
+    int line = ini_text(text, on_pair, &parsing);
     if (line == 0)
         return true;
     char what[256];
-    snprintf(what, sizeof what, "%s", error[0] ? error : "not a line of an INI file");
-    if (line < 0)
-        snprintf(error, error_size, "%s: can't be read", where);
-    else
-        snprintf(error, error_size, "%s, line %d: %s", where, line, what);
+    snprintf(what, sizeof what, "%s",
+             error[0] ? error : "neither [section] nor key = value within one");
+    snprintf(error, error_size, "%s, line %d: %s", where, line, what);
     return false;
 }
 
 bool settings_read(struct settings *settings, const char *path, char *error, size_t error_size) {
-    struct parsing parsing = {settings, error, error_size};
-    error[0] = 0;
-    return parsed(ini_parse(path, on_pair, &parsing), path, error, error_size);
+    struct buf text = {0};
+    FILE *file = fopen(path, "r");
+    size_t got = 0;
+    do {
+        text.len += got;
+        got = file ? fread(buf_reserve(&text, 4096), 1, 4096, file) : 0;
+    } while (got > 0 && text.len < FILE_BYTES_MAX);
+    bool readable = file != NULL && !ferror(file);
+    if (file != NULL)
+        fclose(file);
+    if (!readable)
+        snprintf(error, error_size, "%s: can't be read", path);
+    bool ok = readable && parse(settings, buf_view(&text), path, error, error_size);
+    buf_free(&text);
+    return ok;
 }
 
 bool settings_parse(struct settings *settings, const char *text, char *error, size_t error_size) {
-    struct parsing parsing = {settings, error, error_size};
-    error[0] = 0;
-    return parsed(ini_parse_string(text, on_pair, &parsing), "text", error, error_size);
+    return parse(settings, bytes_cstr(text), "text", error, error_size);
+}
+
+bool settings_set_word(struct settings *settings, const char *word, char *error,
+                       size_t error_size) {
+    char copy[1200];
+    snprintf(copy, sizeof copy, "%s", word);
+    char *dot = strchr(copy, '.'), *equals = strchr(copy, '=');
+    if (dot == NULL || equals == NULL || equals < dot || strlen(word) >= sizeof copy) {
+        snprintf(error, error_size, "--set wants section.key=value, not '%.100s'", word);
+        return false;
+    }
+    *dot = *equals = 0;
+    return settings_set(settings, copy, dot + 1, equals + 1, error, error_size);
 }
 
 bool settings_members(const char *text, struct config *config) {

@@ -46,6 +46,8 @@ bool settings_read(struct settings *settings, const char *path, char *error, siz
 /* One key as on the command line: --set section.key=value, or a line of the file. */
 bool settings_set(struct settings *settings, const char *section, const char *key,
                   const char *value, char *error, size_t error_size);
+/* A word of the command line, section.key=value. */
+bool settings_set_word(struct settings *settings, const char *word, char *error, size_t error_size);
 /* Parses already opened text: for tests and fuzzing. */
 bool settings_parse(struct settings *settings, const char *text, char *error, size_t error_size);
 /* Checks what only makes sense as a whole. */
