@@ -1,0 +1,170 @@
+// cairn's subcommands: what they print, what they refuse, with which exit code.
+import fs from 'node:fs';
+import path from 'node:path';
+import { Client, Cluster, binary, cairn, call_program, check, equal, http, run_tests, sleep, start_program, temporary_folder,
+  test, until } from './lib.mjs';
+
+const cluster = await Cluster.started();
+const at = ['--node', `127.0.0.1:${cluster.redis(1)}`];
+const SUBCOMMANDS = ['dev', 'server', 'status', 'member', 'leader', 'shell', 'bench', 'inspect', 'repair', 'completion'];
+
+test('every subcommand explains itself with examples', async () => {
+  const overview = cairn('--help');
+  equal(overview.code, 0);
+  for (const name of SUBCOMMANDS) {
+    check(overview.out.includes(`  ${name} `), `${name} in the overview`);
+    const { code, out } = cairn(name, '--help');
+    equal(code, 0, name);
+    check(out.startsWith(`cairn ${name}: `) && out.includes('Usage: cairn'), out);
+  }
+  check(/^cairn \d/.test(cairn('--version').out), 'version');
+});
+
+const MISUSES = [
+  [], ['nosuch'], ['dev', '--nosuch'], ['dev', '--nodes', '0'], ['dev', '--nodes', '99'], ['dev', '--nodes', 'x'], ['dev', '--nodes'], ['dev', 'operand'],
+  ['dev', '--port-offset', '99999'], ['dev', '--set', 'nosuch.key=1'], ['dev', '--set', 'nonsense'], ['server'], ['server', '--nosuch'], ['server', '--config'],
+  ['server', '--config', '/nonexistent'], ['server', '--set', 'nonsense'], ['server', '--set', 'no.such=1'], ['server', '--set', 'node.id=0'], ['server', '--set', 'node.id=-1'],
+  ['server', '--set', 'raft.heartbeat_ms=100'], ['server', '--set', 'cluster.members=1'], ['server', '--set', 'cluster.members=1=nowhere'], ['server', '--set', 'redis.listen=0.0.0.0:7001'],
+  ['server', '--set', 'raft.consistency=no'], ['server', '--set', 'logging.level=no'], ['server', '--set', 'node.dir='], ['server', '--set', 'cluster.bootstrap=maybe'],
+  ['server', '--set', 'cluster.bootstrap=yes', '--set', 'node.id=9'], ['status', '--nosuch'], ['status', 'operand'], ['status', '--json=1'], ['member'], ['member', 'nosuch'], ['member', 'add'], ['member', 'add', '4'],
+  ['member', 'add', 'x', 'a:1'], ['member', 'add', '4', 'a:1', 'more'], ['member', 'remove'], ['member', 'remove', 'x'], ['member', 'promote'], ['member', 'list', 'x'], ['leader'], ['leader', 'nosuch'],
+  ['leader', 'transfer', 'x'], ['leader', 'transfer', '1', '2'], ['shell', '--nosuch'], ['bench', '--command', 'nosuch'], ['bench', '--clients', '0'], ['bench', 'operand'], ['bench', '--nosuch'],
+  ['inspect'], ['inspect', 'a', 'b'], ['inspect', '--nosuch', 'a'], ['repair'], ['repair', 'a'], ['repair', '--yes'], ['completion'], ['completion', 'nosuch'],
+];
+test('misuse has exit code 3 and a sentence that helps', async () => {
+  const wrong = [];
+  for (const args of MISUSES) {
+    const { code, out, err } = call_program(binary, args, { timeout: 5000, cwd: temporary_folder() });
+    if (code !== 3 || err.trim().length < 10) wrong.push(`cairn ${args.join(' ')}: code ${code}, ${err || out}`);
+  }
+  check(wrong.length === 0, wrong.join('\n'));
+});
+
+test('nobody there has exit code 1 and says whom it asked', async () => {
+  for (const args of [['status'], ['member', 'list'], ['leader', 'transfer'], ['shell', 'ping']]) {
+    const [name, ...rest] = args;
+    const { code, err } = cairn(name, '--node', '127.0.0.1:1', ...rest);
+    equal(code, 1, args.join(' '));
+    check(err.includes('127.0.0.1:1'), err);
+  }
+  equal(cairn('inspect', '/nonexistent').code, 1);
+  equal(cairn('repair', '/nonexistent', '--yes').code, 1);
+});
+
+test('a wrong configuration file is refused with file, line and reason', async () => {
+  const file = path.join(temporary_folder(), 'wrong.ini');
+  const cases = { '[node]\nid = zero\n': 2, '[node]\nid = 1\n\n[redis]\nlisten_on = x\n': 5, '[nosuch]\nkey = 1\n': 2, 'no line of an INI file\n': 1 };
+  for (const [text, line] of Object.entries(cases)) {
+    fs.writeFileSync(file, text);
+    const { code, err } = cairn('server', '--config', file);
+    equal(code, 3);
+    check(err.includes(file) && err.includes(`line ${line}`), err);
+  }
+});
+
+test('the example file is what the program prints, and runs', async () => {
+  const { code, out } = cairn('server', '--example');
+  equal(code, 0);
+  equal(fs.readFileSync(new URL('../../examples/cairn.ini', import.meta.url), 'utf8'), out, 'examples/cairn.ini');
+});
+
+test('status shows every member, for people and for scripts', async () => {
+  await until('health', () => cairn('status', ...at).code === 0);
+  const table = cairn('status', ...at).out;
+  equal(table.trim().split('\n').length, 4, table);
+  check(/leader/.test(table) && /follower/.test(table), table);
+  const nodes = JSON.parse(cairn('status', ...at, '--json').out);
+  equal(nodes.map((each) => each.node), [1, 2, 3]);
+  check(nodes.every((each) => each.health === 'ok'), 'health');
+});
+
+test('shell prints replies as redis-cli does, and exit code 1 for an error', async () => {
+  equal(cairn('shell', ...at, 'set', 'shell', 'a "b" c').out, 'OK\n');
+  equal(cairn('shell', ...at, 'get', 'shell').out, '"a \\"b\\" c"\n');
+  equal(cairn('shell', ...at, 'get', 'none').out, '(nil)\n');
+  equal(cairn('shell', ...at, 'strlen', 'shell').out, '(integer) 7\n');
+  equal(cairn('shell', ...at, 'mget', 'shell', 'none').out, '1) "a \\"b\\" c"\n2) (nil)\n');
+  equal(cairn('shell', ...at, 'incr', 'shell').code, 1);
+  const many = call_program(binary, ['shell', ...at], { input: 'set a 1\nincr a\nhelp get\nnosuch\nquit\n' });
+  equal(many.code, 0);
+  check(many.out.includes('OK\n') && many.out.includes('(integer) 2\n') && many.out.includes('Get the value of a key'), many.out);
+});
+
+test('bench measures, and tells errors', async () => {
+  for (const command of ['set', 'get', 'incr', 'mset', 'ping']) {
+    const { code, out, err } = cairn('bench', ...at, '--command', command, '--requests', '2000', '--clients', '10', '--json');
+    equal(code, 0, err);
+    check(JSON.parse(out) !== null, out);
+  }
+  check(cairn('bench', '--node', '127.0.0.1:1', '--requests', '10').code !== 0, 'nobody there');
+});
+
+test('completion is a script that bash takes', async () => {
+  const { out } = cairn('completion', 'bash');
+  const done = call_program('bash', ['-c', `${out}\nCOMP_WORDS=(cairn st); COMP_CWORD=1; _cairn; echo "\${COMPREPLY[@]}"; COMP_WORDS=(cairn dev --no); COMP_CWORD=2; _cairn; echo "\${COMPREPLY[@]}"`]);
+  equal(done.out, 'status\n--nodes\n');
+});
+
+test('admin pages: metrics, status, health, and 404 for others', async () => {
+  const metrics = await http(cluster.admin(1), '/metrics');
+  equal(metrics.status, 200);
+  for (const line of metrics.text.trim().split('\n'))
+    check(/^# (HELP|TYPE) cairn_\w+ .+$|^cairn_\w+ \d+$/.test(line), line);
+  const status = JSON.parse((await http(cluster.admin(2), '/status')).text);
+  equal(status.node, 2);
+  equal((await http(cluster.admin(3), '/health')).status, 200);
+  equal((await http(cluster.admin(1), '/nosuch')).status, 404);
+  const posted = await fetch(`http://127.0.0.1:${cluster.admin(1)}/metrics`, { method: 'POST', body: 'x'.repeat(100000) }).catch(() => ({ status: 0 }));
+  check(posted.status !== 500, 'POST');
+});
+
+test('dev: endpoints, a ready line a node, a last line; goes on from its folder; ends its nodes whatever ends it', async () => {
+  const folder = temporary_folder();
+  const spare = await Cluster.make();
+  const dev = () => start_program(binary, ['dev', '--dir', folder, '--port-offset', String(spare.offset), '--set', 'raft.heartbeat_ms=30']);
+  const serves = (child) => until('it serves', () => child.text.includes('The cluster serves. Ctrl-C stops it.'));
+  let child = dev();
+  await serves(child);
+  for (const id of [1, 2, 3]) check(child.text.includes(`ready node=${id} redis=127.0.0.1:${spare.redis(id)}`), child.text);
+  let client = await spare.client(3);
+  equal(await client.call('SET', 'dev', '1'), 'OK');
+  client.close();
+  child.kill('SIGINT');
+  equal((await child.ended).code, 0);
+  child = dev();
+  await serves(child);
+  client = await spare.client(2);
+  equal(await client.call('GET', 'dev'), '1');
+  client.close();
+  child.kill('SIGKILL');
+  await child.ended;
+  await until('the nodes of a killed dev end too', () => spare.client(1).then((other) => other.close(), () => true), 10000);
+});
+
+test('a busy port is named', async () => {
+  for (const [key, word] of [['redis.listen', 'Redis'], ['peer.listen', 'peers'], ['admin.listen', 'admin']]) {
+    const taken = { 'redis.listen': cluster.redis(1), 'peer.listen': cluster.peer(1), 'admin.listen': cluster.admin(1) }[key];
+    const spare = await Cluster.make();
+    const { code, err } = call_program(binary, spare.args(1, { 'cluster.bootstrap': 'yes', [key]: `127.0.0.1:${taken}` }), { timeout: 5000 });
+    equal(code, 1);
+    check(err.includes(String(taken)) && err.includes(word), err);
+  }
+});
+
+test('long members lists and odd passwords survive the configuration file', async () => {
+  const spare = await Cluster.make({ nodes: 1 });
+  const file = path.join(spare.folder, 'odd.ini');
+  const members = `1=127.0.0.1:${spare.peer(1)} ` + Array.from({ length: 14 }, (_, i) => `${i + 2}=a-rather-long-host-name-${i}.example:7101`).join(' ');
+  fs.writeFileSync(file, `[node]\nid = 1\ndir = ${spare.dir(1)}\n[cluster]\nmembers = ${members}\n[redis]\nlisten = 127.0.0.1:${spare.redis(1)}\npassword = p;a#s=s w\n[peer]\nlisten = 127.0.0.1:${spare.peer(1)}\n[admin]\nlisten = 127.0.0.1:${spare.admin(1)}\n`);
+  const child = start_program(binary, ['server', '--config', file]);
+  const client = await until('it listens', () => spare.client(1));
+  equal((await client.ask('PING')).message, 'NOAUTH Authentication required.');
+  equal(await client.call('AUTH', 'p;a#s=s w'), 'OK');
+  client.close();
+  child.kill('SIGTERM');
+  equal((await child.ended).code, 0, child.text);
+});
+
+test('the cluster of these tests stops cleanly', () => cluster.stop_all());
+
+run_tests();
