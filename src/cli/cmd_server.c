@@ -189,6 +189,10 @@ static void fill_options(struct server *server, const struct identity *identity,
 
 /* ---- start ---- */
 
+static const char *listen_problem(enum cairn_status status) {
+    return status == CAIRN_BUSY ? "the address is in use" : cairn_status_text(status);
+}
+
 static bool open_parts(struct server *server, const struct identity *identity) {
     struct node_options options;
     struct redis_options redis;
@@ -203,14 +207,14 @@ static bool open_parts(struct server *server, const struct identity *identity) {
     enum cairn_status status = redis_front_open(server->node, &redis, &server->redis);
     if (status != CAIRN_OK) {
         fprintf(stderr, "cairn server: can't listen on %s for Redis clients: %s\n", redis.address,
-                cairn_status_text(status));
+                listen_problem(status));
         return false;
     }
     status = runtime_admin_open(server->runtime, server->settings.admin_listen, on_admin, server,
                                 &server->admin);
     if (status != CAIRN_OK) {
         fprintf(stderr, "cairn server: can't listen on %s for admin pages: %s\n",
-                server->settings.admin_listen, cairn_status_text(status));
+                server->settings.admin_listen, listen_problem(status));
         return false;
     }
     return true;

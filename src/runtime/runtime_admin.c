@@ -86,11 +86,11 @@ static enum cairn_status start_daemon(struct runtime_admin *admin,
     if (address->socket.ss_family == AF_INET6)
         flags |= MHD_USE_IPv6;
     errno = 0;
-    admin->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, admin, MHD_OPTION_SOCK_ADDR,
-        (const struct sockaddr *)&address->socket, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)MEMORY_BYTES, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
+    admin->daemon =
+        MHD_start_daemon(flags, 0, NULL, NULL, on_request, admin, MHD_OPTION_SOCK_ADDR,
+                         (const struct sockaddr *)&address->socket, MHD_OPTION_CONNECTION_LIMIT,
+                         CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS,
+                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
     if (admin->daemon)
         return CAIRN_OK;
     return errno == EADDRINUSE ? CAIRN_BUSY : CAIRN_IO;
