@@ -83,7 +83,8 @@ struct raft_pending {
     uint64_t seq;
     uint64_t last; /* index of the last entry in it; 0: none */
     uint64_t term; /* of that entry */
-    uint64_t issued_at;
+    uint64_t bytes;
+    uint64_t issued_at; /* or since when it is the first */
 };
 
 struct raft_read {
@@ -381,6 +382,8 @@ uint64_t raft_persist(struct replica *raft);
 void raft_on_persisted(struct replica *raft, uint64_t seq);
 void raft_on_persist_failed(struct replica *raft, uint64_t seq, enum cairn_status status);
 void raft_persist_tick(struct replica *raft);
+/* For how long the oldest write under way has taken longer than its size explains; 0: it has not. */
+uint64_t raft_disk_late(const struct replica *raft);
 bool raft_disk_stalled(const struct replica *raft);
 void raft_pending_cut(struct replica *raft, uint64_t index);
 

@@ -76,6 +76,7 @@ uint64_t raft_persist(struct replica *raft) {
             raft_log_slice(raft, raft->entries_dirty, raft->log.last, SIZE_MAX, &count, &bytes);
         pending.last = raft->log.last;
         pending.term = raft_log_last_term(raft);
+        pending.bytes = bytes;
     }
     struct bytes hard = raft->hard_dirty ? hard_bytes(raft) : bytes_of(NULL, 0);
     struct effect *effect = raft_emit(raft, EFFECT_PERSIST);
@@ -126,6 +127,8 @@ void raft_on_persisted(struct replica *raft, uint64_t seq) {
     raft->pending_count -= done;
     for (size_t i = 0; i < raft->pending_count; i++)
         raft->pending[i] = raft->pending[i + done];
+    if (done > 0 && raft->pending_count > 0)
+        raft->pending[0].issued_at = raft->now; /* until now the disk was at work on another */
     if (seq > raft->persisted_seq)
         raft->persisted_seq = seq;
     if (raft->full && raft->full_retry_seq != 0 && seq >= raft->full_retry_seq) {
@@ -161,9 +164,20 @@ void raft_on_persist_failed(struct replica *raft, uint64_t seq, enum cairn_statu
     raft->full_retry_at = raft->now + raft->options.heartbeat_ns;
 }
 
+/* A slow disk, 20 MB/s, is not a stalled one: a value of 64 MiB may take its time, and those behind
+ * it wait for it. */
+#define NS_PER_BYTE 50u
+
+uint64_t raft_disk_late(const struct replica *raft) {
+    if (raft->pending_count == 0)
+        return 0;
+    uint64_t taken = raft->now - raft->pending[0].issued_at;
+    uint64_t fair = raft->pending[0].bytes * NS_PER_BYTE;
+    return taken > fair ? taken - fair : 0;
+}
+
 bool raft_disk_stalled(const struct replica *raft) {
-    return raft->pending_count > 0 &&
-           raft->now - raft->pending[0].issued_at > raft->options.disk_stall_ns;
+    return raft_disk_late(raft) > raft->options.disk_stall_ns;
 }
 
 void raft_persist_tick(struct replica *raft) {

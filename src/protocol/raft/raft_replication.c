@@ -255,8 +255,8 @@ void raft_leader_tick(struct replica *raft) {
         raft_trace(raft, 2, "the disk is stalled: the leader hands over");
         raft_hand_over(raft);
     }
-    uint64_t stalled = raft->pending_count ? raft->now - raft->pending[0].issued_at : 0;
-    if (stalled > raft->options.disk_stall_ns + raft->options.election_timeout_max_ns) {
+    if (raft_disk_late(raft) >
+        raft->options.disk_stall_ns + raft->options.election_timeout_max_ns) {
         raft_become_follower(raft, raft->term, 0);
         return;
     }
