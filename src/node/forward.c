@@ -2,7 +2,9 @@
  * out, each with a tag; answers come back by tag. What may have been executed is never sent again,
  * unless it carries a session.
  *
- * FORWARD: repeated {u64 tag, u8 kind, u8 retry_safe, block command}.
+ * FORWARD: u64 term, u64 epoch, repeated {u64 tag, u8 kind, u8 retry_safe, block command}. The term
+ * is the one in which the sender takes the receiver for its leader; the epoch is explained at
+ * request_leaves.
  * FORWARD_REPLY: repeated {u64 tag, u8 status, u64 index, block reply}.
  */
 #include "node/node_internal.h"
@@ -12,6 +14,12 @@
 #include "core/reply.h"
 
 #define FORWARD_BATCH_BYTES 262144u
+#define FORWARD_HEAD_BYTES 16u /* term, epoch */
+#define ITEM_HEAD_BYTES 14u    /* tag, kind, retry_safe, length */
+/* A leader that reads slowly is not sent more: what has not left is surely not executed. */
+#define UNSENT_MAX (8u << 20)
+/* A peer that does not take its answers is not worked for. */
+#define UNTAKEN_MAX (256u << 20)
 #define REPLY_HEAD_BYTES 21u /* tag, status, index, length */
 #define REFUSED_RETRY_NS 5000000ull
 
@@ -21,7 +29,7 @@ static struct link *leader_link(struct group *group) {
 }
 
 static void mark_forwarded(struct group *group, struct request *request) {
-    request->state = REQUEST_FORWARDED;
+    request_leaves(group, request, REQUEST_FORWARDED);
     request->sent_to = group->leader;
     request->tag = ++group->next_tag;
     hmap_insert(&group->by_tag, &request->by_tag, hash_u64(request->tag));
@@ -30,27 +38,39 @@ static void mark_forwarded(struct group *group, struct request *request) {
     group->node->counted.counters.forwarded++;
 }
 
-/* Takes requests from the queue and sends them; leaves them there when the leader has no link. */
+static void begin_batch(struct group *group) {
+    buf_clear(&group->scratch);
+    buf_u64(&group->scratch, group->term);
+    buf_u64(&group->scratch, group->epoch);
+}
+
+static void send_batch(struct group *group, struct link *link) {
+    if (group->scratch.len > FORWARD_HEAD_BYTES)
+        link_send(link, LANE_BULK, FRAME_FORWARD, group->id, buf_view(&group->scratch), NULL, 0);
+    begin_batch(group);
+}
+
 void forward_requests(struct group *group, struct list *queue) {
     struct link *link = leader_link(group);
     if (link == NULL)
         return;
     struct buf *body = &group->scratch;
-    buf_clear(body);
-    while (!list_empty(queue)) {
-        struct request *request = container_of(list_first(queue), struct request, queue);
+    begin_batch(group);
+    LIST_EACH_SAFE(item, queue) {
+        struct request *request = container_of(item, struct request, queue);
+        if (link->bulk_bytes >= UNSENT_MAX) /* the drain of the link brings the next turn */
+            break;
+        if (request_held_back(group, request))
+            continue;
+        if (body->len + ITEM_HEAD_BYTES + request->len > FORWARD_BATCH_BYTES)
+            send_batch(group, link);
         mark_forwarded(group, request);
         buf_u64(body, request->tag);
         buf_u8(body, (uint8_t)request->kind);
         buf_u8(body, request->retry_safe);
         buf_block(body, bytes_of(request->command, request->len));
-        if (body->len >= FORWARD_BATCH_BYTES) {
-            link_send(link, LANE_BULK, FRAME_FORWARD, group->id, buf_view(body), NULL, 0);
-            buf_clear(body);
-        }
     }
-    if (body->len > 0)
-        link_send(link, LANE_BULK, FRAME_FORWARD, group->id, buf_view(body), NULL, 0);
+    send_batch(group, link);
 }
 
 /* ---- at the leader ---- */
@@ -58,7 +78,7 @@ void forward_requests(struct group *group, struct list *queue) {
 /* Who asked: found again by id and start, since links come and go. */
 struct asker {
     struct group *group;
-    uint64_t peer, boot, tag;
+    uint64_t peer, boot, tag, epoch;
 };
 
 void forward_replies_flush(struct link *link) {
@@ -66,6 +86,7 @@ void forward_replies_flush(struct link *link) {
         return;
     link_send(link, LANE_BULK, FRAME_FORWARD_REPLY, NODE_GROUP, buf_view(&link->replies), NULL, 0);
     buf_clear(&link->replies);
+    node_trim(&link->replies);
     link->reply_count = 0;
 }
 
@@ -87,37 +108,51 @@ static void put_reply(struct link *link, uint64_t tag, enum cairn_status status,
     buf_free(&too_large);
 }
 
+/* Not executed, and whatever its sender sent behind it will not be either. */
+static void refuse(struct link *link, uint64_t tag, uint64_t epoch, enum cairn_status status) {
+    if (epoch > link->refused_epoch)
+        link->refused_epoch = epoch;
+    put_reply(link, tag, status, 0, bytes_of(NULL, 0));
+}
+
 static void answered(void *context, enum cairn_status status, struct bytes reply) {
     struct asker *asker = context;
     struct peer *peer = peer_find(asker->group->node, asker->peer);
-    if (peer != NULL && peer->link != NULL && peer->link->hello.boot == asker->boot)
-        put_reply(peer->link, asker->tag, status, asker->group->applied, reply);
+    struct link *link = peer == NULL ? NULL : peer->link;
+    if (link != NULL && link->hello.boot == asker->boot) {
+        if (status == CAIRN_NOT_LEADER || status == CAIRN_NOT_EXECUTED)
+            refuse(link, asker->tag, asker->epoch, status);
+        else
+            put_reply(link, asker->tag, status, asker->group->applied, reply);
+    }
     cairn_free(asker);
 }
 
-static void accept_one(struct group *group, struct link *link, uint64_t tag, enum request_kind kind,
-                       bool retry_safe, struct bytes command) {
-    struct node *node = group->node;
-    enum cairn_status refusal = CAIRN_OK;
-    if (group->role != ROLE_LEADER)
-        refusal = CAIRN_NOT_LEADER;
-    else if (node->stopping)
-        refusal = CAIRN_NOT_LEADER; /* leadership is being handed over */
-    else if (group->request_count >= node->options.requests_max)
-        refusal = CAIRN_BUSY;
-    if (refusal != CAIRN_OK) {
-        put_reply(link, tag, refusal, 0, bytes_of(NULL, 0));
+/* As a leader of that term, who is not about to hand over. */
+static bool may_serve(const struct group *group, const struct link *link, uint64_t term,
+                      uint64_t epoch) {
+    return group->role == ROLE_LEADER && group->term == term && !group->node->stopping &&
+           epoch > link->refused_epoch;
+}
+
+static void accept_one(struct group *group, struct link *link, const struct asker *from,
+                       enum request_kind kind, bool retry_safe, struct bytes command) {
+    if (requests_full(group, command.len) || link->bulk_bytes > UNTAKEN_MAX) {
+        put_reply(link, from->tag, CAIRN_BUSY, 0, bytes_of(NULL, 0));
         return;
     }
     struct asker *asker = cairn_alloc(sizeof *asker);
-    *asker = (struct asker){group, link->hello.node, link->hello.boot, tag};
-    request_new(group, NULL, kind, command, answered, asker)->retry_safe = retry_safe;
+    *asker = *from;
+    request_new_from(group, ORIGIN_PEER, kind, command, answered, asker)->retry_safe = retry_safe;
 }
 
 void forward_receive(struct group *group, struct link *link, struct bytes body) {
     struct reader reader = reader_of(body);
+    struct asker from = {.group = group, .peer = link->hello.node, .boot = link->hello.boot};
+    uint64_t term = read_u64(&reader);
+    from.epoch = read_u64(&reader);
     while (reader_left(&reader) > 0) {
-        uint64_t tag = read_u64(&reader);
+        from.tag = read_u64(&reader);
         uint8_t kind = read_u8(&reader);
         uint8_t retry_safe = read_u8(&reader);
         struct bytes command = read_block(&reader, FRAME_MESSAGE_MAX);
@@ -125,7 +160,10 @@ void forward_receive(struct group *group, struct link *link, struct bytes body) 
             link_drop(link, "malformed forwarded request");
             return;
         }
-        accept_one(group, link, tag, (enum request_kind)kind, retry_safe, command);
+        if (may_serve(group, link, term, from.epoch))
+            accept_one(group, link, &from, (enum request_kind)kind, retry_safe, command);
+        else
+            refuse(link, from.tag, from.epoch, CAIRN_NOT_LEADER);
     }
 }
 
@@ -147,6 +185,7 @@ void forward_receive_reply(struct group *group, struct link *link, struct bytes 
             request->sent_to != link->hello.node)
             continue; /* given up meanwhile */
         if (status == CAIRN_NOT_LEADER || status == CAIRN_NOT_EXECUTED) {
+            group->epoch += request->epoch == group->epoch;
             request_again(group, request);
             group->write_retry_ns = env_now(group->node->env) + REFUSED_RETRY_NS;
             continue;

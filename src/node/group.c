@@ -129,6 +129,7 @@ static struct group *group_new(struct node *node) {
     group->id = NODE_GROUP;
     group->protocol = registry_protocol(node->options.protocol);
     group->role = ROLE_FOLLOWER;
+    group->epoch = 1; /* above what no link has refused */
     group->due_at_ns = UINT64_MAX;
     struct list *lists[] = {&group->held,       &group->pending_writes, &group->pending_reads,
                             &group->operations, &group->forwarded,      &group->operating,
@@ -296,6 +297,7 @@ static void do_role(struct group *group, const struct effect *effect) {
     group->role = effect->role.role;
     group->term = effect->role.term;
     group->leader = effect->role.leader;
+    group->epoch++;
     group->write_retry_ns = group->read_retry_ns = 0;
     if (group->role == ROLE_LEADER && !was_leader)
         group->node->counted.counters.elections++;

@@ -113,8 +113,8 @@ static void installed(struct group *group, struct install_job *job) {
     group->log_bytes = 0;
     group->node->counted.counters.snapshots_installed++;
     struct request *early = waiter_pop(group, job->base.index);
-    if (early != NULL) /* its reply is lost in the snapshot */
-        request_finish(group, early, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));
+    if (early != NULL)
+        waiter_lost(group, early);
     node_log(group->node, 1, "installed a snapshot at index %llu",
              (unsigned long long)job->base.index);
     struct event event = {.kind = EVENT_SNAPSHOT_INSTALLED};

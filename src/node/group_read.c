@@ -140,8 +140,9 @@ void group_reads_applied(struct group *group, uint64_t applied) {
 
 /* Reads that met a key whose time was over: its expiry may be committed by now. */
 void group_reads_due(struct group *group) {
-    if (group->install != NULL)
+    if (group->install != NULL || group->reads_due_tried == group->applied)
         return;
+    group->reads_due_tried = group->applied;
     struct list again;
     list_init(&again);
     while (!list_empty(&group->reads_due)) {

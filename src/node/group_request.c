@@ -22,13 +22,21 @@ static void let_age(struct group *group, struct request *request) {
     list_push(before->next, &request->aging);
 }
 
-struct request *request_new(struct group *group, struct node_client *client, enum request_kind kind,
-                            struct bytes command, node_done *done, void *context) {
+bool requests_full(const struct group *group, size_t len) {
+    const struct node_options *options = &group->node->options;
+    bool bytes =
+        group->request_bytes > 0 && group->request_bytes + len > options->requests_bytes_max;
+    return bytes || group->request_count >= options->requests_max;
+}
+
+struct request *request_new_from(struct group *group, enum request_origin origin,
+                                 enum request_kind kind, struct bytes command, node_done *done,
+                                 void *context) {
     struct request *request = cairn_alloc(sizeof *request + command.len);
-    *request = (struct request){.client = client,
-                                .done = done,
+    *request = (struct request){.done = done,
                                 .context = context,
                                 .kind = kind,
+                                .origin = origin,
                                 .state = REQUEST_PENDING,
                                 .order = ++group->next_order,
                                 .len = (uint32_t)command.len};
@@ -37,16 +45,22 @@ struct request *request_new(struct group *group, struct node_client *client, enu
     list_init(&request->queue);
     list_init(&request->owned);
     let_age(group, request);
-    if (client != NULL) {
-        list_push(&client->requests, &request->owned);
-        client->writes_inflight += kind == REQUEST_WRITE;
-        client->reads_inflight += kind == REQUEST_READ;
-    }
     struct list *queue = kind == REQUEST_WRITE  ? &group->pending_writes
                          : kind == REQUEST_READ ? &group->pending_reads
                                                 : &group->operations;
     list_push(queue, &request->queue);
     group->request_count++;
+    group->request_bytes += request->len;
+    return request;
+}
+
+struct request *request_new(struct group *group, struct node_client *client, enum request_kind kind,
+                            struct bytes command, node_done *done, void *context) {
+    struct request *request = request_new_from(group, ORIGIN_CLIENT, kind, command, done, context);
+    request->client = client;
+    list_push(&client->requests, &request->owned);
+    client->writes_inflight += kind == REQUEST_WRITE;
+    client->reads_inflight += kind == REQUEST_READ;
     return request;
 }
 
@@ -65,10 +79,52 @@ static void untag(struct group *group, struct request *request) {
     request->tag = 0;
 }
 
+/* ---- the order of a client's requests ----
+ *
+ * What a client asks for takes effect in that order. While its writes are on their way to one
+ * leader of one term, later ones may follow them. When the way changes (another leader or term, or
+ * one that refused), those that left before may still come back and be sent anew, so the client's
+ * later ones wait until all of them are answered. A leader that refuses one of an epoch refuses
+ * whatever follows it in that epoch, and one that was placed and lost its place goes back to the
+ * node that knows the client. */
+
+void request_leaves(struct group *group, struct request *request, enum request_state state) {
+    struct node_client *client = request->client;
+    cairn_assert(request->state == REQUEST_PENDING);
+    request->state = state;
+    request->epoch = group->epoch;
+    if (client == NULL || request->kind != REQUEST_WRITE)
+        return;
+    client->writes_sent++;
+    client->sent_epoch = group->epoch;
+}
+
+static bool has_left(const struct request *request) {
+    return request->kind == REQUEST_WRITE &&
+           (request->state == REQUEST_PLACED || request->state == REQUEST_FORWARDED);
+}
+
+bool request_held_back(const struct group *group, const struct request *request) {
+    const struct node_client *client = request->client;
+    if (client == NULL || request->kind != REQUEST_WRITE)
+        return false;
+    return client->reads_inflight > 0 ||
+           (client->writes_sent > 0 && client->sent_epoch != group->epoch);
+}
+
+void requests_refuse_foreign(struct group *group, struct list *queue) {
+    LIST_EACH_SAFE(item, queue) {
+        struct request *request = container_of(item, struct request, queue);
+        if (request->origin != ORIGIN_CLIENT)
+            request_finish(group, request, CAIRN_NOT_LEADER, bytes_of(NULL, 0));
+    }
+}
+
 /* Nobody is told anything any more; the request itself may have to live on. */
 static void detach(struct request *request) {
     struct node_client *client = request->client;
     if (client != NULL) {
+        client->writes_sent -= has_left(request);
         client->writes_inflight -= request->kind == REQUEST_WRITE;
         client->reads_inflight -= request->kind == REQUEST_READ;
         list_remove(&request->owned);
@@ -101,10 +157,17 @@ void request_finish(struct group *group, struct request *request, enum cairn_sta
     list_remove(&request->queue);
     answer(group, request, status, reply);
     group->request_count--;
+    group->request_bytes -= request->len;
     cairn_free(request);
 }
 
 void request_again(struct group *group, struct request *request) {
+    if (request->origin != ORIGIN_CLIENT) {
+        request_finish(group, request, CAIRN_NOT_EXECUTED, bytes_of(NULL, 0));
+        return;
+    }
+    if (request->client != NULL)
+        request->client->writes_sent -= has_left(request);
     struct list *queue = request->kind == REQUEST_WRITE  ? &group->pending_writes
                          : request->kind == REQUEST_READ ? &group->pending_reads
                                                          : &group->operations;
@@ -189,8 +252,16 @@ void waiter_push(struct group *group, struct request *request) {
     if (group->waiters_count == group->waiters_cap)
         grow(group);
     list_remove(&request->queue);
-    request->state = REQUEST_PLACED;
+    request_leaves(group, request, REQUEST_PLACED);
     *waiter_at(group, group->waiters_count++) = request;
+}
+
+/* Whether it was executed, and its reply, is not to be known any more. */
+void waiter_lost(struct group *group, struct request *request) {
+    if (request->retry_safe && !list_empty(&request->aging))
+        request_again(group, request);
+    else
+        request_finish(group, request, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));
 }
 
 struct request *waiter_pop(struct group *group, uint64_t index) {
@@ -202,7 +273,7 @@ struct request *waiter_pop(struct group *group, uint64_t index) {
         group->waiters_count--;
         if (first->index == index)
             return first;
-        request_finish(group, first, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));
+        waiter_lost(group, first);
     }
     return NULL;
 }

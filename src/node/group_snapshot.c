@@ -22,7 +22,8 @@ struct snapshot_job {
     struct buf chunk;
     char folder[544];
     uint64_t size;
-    bool written; /* every chunk is; the next job finishes the file */
+    uint64_t log_bytes; /* since the last one; counted on if this one fails */
+    bool written;       /* every chunk is; the next job finishes the file */
     bool finished;
     enum cairn_status status;
 };
@@ -80,6 +81,8 @@ static uint64_t trim_below(const struct group *group, uint64_t index) {
 }
 
 static void complete(struct group *group, struct snapshot_job *job) {
+    if (job->base.index <= group->snapshot_index) /* a leader's newer one came meanwhile */
+        return;
     group->snapshot_index = job->base.index;
     group->node->counted.counters.snapshots_taken++;
     node_log(group->node, 1, "snapshot at index %llu written, %llu bytes",
@@ -98,8 +101,8 @@ static void slice_done(struct env_work *work) {
     struct snapshot_job *job = container_of(work, struct snapshot_job, work);
     struct group *group = job->group;
     group->node->works--;
-    bool abandoned = group->install != NULL && job->base.index < group->applied;
-    if (job->status == CAIRN_OK && !job->finished && !group->node->closing && !abandoned) {
+    bool abandoned = group->install != NULL || group->node->closing;
+    if (job->status == CAIRN_OK && !job->finished && !abandoned) {
         group->node->works++;
         env_work(group->node->env, ENV_QUEUE_BULK, &job->work);
         return;
@@ -112,13 +115,15 @@ static void slice_done(struct env_work *work) {
         node_log(group->node, 2, "snapshot at index %llu failed: %s",
                  (unsigned long long)job->base.index, cairn_status_text(job->status));
         group->snapshot_retry_ns = env_now(group->node->env) + RETRY_NS;
+        group->log_bytes += job->log_bytes;
     }
     free_job(job);
     snapshot_send_ready(group);
 }
 
 void group_snapshot_begin(struct group *group) {
-    if (group->snapshot != NULL || group->applied_fed != group->applied)
+    if (group->snapshot != NULL || group->install != NULL || group->node->stopping ||
+        group->applied_fed != group->applied)
         return;
     struct snapshot_job *job = cairn_alloc_zero(sizeof *job);
     job->group = group;
@@ -136,6 +141,7 @@ void group_snapshot_begin(struct group *group) {
     group_snapshot_folder(group, job->folder, sizeof job->folder);
     job->stack = stack_snapshot_begin(&group->stack);
     group->snapshot = job;
+    job->log_bytes = group->log_bytes;
     group->log_bytes = 0;
     /* So that the replicas do not all make theirs at the same time. */
     group->snapshot_delay =

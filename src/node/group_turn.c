@@ -30,23 +30,28 @@ static void tick(struct group *group, uint64_t now) {
 }
 
 void group_turn(struct group *group, uint64_t now) {
-    uint64_t applied_before = group->applied_turn;
     group->turn_bytes = 0;
+    /* A moment that has passed must not wake the loop again and again. */
+    if (group->write_retry_ns <= now)
+        group->write_retry_ns = 0;
+    if (group->read_retry_ns <= now)
+        group->read_retry_ns = 0;
     group_feed_persisted(group);
     group_feed_applied(group);
     tick(group, now);
     group_reads(group, now);
-    if (group->applied != applied_before || group->role == ROLE_LEADER)
-        group_reads_due(group);
+    group_reads_due(group);
     group_propose_due(group, now);
     group_propose_version(group);
     group_operations(group, now);
     group_propose(group, now);
     requests_expire(group, now);
     group_long_reads(group);
-    if (group_snapshot_wanted(group, now))
+    if (group_snapshot_wanted(group, now) || snapshot_send_waits(group))
         group_snapshot_begin(group);
     if (stack_tidy(&group->stack, TIDY_BUDGET))
         env_wake(group->node->env);
-    group->applied_turn = group->applied;
+    node_trim(&group->scratch);
+    node_trim(&group->reply);
+    node_trim(&group->changes);
 }

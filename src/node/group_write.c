@@ -7,16 +7,11 @@
 #define PROPOSALS_MAX 4096u
 #define REFUSED_RETRY_NS 5000000ull
 
-/* A client's write must not overtake its own reads that still wait. */
-static bool held_back(const struct request *request) {
-    return request->client != NULL && request->client->reads_inflight > 0;
-}
-
 static size_t gather(struct group *group) {
     size_t count = 0;
     LIST_EACH(item, &group->pending_writes) {
         struct request *request = container_of(item, struct request, queue);
-        if (held_back(request))
+        if (request_held_back(group, request))
             continue;
         if (count == PROPOSALS_MAX) {
             env_wake(group->node->env);
@@ -34,26 +29,12 @@ static size_t gather(struct group *group) {
     return count;
 }
 
-static void forward_pending(struct group *group) {
-    struct list sendable;
-    list_init(&sendable);
-    LIST_EACH_SAFE(item, &group->pending_writes) {
-        if (held_back(container_of(item, struct request, queue)))
-            continue;
-        list_remove(item);
-        list_push(&sendable, item);
-    }
-    forward_requests(group, &sendable);
-    LIST_EACH_SAFE(left, &sendable) /* no link to the leader: they wait on */
-    request_again(group, container_of(left, struct request, queue));
-}
-
 void group_propose(struct group *group, uint64_t now) {
     if (list_empty(&group->pending_writes) || now < group->write_retry_ns)
         return;
     if (group->role != ROLE_LEADER) {
-        if (group->leader != 0)
-            forward_pending(group);
+        requests_refuse_foreign(group, &group->pending_writes);
+        forward_requests(group, &group->pending_writes);
         return;
     }
     size_t count = gather(group);
@@ -65,6 +46,16 @@ void group_propose(struct group *group, uint64_t now) {
     group_step(group, &event);
 }
 
+/* What a leader that hands over refuses, its successor will take. */
+static bool handing_over(const struct group *group) {
+    LIST_EACH(item, &group->operating) {
+        const struct request *request = container_of(item, const struct request, queue);
+        if (request->len > 0 && request->command[0] == NODE_LEADER_TRANSFER)
+            return true;
+    }
+    return false;
+}
+
 void group_outcome(struct group *group, const struct effect *effect) {
     /* Configuration changes and transfers are named by a tag of ours, proposals by address. */
     struct request *request = request_by_tag(group, effect->outcome.tag);
@@ -74,7 +65,10 @@ void group_outcome(struct group *group, const struct effect *effect) {
     }
     request = (struct request *)(uintptr_t)effect->outcome.tag;
     cairn_assert(request->kind == REQUEST_WRITE && request->state == REQUEST_PENDING);
-    switch (effect->outcome.status) {
+    enum cairn_status status = effect->outcome.status;
+    if (status == CAIRN_BUSY && handing_over(group))
+        status = CAIRN_NOT_LEADER;
+    switch (status) {
     case CAIRN_OK:
         request->index = effect->outcome.index;
         request->term = effect->outcome.term;
@@ -84,6 +78,6 @@ void group_outcome(struct group *group, const struct effect *effect) {
         group->write_retry_ns = env_now(group->node->env) + REFUSED_RETRY_NS;
         break;
     default:
-        request_finish(group, request, effect->outcome.status, bytes_of(NULL, 0));
+        request_finish(group, request, status, bytes_of(NULL, 0));
     }
 }

@@ -20,6 +20,7 @@ static struct link *link_new(struct node *node, enum link_state state) {
 }
 
 static void link_free(struct link *link) {
+    peer_forget_link(link); /* when the node closes nobody was told before */
     list_remove(&link->list);
     link_discard_bulk(link);
     for (int lane = 0; lane < 2; lane++)

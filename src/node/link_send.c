@@ -118,6 +118,7 @@ static void flush_control(struct link *link) {
     struct env_piece piece = {buf_view(&link->control), NULL};
     env_write(link->node->env, &link->stream, &piece, 1);
     buf_clear(&link->control);
+    node_trim(&link->control);
 }
 
 void link_flush(struct link *link) {

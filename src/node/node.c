@@ -34,6 +34,7 @@ void node_options_default(struct node_options *options) {
         .window_bytes_max = 4u << 20,
         .apply_bytes_max = 1u << 20,
         .requests_max = 100000,
+        .requests_bytes_max = 512u << 20,
         .wal_segment_bytes = 32u << 20,
         .wal_batch_bytes_max = 2u << 20,
         .snapshot_log_bytes = 256u << 20,
@@ -90,6 +91,11 @@ void node_fail(struct node *node, enum cairn_status status, const char *text) {
     node_log(node, 2, "%s (%s)", text, cairn_status_text(status));
     if (node->options.failed != NULL)
         node->options.failed(node->options.context, status, text);
+}
+
+void node_trim(struct buf *buf) {
+    if (buf->cap > (1u << 20))
+        buf_free(buf);
 }
 
 uint64_t node_wall_ms(struct node *node) {
@@ -180,7 +186,7 @@ static void transfer_at_stop(struct group *group) {
     struct buf command = {0};
     operation_encode(&command, NODE_LEADER_TRANSFER, 0, "");
     struct request *request =
-        request_new(group, NULL, REQUEST_OPERATE, buf_view(&command), NULL, NULL);
+        request_new_from(group, ORIGIN_SELF, REQUEST_OPERATE, buf_view(&command), NULL, NULL);
     buf_free(&command);
     request->tag = ++group->next_tag;
     hmap_insert(&group->by_tag, &request->by_tag, hash_u64(request->tag));
@@ -222,10 +228,10 @@ static void send_replies(struct node *node) {
 }
 
 static void set_timer(struct node *node, uint64_t peers_at) {
-    uint64_t deadline = group_deadline(node->group);
+    uint64_t deadline = node->failed ? UINT64_MAX : group_deadline(node->group);
     if (peers_at < deadline)
         deadline = peers_at;
-    if (node->stopping && node->stop_at_ns < deadline)
+    if (node->stopped != NULL && node->stop_at_ns < deadline)
         deadline = node->stop_at_ns;
     if (deadline != node->timer.deadline || node->timer.heap_at == 0)
         env_timer_set(node->env, &node->timer, deadline);
@@ -266,9 +272,9 @@ static enum cairn_status refuse_early(const struct node_client *client, size_t l
     const struct node *node = client->node;
     if (node->stopping || node->failed)
         return CAIRN_SHUTDOWN;
-    if (node->group->request_count >= node->options.requests_max)
-        return CAIRN_BUSY;
-    return len > node->options.command_bytes_max - 1024 ? CAIRN_TOO_LARGE : CAIRN_OK;
+    if (len > node->options.command_bytes_max - 1024)
+        return CAIRN_TOO_LARGE;
+    return requests_full(node->group, len) ? CAIRN_BUSY : CAIRN_OK;
 }
 
 enum cairn_status node_execute(struct node_client *client, struct bytes command, node_done *done,

@@ -64,7 +64,8 @@ struct node_options {
     size_t uncommitted_bytes_max;
     size_t window_bytes_max;
     size_t apply_bytes_max;
-    uint32_t requests_max; /* outstanding in this node; beyond: BUSY */
+    uint32_t requests_max;     /* outstanding in this node; beyond: BUSY */
+    size_t requests_bytes_max; /* their commands together, likewise */
     uint64_t wal_segment_bytes;
     size_t wal_batch_bytes_max;
     uint64_t snapshot_log_bytes; /* snapshot when the log behind the last one is larger ... */
@@ -113,6 +114,8 @@ struct node_client {
     struct node *node;
     struct list requests;     /* outstanding, in order */
     uint32_t writes_inflight; /* not yet answered */
+    uint32_t writes_sent;     /* of these: in the log, or with the leader, since ... */
+    uint64_t sent_epoch;      /* ... this epoch of the group */
     uint32_t reads_inflight;
     uint64_t seen_index; /* newest index that an answer carried */
     enum node_consistency consistency;

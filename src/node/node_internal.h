@@ -57,6 +57,7 @@ struct link {
     size_t bulk_bytes;
     struct buf replies; /* of forwarded requests, gathered in a turn */
     uint32_t reply_count;
+    uint64_t refused_epoch; /* forwarded requests of this epoch and below are refused */
 };
 
 /* Another node that we know of, by configuration, by seed or because it said hello. */
@@ -84,6 +85,8 @@ void peers_flush(struct node *node);
 /* The link is up: hello verified. Resolves duplicates; false: this link must close. */
 bool peer_take_link(struct link *link);
 void peer_lose_link(struct link *link);
+/* Nothing finds the link by its peer any more. */
+void peer_forget_link(struct link *link);
 
 struct link *link_dial(struct node *node, struct peer *peer);
 /* Says hello, once. */
@@ -99,6 +102,11 @@ void link_discard_bulk(struct link *link);
 /* ---- the group ---- */
 
 enum request_kind { REQUEST_WRITE = 1, REQUEST_READ, REQUEST_OPERATE };
+enum request_origin {
+    ORIGIN_CLIENT = 1, /* of this node, even if it has left meanwhile */
+    ORIGIN_PEER,       /* forwarded to us */
+    ORIGIN_SELF        /* what a leader proposes by itself */
+};
 enum request_state {
     REQUEST_PENDING = 1, /* not given to the protocol, nor sent anywhere */
     REQUEST_PLACED,      /* in our own log at (term, index) */
@@ -117,12 +125,14 @@ struct request {
     uint64_t order; /* in which requests were made */
     uint64_t deadline_ns;
     enum request_kind kind;
+    enum request_origin origin;
     enum request_state state;
     bool retry_safe;      /* carries a session: may be sent again whatever became of it */
     bool maybe_executed;  /* by an earlier attempt: no refusal says any more that it was not */
     uint64_t index, term; /* PLACED */
     uint64_t tag;         /* FORWARDED, OPERATING */
     uint64_t sent_to;     /* FORWARDED: the peer */
+    uint64_t epoch;       /* PLACED, FORWARDED: the group's at that time */
     uint64_t time_ms;     /* READING: the replicated time at which it was first tried */
     struct hnode by_tag;
     uint32_t len;
@@ -179,6 +189,8 @@ struct group {
     struct list held;
 
     uint64_t request_count;
+    size_t request_bytes; /* their commands */
+    uint64_t epoch;       /* rises when requests may go another way than those before them */
     uint64_t next_order, next_tag;
     struct list pending_writes;
     struct list pending_reads;
@@ -190,6 +202,7 @@ struct group {
     struct list read_asked;   /* struct read_batch: the protocol was asked */
     struct list read_waiting; /* struct read_batch: index known, by rising index */
     struct list reads_due;    /* struct request: wait for a committed expiry */
+    uint64_t reads_due_tried; /* at which applied index */
     struct list long_reads;
     uint64_t write_retry_ns; /* pending requests are tried again then, or when the role changes */
     uint64_t read_retry_ns;
@@ -212,8 +225,7 @@ struct group {
     struct buf reply, changes, scratch;
     struct proposal *proposals;
     size_t proposals_cap;
-    size_t turn_bytes;     /* applied in this turn */
-    uint64_t applied_turn; /* applied at the last turn's end */
+    size_t turn_bytes; /* applied in this turn */
 };
 
 struct node {
@@ -242,6 +254,8 @@ struct node {
 
 void node_log(struct node *node, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* An empty buffer that grew large is given back. */
+void node_trim(struct buf *buf);
 void node_fail(struct node *node, enum cairn_status status, const char *text);
 uint64_t node_wall_ms(struct node *node);
 
@@ -268,16 +282,30 @@ void group_apply(struct group *group, const struct entry *entries, size_t count)
 /* group_request.c: life of requests */
 struct request *request_new(struct group *group, struct node_client *client, enum request_kind kind,
                             struct bytes command, node_done *done, void *context);
+struct request *request_new_from(struct group *group, enum request_origin origin,
+                                 enum request_kind kind, struct bytes command, node_done *done,
+                                 void *context);
+/* No room for one more with a command of that length. */
+bool requests_full(const struct group *group, size_t len);
 /* Tells whoever waits, and frees it. */
 void request_finish(struct group *group, struct request *request, enum cairn_status status,
                     struct bytes reply);
-/* Back to pending, in its order: it was surely not executed. */
+/* Back to pending, in its order: it was surely not executed. One that is not of this node's own
+ * clients ends instead: who sent it keeps its clients' order. */
 void request_again(struct group *group, struct request *request);
+/* It goes into the log, or to the leader. */
+void request_leaves(struct group *group, struct request *request, enum request_state state);
+/* Must not leave yet, or it would overtake what its client asked for before. */
+bool request_held_back(const struct group *group, const struct request *request);
+/* What leaves only from a leader is refused: this node leads no more. */
+void requests_refuse_foreign(struct group *group, struct list *queue);
 void requests_expire(struct group *group, uint64_t now);
 void requests_fail_all(struct group *group, enum cairn_status pending, enum cairn_status placed);
 void waiter_push(struct group *group, struct request *request);
 /* The request placed at index, removed; those below it first (lost to a snapshot). */
 struct request *waiter_pop(struct group *group, uint64_t index);
+/* A snapshot took the place of its entry. */
+void waiter_lost(struct group *group, struct request *request);
 struct request *request_by_tag(struct group *group, uint64_t tag);
 
 /* group_write.c: proposing */
@@ -295,6 +323,7 @@ void group_long_reads(struct group *group);
 void group_reads_close(struct group *group);
 
 /* forward.c */
+/* Sends what it can of the queue to the leader. */
 void forward_requests(struct group *group, struct list *queue);
 void forward_receive(struct group *group, struct link *link, struct bytes body);
 void forward_receive_reply(struct group *group, struct link *link, struct bytes body);
@@ -327,6 +356,8 @@ enum cairn_status group_restore_newest(struct group *group, bool *found, char *e
 /* snapshot_send.c, snapshot_receive.c */
 void snapshot_send_begin(struct group *group, uint64_t to, uint64_t index, uint64_t term);
 void snapshot_send_ready(struct group *group); /* a newer snapshot stands on disk */
+/* One waits for a newer snapshot than there is. */
+bool snapshot_send_waits(const struct group *group);
 void snapshot_send_answer(struct group *group, struct link *link, struct bytes body);
 void snapshot_send_ack(struct group *group, struct link *link, struct bytes body);
 void snapshot_send_link_lost(struct group *group, uint64_t peer);

@@ -94,8 +94,8 @@ void group_operations(struct group *group, uint64_t now) {
     if (list_empty(&group->operations) || now < group->write_retry_ns)
         return;
     if (group->role != ROLE_LEADER) {
-        if (group->leader != 0)
-            forward_requests(group, &group->operations);
+        requests_refuse_foreign(group, &group->operations);
+        forward_requests(group, &group->operations);
         return;
     }
     struct request *request = container_of(list_first(&group->operations), struct request, queue);

@@ -20,16 +20,6 @@ struct peer *peer_find(struct node *node, uint64_t id) {
     return NULL;
 }
 
-static struct peer *peer_add(struct node *node, uint64_t id) {
-    struct peer *peer = peer_find(node, id);
-    for (int i = 0; peer == NULL && i < PEERS_MAX; i++)
-        if (node->peers[i].id == 0) {
-            peer = &node->peers[i];
-            *peer = (struct peer){.id = id};
-        }
-    return peer;
-}
-
 static bool peer_idle(const struct peer *peer) {
     return !peer->wanted && peer->link == NULL && peer->dialling == NULL;
 }
@@ -39,6 +29,18 @@ static void peer_forget_idle(struct node *node) {
     for (int i = 0; i < PEERS_MAX; i++)
         if (node->peers[i].id != 0 && peer_idle(&node->peers[i]))
             node->peers[i] = (struct peer){0};
+}
+
+static struct peer *peer_add(struct node *node, uint64_t id) {
+    struct peer *peer = peer_find(node, id);
+    if (peer == NULL)
+        peer_forget_idle(node);
+    for (int i = 0; peer == NULL && i < PEERS_MAX; i++)
+        if (node->peers[i].id == 0) {
+            peer = &node->peers[i];
+            *peer = (struct peer){.id = id};
+        }
+    return peer;
 }
 
 static uint64_t dial_delay(struct node *node, const struct peer *peer) {
@@ -95,8 +97,11 @@ bool peer_take_link(struct link *link) {
         link_drop(link, "a link to that node is up already");
         return false;
     }
-    if (peer->link != NULL)
+    if (peer->link != NULL) {
         link_drop(peer->link, "a newer link to that node came up");
+        peer = peer_add(node, link->hello.node); /* its place may have been given back */
+        cairn_assert(peer != NULL && peer->link == NULL);
+    }
     if (link->dialled)
         peer->dialling = NULL;
     if (peer->address[0] == 0)
@@ -107,20 +112,24 @@ bool peer_take_link(struct link *link) {
     return true;
 }
 
+void peer_forget_link(struct link *link) {
+    struct peer *peer = link->peer;
+    if (peer != NULL && peer->link == link)
+        peer->link = NULL;
+    if (peer != NULL && peer->dialling == link)
+        peer->dialling = NULL;
+    link->peer = NULL;
+}
+
 void peer_lose_link(struct link *link) {
     struct peer *peer = link->peer;
     struct node *node = link->node;
     if (peer == NULL)
         return;
     bool was_up = peer->link == link;
-    if (was_up)
-        peer->link = NULL;
-    if (peer->dialling == link) {
-        peer->dialling = NULL;
-        peer->failures++;
-    }
+    peer->failures += peer->dialling == link;
     peer->dial_at_ns = env_now(node->env) + dial_delay(node, peer);
-    link->peer = NULL;
+    peer_forget_link(link);
     if (was_up) {
         forward_link_lost(node->group, link);
         snapshot_send_link_lost(node->group, link->hello.node);

@@ -173,8 +173,8 @@ static struct sending *sending_to(struct group *group, uint64_t to) {
 static void begin(struct sending *sending) {
     if (sending->group->snapshot_index < sending->index_min ||
         sending->group->snapshot_index == 0) {
-        sending->state = SENDING_WAITS;
-        group_snapshot_begin(sending->group);
+        sending->state = SENDING_WAITS; /* the turn begins one */
+        env_wake(sending->group->node->env);
         return;
     }
     sending->state = SENDING_OPENS;
@@ -205,6 +205,13 @@ void snapshot_send_ready(struct group *group) {
         else
             end(sending, CAIRN_IO, true); /* it could not be made; the protocol asks again */
     }
+}
+
+bool snapshot_send_waits(const struct group *group) {
+    LIST_EACH(item, &group->sendings)
+    if (container_of(item, const struct sending, list)->state == SENDING_WAITS)
+        return true;
+    return false;
 }
 
 void snapshot_send_answer(struct group *group, struct link *link, struct bytes body) {

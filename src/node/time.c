@@ -31,7 +31,7 @@ void group_propose_due(struct group *group, uint64_t now) {
     if (!stack_due(&group->stack, time_ms, envelope))
         return;
     group->due_inflight = true;
-    request_new(group, NULL, REQUEST_WRITE, buf_view(envelope), due_done, group);
+    request_new_from(group, ORIGIN_SELF, REQUEST_WRITE, buf_view(envelope), due_done, group);
 }
 
 static void version_done(void *context, enum cairn_status status, struct bytes reply) {
@@ -67,5 +67,5 @@ void group_propose_version(struct group *group) {
     buf_clear(envelope);
     stack_encode_version(envelope, common);
     group->version_inflight = true;
-    request_new(group, NULL, REQUEST_WRITE, buf_view(envelope), version_done, group);
+    request_new_from(group, ORIGIN_SELF, REQUEST_WRITE, buf_view(envelope), version_done, group);
 }
