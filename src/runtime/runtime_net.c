@@ -12,9 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #define BACKLOG 1024
+/* Bytes that the kernel takes beyond what the network does. */
+#define UNSENT_BYTES_MAX 131072
 /* Pieces given to the kernel in one call. */
 #define PIECES_AT_ONCE 64u
 
@@ -324,9 +327,17 @@ static struct connection *connection_new(struct runtime *runtime, struct env_str
     return connection;
 }
 
+/* What is written later, a heartbeat behind bulk, must not stand behind megabytes in the kernel. */
+static void limit_unsent(struct connection *connection) {
+    int fd, bytes = UNSENT_BYTES_MAX;
+    if (uv_fileno((uv_handle_t *)&connection->tcp, &fd) == 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof bytes);
+}
+
 static void begin(struct connection *connection) {
     connection->open = true;
     uv_tcp_nodelay(&connection->tcp, 1);
+    limit_unsent(connection);
     start_reading(connection);
 }
 
