@@ -37,8 +37,8 @@ static void open_clients(struct sim_cluster *cluster) {
     struct workload_options options = {
         .clients = (uint32_t)sim_between(world, 1, 6),
         .kinds = (uint32_t)sim_between(world, 1, all) | (uint32_t)sim_between(world, 1, all),
-        .keys = (uint32_t)sim_between(world, 1, 5),
-        .think_ns = sim_spread(world, 2 * SIM_MS, 100 * SIM_MS),
+        .keys = (uint32_t)sim_spread(world, 1, 5),
+        .think_ns = sim_spread(world, SIM_MS, 64 * SIM_MS),
         .timeout_ns = sim_spread(world, 100 * SIM_MS, 5 * SIM_S),
         .expiry_ms_max = sim_spread(world, 10, 5000),
         .sessions_may_end = sim_faults_jump(cluster),
@@ -93,16 +93,20 @@ static bool run_while_not(struct sim_cluster *cluster, bool (*done)(const struct
     return true;
 }
 
-static void converge(struct sim_cluster *cluster) {
+static bool try_to_converge(struct sim_cluster *cluster, char *why, size_t size) {
     uint64_t until = cluster->world.now + CONVERGE_NS;
-    char why[200] = "";
-    while (!cluster->world.failed && !sim_judge_converged(cluster, why, sizeof why)) {
-        if (cluster->world.now >= until) {
-            sim_fail(&cluster->world, "healed %llu s ago, and still: %s", CONVERGE_NS / SIM_S, why);
-            return;
-        }
+    while (!cluster->world.failed && !sim_judge_converged(cluster, why, size)) {
+        if (cluster->world.now >= until)
+            return false;
         run_until(cluster, cluster->world.now + 100 * SIM_MS);
     }
+    return !cluster->world.failed;
+}
+
+static void converge(struct sim_cluster *cluster) {
+    char why[200] = "";
+    if (!try_to_converge(cluster, why, sizeof why))
+        sim_fail(&cluster->world, "healed %llu s ago, and still: %s", CONVERGE_NS / SIM_S, why);
 }
 
 static bool script_over(const struct sim_cluster *cluster) {
@@ -127,8 +131,8 @@ static void settle_members(struct sim_cluster *cluster) {
     sim_cluster_tell_nodes(cluster);
 }
 
-/* What keys that expire cause passes. A request that was placed in the log, given up and overwritten
- * stays until its index is applied again: a few for each client, no more. */
+/* What keys that expire cause passes. A request that was placed in the log, given up and
+ * overwritten stays until its index is applied again: a few for each client, no more. */
 #define REQUESTS_LEFT_MAX 64u
 
 static bool requests_done(const struct sim_cluster *cluster) {
@@ -161,14 +165,15 @@ static void judge_quiet(struct sim_cluster *cluster) {
 
 static void heal_and_judge(struct sim_cluster *cluster) {
     struct sim_world *world = &cluster->world;
+    char why[200] = "";
     cluster->healing = true;
     sim_faults_heal(cluster);
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
         workload_stop(cluster->workloads[i]);
     if (!run_while_not(cluster, clients_idle, DRAIN_NS) && !world->failed)
         sim_fail(world, "a client waits for ever");
-    if (cluster->asked.scenario == SIM_ALL_DAMAGED)
-        return; /* no wrong answer was given; that it goes on can't be asked */
+    if (cluster->asked.scenario == SIM_ALL_DAMAGED && !try_to_converge(cluster, why, sizeof why))
+        return; /* no wrong answer was given; more can't be asked */
     converge(cluster);
     settle_members(cluster);
     if (world->failed)
@@ -177,6 +182,7 @@ static void heal_and_judge(struct sim_cluster *cluster) {
     if (!run_while_not(cluster, script_over, DRAIN_NS * 4) && !world->failed)
         sim_fail(world, "the last reads do not end although all is healed");
     converge(cluster);
+    cluster->read_at_end = !world->failed;
     judge_quiet(cluster);
 }
 

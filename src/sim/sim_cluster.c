@@ -119,7 +119,7 @@ static void after_round(void *context) {
         /* It found damage in what was written last, of which a restart would know nothing. */
         bool lying = node->host.disk.log_writes < node->guard_writes;
         sim_node_crash(node, SIM_END_KILL, false, sim_spread(world, 50 * SIM_MS, SIM_S));
-        if (lying) {
+        if (lying && sim_node_may_be_wiped(node)) {
             sim_log(world, node->host.name, "the operator replaces its lying disk");
             sim_node_wipe(node);
             node->guard_writes = 0;
@@ -212,7 +212,7 @@ static void start_refused(struct sim_node *node, const char *error, bool cut_sho
         if (!node->fragile && !node->cluster->damage_allowed_everywhere)
             sim_fail(world, "%s does not start although its disk was never damaged: %s",
                      node->host.name, error);
-        if (node->fragile) {
+        if (node->fragile && sim_node_may_be_wiped(node)) {
             sim_log(world, node->host.name, "the operator gives it an empty disk");
             sim_node_wipe(node);
         }
@@ -287,6 +287,17 @@ void sim_node_stop(struct sim_node *node) {
     node->life = SIM_STOPPING;
     redis_front_stop(node->front);
     node_stop(node->node, on_stopped, node);
+}
+
+bool sim_node_may_be_wiped(struct sim_node *node) {
+    struct node_status status;
+    const struct sim_node *leader = sim_cluster_leader(node->cluster);
+    if (leader == NULL || leader == node)
+        return false;
+    node_status(leader->node, &status);
+    const struct member *member = config_member(&status.replica.config, node->id);
+    return member != NULL && status.replica.config_committed &&
+           member->incarnation == node->options.identity.incarnation;
 }
 
 void sim_node_wipe(struct sim_node *node) {

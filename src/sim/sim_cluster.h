@@ -77,6 +77,7 @@ struct sim_cluster {
     bool healing; /* the first phase is over */
     bool damage_allowed_everywhere;
     bool wall_jumped;
+    bool read_at_end; /* everything was read when all was over */
 };
 
 /* Machines stand ready, nothing runs yet. */
@@ -93,6 +94,8 @@ void sim_node_crash(struct sim_node *node, enum sim_end_kind kind, bool silent,
                     uint64_t restart_ns);
 /* In order. */
 void sim_node_stop(struct sim_node *node);
+/* Whether the cluster would notice: its leader knows which disk the member came with. */
+bool sim_node_may_be_wiped(struct sim_node *node);
 /* Its disk is replaced. Only when it is down. */
 void sim_node_wipe(struct sim_node *node);
 void sim_node_plan_start(struct sim_node *node, uint64_t time);

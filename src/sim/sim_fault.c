@@ -446,7 +446,7 @@ static bool strike_misdirect(struct sim_faults *faults) {
 
 static bool strike_wipe(struct sim_faults *faults) {
     struct sim_node *node = pick_fragile(faults);
-    if (node == NULL)
+    if (node == NULL || !sim_node_may_be_wiped(node))
         return false;
     sim_node_crash(node, SIM_END_POWER, false, draw_restart(faults));
     sim_node_wipe(node);
@@ -495,7 +495,7 @@ static bool strike_member_add(struct sim_faults *faults) {
         snprintf(number, sizeof number, "%u", id);
         sim_node_plan_start(node, world_of(faults)->now + sim_below(world_of(faults), SIM_S));
         sim_cluster_tell_nodes(cluster);
-        bool learner = sim_chance(world_of(faults), 1, 4);
+        bool learner = sim_chance(world_of(faults), 1, 2);
         command(
             faults,
             (const char *[]){"CAIRN.MEMBER", learner ? "LEARNER" : "ADD", number, node->address},
@@ -586,9 +586,15 @@ static void strike(void *target, uint64_t number) {
            faults, 0);
 }
 
+/* A few kinds, or one in ten of them, or nearly all. */
 static uint64_t draw_mask(struct sim_world *world) {
     uint64_t mask = 0;
-    uint64_t chance = sim_between(world, 1, 8); /* of 16: few kinds often, or many */
+    if (sim_chance(world, 1, 3)) {
+        for (uint64_t left = sim_between(world, 1, 4); left > 0; left--)
+            mask |= 1ull << sim_below(world, SIM_FAULT_COUNT);
+        return mask;
+    }
+    uint64_t chance = sim_between(world, 1, 8);
     for (int kind = 0; kind < SIM_FAULT_COUNT; kind++)
         if (sim_chance(world, chance, 16))
             mask |= 1ull << kind;
@@ -620,7 +626,7 @@ void sim_faults_open(struct sim_cluster *cluster) {
     faults->mask = cluster->asked.fault_mask ? cluster->asked.fault_mask : drawn;
     if (cluster->asked.scenario != SIM_SWARM)
         faults->mask = 0;
-    faults->pace_ns = sim_spread(world, 60 * SIM_MS, 2 * SIM_S);
+    faults->pace_ns = sim_spread(world, 50 * SIM_MS, 2 * SIM_S);
     faults->length_ns = sim_spread(world, 100 * SIM_MS, 8 * SIM_S);
     draw_fragile(faults);
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)

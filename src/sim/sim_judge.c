@@ -365,10 +365,13 @@ void sim_judge_history(struct sim_cluster *cluster) {
     struct order_op *order = cairn_alloc((history.count + 1) * sizeof *order);
     for (uint32_t key = 0; key < keys; key++) {
         judge_register(cluster, &history, key, linear);
+        if (!cluster->read_at_end)
+            continue;
         judge_log(cluster, &history, false, key, order);
         judge_log(cluster, &history, true, key, order);
     }
-    judge_bank(cluster, &history);
+    if (cluster->read_at_end)
+        judge_bank(cluster, &history);
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
         judge_expiry(cluster, i);
     cairn_free(linear);

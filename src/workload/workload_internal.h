@@ -39,7 +39,7 @@ struct workload_client {
     uint32_t next_token;
     int64_t session; /* 0: none yet */
     int64_t sequence;
-    bool sequence_free;       /* the last one was surely not executed: it is used again */
+    bool sequence_free; /* the last one was surely not executed: it is used again */
     bool opening_session;
 };
 

@@ -474,7 +474,9 @@ bool op_answer(struct workload_client *client, struct bytes replies, bool *again
     if (value.kind == RESP_ERROR_REPLY)
         return answer_error(client, value.text, again);
     op->outcome = WORKLOAD_OK;
-    if (op->action == WORKLOAD_TRANSFER && value.kind == RESP_NIL) {
+    bool transaction =
+        op->action == WORKLOAD_TRANSFER || (op->action == WORKLOAD_BALANCES && op->result != -1);
+    if (transaction && value.kind == RESP_NIL) {
         op->outcome = WORKLOAD_FAILED; /* what this connection watched had changed */
     } else if (!take_result(op, in, &value)) {
         report_shape(client, replies);

@@ -1,0 +1,59 @@
+/* Each kind of fault by itself, and what a random plan would seldom do. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "sim/sim.h"
+
+static void run_one(const struct sim_options *options, struct sim_result *result) {
+    sim_run(options, result);
+    if (!result->ok)
+        fail_msg("seed %llu, faults %llx: %s", (unsigned long long)options->seed,
+                 (unsigned long long)options->fault_mask, result->reason);
+}
+
+static void each_kind_of_fault_strikes_and_is_survived(void **state) {
+    for (int kind = 0; kind < SIM_FAULT_COUNT; kind++) {
+        uint64_t struck = 0;
+        for (uint64_t seed = 1; seed <= 6; seed++) {
+            struct sim_options options = {
+                .seed = seed * 1000 + (uint64_t)kind, .nodes = 5, .fault_mask = 1ull << kind};
+            struct sim_result result;
+            run_one(&options, &result);
+            struck += result.faults[kind];
+        }
+        if (struck == 0)
+            fail_msg("%s never struck", sim_fault_name((enum sim_fault)kind));
+    }
+}
+
+static void damage_on_every_replica_never_gives_a_wrong_answer(void **state) {
+    uint64_t damaged = 0;
+    for (uint64_t seed = 1; seed <= 40; seed++) {
+        struct sim_options options = {.seed = seed, .scenario = SIM_ALL_DAMAGED, .nodes = 3};
+        struct sim_result result;
+        run_one(&options, &result);
+        damaged += result.faults[SIM_FAULT_FLIP];
+    }
+    assert_true(damaged > 100);
+}
+
+static void a_calm_cluster_elects_once_and_refuses_nothing_it_could_do(void **state) {
+    struct sim_options options = {.seed = 7, .scenario = SIM_CALM, .nodes = 5};
+    struct sim_result result;
+    run_one(&options, &result);
+    assert_int_equal(result.elections, 1);
+    assert_int_equal(result.undecided, 0);
+    assert_true(result.ops_ok > 100);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_kind_of_fault_strikes_and_is_survived),
+        cmocka_unit_test(damage_on_every_replica_never_gives_a_wrong_answer),
+        cmocka_unit_test(a_calm_cluster_elects_once_and_refuses_nothing_it_could_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
