@@ -190,6 +190,7 @@ static enum cairn_status open_node(struct sim_node *node, char *error, size_t si
         snprintf(error, size, "its identity can't be read: %s", cairn_status_text(status));
         return status;
     }
+    node->incarnation = node->options.identity.incarnation;
     node->options.bootstrap = node->options.identity.founders;
     status = node_open(&node->host.env, &node->options, &node->node, error, size);
     if (status != CAIRN_OK)
@@ -292,12 +293,12 @@ void sim_node_stop(struct sim_node *node) {
 bool sim_node_may_be_wiped(struct sim_node *node) {
     struct node_status status;
     const struct sim_node *leader = sim_cluster_leader(node->cluster);
-    if (leader == NULL || leader == node)
+    if (leader == NULL)
         return false;
     node_status(leader->node, &status);
     const struct member *member = config_member(&status.replica.config, node->id);
     return member != NULL && status.replica.config_committed &&
-           member->incarnation == node->options.identity.incarnation;
+           member->incarnation == node->incarnation;
 }
 
 void sim_node_wipe(struct sim_node *node) {

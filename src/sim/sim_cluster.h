@@ -26,6 +26,7 @@ struct sim_node {
     struct sim_host host;
     struct sim_cluster *cluster;
     unsigned id;
+    uint64_t incarnation; /* of the disk that it started from last */
     enum sim_life life;
     bool founder;
     bool founded; /* it had its identity on disk once */

@@ -86,12 +86,15 @@ static struct sim_node *pick_up(struct sim_faults *faults) {
     return found;
 }
 
+/* Whose data may be harmed: the cluster knows the disk, so that a new one in its place is noticed.
+ */
 static struct sim_node *pick_fragile(struct sim_faults *faults) {
     struct sim_node *found = NULL;
     uint64_t seen = 0;
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
         struct sim_node *node = &faults->cluster->nodes[id];
-        if (sim_node_is_up(node) && node->fragile && sim_below(world_of(faults), ++seen) == 0)
+        if (sim_node_is_up(node) && node->fragile && sim_node_may_be_wiped(node) &&
+            sim_below(world_of(faults), ++seen) == 0)
             found = node;
     }
     return found;
@@ -446,7 +449,7 @@ static bool strike_misdirect(struct sim_faults *faults) {
 
 static bool strike_wipe(struct sim_faults *faults) {
     struct sim_node *node = pick_fragile(faults);
-    if (node == NULL || !sim_node_may_be_wiped(node))
+    if (node == NULL)
         return false;
     sim_node_crash(node, SIM_END_POWER, false, draw_restart(faults));
     sim_node_wipe(node);
