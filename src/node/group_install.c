@@ -126,12 +126,8 @@ static void installed(struct group *group, struct install_job *job) {
     install_free(job);
 }
 
-static void chunk_done(struct env_work *work) {
-    struct install_job *job = container_of(work, struct install_job, work);
+static void take_chunk(struct install_job *job) {
     struct group *group = job->group;
-    group->node->works--;
-    if (group->node->closing)
-        return;
     if (job->status == CAIRN_OK && !job->end)
         job->status = stack_restore_chunk(&group->stack, job->section, job->version, job->chunk);
     if (job->status != CAIRN_OK) {
@@ -145,6 +141,17 @@ static void chunk_done(struct env_work *work) {
     }
     group->node->works++;
     env_work(group->node->env, ENV_QUEUE_BULK, &job->work);
+}
+
+static void chunk_done(struct env_work *work) {
+    struct install_job *job = container_of(work, struct install_job, work);
+    struct node *node = job->group->node;
+    uint64_t start = env_now(node->env);
+    node->works--;
+    if (node->closing)
+        return;
+    take_chunk(job);
+    slices_note(&node->slices, env_now(node->env) - start);
 }
 
 void group_install(struct group *group, const struct log_base *base) {

@@ -97,10 +97,8 @@ static void complete(struct group *group, struct snapshot_job *job) {
         wal_release(group->node->wal, group->id, status.first_index - 1);
 }
 
-static void slice_done(struct env_work *work) {
-    struct snapshot_job *job = container_of(work, struct snapshot_job, work);
+static void go_on_or_end(struct snapshot_job *job) {
     struct group *group = job->group;
-    group->node->works--;
     bool abandoned = group->install != NULL || group->node->closing;
     if (job->status == CAIRN_OK && !job->finished && !abandoned) {
         group->node->works++;
@@ -121,10 +119,21 @@ static void slice_done(struct env_work *work) {
     snapshot_send_ready(group);
 }
 
+static void slice_done(struct env_work *work) {
+    struct snapshot_job *job = container_of(work, struct snapshot_job, work);
+    struct node *node = job->group->node;
+    uint64_t start = env_now(node->env);
+    node->works--;
+    go_on_or_end(job);
+    slices_note(&node->slices, env_now(node->env) - start);
+}
+
 void group_snapshot_begin(struct group *group) {
     if (group->snapshot != NULL || group->install != NULL || group->node->stopping ||
         group->applied_fed != group->applied)
         return;
+    struct node *node = group->node;
+    uint64_t start = env_now(node->env);
     struct snapshot_job *job = cairn_alloc_zero(sizeof *job);
     job->group = group;
     job->work = (struct env_work){.run = write_slice, .done = slice_done};
@@ -144,10 +153,10 @@ void group_snapshot_begin(struct group *group) {
     job->log_bytes = group->log_bytes;
     group->log_bytes = 0;
     /* So that the replicas do not all make theirs at the same time. */
-    group->snapshot_delay =
-        prng_below(&group->node->prng, group->node->options.snapshot_log_bytes / 2 + 1);
-    group->node->works++;
-    env_work(group->node->env, ENV_QUEUE_BULK, &job->work);
+    group->snapshot_delay = prng_below(&node->prng, node->options.snapshot_log_bytes / 2 + 1);
+    node->works++;
+    env_work(node->env, ENV_QUEUE_BULK, &job->work);
+    slices_note(&node->slices, env_now(node->env) - start);
 }
 
 /* The node closes: no job runs any more. */

@@ -3,6 +3,7 @@
 #include "node/node_internal.h"
 
 #define TIDY_BUDGET 256u
+#define TIDY_NOTED_NS 10000u /* mostly there is nothing to do */
 
 static uint64_t earlier(uint64_t a, uint64_t b) {
     return a < b ? a : b;
@@ -29,6 +30,18 @@ static void tick(struct group *group, uint64_t now) {
     group_step(group, &event);
 }
 
+/* Frees what only ended snapshots still saw. */
+static void tidy(struct group *group) {
+    struct env *env = group->node->env;
+    uint64_t start = env_now(env);
+    bool more = stack_tidy(&group->stack, TIDY_BUDGET);
+    uint64_t taken = env_now(env) - start;
+    if (more)
+        env_wake(env);
+    if (more || taken > TIDY_NOTED_NS)
+        slices_note(&group->node->slices, taken);
+}
+
 void group_turn(struct group *group, uint64_t now) {
     group->turn_bytes = 0;
     /* A moment that has passed must not wake the loop again and again. */
@@ -49,8 +62,7 @@ void group_turn(struct group *group, uint64_t now) {
     group_long_reads(group);
     if (group_snapshot_wanted(group, now) || snapshot_send_waits(group))
         group_snapshot_begin(group);
-    if (stack_tidy(&group->stack, TIDY_BUDGET))
-        env_wake(group->node->env);
+    tidy(group);
     node_trim(&group->scratch);
     node_trim(&group->reply);
     node_trim(&group->changes);

@@ -6,6 +6,7 @@
 #include "base/prng.h"
 #include "node/frame.h"
 #include "node/node.h"
+#include "node/slices.h"
 #include "node/stack.h"
 #include "storage/snapshot.h"
 #include "storage/wal.h"
@@ -250,6 +251,7 @@ struct node {
     void *stopped_context;
     struct node_status counted; /* the counters; the rest is filled by node_status */
     int works;                  /* background jobs under way */
+    struct slices slices;       /* of snapshot work on the loop */
 };
 
 void node_log(struct node *node, int level, const char *format, ...)

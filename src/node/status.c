@@ -210,4 +210,5 @@ void node_metrics(const struct node *node, struct buf *out) {
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
         buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", metrics[i].name, metrics[i].help,
                    metrics[i].name, metrics[i].type, metrics[i].name, (ull)metrics[i].value);
+    slices_metrics(&node->slices, out);
 }
