@@ -1,0 +1,197 @@
+/* The fixed stack over the real machine: exactly once, sessions, versions, snapshots. */
+#include "core/reply.h"
+#include "machine/kv/kv.h"
+#include "node/stack.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct fixture {
+    struct stack stack;
+    struct buf reply, changes;
+    uint64_t index, time_ms;
+};
+
+static void start(struct fixture *fixture) {
+    const struct machine_options options = {.value_bytes_max = 1 << 20, .work_max = 1 << 20};
+    *fixture = (struct fixture){.time_ms = 1000};
+    stack_open(&fixture->stack, &machine_kv, &options, 8);
+}
+
+static void stop(struct fixture *fixture) {
+    stack_close(&fixture->stack);
+    buf_free(&fixture->reply);
+    buf_free(&fixture->changes);
+}
+
+static struct reply_value apply(struct fixture *fixture, const struct buf *envelope) {
+    struct reply_value value;
+    struct entry entry = {.index = ++fixture->index,
+                          .term = 1,
+                          .order = fixture->index,
+                          .time_ms = fixture->time_ms,
+                          .kind = ENTRY_COMMAND,
+                          .payload = buf_view(envelope)};
+    buf_clear(&fixture->reply);
+    stack_apply(&fixture->stack, &entry, &fixture->reply, &fixture->changes);
+    struct reader reader = reader_of(buf_view(&fixture->reply));
+    assert_true(reply_next(&reader, &value));
+    return value;
+}
+
+static void incr(struct buf *command) {
+    struct bytes key = BYTES("counter");
+    kv_encode(command, KV_INCR, &key, 1);
+}
+
+static int64_t open_session(struct fixture *fixture, uint64_t ttl_ms) {
+    struct buf envelope = {0};
+    stack_encode_open(&envelope, ttl_ms);
+    struct reply_value value = apply(fixture, &envelope);
+    buf_free(&envelope);
+    return value.kind == REPLY_INT ? value.integer : -1;
+}
+
+static struct reply_value incr_once(struct fixture *fixture, int64_t session, uint64_t sequence) {
+    struct buf envelope = {0}, command = {0};
+    incr(&command);
+    stack_encode_once(&envelope, (uint64_t)session, sequence, buf_view(&command));
+    struct reply_value value = apply(fixture, &envelope);
+    buf_free(&command);
+    buf_free(&envelope);
+    return value;
+}
+
+static void a_command_without_session_counts_each_time(void **state) {
+    struct fixture fixture;
+    struct buf envelope = {0}, command = {0};
+    start(&fixture);
+    incr(&command);
+    stack_encode_machine(&envelope, buf_view(&command));
+    assert_int_equal(apply(&fixture, &envelope).integer, 1);
+    assert_int_equal(apply(&fixture, &envelope).integer, 2);
+    buf_free(&command);
+    buf_free(&envelope);
+    stop(&fixture);
+}
+
+static void a_command_of_a_session_counts_once(void **state) {
+    struct fixture fixture;
+    start(&fixture);
+    int64_t session = open_session(&fixture, 60000);
+    assert_int_equal(incr_once(&fixture, session, 1).integer, 1);
+    assert_int_equal(incr_once(&fixture, session, 1).integer, 1);
+    assert_int_equal(incr_once(&fixture, session, 2).integer, 2);
+    assert_int_equal(incr_once(&fixture, session, 1).integer, 1);
+    assert_memory_equal(incr_once(&fixture, session + 1, 1).text.data, "NOSESSION", 9);
+    assert_memory_equal(incr_once(&fixture, session, 100).text.data, "OUTOFWINDOW", 11);
+    stop(&fixture);
+}
+
+static void an_unused_session_ends_by_an_entry(void **state) {
+    struct fixture fixture;
+    struct buf envelope = {0};
+    start(&fixture);
+    int64_t session = open_session(&fixture, 2000);
+    assert_int_equal(stack_next_due(&fixture.stack), 3000);
+    assert_false(stack_due(&fixture.stack, 2999, &envelope));
+    assert_int_equal(envelope.len, 0);
+    assert_true(stack_due(&fixture.stack, 3000, &envelope));
+    fixture.time_ms = 3000;
+    apply(&fixture, &envelope);
+    assert_int_equal(once_sessions(fixture.stack.once), 0);
+    assert_memory_equal(incr_once(&fixture, session, 1).text.data, "NOSESSION", 9);
+    assert_int_equal(open_session(&fixture, 1), -1); /* too short a life */
+    buf_free(&envelope);
+    stop(&fixture);
+}
+
+static void the_cluster_version_only_rises(void **state) {
+    struct fixture fixture;
+    struct buf envelope = {0};
+    start(&fixture);
+    uint32_t version = fixture.stack.version;
+    stack_encode_version(&envelope, version + 1);
+    apply(&fixture, &envelope);
+    assert_int_equal(fixture.stack.version, version + 1);
+    buf_clear(&envelope);
+    stack_encode_version(&envelope, version);
+    apply(&fixture, &envelope);
+    assert_int_equal(fixture.stack.version, version + 1);
+    buf_free(&envelope);
+    stop(&fixture);
+}
+
+static void what_is_no_envelope_is_answered_with_an_error(void **state) {
+    struct fixture fixture;
+    static const char *const wrong[] = {"", "\377", "\2", "\3short", "\6"};
+    start(&fixture);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct buf envelope = {0};
+        buf_bytes(&envelope, bytes_cstr(wrong[i]));
+        struct reply_value value = apply(&fixture, &envelope);
+        assert_true(value.kind == REPLY_ERROR || i == 4);
+        buf_free(&envelope);
+    }
+    stop(&fixture);
+}
+
+static void a_snapshot_carries_machine_sessions_and_version(void **state) {
+    struct fixture from, to;
+    struct buf envelope = {0}, chunk = {0};
+    uint32_t section, version;
+    start(&from);
+    start(&to);
+    int64_t session = open_session(&from, 60000);
+    for (uint64_t sequence = 1; sequence <= 20; sequence++)
+        incr_once(&from, session, sequence);
+    stack_encode_version(&envelope, from.stack.version + 1);
+    apply(&from, &envelope);
+    struct stack_snapshot *snapshot = stack_snapshot_begin(&from.stack);
+    uint64_t digest = stack_digest(&from.stack);
+    incr_once(&from, session, 21); /* later than the snapshot */
+    stack_restore_begin(&to.stack);
+    while (stack_snapshot_next(snapshot, 100, &chunk, &section, &version)) {
+        assert_int_equal(stack_restore_chunk(&to.stack, section, version, buf_view(&chunk)),
+                         CAIRN_OK);
+        buf_clear(&chunk);
+    }
+    assert_int_equal(stack_restore_end(&to.stack), CAIRN_OK);
+    stack_snapshot_end(&from.stack, snapshot);
+    assert_int_equal(stack_digest(&to.stack), digest);
+    assert_int_equal(incr_once(&to, session, 20).integer, 20);
+    assert_int_equal(incr_once(&to, session, 21).integer, 21);
+    buf_free(&chunk);
+    buf_free(&envelope);
+    stop(&from);
+    stop(&to);
+}
+
+static void foreign_sections_and_versions_are_refused(void **state) {
+    struct fixture fixture;
+    start(&fixture);
+    stack_restore_begin(&fixture.stack);
+    assert_int_equal(stack_restore_chunk(&fixture.stack, 77, 1, BYTES("")), CAIRN_CORRUPT);
+    assert_int_equal(stack_restore_chunk(&fixture.stack, STACK_SECTION_HEAD, 1, BYTES("abc")),
+                     CAIRN_CORRUPT);
+    assert_int_equal(stack_restore_chunk(&fixture.stack, STACK_SECTION_ONCE, 99, BYTES("")),
+                     CAIRN_WRONG_VERSION);
+    stop(&fixture);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_command_without_session_counts_each_time),
+        cmocka_unit_test(a_command_of_a_session_counts_once),
+        cmocka_unit_test(an_unused_session_ends_by_an_entry),
+        cmocka_unit_test(the_cluster_version_only_rises),
+        cmocka_unit_test(what_is_no_envelope_is_answered_with_an_error),
+        cmocka_unit_test(a_snapshot_carries_machine_sessions_and_version),
+        cmocka_unit_test(foreign_sections_and_versions_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
