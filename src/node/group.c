@@ -24,7 +24,6 @@ static void on_hard(void *context, uint64_t id, struct bytes hard) {
 static void on_entry(void *context, uint64_t id, const struct entry *entry, bool repaired) {
     struct recovery *recovery = context;
     struct group *group = recovery->group;
-    group->log_bytes += entry->encoded.len;
     if (recovery->status == CAIRN_OK)
         recovery->status = group->protocol->recover_entry(group->replica, entry, repaired);
 }
@@ -32,7 +31,6 @@ static void on_entry(void *context, uint64_t id, const struct entry *entry, bool
 /* The log begins behind a snapshot: ours, or an older one than ours. */
 static void on_reset(void *context, uint64_t id, uint64_t index, uint64_t term, uint64_t chain) {
     struct recovery *recovery = context;
-    recovery->group->log_bytes = 0;
     if (index > recovery->group->snapshot_index && recovery->status == CAIRN_OK) {
         node_log(recovery->group->node, 2,
                  "the log begins behind a snapshot at index %llu, which is not there",
@@ -220,8 +218,6 @@ static void do_persist(struct group *group, const struct effect *effect) {
         write.whole = true;
         group->tail_unknown = false;
     }
-    for (size_t i = 0; i < write.count; i++)
-        group->log_bytes += write.entries[i].encoded.len;
     group->persist_issued = write.seq;
     wal_write(group->node->wal, &write);
 }

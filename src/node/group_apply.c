@@ -29,6 +29,7 @@ static void apply_one(struct group *group, const struct entry *entry) {
     stack_apply(&group->stack, entry, &group->reply, &group->changes);
     group->applied = entry->index;
     group->turn_bytes += entry->encoded.len;
+    group->log_bytes += entry->encoded.len;
     if (group->changes.len > 0)
         deliver_changes(group);
     struct request *request = waiter_pop(group, entry->index);

@@ -186,7 +186,7 @@ struct group {
     uint64_t persisted_fed;
     uint64_t persist_issued; /* highest sequence handed to the log */
     bool tail_unknown;       /* recovery found damage that reaches to an unknown end */
-    uint64_t log_bytes;      /* appended since the last snapshot */
+    uint64_t log_bytes;      /* applied since the last snapshot */
     struct list held;
 
     uint64_t request_count;
