@@ -9,10 +9,13 @@
 
 #define SLICE_CHUNKS 4u /* per background job, so that log reads get their turn between */
 #define RETRY_NS 5000000000ull
+#define REST_MAX_NS 50000000ull
 #define SNAPSHOTS_KEPT 1u
 
 struct snapshot_job {
     struct env_work work;
+    struct env_timer rest;
+    uint64_t slice_ns; /* when the slice under way began */
     struct group *group;
     struct snapshot_writer *writer;
     struct stack_snapshot *stack;
@@ -39,6 +42,7 @@ bool group_snapshot_wanted(const struct group *group, uint64_t now) {
 }
 
 static void free_job(struct snapshot_job *job) {
+    env_timer_clear(job->group->node->env, &job->rest);
     stack_snapshot_end(&job->group->stack, job->stack);
     buf_free(&job->state);
     buf_free(&job->chunk);
@@ -97,12 +101,31 @@ static void complete(struct group *group, struct snapshot_job *job) {
         wal_release(group->node->wal, group->id, status.first_index - 1);
 }
 
+static void next_slice(struct snapshot_job *job) {
+    struct node *node = job->group->node;
+    job->slice_ns = env_now(node->env);
+    node->works++;
+    env_work(node->env, ENV_QUEUE_BULK, &job->work);
+}
+
+static void rested(struct env_timer *timer) {
+    struct snapshot_job *job = container_of(timer, struct snapshot_job, rest);
+    if (!job->group->node->closing)
+        next_slice(job);
+}
+
+/* Half of the time belongs to others: processors and disk are theirs too. */
+static void rest(struct snapshot_job *job) {
+    struct env *env = job->group->node->env;
+    uint64_t now = env_now(env), taken = now - job->slice_ns;
+    env_timer_set(env, &job->rest, now + (taken < REST_MAX_NS ? taken : REST_MAX_NS));
+}
+
 static void go_on_or_end(struct snapshot_job *job) {
     struct group *group = job->group;
     bool abandoned = group->install != NULL || group->node->closing;
     if (job->status == CAIRN_OK && !job->finished && !abandoned) {
-        group->node->works++;
-        env_work(group->node->env, ENV_QUEUE_BULK, &job->work);
+        rest(job);
         return;
     }
     if (job->writer != NULL)
@@ -137,6 +160,7 @@ void group_snapshot_begin(struct group *group) {
     struct snapshot_job *job = cairn_alloc_zero(sizeof *job);
     job->group = group;
     job->work = (struct env_work){.run = write_slice, .done = slice_done};
+    job->rest.fire = rested;
     group->protocol->snapshot_base(group->replica, &job->base, &job->state);
     cairn_assert(job->base.index == group->applied);
     job->meta = (struct snapshot_meta){.group = group->id,
@@ -154,8 +178,7 @@ void group_snapshot_begin(struct group *group) {
     group->log_bytes = 0;
     /* So that the replicas do not all make theirs at the same time. */
     group->snapshot_delay = prng_below(&node->prng, node->options.snapshot_log_bytes / 2 + 1);
-    node->works++;
-    env_work(node->env, ENV_QUEUE_BULK, &job->work);
+    next_slice(job);
     slices_note(&node->slices, env_now(node->env) - start);
 }
 

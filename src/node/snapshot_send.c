@@ -143,7 +143,8 @@ static void done(struct env_work *work) {
         return;
     }
     if (is_damage(sending->status) && sending->state == SENDING_OPENS) {
-        sending->group->snapshot_index = 0; /* worthless: one of the state in memory takes its place */
+        sending->group->snapshot_index =
+            0; /* worthless: one of the state in memory takes its place */
         begin(sending);
         return;
     }

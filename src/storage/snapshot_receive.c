@@ -17,6 +17,9 @@
 #define NOTE_MAGIC 0x65746f6e6e726963ull /* "cirnnote" */
 #define NOTE_BYTES 56u
 
+/* Not all at once at the end, where it would hold up the log's writes. */
+#define SYNC_BYTES (1u << 20)
+
 struct snapshot_receiver {
     struct env *env;
     char *folder;
@@ -26,6 +29,7 @@ struct snapshot_receiver {
     uint64_t size;
     uint64_t source;
     uint64_t have;
+    uint64_t unsynced;
     struct env_file *file;
     char part[PATH_BYTES];
     char note[PATH_BYTES];
@@ -131,9 +135,14 @@ enum cairn_status snapshot_receiver_write(struct snapshot_receiver *receiver, ui
         return CAIRN_OK;
     enum cairn_status status =
         env_write_at(receiver->env, receiver->file, offset, bytes.data, bytes.len);
-    if (status == CAIRN_OK)
-        receiver->have += bytes.len;
-    return status;
+    if (status != CAIRN_OK)
+        return status;
+    receiver->have += bytes.len;
+    receiver->unsynced += bytes.len;
+    if (receiver->unsynced < SYNC_BYTES)
+        return CAIRN_OK;
+    receiver->unsynced = 0;
+    return env_sync(receiver->env, receiver->file);
 }
 
 static enum cairn_status verify_part(const struct snapshot_receiver *receiver) {

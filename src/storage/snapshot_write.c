@@ -18,6 +18,7 @@ struct snapshot_writer {
     struct env_file *file;
     uint64_t offset; /* of the file, behind what was written */
     struct buf buffer;
+    ZSTD_CCtx *zstd;
     uint64_t raw_total;
     uint64_t chunks;
     enum cairn_status status;
@@ -31,6 +32,9 @@ static void flush(struct snapshot_writer *writer) {
                                   writer->buffer.len);
     writer->offset += writer->buffer.len;
     buf_clear(&writer->buffer);
+    /* A snapshot that went to the disk all at once, at its end, would hold up the log's writes. */
+    if (writer->status == CAIRN_OK)
+        writer->status = env_sync(writer->env, writer->file);
 }
 
 enum cairn_status snapshot_writer_open(struct env *env, const char *folder,
@@ -56,6 +60,8 @@ enum cairn_status snapshot_writer_open(struct env *env, const char *folder,
         cairn_free(writer);
         return status;
     }
+    writer->zstd = ZSTD_createCCtx();
+    cairn_assert(writer->zstd != NULL);
     snapshot_head_encode(&writer->buffer, meta);
     *out = writer;
     return CAIRN_OK;
@@ -79,8 +85,9 @@ enum cairn_status snapshot_writer_chunk(struct snapshot_writer *writer, uint32_t
         return writer->status;
     size_t head_at = writer->buffer.len, bound = ZSTD_compressBound(bytes.len);
     buf_reserve(&writer->buffer, SNAPSHOT_CHUNK_HEAD_BYTES + bound);
-    size_t len = ZSTD_compress(writer->buffer.data + head_at + SNAPSHOT_CHUNK_HEAD_BYTES, bound,
-                               bytes.data, bytes.len, LEVEL);
+    size_t len =
+        ZSTD_compressCCtx(writer->zstd, writer->buffer.data + head_at + SNAPSHOT_CHUNK_HEAD_BYTES,
+                          bound, bytes.data, bytes.len, LEVEL);
     cairn_assert(!ZSTD_isError(len));
     struct snapshot_chunk chunk = {.section = section,
                                    .version = version,
@@ -96,6 +103,7 @@ enum cairn_status snapshot_writer_chunk(struct snapshot_writer *writer, uint32_t
 
 static void writer_free(struct snapshot_writer *writer) {
     buf_free(&writer->buffer);
+    ZSTD_freeCCtx(writer->zstd);
     cairn_free(writer->folder);
     cairn_free(writer);
 }
@@ -115,8 +123,6 @@ enum cairn_status snapshot_writer_finish(struct snapshot_writer *writer, uint64_
     put_end(writer);
     flush(writer);
     enum cairn_status status = writer->status;
-    if (status == CAIRN_OK)
-        status = env_sync(env, writer->file);
     env_file_close(env, writer->file);
     snapshot_path(writer->folder, writer->meta.group, writer->meta.index, "snap", path,
                   sizeof path);
