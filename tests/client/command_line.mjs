@@ -109,7 +109,7 @@ test('admin pages: metrics, status, health, and 404 for others', async () => {
   const metrics = await http(cluster.admin(1), '/metrics');
   equal(metrics.status, 200);
   for (const line of metrics.text.trim().split('\n'))
-    check(/^# (HELP|TYPE) cairn_\w+ .+$|^cairn_\w+ \d+$/.test(line), line);
+    check(/^# (HELP|TYPE) cairn_\w+ .+$|^cairn_\w+(\{[^}]*\})? [\d.e+-]+$/.test(line), line);
   const status = JSON.parse((await http(cluster.admin(2), '/status')).text);
   equal(status.node, 2);
   equal((await http(cluster.admin(3), '/health')).status, 200);
