@@ -382,7 +382,8 @@ uint64_t raft_persist(struct replica *raft);
 void raft_on_persisted(struct replica *raft, uint64_t seq);
 void raft_on_persist_failed(struct replica *raft, uint64_t seq, enum cairn_status status);
 void raft_persist_tick(struct replica *raft);
-/* For how long the oldest write under way has taken longer than its size explains; 0: it has not. */
+/* For how long the oldest write under way has taken longer than its size explains; 0: it has not.
+ */
 uint64_t raft_disk_late(const struct replica *raft);
 bool raft_disk_stalled(const struct replica *raft);
 void raft_pending_cut(struct replica *raft, uint64_t index);
