@@ -295,6 +295,9 @@ static void do_role(struct group *group, const struct effect *effect) {
     group->leader = effect->role.leader;
     group->epoch++;
     group->write_retry_ns = group->read_retry_ns = 0;
+    if (group->leader != 0)
+        requests_hurry(group,
+                       env_now(group->node->env) + group->node->options.election_timeout_max_ns);
     if (group->role == ROLE_LEADER && !was_leader)
         group->node->counted.counters.elections++;
     if (was_leader && group->role != ROLE_LEADER)

@@ -199,6 +199,27 @@ static void give_up(struct group *group, struct request *request, enum cairn_sta
         request_finish(group, request, status, bytes_of(NULL, 0));
 }
 
+void requests_hurry(struct group *group, uint64_t deadline_ns) {
+    struct list *behind = group->aging.next; /* the first that may wait longer */
+    while (behind != &group->aging &&
+           container_of(behind, struct request, aging)->deadline_ns <= deadline_ns)
+        behind = behind->next;
+    LIST_EACH_SAFE(item, &group->forwarded) {
+        struct request *request = container_of(item, struct request, queue);
+        if (request->sent_to == group->leader || request->deadline_ns <= deadline_ns)
+            continue;
+        if (request->retry_safe) {
+            request_again(group, request);
+            continue;
+        }
+        request->deadline_ns = deadline_ns;
+        if (behind == &request->aging)
+            behind = behind->next;
+        list_remove(&request->aging);
+        list_push(behind, &request->aging);
+    }
+}
+
 void requests_expire(struct group *group, uint64_t now) {
     while (!list_empty(&group->aging)) {
         struct request *oldest = container_of(list_first(&group->aging), struct request, aging);

@@ -46,16 +46,6 @@ void group_propose(struct group *group, uint64_t now) {
     group_step(group, &event);
 }
 
-/* What a leader that hands over refuses, its successor will take. */
-static bool handing_over(const struct group *group) {
-    LIST_EACH(item, &group->operating) {
-        const struct request *request = container_of(item, const struct request, queue);
-        if (request->len > 0 && request->command[0] == NODE_LEADER_TRANSFER)
-            return true;
-    }
-    return false;
-}
-
 void group_outcome(struct group *group, const struct effect *effect) {
     /* Configuration changes and transfers are named by a tag of ours, proposals by address. */
     struct request *request = request_by_tag(group, effect->outcome.tag);
@@ -65,10 +55,7 @@ void group_outcome(struct group *group, const struct effect *effect) {
     }
     request = (struct request *)(uintptr_t)effect->outcome.tag;
     cairn_assert(request->kind == REQUEST_WRITE && request->state == REQUEST_PENDING);
-    enum cairn_status status = effect->outcome.status;
-    if (status == CAIRN_BUSY && handing_over(group))
-        status = CAIRN_NOT_LEADER;
-    switch (status) {
+    switch (effect->outcome.status) {
     case CAIRN_OK:
         request->index = effect->outcome.index;
         request->term = effect->outcome.term;
@@ -78,6 +65,6 @@ void group_outcome(struct group *group, const struct effect *effect) {
         group->write_retry_ns = env_now(group->node->env) + REFUSED_RETRY_NS;
         break;
     default:
-        request_finish(group, request, status, bytes_of(NULL, 0));
+        request_finish(group, request, effect->outcome.status, bytes_of(NULL, 0));
     }
 }

@@ -302,6 +302,9 @@ bool request_held_back(const struct group *group, const struct request *request)
 /* What leaves only from a leader is refused: this node leads no more. */
 void requests_refuse_foreign(struct group *group, struct list *queue);
 void requests_expire(struct group *group, uint64_t now);
+/* There is a new leader: the one before it, if it lives, answers what it was sent by then. What
+ * carries a session goes to the new one at once. */
+void requests_hurry(struct group *group, uint64_t deadline_ns);
 void requests_fail_all(struct group *group, enum cairn_status pending, enum cairn_status placed);
 void waiter_push(struct group *group, struct request *request);
 /* The request placed at index, removed; those below it first (lost to a snapshot). */

@@ -43,8 +43,8 @@ static enum cairn_status refusal(const struct replica *raft, const struct propos
         return CAIRN_TOO_LARGE;
     if (raft->full)
         return CAIRN_NO_SPACE;
-    if (raft->transferring)
-        return CAIRN_BUSY;
+    if (raft->transferring) /* who waits a moment finds the next leader */
+        return CAIRN_NOT_LEADER;
     if (uncommitted > 0 && uncommitted + size > raft->options.uncommitted_bytes_max)
         return CAIRN_BUSY;
     return CAIRN_OK;
