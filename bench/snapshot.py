@@ -95,7 +95,15 @@ def restart(cluster, settings):
     for node in list(cluster.processes):
         cluster.stop(node, 60)
     cluster.settings[:] = settings
-    cluster.start_all()
+    for node in range(1, cluster.nodes + 1):
+        cluster.start(node)
+    cluster.wait_healthy(300)
+
+
+def wait_for_keys(cluster, keys):
+    """A node that starts is healthy before it has applied its log."""
+    while any(cluster.status(node)["keys"] < keys for node in cluster.processes):
+        time.sleep(0.2)
 
 
 def snapshots(cluster):
@@ -103,12 +111,15 @@ def snapshots(cluster):
 
 
 def run(options):
-    cluster = Cluster(3, options.offset, options.binary, options.dir, ["log.snapshot_log_mb=4096"])
+    cluster = Cluster(3, options.offset, options.binary, options.dir, ["log.snapshot_log_mb=32"])
     try:
         cluster.start_all()
         fill(cluster.redis(cluster.leader()), options.keys, options.size)
+        restart(cluster, ["log.snapshot_log_mb=4096"])
+        wait_for_keys(cluster, options.keys)
         quiet = report("without snapshots", load(cluster, options), snapshots(cluster))
         restart(cluster, [f"log.snapshot_log_mb={options.log_mb}", "log.snapshot_trailing=1000"])
+        wait_for_keys(cluster, options.keys)
         before = snapshots(cluster)
         busy = report("with snapshots", load(cluster, options), snapshots(cluster) - before)
         print(f"p99.9 with snapshots is {busy / quiet:.1f} times that without")
