@@ -64,9 +64,6 @@ async function with_cluster(options, run) {
   const cluster = await Cluster.started(options);
   try {
     await run(cluster);
-  } catch (error) {
-    error.stack += `\n${cluster.told()}`;
-    throw error;
   } finally {
     for (const child of Object.values(cluster.children)) child.kill('SIGKILL');
   }

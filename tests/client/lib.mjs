@@ -63,6 +63,8 @@ async function run_one({ name, run, timeout_ms }) {
     }
     console.log(`not ok ${name}`);
     console.log(`    ${error.stack ?? error}`.replaceAll('\n', '\n    '));
+    for (const told of new Set(clusters.slice(-2).map((cluster) => cluster.told())))
+      console.log(`    ${told}`.replaceAll('\n', '\n    '));
     return false;
   } finally {
     clearTimeout(timer);
@@ -310,12 +312,15 @@ export class Client {
 
 // ---- clusters ----
 
+const clusters = []; // what their nodes said is told when a test fails
+
 export class Cluster {
   /** sets: {"section.key": value} for every node. */
   static async make({ nodes = 3, sets = {}, folder = temporary_folder(), program = binary } = {}) {
     const cluster = new Cluster();
     Object.assign(cluster, { folder, sets, program, size: nodes, children: {}, logs: {}, name: `test-${process.pid}-${Math.random()}` });
     cluster.offset = await free_offset();
+    clusters.push(cluster);
     return cluster;
   }
   static async started(options) {
