@@ -154,12 +154,16 @@ static bool start(struct dev *dev, uint64_t node) {
     if (child->pid < 0)
         return false;
     if (child->pid == 0) {
-        char *args[SETS_MAX * 2 + 8];
+        char *args[SETS_MAX * 2 + 10];
         int n = 0;
         args[n++] = dev->program;
         args[n++] = "server";
         args[n++] = "--config";
         args[n++] = child->config;
+        if (dev->terminal) { /* a person reads what goes through the pipe */
+            args[n++] = "--set";
+            args[n++] = "logging.format=terminal";
+        }
         for (int i = 0; i < dev->set_count; i++) {
             args[n++] = "--set";
             args[n++] = (char *)(uintptr_t)dev->sets[i];

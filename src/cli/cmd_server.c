@@ -301,6 +301,7 @@ int cmd_server(int argc, char **argv) {
     server.settings.bootstrap |= bootstrap;
     if (!settings_check(&server.settings, error, sizeof error))
         return misuse("server", "%s", error);
-    log_open(&server.log, server.settings.log_level, server.settings.node);
+    log_open(&server.log, server.settings.log_level, server.settings.log_format,
+             server.settings.node);
     return run(&server);
 }

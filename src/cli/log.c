@@ -7,8 +7,10 @@
 
 static const char *const names[] = {"debug", "info", "warning"};
 
-void log_open(struct log *log, const char *level, uint64_t node) {
-    *log = (struct log){.level = 1, .terminal = isatty(STDERR_FILENO), .node = node};
+void log_open(struct log *log, const char *level, const char *format, uint64_t node) {
+    bool terminal =
+        strcmp(format, "auto") == 0 ? isatty(STDERR_FILENO) : strcmp(format, "terminal") == 0;
+    *log = (struct log){.level = 1, .terminal = terminal, .node = node};
     for (int i = 0; i < 3; i++)
         if (strcmp(level, names[i]) == 0)
             log->level = i;

@@ -11,7 +11,8 @@ struct log {
     uint64_t node;
 };
 
-void log_open(struct log *log, const char *level, uint64_t node);
+/* format: terminal, logfmt, or auto. */
+void log_open(struct log *log, const char *level, const char *format, uint64_t node);
 void log_line(const struct log *log, int level, const char *text);
 
 #endif

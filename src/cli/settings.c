@@ -83,6 +83,8 @@ static const struct setting table[] = {
     {"test", "wire_version", NUMBER, AT(wire_version), "0", 0, WIRE_VERSION_MAX,
      "Speak like an older build; 0: the newest."},
     {"logging", "level", TEXT, AT(log_level), "info", 0, 0, "debug, info or warning."},
+    {"logging", "format", TEXT, AT(log_format), "auto", 0, 0,
+     "terminal (short lines for people), logfmt (key=value), or auto: by where they go."},
 };
 #define TABLE_COUNT (sizeof table / sizeof *table)
 
@@ -249,6 +251,10 @@ static const char *problem_of(const struct settings *settings) {
     const char *level = settings->log_level;
     if (strcmp(level, "debug") != 0 && strcmp(level, "info") != 0 && strcmp(level, "warning") != 0)
         return "logging.level is debug, info or warning";
+    const char *format = settings->log_format;
+    if (strcmp(format, "auto") != 0 && strcmp(format, "terminal") != 0 &&
+        strcmp(format, "logfmt") != 0)
+        return "logging.format is auto, terminal or logfmt";
     return NULL;
 }
 

@@ -37,6 +37,7 @@ struct settings {
     uint64_t session_window;
     uint64_t seed;         /* 0: from the system */
     uint64_t wire_version; /* 0: the newest; lower plays an older build */
+    char log_format[16];   /* auto, terminal, logfmt */
     char log_level[16];    /* debug, info, warning */
 };
 
