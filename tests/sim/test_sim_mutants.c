@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "sim/sim.h"
+#include "slice.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -40,6 +41,7 @@ static void each_mutant_is_found_and_only_it(void **state) {
     struct line lines[MUTANT_COUNT];
     size_t count = read_table(lines, MUTANT_COUNT);
     assert_true(count >= MUTANTS_MIN);
+    count = slice_of(count, 2);
     for (size_t i = 0; i < count; i++) {
         struct sim_hunt hunt = {.options = {.mutant = lines[i].mutant},
                                 .first = lines[i].seed,
