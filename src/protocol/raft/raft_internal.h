@@ -79,6 +79,9 @@ struct raft_peer {
     bool term_told;      /* amnesia: it told its term */
 };
 
+/* A disk or a link may be as slow as 20 MB/s: beyond that, what is late is taken for lost. */
+#define RAFT_NS_PER_BYTE 50u
+
 struct raft_pending {
     uint64_t seq;
     uint64_t last; /* index of the last entry in it; 0: none */

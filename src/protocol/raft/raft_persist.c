@@ -164,15 +164,14 @@ void raft_on_persist_failed(struct replica *raft, uint64_t seq, enum cairn_statu
     raft->full_retry_at = raft->now + raft->options.heartbeat_ns;
 }
 
-/* A slow disk, 20 MB/s, is not a stalled one: a value of 64 MiB may take its time, and those behind
+/* A slow disk is not a stalled one: a value of 64 MiB may take its time, and those behind
  * it wait for it. */
-#define NS_PER_BYTE 50u
 
 uint64_t raft_disk_late(const struct replica *raft) {
     if (raft->pending_count == 0)
         return 0;
     uint64_t taken = raft->now - raft->pending[0].issued_at;
-    uint64_t fair = raft->pending[0].bytes * NS_PER_BYTE;
+    uint64_t fair = raft->pending[0].bytes * RAFT_NS_PER_BYTE;
     return taken > fair ? taken - fair : 0;
 }
 

@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 
+#define PROBE_BYTES_MAX 65536u
+
 static struct progress_limits limits_of(const struct replica *raft) {
     return (struct progress_limits){raft->options.inflight_max, raft->options.inflight_bytes_max};
 }
@@ -121,6 +123,9 @@ static bool send_from_memory(struct replica *raft, struct raft_peer *peer) {
     size_t count = 0, bytes = 0;
     const struct entry *entries =
         raft_log_slice(raft, next, raft->log.last, raft->options.append_bytes_max, &count, &bytes);
+    /* A probe is repeated with every heartbeat: it must not carry 64 MiB each time. */
+    if (peer->progress.state == PROGRESS_PROBE && bytes > PROBE_BYTES_MAX)
+        count = bytes = 0;
     send_append(raft, peer, next - 1, term, chain, entries, count, bytes);
     return true;
 }
@@ -265,7 +270,9 @@ void raft_leader_tick(struct replica *raft) {
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct raft_peer *peer = &raft->peers[i];
         uint64_t oldest = progress_oldest(&peer->progress);
-        if (oldest != UINT64_MAX && raft->now - oldest > raft->options.election_timeout_min_ns)
+        uint64_t patience = raft->options.election_timeout_min_ns +
+                            peer->progress.inflight_bytes * RAFT_NS_PER_BYTE;
+        if (oldest != UINT64_MAX && raft->now - oldest > patience)
             progress_probe(&peer->progress);
         if (peer->progress.state == PROGRESS_PROBE)
             peer->progress.paused = false;
