@@ -29,19 +29,21 @@ bool requests_full(const struct group *group, size_t len) {
     return bytes || group->request_count >= options->requests_max;
 }
 
-struct request *request_new_from(struct group *group, enum request_origin origin,
-                                 enum request_kind kind, struct bytes command, node_done *done,
-                                 void *context) {
-    struct request *request = cairn_alloc(sizeof *request + command.len);
+static struct request *make(struct group *group, enum request_origin origin, enum request_kind kind,
+                            struct bytes head, struct bytes command, node_done *done,
+                            void *context) {
+    struct request *request = cairn_alloc(sizeof *request + head.len + command.len);
     *request = (struct request){.done = done,
                                 .context = context,
                                 .kind = kind,
                                 .origin = origin,
                                 .state = REQUEST_PENDING,
                                 .order = ++group->next_order,
-                                .len = (uint32_t)command.len};
+                                .len = (uint32_t)(head.len + command.len)};
+    if (head.len)
+        memcpy(request->command, head.data, head.len);
     if (command.len)
-        memcpy(request->command, command.data, command.len);
+        memcpy(request->command + head.len, command.data, command.len);
     list_init(&request->queue);
     list_init(&request->owned);
     let_age(group, request);
@@ -54,9 +56,16 @@ struct request *request_new_from(struct group *group, enum request_origin origin
     return request;
 }
 
+struct request *request_new_from(struct group *group, enum request_origin origin,
+                                 enum request_kind kind, struct bytes command, node_done *done,
+                                 void *context) {
+    return make(group, origin, kind, bytes_of(NULL, 0), command, done, context);
+}
+
 struct request *request_new(struct group *group, struct node_client *client, enum request_kind kind,
-                            struct bytes command, node_done *done, void *context) {
-    struct request *request = request_new_from(group, ORIGIN_CLIENT, kind, command, done, context);
+                            struct bytes head, struct bytes command, node_done *done,
+                            void *context) {
+    struct request *request = make(group, ORIGIN_CLIENT, kind, head, command, done, context);
     request->client = client;
     list_push(&client->requests, &request->owned);
     client->writes_inflight += kind == REQUEST_WRITE;

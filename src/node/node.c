@@ -286,23 +286,24 @@ enum cairn_status node_execute(struct node_client *client, struct bytes command,
     /* A read behind the same client's unanswered writes goes through the log with them: so it sees
      * them, and nobody waits. */
     if (client->writes_inflight == 0 && group->stack.kind->is_read(command)) {
-        request_new(group, client, REQUEST_READ, command, done, context);
+        request_new(group, client, REQUEST_READ, bytes_of(NULL, 0), command, done, context);
         return CAIRN_OK;
     }
     struct buf *envelope = &group->scratch;
     buf_clear(envelope);
-    stack_encode_machine(envelope, command);
-    request_new(group, client, REQUEST_WRITE, buf_view(envelope), done, context);
+    stack_encode_machine(envelope, bytes_of(NULL, 0));
+    request_new(group, client, REQUEST_WRITE, buf_view(envelope), command, done, context);
     return CAIRN_OK;
 }
 
+/* The head of the envelope is in scratch. */
 static enum cairn_status submit_envelope(struct node_client *client, bool retry_safe,
-                                         node_done *done, void *context) {
+                                         struct bytes command, node_done *done, void *context) {
     struct group *group = client->node->group;
-    enum cairn_status refusal = refuse_early(client, group->scratch.len);
+    enum cairn_status refusal = refuse_early(client, group->scratch.len + command.len);
     if (refusal != CAIRN_OK)
         return refusal;
-    request_new(group, client, REQUEST_WRITE, buf_view(&group->scratch), done, context)
+    request_new(group, client, REQUEST_WRITE, buf_view(&group->scratch), command, done, context)
         ->retry_safe = retry_safe;
     return CAIRN_OK;
 }
@@ -311,8 +312,8 @@ enum cairn_status node_once(struct node_client *client, uint64_t session, uint64
                             struct bytes command, node_done *done, void *context) {
     struct buf *envelope = &client->node->group->scratch;
     buf_clear(envelope);
-    stack_encode_once(envelope, session, sequence, command);
-    return submit_envelope(client, true, done, context);
+    stack_encode_once(envelope, session, sequence, bytes_of(NULL, 0));
+    return submit_envelope(client, true, command, done, context);
 }
 
 enum cairn_status node_session_open(struct node_client *client, uint64_t ttl_ms, node_done *done,
@@ -320,7 +321,7 @@ enum cairn_status node_session_open(struct node_client *client, uint64_t ttl_ms,
     struct buf *envelope = &client->node->group->scratch;
     buf_clear(envelope);
     stack_encode_open(envelope, ttl_ms);
-    return submit_envelope(client, false, done, context);
+    return submit_envelope(client, false, bytes_of(NULL, 0), done, context);
 }
 
 enum cairn_status node_session_close(struct node_client *client, uint64_t session, node_done *done,
@@ -328,7 +329,7 @@ enum cairn_status node_session_close(struct node_client *client, uint64_t sessio
     struct buf *envelope = &client->node->group->scratch;
     buf_clear(envelope);
     stack_encode_close(envelope, session);
-    return submit_envelope(client, false, done, context);
+    return submit_envelope(client, false, bytes_of(NULL, 0), done, context);
 }
 
 enum cairn_status node_operate(struct node_client *client, enum node_operation operation,
@@ -339,6 +340,7 @@ enum cairn_status node_operate(struct node_client *client, enum node_operation o
         return refusal;
     buf_clear(&group->scratch);
     operation_encode(&group->scratch, operation, id, address);
-    request_new(group, client, REQUEST_OPERATE, buf_view(&group->scratch), done, context);
+    request_new(group, client, REQUEST_OPERATE, buf_view(&group->scratch), bytes_of(NULL, 0), done,
+                context);
     return CAIRN_OK;
 }

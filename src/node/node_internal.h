@@ -282,8 +282,10 @@ void group_turn(struct group *group, uint64_t now);
 void group_apply(struct group *group, const struct entry *entries, size_t count);
 
 /* group_request.c: life of requests */
+/* Its command is head and command together: large ones are copied once. */
 struct request *request_new(struct group *group, struct node_client *client, enum request_kind kind,
-                            struct bytes command, node_done *done, void *context);
+                            struct bytes head, struct bytes command, node_done *done,
+                            void *context);
 struct request *request_new_from(struct group *group, enum request_origin origin,
                                  enum request_kind kind, struct bytes command, node_done *done,
                                  void *context);
