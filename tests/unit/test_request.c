@@ -1,0 +1,134 @@
+/* The order of a client's requests while leaders change, and the limits on what is outstanding. */
+#include "base/alloc.h"
+#include "fake_env.h"
+#include "node/node_internal.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct fixture {
+    struct node node;
+    struct group group;
+    struct node_client client;
+    enum cairn_status last;
+};
+
+static void start(struct fixture *fixture, struct fake_env *fake) {
+    memset(fixture, 0, sizeof *fixture);
+    fixture->node.env = &fake->env;
+    fixture->node.group = &fixture->group;
+    node_options_default(&fixture->node.options);
+    struct group *group = &fixture->group;
+    group->node = &fixture->node;
+    group->epoch = 1;
+    struct list *lists[] = {&group->pending_writes, &group->pending_reads, &group->operations,
+                            &group->forwarded,      &group->operating,     &group->aging};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        list_init(lists[i]);
+    node_client_open(&fixture->node, &fixture->client);
+}
+
+static void stop(struct fixture *fixture) {
+    requests_fail_all(&fixture->group, CAIRN_SHUTDOWN, CAIRN_UNKNOWN_FATE);
+    while (fixture->group.waiters_count > 0)
+        waiter_pop(&fixture->group, UINT64_MAX - 1);
+    assert_int_equal(fixture->group.request_bytes, 0);
+    cairn_free(fixture->group.waiters);
+    hmap_free(&fixture->group.by_tag);
+}
+
+static void done(void *context, enum cairn_status status, struct bytes reply) {
+    struct fixture *fixture = context;
+    fixture->last = status;
+}
+
+static struct request *write_new(struct fixture *fixture) {
+    return request_new(&fixture->group, &fixture->client, REQUEST_WRITE, BYTES("m"), BYTES("set"),
+                       done, fixture);
+}
+
+static void place(struct fixture *fixture, struct request *request, uint64_t index) {
+    request->index = index;
+    waiter_push(&fixture->group, request);
+}
+
+static void later_writes_follow_on_the_same_way_only(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state);
+    place(&fixture, write_new(&fixture), 10);
+    struct request *second = write_new(&fixture);
+    assert_false(request_held_back(&fixture.group, second));
+    fixture.group.epoch++; /* another leader: the first may come back */
+    assert_true(request_held_back(&fixture.group, second));
+    request_again(&fixture.group, waiter_pop(&fixture.group, 10));
+    assert_false(request_held_back(&fixture.group, second));
+    struct list *first = list_first(&fixture.group.pending_writes);
+    assert_ptr_not_equal(first, &second->queue); /* it has its place before the second again */
+    stop(&fixture);
+}
+
+static void an_overwritten_write_of_a_peer_goes_back_to_the_peer(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state);
+    struct request *request =
+        request_new_from(&fixture.group, ORIGIN_PEER, REQUEST_WRITE, BYTES("m"), done, &fixture);
+    place(&fixture, request, 10);
+    place(&fixture, write_new(&fixture), 10); /* of a later term, at the same index */
+    assert_int_equal(fixture.last, CAIRN_NOT_EXECUTED);
+    stop(&fixture);
+}
+
+static void what_a_silent_leader_holds_is_given_up_soon(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state);
+    struct request *plain = write_new(&fixture), *once = write_new(&fixture);
+    struct request *both[] = {plain, once};
+    once->retry_safe = true;
+    for (int i = 0; i < 2; i++) {
+        request_leaves(&fixture.group, both[i], REQUEST_FORWARDED);
+        both[i]->sent_to = 1;
+        list_remove(&both[i]->queue);
+        list_push(&fixture.group.forwarded, &both[i]->queue);
+    }
+    fixture.group.leader = 2;
+    uint64_t soon = plain->deadline_ns - 1000;
+    requests_hurry(&fixture.group, soon);
+    assert_int_equal(once->state, REQUEST_PENDING); /* carries a session: it goes on at once */
+    requests_expire(&fixture.group, soon);
+    assert_int_equal(fixture.last, CAIRN_UNKNOWN_FATE);
+    stop(&fixture);
+}
+
+static void commands_are_limited_in_bytes(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state);
+    fixture.node.options.requests_bytes_max = 10;
+    assert_false(requests_full(&fixture.group, 100)); /* one always fits */
+    write_new(&fixture);
+    assert_false(requests_full(&fixture.group, 6));
+    assert_true(requests_full(&fixture.group, 7));
+    stop(&fixture);
+}
+
+static int set_up(void **state) {
+    *state = fake_env_new(1);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    fake_env_free(*state);
+    return 0;
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(later_writes_follow_on_the_same_way_only),
+        cmocka_unit_test(an_overwritten_write_of_a_peer_goes_back_to_the_peer),
+        cmocka_unit_test(what_a_silent_leader_holds_is_given_up_soon),
+        cmocka_unit_test(commands_are_limited_in_bytes),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
