@@ -107,9 +107,11 @@ struct machine_kind {
 
     /* The replicated time (ms) at which something becomes due; UINT64_MAX: nothing will. */
     uint64_t (*next_due)(const struct machine *machine);
-    /* Appends the command that brings about what is due at time_ms (a bounded batch of it); false
-     * when nothing is due. The leader proposes it like any command. */
-    bool (*due)(const struct machine *machine, uint64_t time_ms, struct buf *command);
+    /* Appends the command that brings about what is due at time_ms: a bounded batch of it, behind
+     * as many batches as are under way already; false when nothing more is due. The leader proposes
+     * it like any command. */
+    bool (*due)(const struct machine *machine, uint64_t time_ms, uint32_t under_way,
+                struct buf *command);
 
     uint64_t (*digest)(const struct machine *machine);
     size_t (*memory)(const struct machine *machine);  /* bytes, estimate */

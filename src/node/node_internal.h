@@ -211,7 +211,7 @@ struct group {
     struct request **waiters; /* a ring of PLACED requests by rising index */
     size_t waiters_cap, waiters_head, waiters_count;
 
-    bool due_inflight;
+    uint32_t due_inflight; /* batches */
     uint64_t due_at_ns;
     bool version_inflight;
 

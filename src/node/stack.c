@@ -119,14 +119,17 @@ uint64_t stack_next_due(const struct stack *stack) {
     return once < machine ? once : machine;
 }
 
-bool stack_due(const struct stack *stack, uint64_t time_ms, struct buf *envelope) {
+bool stack_due(const struct stack *stack, uint64_t time_ms, uint32_t under_way,
+               struct buf *envelope) {
     if (once_next_due(stack->once) <= time_ms) {
+        if (under_way > 0)
+            return false;
         buf_u8(envelope, ENVELOPE_SESSION_DUE);
         return true;
     }
     size_t start = envelope->len;
     buf_u8(envelope, ENVELOPE_MACHINE);
-    if (stack->kind->due(stack->machine, time_ms, envelope))
+    if (stack->kind->due(stack->machine, time_ms, under_way, envelope))
         return true;
     envelope->len = start;
     return false;

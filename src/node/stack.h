@@ -43,7 +43,9 @@ uint64_t stack_digest(const struct stack *stack);
 
 /* What time brings about: the earliest moment, and the envelope that brings it. */
 uint64_t stack_next_due(const struct stack *stack);
-bool stack_due(const struct stack *stack, uint64_t time_ms, struct buf *envelope);
+/* under_way: how many such envelopes were proposed and are not applied yet. */
+bool stack_due(const struct stack *stack, uint64_t time_ms, uint32_t under_way,
+               struct buf *envelope);
 
 void stack_encode_machine(struct buf *out, struct bytes command);
 void stack_encode_once(struct buf *out, uint64_t session, uint64_t sequence, struct bytes command);

@@ -4,16 +4,18 @@
 #include "base/assert.h"
 
 #define NS_PER_MS 1000000ull
+/* So that millions of keys may end at once without a round trip for every batch. */
+#define DUE_INFLIGHT_MAX 8u
 #define DUE_CHECK_MAX_NS (3600ull * 1000000000ull)
 
 static void due_done(void *context, enum cairn_status status, struct bytes reply) {
     struct group *group = context;
-    group->due_inflight = false;
+    group->due_inflight--;
 }
 
 void group_propose_due(struct group *group, uint64_t now) {
     group->due_at_ns = UINT64_MAX;
-    if (group->role != ROLE_LEADER || group->due_inflight || group->install != NULL)
+    if (group->role != ROLE_LEADER || group->install != NULL)
         return;
     uint64_t due_ms = stack_next_due(&group->stack);
     if (due_ms == UINT64_MAX)
@@ -27,11 +29,13 @@ void group_propose_due(struct group *group, uint64_t now) {
         return;
     }
     struct buf *envelope = &group->scratch;
-    buf_clear(envelope);
-    if (!stack_due(&group->stack, time_ms, envelope))
-        return;
-    group->due_inflight = true;
-    request_new_from(group, ORIGIN_SELF, REQUEST_WRITE, buf_view(envelope), due_done, group);
+    while (group->due_inflight < DUE_INFLIGHT_MAX) {
+        buf_clear(envelope);
+        if (!stack_due(&group->stack, time_ms, group->due_inflight, envelope))
+            return;
+        group->due_inflight++;
+        request_new_from(group, ORIGIN_SELF, REQUEST_WRITE, buf_view(envelope), due_done, group);
+    }
 }
 
 static void version_done(void *context, enum cairn_status status, struct bytes reply) {

@@ -7,7 +7,7 @@
 /* Proposes and applies what is due now, as a leader would; false when nothing was. */
 static bool expire(struct kv_text *kv) {
     struct buf command = {0};
-    bool due = machine_kv.due(kv->machine, kv->context.time_ms, &command);
+    bool due = machine_kv.due(kv->machine, kv->context.time_ms, 0, &command);
     if (due)
         kv_text_apply(kv, buf_view(&command));
     buf_free(&command);
@@ -90,7 +90,7 @@ static void an_expiry_spares_a_key_that_was_given_more_time_meanwhile(void **sta
     kv_text_start(&kv);
     kv_expect(&kv, "SET a 5 PX 100", "OK");
     struct buf command = {0};
-    assert_true(machine_kv.due(kv.machine, kv.context.time_ms + 100, &command));
+    assert_true(machine_kv.due(kv.machine, kv.context.time_ms + 100, 0, &command));
     kv_expect(&kv, "PEXPIRE a 500", "1");
     kv.context.time_ms += 100;
     assert_string_equal(kv_text_apply(&kv, buf_view(&command)), "0");

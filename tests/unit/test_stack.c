@@ -98,9 +98,9 @@ static void an_unused_session_ends_by_an_entry(void **state) {
     start(&fixture);
     int64_t session = open_session(&fixture, 2000);
     assert_int_equal(stack_next_due(&fixture.stack), 3000);
-    assert_false(stack_due(&fixture.stack, 2999, &envelope));
+    assert_false(stack_due(&fixture.stack, 2999, 0, &envelope));
     assert_int_equal(envelope.len, 0);
-    assert_true(stack_due(&fixture.stack, 3000, &envelope));
+    assert_true(stack_due(&fixture.stack, 3000, 0, &envelope));
     fixture.time_ms = 3000;
     apply(&fixture, &envelope);
     assert_int_equal(once_sessions(fixture.stack.once), 0);

@@ -188,14 +188,16 @@ uint64_t kv_next_due(const struct machine *machine) {
 
 /* Only names candidates: a key that was given more time before this is applied is not due then,
  * and stays. */
-bool kv_due_command(const struct machine *machine, uint64_t time_ms, struct buf *command) {
-    if (kv_next_due(machine) > time_ms)
+bool kv_due_command(const struct machine *machine, uint64_t time_ms, uint32_t under_way,
+                    struct buf *command) {
+    const struct vmap_item *first = vmap_at(machine->due, (size_t)under_way * DUE_BATCH);
+    if (first == NULL || get_u64_be(vmap_item_key(first).data) > time_ms)
         return false;
     buf_u16(command, KV_EXPIRE_DUE);
     size_t count_at = command->len;
     buf_u32(command, 0);
     struct vmap_cursor cursor;
-    vmap_cursor_seek(&cursor, machine->due, BYTES(""));
+    vmap_cursor_seek(&cursor, machine->due, vmap_item_key(first));
     const struct vmap_item *item;
     uint32_t count = 0;
     for (; count < DUE_BATCH && (item = vmap_cursor_next(&cursor)) != NULL; count++) {

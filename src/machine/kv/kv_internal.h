@@ -44,7 +44,8 @@ void kv_due_remove(struct machine *machine, uint64_t deadline_ms, struct bytes m
 /* What memory_max is compared with: equal on all replicas that have equal contents. */
 uint64_t kv_memory_used(const struct machine *machine);
 uint64_t kv_next_due(const struct machine *machine);
-bool kv_due_command(const struct machine *machine, uint64_t time_ms, struct buf *command);
+bool kv_due_command(const struct machine *machine, uint64_t time_ms, uint32_t under_way,
+                    struct buf *command);
 
 /* ---- helpers of the handlers ---- */
 
