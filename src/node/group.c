@@ -129,10 +129,11 @@ static struct group *group_new(struct node *node) {
     group->role = ROLE_FOLLOWER;
     group->epoch = 1; /* above what no link has refused */
     group->due_at_ns = UINT64_MAX;
-    struct list *lists[] = {&group->held,       &group->pending_writes, &group->pending_reads,
-                            &group->operations, &group->forwarded,      &group->operating,
-                            &group->aging,      &group->read_asked,     &group->read_waiting,
-                            &group->reads_due,  &group->long_reads,     &group->sendings};
+    struct list *lists[] = {&group->held,           &group->pending_writes,  &group->pending_reads,
+                            &group->operations,     &group->forwarded,       &group->operating,
+                            &group->aging,          &group->read_asked,      &group->read_waiting,
+                            &group->reads_due,      &group->long_reads,      &group->sendings,
+                            &group->sendings_ended, &group->receivings_ended};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     struct machine_options machine = {.value_bytes_max = node->options.value_bytes_max,
@@ -182,8 +183,8 @@ void group_close(struct group *group) {
         waiter_pop(group, UINT64_MAX - 1);
     group_snapshot_abandon(group);
     group_install_abandon(group);
-    snapshot_send_stop_all(group);
-    snapshot_receive_stop(group);
+    snapshot_send_close(group);
+    snapshot_receive_close(group);
     LIST_EACH_SAFE(item, &group->held)
     held_free(container_of(item, struct held, list));
     group->protocol->destroy(group->replica);

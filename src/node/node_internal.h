@@ -222,6 +222,7 @@ struct group {
     struct install_job *install;
     struct list sendings;
     struct receiving *receiving;
+    struct list sendings_ended, receivings_ended; /* whose background job is not back yet */
 
     struct buf reply, changes, scratch;
     struct proposal *proposals;
@@ -369,10 +370,12 @@ void snapshot_send_answer(struct group *group, struct link *link, struct bytes b
 void snapshot_send_ack(struct group *group, struct link *link, struct bytes body);
 void snapshot_send_link_lost(struct group *group, uint64_t peer);
 void snapshot_send_stop_all(struct group *group);
+/* The node closes: no job runs any more, nobody is told. */
+void snapshot_send_close(struct group *group);
 void snapshot_receive_offer(struct group *group, struct link *link, struct bytes body);
 void snapshot_receive_answer(struct group *group, uint64_t from, bool accept);
 void snapshot_receive_chunk(struct group *group, struct link *link, struct blob *message);
 void snapshot_receive_installed(struct group *group, enum cairn_status status);
-void snapshot_receive_stop(struct group *group);
+void snapshot_receive_close(struct group *group);
 
 #endif

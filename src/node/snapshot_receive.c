@@ -20,6 +20,7 @@ struct waiting_chunk {
 
 struct receiving {
     struct env_work work;
+    struct list list; /* group->receivings_ended, once ended */
     struct group *group;
     uint64_t from, boot;
     uint64_t leader_term;
@@ -55,6 +56,7 @@ static void drop_chunks(struct receiving *receiving) {
 }
 
 static void receiving_free(struct receiving *receiving) {
+    list_remove(&receiving->list);
     drop_chunks(receiving);
     buf_free(&receiving->state);
     cairn_free(receiving);
@@ -72,6 +74,8 @@ static void stop(struct receiving *receiving) {
     receiving->ended = true;
     if (receiving->group->receiving == receiving)
         receiving->group->receiving = NULL;
+    list_remove(&receiving->list);
+    list_push(&receiving->group->receivings_ended, &receiving->list);
     if (receiving->working)
         return;
     if (receiving->receiver != NULL)
@@ -228,6 +232,7 @@ void snapshot_receive_offer(struct group *group, struct link *link, struct bytes
     buf_bytes(&receiving->state, base.state);
     receiving->base = base;
     receiving->base.state = buf_view(&receiving->state);
+    list_init(&receiving->list);
     list_init(&receiving->chunks);
     group_snapshot_folder(group, receiving->folder, sizeof receiving->folder);
     group->receiving = receiving;
@@ -281,12 +286,17 @@ void snapshot_receive_installed(struct group *group, enum cairn_status status) {
     stop(receiving);
 }
 
-void snapshot_receive_stop(struct group *group) {
-    struct receiving *receiving = group->receiving;
-    if (receiving == NULL)
-        return;
-    group->receiving = NULL;
+/* No job of theirs runs any more. */
+static void close_one(struct receiving *receiving) {
     if (receiving->receiver != NULL)
         snapshot_receiver_close(receiving->receiver);
     receiving_free(receiving);
+}
+
+void snapshot_receive_close(struct group *group) {
+    if (group->receiving != NULL)
+        close_one(group->receiving);
+    group->receiving = NULL;
+    LIST_EACH_SAFE(item, &group->receivings_ended)
+    close_one(container_of(item, struct receiving, list));
 }

@@ -60,7 +60,7 @@ static void end(struct sending *sending, enum cairn_status status, bool tell) {
         return;
     sending->ended = true;
     list_remove(&sending->list);
-    list_init(&sending->list);
+    list_push(&group->sendings_ended, &sending->list);
     if (!sending->working)
         sending_free(sending);
     if (status == CAIRN_OK)
@@ -260,4 +260,10 @@ void snapshot_send_link_lost(struct group *group, uint64_t peer) {
 void snapshot_send_stop_all(struct group *group) {
     LIST_EACH_SAFE(item, &group->sendings)
     end(container_of(item, struct sending, list), CAIRN_CANCELLED, false);
+}
+
+void snapshot_send_close(struct group *group) {
+    snapshot_send_stop_all(group);
+    LIST_EACH_SAFE(item, &group->sendings_ended)
+    sending_free(container_of(item, struct sending, list));
 }
