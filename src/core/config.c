@@ -90,6 +90,8 @@ enum cairn_status config_decode(struct bytes bytes, struct config *config) {
         member->leaving = roles & 4;
         member->rejoining = roles & 8;
         struct bytes address = read_block(&reader, CONFIG_ADDRESS_MAX - 1);
+        if (address.len && memchr(address.data, 0, address.len) != NULL)
+            reader.bad = true; /* what stands behind the zero would be lost */
         if (address.len)
             memcpy(member->address, address.data, address.len);
     }

@@ -80,7 +80,10 @@ static void a_configuration_comes_back_as_it_was(void **state) {
         assert_true(config_valid(&config));
         config_encode(&out, &config);
         assert_int_equal(config_decode(buf_view(&out), &back), CAIRN_OK);
-        assert_memory_equal(&config, &back, sizeof config);
+        struct buf again = {0};
+        config_encode(&again, &back);
+        assert_true(bytes_equal(buf_view(&out), buf_view(&again)));
+        buf_free(&again);
         assert_int_equal(config_decode(bytes_of(out.data, out.len - 1), &back), CAIRN_MALFORMED);
         buf_free(&out);
     }
