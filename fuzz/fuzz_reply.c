@@ -6,7 +6,6 @@
 #include "core/machine.h"
 #include "core/reply.h"
 
-#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -10,9 +10,9 @@
 
 /* Read by jemalloc, where it is the allocator. By default it gives memory of large objects back to
  * the kernel at once, to fetch it anew, page by page, for the next copy. Idle memory goes back
- * after ten seconds. */
+ * after two seconds. */
 extern const char *malloc_conf;
-const char *malloc_conf = "oversize_threshold:0,dirty_decay_ms:10000,background_thread:true";
+const char *malloc_conf = "oversize_threshold:0,dirty_decay_ms:2000,background_thread:true";
 
 #define LARGE_BYTES (4u << 20)
 #define HUGE_PAGE ((uintptr_t)2 << 20)

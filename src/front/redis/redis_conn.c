@@ -308,7 +308,7 @@ void redis_options_default(struct redis_options *options) {
     *options = (struct redis_options){
         .clients_max = 10000,
         .bulk_bytes_max = 64u << 20,
-        .output_budget = 16u << 20,
+        .output_budget = 8u << 20,
         .input_budget = 512u << 20,
     };
 }
