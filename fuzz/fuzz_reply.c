@@ -6,7 +6,6 @@
 #include "core/machine.h"
 #include "core/reply.h"
 
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void walk_replies(struct bytes bytes) {
