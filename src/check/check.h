@@ -1,0 +1,24 @@
+/* The judge's one door: a history, a model, a level, a verdict. */
+#ifndef CAIRN_CHECK_CHECK_H
+#define CAIRN_CHECK_CHECK_H
+
+#include "check/verdict.h"
+
+struct check_options {
+    enum model model;
+    enum level level;
+    struct limits *limits; /* may be NULL */
+    bool by_key;           /* false: a keyed object is judged as one object (for comparison only) */
+    bool want_order;       /* YES comes with its orders */
+};
+
+/* The history must fit the model (model_fits). The verdict is initialised here; free it. */
+void check_history(const struct history *history, const struct check_options *options,
+                   struct verdict *verdict);
+
+/* Every level that the model has, strongest first, using what one answer says about others.
+ * verdicts has LEVEL_COUNT places; those of other levels are UNDEFINED. All are to be freed. */
+void check_place(const struct history *history, const struct check_options *options,
+                 struct verdict *verdicts);
+
+#endif

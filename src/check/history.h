@@ -1,0 +1,128 @@
+/* A history: what clients asked for, what they were told, and in which order these events happened
+ * in real time. This is what readers make and what every checker takes.
+ *
+ * An operation's interval is [call, ret]: positions of its two events in the order of events. One
+ * operation precedes another in real time when its ret < the other's call. OP_OPEN as ret: it
+ * never ended as far as is known, and may take effect at any time after its call, or never.
+ *
+ * Memory: 32 bytes an operation, 16 a micro-operation; times cost 16 more an operation when kept.
+ */
+#ifndef CAIRN_CHECK_HISTORY_H
+#define CAIRN_CHECK_HISTORY_H
+
+#include "check/value.h"
+
+#define OP_OPEN UINT32_MAX
+#define OP_NONE UINT32_MAX
+
+/* X(constant, name in files). Names of other conventions are mapped by the readers. */
+#define OP_F_LIST(X)                  \
+    X(READ, "read")                   \
+    X(WRITE, "write")                 \
+    X(CAS, "cas")                     \
+    X(TXN, "txn")                     \
+    X(APPEND, "append")               \
+    X(ADD, "add")                     \
+    X(REMOVE, "remove")               \
+    X(CONTAINS, "contains")           \
+    X(ENQUEUE, "enqueue")             \
+    X(DEQUEUE, "dequeue")             \
+    X(DRAIN, "drain")                 \
+    X(PUSH, "push")                   \
+    X(POP, "pop")                     \
+    X(INSERT, "insert")               \
+    X(DELETE_MIN, "delete-min")       \
+    X(DELETE_MAX, "delete-max")       \
+    X(PEEK, "peek")                   \
+    X(ACQUIRE, "acquire")             \
+    X(RELEASE, "release")             \
+    X(TRANSFER, "transfer")           \
+    X(SWAP, "swap")                   \
+    X(DELETE, "delete")               \
+    X(SET_IF_ABSENT, "set-if-absent") \
+    X(OTHER, "other")
+enum op_f {
+#define X(name, text) OP_##name,
+    OP_F_LIST(X)
+#undef X
+        OP_F_COUNT
+};
+const char *op_f_name(enum op_f f);
+/* By name, with the synonyms that files use (get, put, r, w, inc, enq, lock ...); OP_OTHER: none.
+ */
+enum op_f op_f_of(struct bytes name);
+
+enum op_outcome {
+    OP_OK,
+    OP_FAIL,    /* surely did not happen: no checker looks at it */
+    OP_INFO,    /* open: ret is OP_OPEN */
+    OP_MISMATCH /* a cas that was answered "no match": it read something else than `from` */
+};
+
+struct op {
+    uint32_t call, ret; /* positions; ret of FAIL: of its completion */
+    uint32_t process;   /* dense: 0 .. process_count - 1 */
+    uint32_t key;       /* a value; VALUE_NULL where the object has no keys */
+    uint32_t arg;       /* a value: what was asked; of TXN: first micro-operation */
+    uint32_t out;       /* a value: what was answered, VALUE_NONE when nothing is known; of TXN: how
+                         * many micro-operations */
+    uint32_t line;      /* of the call in the file, from 1 */
+    enum op_f f : 8;
+    enum op_outcome outcome : 8;
+};
+
+enum mop_kind {
+    MOP_READ,  /* value: what was read, a list for list-append; VALUE_NONE: not known */
+    MOP_WRITE, /* value */
+    MOP_APPEND /* value: the element */
+};
+struct mop {
+    enum mop_kind kind;
+    uint32_t key, value;
+};
+
+/* An event of the fault injector: a band in pictures, nothing to checkers. */
+struct fault_event {
+    uint32_t position;
+    uint32_t what, detail; /* values */
+    uint64_t time_ns;
+};
+
+struct history {
+    struct values values;
+    struct op *ops; /* in the order of their calls */
+    uint32_t op_count, op_cap;
+    struct mop *mops;
+    uint32_t mop_count, mop_cap;
+    uint32_t *processes; /* dense number -> the value that the file calls it */
+    uint32_t process_count, process_cap;
+    struct fault_event *faults;
+    uint32_t fault_count, fault_cap;
+    uint64_t *times_ns; /* two an operation: call, ret (UINT64_MAX: none); NULL: not kept */
+    uint32_t times_cap;
+    uint32_t positions;   /* one more than the highest */
+    bool has_real_time;   /* false: the file tells sessions only (AWDIT) */
+    uint32_t initial;     /* what every key holds at first, unless initial_of says otherwise */
+    uint32_t *initial_of; /* key, value, key, value ... */
+    uint32_t initial_count;
+};
+
+void history_init(struct history *history);
+void history_free(struct history *history);
+/* Room for one more operation, all zero but call and ret; the pointer is valid until the next. */
+struct op *history_op(struct history *history);
+struct mop *history_mop(struct history *history);
+void history_times(struct history *history, uint32_t op, uint64_t call_ns, uint64_t ret_ns);
+/* The initial value of a key. */
+uint32_t history_initial(const struct history *history, uint32_t key);
+/* A copy of the operations `keep[i]` (true: stays), with all positions kept; values are copied
+ * whole, so numbers of values stay. For shrinking. */
+void history_copy(struct history *to, const struct history *from, const bool *keep);
+/* "process 3: write x 5 (line 17)" */
+void history_describe(const struct history *history, uint32_t op, struct buf *out);
+
+static inline bool op_precedes(const struct op *a, const struct op *b) {
+    return a->ret < b->call;
+}
+
+#endif

@@ -1,0 +1,62 @@
+/* Interned values: each distinct value of a history has one small number, and equal values have
+ * equal numbers, so that checkers compare integers.
+ *
+ * EDN keywords and symbols are texts ("x" for :x); sets become sorted lists; maps become lists of
+ * pairs sorted by key, so that equal maps are equal. Memory: 16 bytes a value, 4 to 8 for the
+ * table, and the texts and items themselves.
+ */
+#ifndef CAIRN_CHECK_VALUE_H
+#define CAIRN_CHECK_VALUE_H
+
+#include "base/bytes.h"
+
+enum value_kind { VALUE_NIL, VALUE_BOOL, VALUE_INT, VALUE_TEXT, VALUE_LIST, VALUE_MAP };
+
+#define VALUE_NULL 0u         /* the number of nil, in every table */
+#define VALUE_NONE UINT32_MAX /* no value at all */
+
+struct value {
+    enum value_kind kind : 8;
+    uint32_t len : 32; /* bytes of a text; items of a list; items (twice the pairs) of a map */
+    union {
+        int64_t integer; /* INT, BOOL */
+        uint64_t offset; /* into texts, or into items */
+    };
+};
+
+struct values {
+    struct value *at;
+    uint32_t count, cap;
+    uint32_t *table; /* open addressing; VALUE_NONE: free */
+    uint32_t table_size;
+    struct buf texts;
+    uint32_t *items;
+    uint64_t item_count, item_cap;
+};
+
+void values_init(struct values *values); /* nil is there from the start */
+void values_free(struct values *values);
+
+/* The number of a value, made when it is new. Items are borrowed and copied. Maps: `items` holds
+ * key, value, key, value ...; of equal keys the last counts. At most 2^31 values. */
+uint32_t value_bool(struct values *values, bool truth);
+uint32_t value_int(struct values *values, int64_t integer);
+uint32_t value_text(struct values *values, struct bytes text);
+uint32_t value_list(struct values *values, const uint32_t *items, uint32_t len);
+uint32_t value_set(struct values *values, const uint32_t *items, uint32_t len);
+uint32_t value_map(struct values *values, const uint32_t *items, uint32_t len);
+
+static inline const struct value *value_at(const struct values *values, uint32_t id) {
+    return &values->at[id];
+}
+/* Valid until the next value is made. */
+const uint32_t *value_items(const struct values *values, uint32_t id);
+struct bytes value_bytes(const struct values *values, uint32_t id);
+/* A total order: by kind, then by content; independent of the order of interning. */
+int value_compare(const struct values *values, uint32_t a, uint32_t b);
+/* As JSON (nil is null), for people and for files. Keys of maps become strings. */
+void value_print(const struct values *values, uint32_t id, struct buf *out);
+/* The text alone without quotes, for messages; other values as JSON. */
+void value_show(const struct values *values, uint32_t id, struct buf *out);
+
+#endif
