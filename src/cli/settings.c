@@ -1,7 +1,7 @@
 #include "cli/settings.h"
 
 #include "base/alloc.h"
-#include "cli/ini.h"
+#include "base/ini.h"
 
 #include <errno.h>
 #include <stddef.h>

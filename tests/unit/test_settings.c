@@ -1,4 +1,4 @@
-#include "cli/ini.h"
+#include "base/ini.h"
 #include "cli/settings.h"
 
 #include <setjmp.h>

@@ -1,8 +1,8 @@
 /* INI text: [sections] with key = value lines. Lines that begin with # or ; are comments; nothing
  * behind a value is, so that a value may hold any character. Lines may be of any length.
  */
-#ifndef CAIRN_CLI_INI_H
-#define CAIRN_CLI_INI_H
+#ifndef CAIRN_BASE_INI_H
+#define CAIRN_BASE_INI_H
 
 #include "base/bytes.h"
 

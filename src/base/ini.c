@@ -1,4 +1,4 @@
-#include "cli/ini.h"
+#include "base/ini.h"
 
 #include <ctype.h>
 #include <string.h>
