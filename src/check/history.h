@@ -98,25 +98,33 @@ struct history {
     uint32_t process_count, process_cap;
     struct fault_event *faults;
     uint32_t fault_count, fault_cap;
-    uint64_t *times_ns; /* two an operation: call, ret (UINT64_MAX: none); NULL: not kept */
-    uint32_t times_cap;
+    uint64_t *times_ns;   /* two an operation: call, ret (UINT64_MAX: none); NULL: not kept */
+    uint32_t times_cap;   /* operations */
     uint32_t positions;   /* one more than the highest */
     bool has_real_time;   /* false: the file tells sessions only (AWDIT) */
     uint32_t initial;     /* what every key holds at first, unless initial_of says otherwise */
-    uint32_t *initial_of; /* key, value, key, value ... */
-    uint32_t initial_count;
+    uint32_t *initial_of; /* key, value, key, value ..., by ascending key */
+    uint32_t initial_count, initial_cap; /* pairs */
 };
 
 void history_init(struct history *history);
 void history_free(struct history *history);
-/* Room for one more operation, all zero but call and ret; the pointer is valid until the next. */
+/* Room for one more operation, open (ret is OP_OPEN, out is VALUE_NONE) and otherwise zero; the
+ * pointer is valid until the next. */
 struct op *history_op(struct history *history);
 struct mop *history_mop(struct history *history);
+/* The dense number of the process that the file calls `name`, made when it is new. Looks at all:
+ * readers, which may meet many, keep a table beside. */
+uint32_t history_process(struct history *history, uint32_t name);
+struct fault_event *history_fault(struct history *history);
+/* UINT64_MAX: no such time. */
 void history_times(struct history *history, uint32_t op, uint64_t call_ns, uint64_t ret_ns);
 /* The initial value of a key. */
 uint32_t history_initial(const struct history *history, uint32_t key);
-/* A copy of the operations `keep[i]` (true: stays), with all positions kept; values are copied
- * whole, so numbers of values stay. For shrinking. */
+void history_set_initial(struct history *history, uint32_t key, uint32_t value);
+/* A copy of the operations `keep[i]` (true: stays; NULL: all stay), with all positions kept; values
+ * and processes are copied whole, so their numbers stay. `to` is initialised here. For shrinking.
+ */
 void history_copy(struct history *to, const struct history *from, const bool *keep);
 /* "process 3: write x 5 (line 17)" */
 void history_describe(const struct history *history, uint32_t op, struct buf *out);

@@ -2,7 +2,7 @@
  * equal numbers, so that checkers compare integers.
  *
  * EDN keywords and symbols are texts ("x" for :x); sets become sorted lists; maps become lists of
- * pairs sorted by key, so that equal maps are equal. Memory: 16 bytes a value, 4 to 8 for the
+ * pairs sorted by key, so that equal maps are equal. Memory: 16 bytes a value, 5 to 8 for the
  * table, and the texts and items themselves.
  */
 #ifndef CAIRN_CHECK_VALUE_H
@@ -36,6 +36,8 @@ struct values {
 
 void values_init(struct values *values); /* nil is there from the start */
 void values_free(struct values *values);
+/* `to` is initialised here; numbers stay the same. */
+void values_copy(struct values *to, const struct values *from);
 
 /* The number of a value, made when it is new. Items are borrowed and copied. Maps: `items` holds
  * key, value, key, value ...; of equal keys the last counts. At most 2^31 values. */
@@ -56,7 +58,10 @@ struct bytes value_bytes(const struct values *values, uint32_t id);
 int value_compare(const struct values *values, uint32_t a, uint32_t b);
 /* As JSON (nil is null), for people and for files. Keys of maps become strings. */
 void value_print(const struct values *values, uint32_t id, struct buf *out);
-/* The text alone without quotes, for messages; other values as JSON. */
+/* The text alone without quotes, for messages; other values as JSON; "?" for VALUE_NONE. */
 void value_show(const struct values *values, uint32_t id, struct buf *out);
+/* A JSON string; what is no UTF-8 becomes U+FFFD. */
+void text_print_json(struct bytes text, struct buf *out);
+bool text_is_utf8(struct bytes text);
 
 #endif

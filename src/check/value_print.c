@@ -1,0 +1,120 @@
+#include "check/value.h"
+
+#include "base/assert.h"
+
+#include <inttypes.h>
+
+/* How many bytes the well-formed UTF-8 character at `at` has; 0: it is none. */
+static size_t utf8_len(const uint8_t *at, size_t left) {
+    static const struct {
+        uint8_t mask, lead, len;
+        uint32_t low;
+    } shapes[] = {{0x80, 0x00, 1, 0},
+                  {0xe0, 0xc0, 2, 0x80},
+                  {0xf0, 0xe0, 3, 0x800},
+                  {0xf8, 0xf0, 4, 0x10000}};
+    for (size_t i = 0; i < 4; i++) {
+        if ((at[0] & shapes[i].mask) != shapes[i].lead)
+            continue;
+        if (shapes[i].len > left)
+            return 0;
+        uint32_t point = at[0] & (uint8_t)~shapes[i].mask;
+        for (size_t n = 1; n < shapes[i].len; n++) {
+            if ((at[n] & 0xc0) != 0x80)
+                return 0;
+            point = point << 6 | (at[n] & 0x3f);
+        }
+        bool surrogate = point >= 0xd800 && point < 0xe000;
+        return point < shapes[i].low || surrogate || point > 0x10ffff ? 0 : shapes[i].len;
+    }
+    return 0;
+}
+
+bool text_is_utf8(struct bytes text) {
+    for (size_t i = 0; i < text.len;) {
+        size_t len = utf8_len(text.data + i, text.len - i);
+        if (len == 0)
+            return false;
+        i += len;
+    }
+    return true;
+}
+
+void text_print_json(struct bytes text, struct buf *out) {
+    buf_u8(out, '"');
+    for (size_t i = 0; i < text.len;) {
+        uint8_t byte = text.data[i];
+        size_t len = utf8_len(text.data + i, text.len - i);
+        if (len == 0)
+            buf_printf(out, "\\ufffd");
+        else if (byte == '"' || byte == '\\')
+            buf_printf(out, "\\%c", byte);
+        else if (byte == '\n')
+            buf_printf(out, "\\n");
+        else if (byte < 0x20 || byte == 0x7f)
+            buf_printf(out, "\\u%04x", byte);
+        else
+            buf_append(out, text.data + i, len);
+        i += len == 0 ? 1 : len;
+    }
+    buf_u8(out, '"');
+}
+
+static void print_key(const struct values *values, uint32_t id, struct buf *out) {
+    if (value_at(values, id)->kind == VALUE_TEXT) {
+        value_print(values, id, out);
+        return;
+    }
+    struct buf inner = {0};
+    value_print(values, id, &inner);
+    text_print_json(buf_view(&inner), out);
+    buf_free(&inner);
+}
+
+static void print_items(const struct values *values, uint32_t id, struct buf *out) {
+    const struct value *value = value_at(values, id);
+    bool map = value->kind == VALUE_MAP;
+    buf_u8(out, map ? '{' : '[');
+    for (uint32_t i = 0; i < value->len; i++) {
+        uint32_t item = value_items(values, id)[i];
+        if (i != 0)
+            buf_u8(out, map && i % 2 == 1 ? ':' : ',');
+        if (map && i % 2 == 0)
+            print_key(values, item, out);
+        else
+            value_print(values, item, out);
+    }
+    buf_u8(out, map ? '}' : ']');
+}
+
+void value_print(const struct values *values, uint32_t id, struct buf *out) {
+    cairn_assert(id < values->count);
+    const struct value *value = value_at(values, id);
+    switch (value->kind) {
+    case VALUE_NIL:
+        buf_printf(out, "null");
+        break;
+    case VALUE_BOOL:
+        buf_printf(out, value->integer ? "true" : "false");
+        break;
+    case VALUE_INT:
+        buf_printf(out, "%" PRId64, value->integer);
+        break;
+    case VALUE_TEXT:
+        text_print_json(value_bytes(values, id), out);
+        break;
+    case VALUE_LIST:
+    case VALUE_MAP:
+        print_items(values, id, out);
+        break;
+    }
+}
+
+void value_show(const struct values *values, uint32_t id, struct buf *out) {
+    if (id == VALUE_NONE)
+        buf_printf(out, "?");
+    else if (value_at(values, id)->kind == VALUE_TEXT)
+        buf_bytes(out, value_bytes(values, id));
+    else
+        value_print(values, id, out);
+}
