@@ -30,6 +30,7 @@ int cmd_bench(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
 int cmd_repair(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
+int cmd_torture(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 
 /* ---- flags (flags.c) ---- */
