@@ -6,8 +6,11 @@
 #include <inttypes.h>
 #include <string.h>
 
-static const char *const f_names[OP_F_COUNT] = {
-#define X(name, text) text,
+static const struct {
+    const char *text;
+    size_t len;
+} f_names[OP_F_COUNT] = {
+#define X(name, text) {text, sizeof text - 1},
     OP_F_LIST(X)
 #undef X
 };
@@ -49,12 +52,12 @@ static const struct {
 
 const char *op_f_name(enum op_f f) {
     cairn_assert(f < OP_F_COUNT);
-    return f_names[f];
+    return f_names[f].text;
 }
 
 enum op_f op_f_of(struct bytes name) {
     for (int f = 0; f < OP_OTHER; f++)
-        if (bytes_equal(name, bytes_cstr(f_names[f])))
+        if (name.len == f_names[f].len && memcmp(name.data, f_names[f].text, name.len) == 0)
             return (enum op_f)f;
     for (size_t i = 0; i < sizeof f_synonyms / sizeof *f_synonyms; i++)
         if (bytes_equal(name, bytes_cstr(f_synonyms[i].name)))
@@ -114,6 +117,10 @@ uint32_t history_process(struct history *history, uint32_t name) {
     for (uint32_t i = 0; i < history->process_count; i++)
         if (history->processes[i] == name)
             return i;
+    return history_add_process(history, name);
+}
+
+uint32_t history_add_process(struct history *history, uint32_t name) {
     history->processes = grown(history->processes, history->process_count, &history->process_cap,
                                sizeof *history->processes);
     history->processes[history->process_count] = name;

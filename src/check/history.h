@@ -114,8 +114,9 @@ void history_free(struct history *history);
 struct op *history_op(struct history *history);
 struct mop *history_mop(struct history *history);
 /* The dense number of the process that the file calls `name`, made when it is new. Looks at all:
- * readers, which may meet many, keep a table beside. */
+ * readers, which may meet many, keep a table beside and add without looking. */
 uint32_t history_process(struct history *history, uint32_t name);
+uint32_t history_add_process(struct history *history, uint32_t name);
 struct fault_event *history_fault(struct history *history);
 /* UINT64_MAX: no such time. */
 void history_times(struct history *history, uint32_t op, uint64_t call_ns, uint64_t ret_ns);
