@@ -172,10 +172,15 @@ static bool make_dir(struct command *command) {
         misuse("torture", "the path of --dir is too long");
         return false;
     }
+    bool made = mkdir(whole, 0755) == 0, old = !made && errno == EEXIST;
+    /* As the kernel tells it of open files: the layer compares. */
+    char *real = realpath(whole, NULL);
+    if (real != NULL && strlen(real) < sizeof whole)
+        memcpy(whole, real, strlen(real) + 1);
+    free(real);
     command->options.dir = whole;
-    if (mkdir(whole, 0755) == 0)
+    if (made)
         return true;
-    bool old = errno == EEXIST;
     char history[500];
     snprintf(history, sizeof history, "%s/history.jsonl", whole);
     if (old && access(history, F_OK) != 0)

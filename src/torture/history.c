@@ -24,7 +24,7 @@ void history_event(struct history_writer *history, uint64_t now_ns, uint64_t pro
             now_ns - history->start_ns);
 }
 
-void history_fault(struct history_writer *history, uint64_t now_ns, const char *f,
+void torture_history_fault(struct history_writer *history, uint64_t now_ns, const char *f,
                    const char *value) {
     fprintf(history->file,
             "{\"index\":%" PRIu64

@@ -19,13 +19,14 @@ struct layer_control {
     _Atomic uint32_t fail_percent, short_percent;
     _Atomic uint32_t slow_us;
     _Atomic uint32_t hang, full;
+    _Atomic uint32_t journal; /* remember what is not synced */
     /* Clocks: what they showed (real ns) when the rate was set, and how they differ. */
     _Atomic uint32_t clock_turn; /* odd while the fields below change */
     _Atomic int64_t wall_offset_ns;
     _Atomic int64_t rate_ppm;
     _Atomic int64_t wall_base_ns, mono_base_ns; /* kernel time when the rate was set */
     _Atomic int64_t wall_slip_ns, mono_slip_ns; /* how far off they were then */
-    _Atomic uint64_t writes, syncs, failed;
+    _Atomic uint64_t writes, syncs, failed;     /* of files below the folder */
 };
 
 /* Undoes what a dead process wrote and did not sync, from its journal, and empties it. How many

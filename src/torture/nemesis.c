@@ -204,7 +204,7 @@ static void tell(struct active_fault *fault, bool on) {
                (const char *)described.data);
     buf_u8(&json, 0);
     snprintf(f, sizeof f, "%s%s", on ? "" : "end-", plan_fault_name(how->kind));
-    history_fault(&run->history, env_now(run->env), f, (const char *)json.data);
+    torture_history_fault(&run->history, env_now(run->env), f, (const char *)json.data);
     if (!on)
         run_say(run, "end of %s: %s", plan_fault_name(how->kind), (const char *)words.data);
     else if (fault->event->for_ms > 0)

@@ -26,7 +26,10 @@ static bool open_control(struct run_node *node) {
     close(fd);
     if (node->control == MAP_FAILED)
         node->control = NULL;
-    return node->control != NULL;
+    if (node->control == NULL)
+        return false;
+    node->control->journal = node->run->journal;
+    return true;
 }
 
 static void journal_path(const struct run_node *node, char *out, size_t size) {

@@ -115,7 +115,7 @@ static void appoint(struct run *run, unsigned node) {
     char text[64];
     snprintf(text, sizeof text, "{\"from\":%u,\"to\":%u}", run->primary, node);
     run_say(run, "the manager appoints node %u in place of node %u", node, run->primary);
-    history_fault(&run->history, env_now(run->env), "failover", text);
+    torture_history_fault(&run->history, env_now(run->env), "failover", text);
     run->primary = node;
     run->down_ns = 0;
 }

@@ -130,6 +130,8 @@ static void find_layer(struct run *run) {
     snprintf(run->layer, sizeof run->layer, "%.*s/cairn-faults.so", len, run->options->program);
     if (access(run->layer, R_OK) != 0)
         run->layer[0] = 0;
+    for (uint32_t i = 0; i < run->options->event_count; i++)
+        run->journal |= run->options->events[i].fault->kind == PLAN_POWER;
 }
 
 static bool take_addresses(struct run *run) {

@@ -222,7 +222,7 @@ void history_close(struct history_writer *history);
 /* type: invoke, ok, fail, info. key < 0: none. value: JSON; NULL: null. */
 void history_event(struct history_writer *history, uint64_t now_ns, uint64_t process,
                    const char *type, const char *f, int64_t key, const char *value);
-void history_fault(struct history_writer *history, uint64_t now_ns, const char *f,
+void torture_history_fault(struct history_writer *history, uint64_t now_ns, const char *f,
                    const char *value);
 
 /* ---- a run (torture.c, nemesis.c, probe.c, supervise.c) ---- */
@@ -253,7 +253,8 @@ struct run {
     struct run_node node[PLAN_NODES_MAX + 1]; /* from 1 */
     struct proxy_board *board;                /* NULL: no proxy */
     pid_t proxy;
-    char layer[600];  /* the shared object; empty: none */
+    char layer[600]; /* the shared object; empty: none */
+    bool journal;    /* the plan has losses of power: the layer remembers what is not synced */
     unsigned leader;  /* 0: unknown */
     unsigned primary; /* Redis: whom the manager has appointed */
     uint64_t down_ns; /* Redis: since when the primary seems down; 0: it is not */
