@@ -25,7 +25,7 @@ enum datum_kind {
 struct datum {
     enum datum_kind kind : 8;
     bool scratch; /* a text: it lies in data.scratch, at `offset` */
-    uint32_t len;     /* bytes of a text; items of a list (of a map: twice the pairs) */
+    uint32_t len; /* bytes of a text; items of a list (of a map: twice the pairs) */
     union {
         int64_t integer;
         const uint8_t *text;

@@ -182,12 +182,11 @@ static enum op_f f_of(const struct history_build *build, const struct data *data
 static struct mop mop_of(struct history_build *build, const struct data *data, uint32_t item,
                          bool answered) {
     struct values *values = &build->history->values;
-    struct mop mop;
-    bool spelled;
+    struct mop mop = {.value = VALUE_NONE};
+    bool spelled = false;
     uint32_t key = data_next(data, item + 1);
     mop_kind_of(data, item + 1, &mop.kind, &spelled);
     mop.key = data_value(data, key, values);
-    mop.value = VALUE_NONE;
     if (mop.kind == MOP_READ && (!answered || data->at[item].len == 2))
         return mop;
     uint32_t value = data_next(data, key);

@@ -22,7 +22,8 @@
  *   writes-follow-reads: its reads in their order, and each write after what its writer had read
  *   (the last two can be seen only through reads in order, so they imply monotonic-reads here);
  * - convergence: no read of what nobody wrote, and the last reads of all processes, where nothing
- *   is written at the same time or after, agree.
+ *   is written at the same time or after, agree;
+ * - what simple tests of one object ask: counter-bounds, bank-total, set-complete.
  *
  * Transactions: axioms over a total commit order that contains session order and reads-from, the
  * initial state being a transaction before all (Biswas & Enea 2019): if t1 wrote the value of x
@@ -59,6 +60,10 @@
     X(WRITES_FOLLOW_READS, "writes-follow-reads", false,                                         \
       "a write is seen after what its writer had read")                                          \
     X(CONVERGENCE, "convergence", false, "when writing has ended, all read the same")            \
+    X(COUNTER_BOUNDS, "counter-bounds", false,                                                   \
+      "each read lies between what was surely and possibly added")                               \
+    X(BANK_TOTAL, "bank-total", false, "each read of all accounts has the same total")           \
+    X(SET_COMPLETE, "set-complete", false, "the last read has all that was added, nothing else") \
     X(STRICT_SERIALIZABLE, "strict-serializable", true, "one order for all, in real time")       \
     X(SERIALIZABLE, "serializable", true, "one order for all, in each session's order")          \
     X(STRONG_SNAPSHOT_ISOLATION, "strong-snapshot-isolation", true, "snapshots in real time")    \

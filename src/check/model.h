@@ -24,6 +24,8 @@
     X(MUTEX, "mutex", true, false, "acquire, release")                                       \
     X(BANK, "bank", false, false, "transfer {from to amount}; read of all balances")         \
     X(TXN_RW, "txn-rw", false, true, "transactions of [r k v] and [w k v]")                  \
+    X(LONG_FORK, "long-fork", false, true,                                                   \
+      "as txn-rw; each key is written once, perhaps unrecorded")                             \
     X(TXN_APPEND, "txn-append", false, true, "transactions of [r k list] and [append k v]")
 enum model {
 #define X(name, text, keyed, transactional, line) MODEL_##name,

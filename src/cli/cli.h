@@ -31,6 +31,8 @@ int cmd_inspect(int argc, char **argv);
 int cmd_repair(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_torture(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_place(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 
 /* ---- flags (flags.c) ---- */

@@ -100,6 +100,36 @@ static const struct subcommand subcommands[] = {
      "  cairn sim --seeds 1-1000 --minutes 10\n"
      "  cairn sim --seeds 42 --log\n"
      "  cairn sim --seeds 1-1000 --mutant vote-twice\n"},
+    {"check", cmd_check, "does a history satisfy a consistency level?",
+     "Usage: cairn check FILE [--model M] [--level L] [--proof FILE] [--json]\n"
+     "                   [--limit-time T] [--limit-mem SIZE] [reading options]\n"
+     "\n"
+     "Exit code 0: the level holds; 1: it is violated; 2: undecided, within the limits; 3: the\n"
+     "history or the question is wrong. FILE: - for standard input.\n"
+     "\n"
+     "  --model M        register, cas-register, kv, multi-register, append, counter, set, queue,\n"
+     "                   stack, priority-queue, mutex, bank, txn-rw, long-fork, txn-append;\n"
+     "                   default: the one that has all of the history's operations\n"
+     "  --level L        default linearizable, of transactions strict-serializable;\n"
+     "                   cairn place tells all of them\n"
+     "  --proof FILE     the order, or the contradiction, for cairn verify (JSON)\n"
+     "  --limit-time T   500ms, 10s, 2m ...; default 10m      --limit-mem SIZE   200M, 4G ...\n"
+     "  --initial V      what a key holds at first (JSON), or x=0,y=0\n"
+     "  --format F       auto, jsonl, edn, log, awdit, plume\n"
+     "  --order time     events are ordered by their times, not by their lines\n"
+     "  --keyed          values are [key value], as jepsen.independent writes them\n"
+     "  --lenient        go on in spite of what lint calls errors\n"
+     "\n"
+     "  cairn check history.jsonl\n"
+     "  cairn check store.edn --model txn-append --level snapshot-isolation\n"},
+    {"place", cmd_place, "every consistency level: yes, no or undecided",
+     "Usage: cairn place FILE [--model M] [--json] [--limit-time T] [--limit-mem SIZE]\n"
+     "                   [reading options as in cairn check]\n"
+     "\n"
+     "Judges every level that the model has, and says which are the strongest that hold. Exit\n"
+     "code 0: all are decided; 2: some are not; 3: the history is wrong.\n"
+     "\n"
+     "  cairn place history.jsonl\n"},
     {"torture", cmd_torture, "real processes, faults, a history, a verdict",
      "Usage: cairn torture [--plan FILE] [--target cairn|redis|zookeeper|etcd] [--workload NAME]\n"
      "                     [--time S] [--nodes N] [--clients N] [--seed N] [--dir DIR] [--json] "

@@ -1,0 +1,149 @@
+#include "check/check.h"
+
+#include "base/assert.h"
+#include "check/invariant.h"
+#include "check/linearizable.h"
+#include "check/sequential.h"
+#include "check/txn.h"
+#include "check/weak.h"
+
+#include <string.h>
+
+static bool is_register(enum model model) {
+    return model == MODEL_REGISTER || model == MODEL_CAS_REGISTER || model == MODEL_KV;
+}
+
+/* Registers with unique values and no failed comparison have a faster way. */
+static bool has_mismatch_or_others(const struct history *history) {
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        const struct op *op = &history->ops[i];
+        if (op->outcome == OP_MISMATCH ||
+            (op->f != OP_READ && op->f != OP_WRITE && op->f != OP_CAS))
+            return true;
+    }
+    return false;
+}
+
+/* What a fast check began is thrown away. */
+static void begin_again(struct verdict *verdict) {
+    enum model model = verdict->model;
+    enum level level = verdict->level;
+    verdict_free(verdict);
+    verdict_init(verdict, model, level);
+}
+
+static void sequential(const struct history *history, const struct check_options *options,
+                       struct verdict *verdict) {
+    struct check_options wide = *options;
+    if (is_register(options->model) && !has_mismatch_or_others(history)) {
+        struct causal causal;
+        bool unique = causal_make(&causal, history, verdict) != CAUSAL_NOT_UNIQUE;
+        causal_free(&causal);
+        begin_again(verdict);
+        if (unique) {
+            txn_check(history, &wide, verdict);
+            return;
+        }
+    }
+    sequential_check(history, options, verdict);
+}
+
+static void per_key(const struct history *history, const struct check_options *options,
+                    struct verdict *verdict) {
+    weak_check(history, options, verdict);
+    if (verdict->answer == ANSWER_YES || verdict->answer == ANSWER_NO)
+        return;
+    begin_again(verdict);
+    sequential_check_keys(history, options, verdict);
+}
+
+static void dispatch(const struct history *history, const struct check_options *options,
+                     struct verdict *verdict) {
+    if (model_transactional(options->model) != level_transactional(options->level))
+        return;
+    if (level_transactional(options->level)) {
+        txn_check(history, options, verdict);
+        return;
+    }
+    switch (options->level) {
+    case LEVEL_LINEARIZABLE:
+        linearizable_check(history, options, verdict);
+        return;
+    case LEVEL_SEQUENTIAL:
+        sequential(history, options, verdict);
+        return;
+    case LEVEL_PER_KEY_SEQUENTIAL:
+        if (model_keyed(options->model))
+            per_key(history, options, verdict);
+        return;
+    case LEVEL_COUNTER_BOUNDS:
+    case LEVEL_BANK_TOTAL:
+    case LEVEL_SET_COMPLETE:
+        invariant_check(history, options, verdict);
+        return;
+    default:
+        if (is_register(options->model))
+            weak_check(history, options, verdict);
+    }
+}
+
+void check_history(const struct history *history, const struct check_options *options,
+                   struct verdict *verdict) {
+    cairn_assert(options->model < MODEL_COUNT && options->level < LEVEL_COUNT);
+    verdict_init(verdict, options->model, options->level);
+    dispatch(history, options, verdict);
+}
+
+/* ---- every level ---- */
+
+/* One that is known by another's answer: stronger ones that hold, weaker ones that don't. */
+static bool implied(struct verdict *verdicts, enum level level) {
+    for (int other = 0; other < LEVEL_COUNT; other++) {
+        const struct verdict *known = &verdicts[other];
+        bool holds = known->answer == ANSWER_YES && level_implies((enum level)other, level);
+        bool fails = known->answer == ANSWER_NO && level_implies(level, (enum level)other);
+        if (!holds && !fails)
+            continue;
+        verdicts[level].answer = known->answer;
+        buf_printf(&verdicts[level].text, "because %s %s", level_name((enum level)other),
+                   holds ? "holds" : "does not hold");
+        return true;
+    }
+    return false;
+}
+
+void check_place(const struct history *history, const struct check_options *options,
+                 struct verdict *verdicts) {
+    /* Cheap ones first: what they refute needs no search. */
+    static const enum level in_turn[] = {LEVEL_LINEARIZABLE,
+                                         LEVEL_READ_YOUR_WRITES,
+                                         LEVEL_MONOTONIC_READS,
+                                         LEVEL_CONVERGENCE,
+                                         LEVEL_COUNTER_BOUNDS,
+                                         LEVEL_BANK_TOTAL,
+                                         LEVEL_SET_COMPLETE,
+                                         LEVEL_CAUSAL,
+                                         LEVEL_CAUSAL_CONVERGENCE,
+                                         LEVEL_PER_KEY_SEQUENTIAL,
+                                         LEVEL_PRAM,
+                                         LEVEL_CAUSAL_MEMORY,
+                                         LEVEL_MONOTONIC_WRITES,
+                                         LEVEL_WRITES_FOLLOW_READS,
+                                         LEVEL_SEQUENTIAL};
+    for (int level = 0; level < LEVEL_COUNT; level++)
+        verdict_init(&verdicts[level], options->model, (enum level)level);
+    if (model_transactional(options->model)) {
+        txn_place(history, options, verdicts);
+        return;
+    }
+    for (size_t i = 0; i < sizeof in_turn / sizeof *in_turn; i++) {
+        struct check_options one = *options;
+        one.level = in_turn[i];
+        bool invariant = one.level == LEVEL_COUNTER_BOUNDS || one.level == LEVEL_BANK_TOTAL ||
+                         one.level == LEVEL_SET_COMPLETE;
+        bool weak = one.level != LEVEL_LINEARIZABLE && one.level != LEVEL_SEQUENTIAL &&
+                    one.level != LEVEL_PER_KEY_SEQUENTIAL;
+        if (invariant || (weak && !is_register(options->model)) || !implied(verdicts, one.level))
+            dispatch(history, &one, &verdicts[one.level]);
+    }
+}

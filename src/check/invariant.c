@@ -1,0 +1,214 @@
+#include "check/invariant.h"
+
+#include "base/alloc.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static void broken(const struct history *history, struct verdict *verdict, uint32_t op) {
+    verdict->answer = ANSWER_NO;
+    verdict_op(verdict, op);
+    history_describe(history, op, &verdict->text);
+}
+
+static bool integer_of(const struct history *history, uint32_t value, int64_t *number) {
+    if (value == VALUE_NONE || value_at(&history->values, value)->kind != VALUE_INT)
+        return false;
+    *number = value_at(&history->values, value)->integer;
+    return true;
+}
+
+/* ---- counter: between the sum of what had ended before the read began and the sum of what had
+ * begun before it ended (amounts below zero the other way round) ---- */
+
+struct moment {
+    uint32_t position, op;
+    bool call;
+};
+
+static int by_position(const void *a, const void *b) {
+    const struct moment *x = a, *y = b;
+    return x->position < y->position ? -1 : x->position > y->position;
+}
+
+static uint32_t moments_of(const struct history *history, struct moment *moments) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        const struct op *op = &history->ops[i];
+        if (op->outcome == OP_FAIL)
+            continue;
+        moments[count++] = (struct moment){op->call, i, true};
+        if (op->outcome == OP_OK)
+            moments[count++] = (struct moment){op->ret, i, false};
+    }
+    qsort(moments, count, sizeof *moments, by_position);
+    return count;
+}
+
+struct bounds {
+    int64_t low, high;
+};
+
+static void add_to(struct bounds *bounds, int64_t amount, bool call) {
+    if ((amount > 0) == call)
+        bounds->high += amount;
+    else
+        bounds->low += amount;
+}
+
+static void counter_key(const struct history *history, uint32_t key, const struct moment *moments,
+                        uint32_t count, int64_t *low_at, struct verdict *verdict) {
+    int64_t initial = 0, amount, read;
+    integer_of(history, history_initial(history, key), &initial);
+    struct bounds now = {initial, initial};
+    for (uint32_t i = 0; i < count; i++) {
+        const struct moment *moment = &moments[i];
+        const struct op *op = &history->ops[moment->op];
+        if (op->key != key)
+            continue;
+        if (op->f == OP_ADD) {
+            if (!integer_of(history, op->arg, &amount))
+                amount = 1;
+            add_to(&now, amount, moment->call);
+        } else if (moment->call) {
+            low_at[moment->op] = now.low;
+        } else if (integer_of(history, op->out, &read) &&
+                   (read < low_at[moment->op] || read > now.high)) {
+            broken(history, verdict, moment->op);
+            buf_printf(&verdict->text, ": can only have been between %lld and %lld",
+                       (long long)low_at[moment->op], (long long)now.high);
+            return;
+        }
+    }
+}
+
+static void counter_bounds(const struct history *history, struct verdict *verdict) {
+    struct moment *moments = cairn_alloc((2 * (size_t)history->op_count + 1) * sizeof *moments);
+    int64_t *low_at = cairn_alloc_zero((history->op_count + 1) * sizeof *low_at);
+    bool *done = cairn_alloc_zero(history->values.count);
+    uint32_t count = moments_of(history, moments);
+    for (uint32_t i = 0; i < history->op_count && verdict->answer == ANSWER_YES; i++) {
+        uint32_t key = history->ops[i].key;
+        if (done[key])
+            continue;
+        done[key] = true;
+        counter_key(history, key, moments, count, low_at, verdict);
+    }
+    cairn_free(moments);
+    cairn_free(low_at);
+    cairn_free(done);
+}
+
+/* ---- bank: every read of all accounts has the same total ---- */
+
+static int64_t total_of(const struct history *history, uint32_t balances) {
+    const struct value *value = value_at(&history->values, balances);
+    int64_t total = 0, balance;
+    uint32_t step = value->kind == VALUE_MAP ? 2 : 1;
+    for (uint32_t i = step - 1; i < value->len; i += step)
+        if (integer_of(history, value_items(&history->values, balances)[i], &balance))
+            total += balance;
+    return total;
+}
+
+static void bank_total(const struct history *history, struct verdict *verdict) {
+    int64_t expected = 0;
+    uint32_t first = OP_NONE;
+    enum value_kind given = value_at(&history->values, history->initial)->kind;
+    if (given == VALUE_MAP || given == VALUE_LIST)
+        expected = total_of(history, history->initial);
+    for (uint32_t i = 0; i < history->op_count && verdict->answer == ANSWER_YES; i++) {
+        const struct op *op = &history->ops[i];
+        if (op->f != OP_READ || op->outcome != OP_OK || op->out == VALUE_NONE ||
+            op->out == VALUE_NULL)
+            continue;
+        int64_t total = total_of(history, op->out);
+        if (first == OP_NONE && given != VALUE_MAP && given != VALUE_LIST)
+            expected = total;
+        if (total != expected) {
+            if (first != OP_NONE)
+                verdict_op(verdict, first);
+            broken(history, verdict, i);
+            buf_printf(&verdict->text, ": its total is %lld, not %lld", (long long)total,
+                       (long long)expected);
+        }
+        if (first == OP_NONE)
+            first = i;
+    }
+}
+
+/* ---- set: the last read has every element whose addition was acknowledged before, and none that
+ * nobody tried to add ---- */
+
+static uint32_t last_read(const struct history *history, uint32_t key) {
+    uint32_t last = OP_NONE;
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        const struct op *op = &history->ops[i];
+        if (op->key == key && op->f == OP_READ && op->outcome == OP_OK && op->out != VALUE_NONE &&
+            op->out != VALUE_NULL)
+            last = i;
+    }
+    return last;
+}
+
+static void set_key(const struct history *history, uint32_t key, uint8_t *state,
+                    struct verdict *verdict) {
+    enum { TRIED = 1, READ = 2 };
+    uint32_t last = last_read(history, key);
+    if (last == OP_NONE)
+        return;
+    const struct op *read = &history->ops[last];
+    uint32_t len = value_at(&history->values, read->out)->len;
+    memset(state, 0, history->values.count);
+    for (uint32_t i = 0; i < len; i++)
+        state[value_items(&history->values, read->out)[i]] |= READ;
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        const struct op *op = &history->ops[i];
+        if (op->key != key || op->f != OP_ADD)
+            continue;
+        if (op->outcome != OP_FAIL)
+            state[op->arg] |= TRIED;
+        if (op->outcome == OP_OK && op->ret < read->call && (state[op->arg] & READ) == 0) {
+            verdict_op(verdict, last);
+            broken(history, verdict, i);
+            buf_printf(&verdict->text, ": acknowledged, and not in the last read (line %u)",
+                       read->line);
+            return;
+        }
+    }
+    for (uint32_t i = 0; i < len; i++) {
+        uint32_t element = value_items(&history->values, read->out)[i];
+        if (state[element] & TRIED)
+            continue;
+        broken(history, verdict, last);
+        buf_printf(&verdict->text, ": nobody added ");
+        value_print(&history->values, element, &verdict->text);
+        return;
+    }
+}
+
+static void set_complete(const struct history *history, struct verdict *verdict) {
+    uint8_t *state = cairn_alloc(history->values.count);
+    bool *done = cairn_alloc_zero(history->values.count);
+    for (uint32_t i = 0; i < history->op_count && verdict->answer == ANSWER_YES; i++) {
+        uint32_t key = history->ops[i].key;
+        if (!done[key])
+            set_key(history, key, state, verdict);
+        done[key] = true;
+    }
+    cairn_free(state);
+    cairn_free(done);
+}
+
+void invariant_check(const struct history *history, const struct check_options *options,
+                     struct verdict *verdict) {
+    verdict->answer = ANSWER_YES;
+    if (options->level == LEVEL_COUNTER_BOUNDS && options->model == MODEL_COUNTER)
+        counter_bounds(history, verdict);
+    else if (options->level == LEVEL_BANK_TOTAL && options->model == MODEL_BANK)
+        bank_total(history, verdict);
+    else if (options->level == LEVEL_SET_COMPLETE && options->model == MODEL_SET)
+        set_complete(history, verdict);
+    else
+        verdict->answer = ANSWER_UNDEFINED;
+}

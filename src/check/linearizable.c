@@ -1,0 +1,156 @@
+#include "check/linearizable.h"
+
+#include "base/alloc.h"
+#include "check/partition.h"
+#include "check/search.h"
+#include "check/zones.h"
+
+#include <string.h>
+
+/* Keys that need a search are searched in rounds: a key that is easy to refute is not left waiting
+ * behind one that is hard to decide. */
+#define FIRST_STEPS 20000u
+#define STEPS_FACTOR 16u
+
+struct linear_run {
+    const struct history *history;
+    const struct check_options *options;
+    struct verdict *verdict;
+    struct partition partition;
+    struct zones *zones;
+    struct spec spec;
+    bool has_spec;
+    bool *decided;
+    uint32_t undecided;
+};
+
+static bool is_register(enum model model) {
+    return model == MODEL_REGISTER || model == MODEL_CAS_REGISTER || model == MODEL_KV;
+}
+
+static void say_key(struct linear_run *run, uint32_t key, struct buf *out) {
+    if (run->partition.group_count < 2)
+        return;
+    buf_printf(out, "key ");
+    value_show(&run->history->values, key, out);
+    buf_printf(out, ": ");
+}
+
+static void refuted(struct linear_run *run, const struct group *group) {
+    struct verdict *verdict = run->verdict;
+    struct buf text = {0};
+    verdict->answer = ANSWER_NO;
+    say_key(run, group->key, &text);
+    buf_bytes(&text, buf_view(&verdict->text));
+    buf_free(&verdict->text);
+    verdict->text = text;
+    for (uint32_t i = 0; i < verdict->order_count; i++)
+        cairn_free(verdict->orders[i].ops);
+    verdict->order_count = 0;
+}
+
+static void tell_stuck(struct linear_run *run, const struct group *group,
+                       const struct search_result *result) {
+    const uint32_t *ops = run->partition.ops + group->from;
+    uint32_t ret = run->history->ops[result->stuck].ret;
+    for (uint32_t i = 0; i < group->count; i++)
+        if (run->history->ops[ops[i]].call <= ret)
+            verdict_op(run->verdict, ops[i]);
+    buf_printf(&run->verdict->text, "no order of what was called by then lets ");
+    history_describe(run->history, result->stuck, &run->verdict->text);
+    buf_printf(&run->verdict->text, " return; %u operations had returned before", result->passed);
+}
+
+/* True: go on with the next key. */
+static bool search_key(struct linear_run *run, uint32_t number, uint64_t steps_max) {
+    const struct group *group = &run->partition.groups[number];
+    const struct check_options *options = run->options;
+    struct search_result result;
+    struct limits unlimited = {0}, *limits = options->limits ? options->limits : &unlimited;
+    uint64_t steps_of_all = limits->steps_max;
+    bool own = steps_max != 0 && (steps_of_all == 0 || limits->steps + steps_max < steps_of_all);
+    if (own)
+        limits->steps_max = limits->steps + steps_max;
+    search_linear(&run->spec, run->partition.ops + group->from, group->count, group->key, limits,
+                  options->want_order, &result);
+    limits->steps_max = steps_of_all;
+    if (own && limits->stopped == LIMITS_STEPS)
+        limits->stopped = LIMITS_GO;
+    if (result.answer == ANSWER_YES && options->want_order) {
+        struct order *order = verdict_order(run->verdict, SCOPE_KEY, group->key);
+        order->ops = result.order;
+        order->count = result.order_count;
+    }
+    if (result.answer == ANSWER_NO) {
+        tell_stuck(run, group, &result);
+        refuted(run, group);
+    }
+    run->decided[number] = result.answer != ANSWER_UNDECIDED;
+    run->undecided -= run->decided[number];
+    return result.answer != ANSWER_NO && limits->stopped == LIMITS_GO;
+}
+
+static bool zones_of_all(struct linear_run *run) {
+    for (uint32_t i = 0; i < run->partition.group_count; i++) {
+        const struct group *group = &run->partition.groups[i];
+        bool holds;
+        if (limits_over(run->options->limits, group->count))
+            return false;
+        if (!zones_check(run->zones, run->partition.ops + group->from, group->count, group->key,
+                         run->options->want_order, &holds, run->verdict))
+            continue;
+        run->decided[i] = true;
+        run->undecided--;
+        if (!holds) {
+            refuted(run, group);
+            return false;
+        }
+    }
+    return true;
+}
+
+static void tell_undecided(struct linear_run *run) {
+    verdict_undecided(run->verdict, run->options->limits);
+    buf_printf(&run->verdict->text, "%u of %u keys are linearizable, the others are undecided",
+               run->partition.group_count - run->undecided, run->partition.group_count);
+}
+
+static void decide(struct linear_run *run) {
+    if (is_register(run->options->model)) {
+        run->zones = zones_new(run->history);
+        if (!zones_of_all(run)) {
+            if (run->verdict->answer != ANSWER_NO)
+                tell_undecided(run);
+            return;
+        }
+    }
+    if (run->undecided > 0) {
+        spec_init(&run->spec, run->options->model, run->history);
+        run->has_spec = true;
+    }
+    for (uint64_t steps = FIRST_STEPS; run->undecided > 0; steps *= STEPS_FACTOR) {
+        bool last = run->undecided == 1;
+        for (uint32_t i = 0; i < run->partition.group_count; i++)
+            if (!run->decided[i] && !search_key(run, i, last ? 0 : steps)) {
+                if (run->verdict->answer != ANSWER_NO)
+                    tell_undecided(run);
+                return;
+            }
+    }
+    run->verdict->answer = ANSWER_YES;
+}
+
+void linearizable_check(const struct history *history, const struct check_options *options,
+                        struct verdict *verdict) {
+    struct linear_run run = {.history = history, .options = options, .verdict = verdict};
+    partition_make(&run.partition, history, options->model);
+    run.undecided = run.partition.group_count;
+    run.decided = cairn_alloc_zero(run.partition.group_count + 1);
+    decide(&run);
+    if (run.zones != NULL)
+        zones_free(run.zones);
+    if (run.has_spec)
+        spec_free(&run.spec);
+    partition_free(&run.partition);
+    cairn_free(run.decided);
+}

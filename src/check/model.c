@@ -1,0 +1,211 @@
+#include "check/model.h"
+
+#include "base/assert.h"
+
+#include <string.h>
+
+#define F(name) (1u << OP_##name)
+
+struct model_row {
+    const char *name, *line;
+    bool keyed, transactional;
+};
+static const struct model_row rows[MODEL_COUNT] = {
+#define X(name, text, keyed, transactional, line) {text, line, keyed, transactional},
+    MODEL_LIST(X)
+#undef X
+};
+
+/* What operations each model has. */
+static const uint32_t operations[MODEL_COUNT] = {
+    [MODEL_REGISTER] = F(READ) | F(WRITE),
+    [MODEL_CAS_REGISTER] = F(READ) | F(WRITE) | F(CAS),
+    [MODEL_KV] =
+        F(READ) | F(WRITE) | F(CAS) | F(APPEND) | F(SWAP) | F(DELETE) | F(SET_IF_ABSENT) | F(ADD),
+    [MODEL_MULTI_REGISTER] = F(TXN),
+    [MODEL_APPEND] = F(APPEND) | F(READ),
+    [MODEL_COUNTER] = F(ADD) | F(READ),
+    [MODEL_SET] = F(ADD) | F(REMOVE) | F(CONTAINS) | F(READ),
+    [MODEL_QUEUE] = F(ENQUEUE) | F(DEQUEUE) | F(DRAIN) | F(PEEK),
+    [MODEL_STACK] = F(PUSH) | F(POP) | F(PEEK),
+    [MODEL_PRIORITY_QUEUE] = F(INSERT) | F(DELETE_MIN) | F(DELETE_MAX) | F(PEEK),
+    [MODEL_MUTEX] = F(ACQUIRE) | F(RELEASE),
+    [MODEL_BANK] = F(TRANSFER) | F(READ),
+    [MODEL_TXN_RW] = F(TXN),
+    [MODEL_LONG_FORK] = F(TXN),
+    [MODEL_TXN_APPEND] = F(TXN),
+};
+
+static const struct {
+    const char *name;
+    enum model model;
+} synonyms[] = {
+    {"kv-register", MODEL_REGISTER},
+    {"kv-cas-register", MODEL_CAS_REGISTER},
+    {"rw-register", MODEL_TXN_RW},
+    {"txn-rw-register", MODEL_TXN_RW},
+    {"list-append", MODEL_TXN_APPEND},
+    {"txn-list-append", MODEL_TXN_APPEND},
+    {"kv-append", MODEL_KV},
+    {"map", MODEL_KV},
+    {"lock", MODEL_MUTEX},
+    {"list", MODEL_APPEND},
+    {"pqueue", MODEL_PRIORITY_QUEUE},
+};
+
+const char *model_name(enum model model) {
+    cairn_assert(model < MODEL_COUNT);
+    return rows[model].name;
+}
+
+const char *model_line(enum model model) {
+    cairn_assert(model < MODEL_COUNT);
+    return rows[model].line;
+}
+
+bool model_keyed(enum model model) {
+    cairn_assert(model < MODEL_COUNT);
+    return rows[model].keyed;
+}
+
+bool model_transactional(enum model model) {
+    cairn_assert(model < MODEL_COUNT);
+    return rows[model].transactional;
+}
+
+enum model model_of(const char *name) {
+    for (int model = 0; model < MODEL_COUNT; model++)
+        if (strcmp(rows[model].name, name) == 0)
+            return (enum model)model;
+    for (size_t i = 0; i < sizeof synonyms / sizeof *synonyms; i++)
+        if (strcmp(synonyms[i].name, name) == 0)
+            return synonyms[i].model;
+    return MODEL_NONE;
+}
+
+/* ---- which model a history is of ---- */
+
+static bool is_list(const struct history *history, uint32_t value) {
+    return value != VALUE_NONE && value_at(&history->values, value)->kind == VALUE_LIST;
+}
+
+static bool reads_lists(const struct history *history) {
+    for (uint32_t i = 0; i < history->op_count; i++)
+        if (history->ops[i].f == OP_READ && is_list(history, history->ops[i].out))
+            return true;
+    return false;
+}
+
+static bool appends_texts(const struct history *history) {
+    for (uint32_t i = 0; i < history->op_count; i++)
+        if (history->ops[i].f == OP_READ && history->ops[i].outcome == OP_OK &&
+            history->ops[i].out != VALUE_NONE && history->ops[i].out != VALUE_NULL)
+            return value_at(&history->values, history->ops[i].out)->kind == VALUE_TEXT;
+    return true;
+}
+
+enum model model_guess(const struct history *history, struct buf *why) {
+    /* Where operations alone leave several, the one that is tried first wins. */
+    static const enum model tried[] = {
+        MODEL_REGISTER, MODEL_CAS_REGISTER,   MODEL_COUNTER, MODEL_SET,  MODEL_QUEUE,
+        MODEL_STACK,    MODEL_PRIORITY_QUEUE, MODEL_MUTEX,   MODEL_BANK, MODEL_KV};
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < history->op_count; i++)
+        used |= 1u << history->ops[i].f;
+    if (used == F(TXN)) {
+        for (uint32_t i = 0; i < history->mop_count; i++)
+            if (history->mops[i].kind == MOP_APPEND)
+                return MODEL_TXN_APPEND;
+        return MODEL_TXN_RW;
+    }
+    if ((used & ~operations[MODEL_APPEND]) == 0 && (used & F(APPEND)) != 0 &&
+        (reads_lists(history) || !appends_texts(history)))
+        return MODEL_APPEND;
+    if (used == operations[MODEL_COUNTER] && reads_lists(history))
+        return MODEL_SET;
+    for (size_t i = 0; i < sizeof tried / sizeof *tried; i++)
+        if ((used & ~operations[tried[i]]) == 0)
+            return tried[i];
+    buf_printf(why, "no model has all of these operations:");
+    for (int f = 0; f < OP_F_COUNT; f++)
+        if (used & 1u << f)
+            buf_printf(why, " %s", op_f_name((enum op_f)f));
+    return MODEL_NONE;
+}
+
+/* ---- does it fit? ---- */
+
+static bool misfit(const struct history *history, uint32_t op, const char *what, struct buf *why) {
+    buf_printf(why, "line %u: ", history->ops[op].line);
+    history_describe(history, op, why);
+    buf_printf(why, ": %s", what);
+    return false;
+}
+
+static enum value_kind kind_of(const struct history *history, uint32_t value) {
+    return value == VALUE_NONE ? VALUE_NIL : value_at(&history->values, value)->kind;
+}
+
+static bool has_field(const struct history *history, uint32_t map, const char *name) {
+    const struct value *value = value_at(&history->values, map);
+    const uint32_t *items = value_items(&history->values, map);
+    for (uint32_t i = 0; i + 1 < value->len; i += 2)
+        if (value_at(&history->values, items[i])->kind == VALUE_TEXT &&
+            bytes_equal(value_bytes(&history->values, items[i]), bytes_cstr(name)))
+            return true;
+    return false;
+}
+
+static const char *shape_fault(enum model model, const struct history *history,
+                               const struct op *op) {
+    enum value_kind arg = kind_of(history, op->arg), out = kind_of(history, op->out);
+    bool told = op->outcome == OP_OK && out != VALUE_NIL;
+    if (op->f == OP_CAS && (arg != VALUE_LIST || value_at(&history->values, op->arg)->len != 2))
+        return "a cas needs a list of two values, [from to]";
+    if (op->f == OP_ADD && model != MODEL_SET && arg != VALUE_INT && arg != VALUE_NIL)
+        return "only a number can be added to a counter";
+    if (op->f == OP_READ && told && model == MODEL_COUNTER && out != VALUE_INT)
+        return "a counter reads as a number";
+    if (op->f == OP_READ && told && (model == MODEL_SET || model == MODEL_APPEND) &&
+        out != VALUE_LIST)
+        return "the answer must be a list of elements";
+    if (op->f == OP_READ && told && model == MODEL_BANK && out != VALUE_LIST && out != VALUE_MAP)
+        return "the answer must be a map of accounts to balances";
+    if (op->f == OP_TRANSFER &&
+        (arg != VALUE_MAP || !has_field(history, op->arg, "from") ||
+         !has_field(history, op->arg, "to") || !has_field(history, op->arg, "amount")))
+        return "a transfer needs from, to and amount";
+    return NULL;
+}
+
+static const char *mop_fault(enum model model, const struct history *history, const struct op *op) {
+    for (uint32_t i = 0; i < op->out; i++) {
+        const struct mop *mop = &history->mops[op->arg + i];
+        bool append = model == MODEL_TXN_APPEND;
+        if (mop->kind != MOP_READ && (mop->kind == MOP_APPEND) != append)
+            return append ? "list-append transactions have no writes, only r and append"
+                          : "transactions on registers have r and w, no append";
+        enum value_kind kind = kind_of(history, mop->value);
+        if (append && mop->kind == MOP_READ && kind != VALUE_LIST && kind != VALUE_NIL)
+            return "a read of a list must tell a list";
+    }
+    return NULL;
+}
+
+bool model_fits(enum model model, const struct history *history, struct buf *why) {
+    cairn_assert(model < MODEL_COUNT);
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        const struct op *op = &history->ops[i];
+        if ((operations[model] & 1u << op->f) == 0) {
+            buf_printf(why, "model %s has no %s; ", rows[model].name, op_f_name(op->f));
+            return misfit(history, i, "give another --model", why);
+        }
+        if (op->outcome == OP_FAIL)
+            continue;
+        const char *fault =
+            op->f == OP_TXN ? mop_fault(model, history, op) : shape_fault(model, history, op);
+        if (fault != NULL)
+            return misfit(history, i, fault, why);
+    }
+    return true;
+}

@@ -1,0 +1,256 @@
+#include "check/sequential.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "check/partition.h"
+#include "check/spec.h"
+
+#include <string.h>
+
+/* A configuration: how many operations of each process are placed, then the state of each key. */
+struct seq {
+    const struct history *history;
+    struct spec spec;
+    struct limits *limits;
+    struct spec_op *specs; /* of each operation that counts, by process */
+    uint32_t *ops, *keys;  /* its number, its dense key */
+    uint32_t *from;        /* process -> its first; one more at the end */
+    uint32_t processes, key_count, count, width;
+    uint32_t *stack; /* configurations on the path; the last is the present one */
+    uint32_t *tried; /* of each: the next process to try */
+    uint32_t depth, cap;
+    struct buf seen; /* configurations that lead nowhere, and those on the path */
+    uint32_t *table, table_size, seen_count;
+};
+
+static bool counts(const struct op *op, uint32_t key) {
+    return op->outcome != OP_FAIL && (key == VALUE_NONE || op->key == key);
+}
+
+static void gather(struct seq *seq, uint32_t key) {
+    const struct history *history = seq->history;
+    uint32_t *key_of = cairn_alloc(history->values.count * sizeof *key_of);
+    uint32_t *initial = cairn_alloc((history->op_count + 1) * sizeof *initial);
+    memset(key_of, 0xff, history->values.count * sizeof *key_of);
+    seq->processes = history->process_count;
+    seq->from = cairn_alloc_zero((seq->processes + 2) * sizeof *seq->from);
+    seq->ops = cairn_alloc((history->op_count + 1) * sizeof *seq->ops);
+    seq->keys = cairn_alloc((history->op_count + 1) * sizeof *seq->keys);
+    for (uint32_t i = 0; i < history->op_count; i++)
+        if (counts(&history->ops[i], key))
+            seq->from[history->ops[i].process + 1]++;
+    for (uint32_t p = 0; p < seq->processes; p++)
+        seq->from[p + 1] += seq->from[p];
+    seq->count = seq->from[seq->processes];
+    uint32_t *next = cairn_alloc((seq->processes + 1) * sizeof *next);
+    memcpy(next, seq->from, (seq->processes + 1) * sizeof *next);
+    bool keyed = model_keyed(seq->spec.model);
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        const struct op *op = &history->ops[i];
+        if (!counts(op, key))
+            continue;
+        uint32_t name = keyed ? op->key : VALUE_NULL;
+        if (key_of[name] == UINT32_MAX) {
+            initial[seq->key_count] = name;
+            key_of[name] = seq->key_count++;
+        }
+        uint32_t at = next[op->process]++;
+        seq->ops[at] = i;
+        seq->keys[at] = key_of[name];
+    }
+    seq->specs = cairn_alloc((seq->count + 1) * sizeof *seq->specs);
+    spec_prepare(&seq->spec, seq->ops, seq->count, seq->specs);
+    seq->width = seq->processes + seq->key_count;
+    seq->cap = 64;
+    seq->stack = cairn_alloc_zero(seq->cap * seq->width * sizeof *seq->stack);
+    seq->tried = cairn_alloc_zero(seq->cap * sizeof *seq->tried);
+    for (uint32_t i = 0; i < seq->key_count; i++)
+        seq->stack[seq->processes + i] = spec_initial(&seq->spec, initial[i]);
+    cairn_free(key_of);
+    cairn_free(initial);
+    cairn_free(next);
+}
+
+/* ---- configurations met ---- */
+
+static uint32_t slot_of(const struct seq *seq, const uint32_t *config) {
+    size_t size = seq->width * sizeof *config;
+    uint32_t at = (uint32_t)bytes_hash(bytes_of(config, size), 0) & (seq->table_size - 1);
+    for (; seq->table[at] != UINT32_MAX; at = (at + 1) & (seq->table_size - 1))
+        if (memcmp(seq->seen.data + seq->table[at] * size, config, size) == 0)
+            break;
+    return at;
+}
+
+static void grow_table(struct seq *seq) {
+    seq->table_size = seq->table_size ? seq->table_size * 2 : 1024;
+    cairn_free(seq->table);
+    seq->table = cairn_alloc(seq->table_size * sizeof *seq->table);
+    memset(seq->table, 0xff, seq->table_size * sizeof *seq->table);
+    for (uint32_t i = 0; i < seq->seen_count; i++) {
+        const uint8_t *config = seq->seen.data + i * seq->width * sizeof(uint32_t);
+        seq->table[slot_of(seq, (const uint32_t *)(const void *)config)] = i;
+    }
+}
+
+/* True: it was met before. */
+static bool meet(struct seq *seq, const uint32_t *config) {
+    if (seq->seen_count * 2 >= seq->table_size)
+        grow_table(seq);
+    uint32_t slot = slot_of(seq, config);
+    if (seq->table[slot] != UINT32_MAX)
+        return true;
+    seq->table[slot] = seq->seen_count++;
+    buf_append(&seq->seen, config, seq->width * sizeof *config);
+    return false;
+}
+
+/* ---- depth first ---- */
+
+static uint32_t *config_at(const struct seq *seq, uint32_t depth) {
+    return seq->stack + (size_t)depth * seq->width;
+}
+
+static bool is_open(const struct seq *seq, uint32_t at) {
+    return seq->history->ops[seq->ops[at]].outcome == OP_INFO;
+}
+
+static bool finished(const struct seq *seq, const uint32_t *config) {
+    for (uint32_t p = 0; p < seq->processes; p++)
+        for (uint32_t at = seq->from[p] + config[p]; at < seq->from[p + 1]; at++)
+            if (!is_open(seq, at))
+                return false;
+    return true;
+}
+
+/* The next configuration after the process's next operation, or after leaving out an open one. */
+static bool advance(struct seq *seq, uint32_t process, bool skip, uint32_t *to) {
+    const uint32_t *config = config_at(seq, seq->depth);
+    uint32_t at = seq->from[process] + config[process];
+    if (at == seq->from[process + 1] || (skip && !is_open(seq, at)))
+        return false;
+    memcpy(to, config, seq->width * sizeof *to);
+    to[process]++;
+    uint32_t *state = &to[seq->processes + seq->keys[at]];
+    return skip || spec_step(&seq->spec, *state, &seq->specs[at], state);
+}
+
+/* An operation that only observes and fits may as well be placed at once: then no other needs to be
+ * tried. */
+static bool is_free(const struct seq *seq, uint32_t process) {
+    const uint32_t *config = config_at(seq, seq->depth);
+    uint32_t at = seq->from[process] + config[process];
+    return seq->specs[at].class == SPEC_OBSERVES && !is_open(seq, at);
+}
+
+static void grow_stack(struct seq *seq) {
+    if (seq->depth + 2 < seq->cap)
+        return;
+    seq->cap *= 2;
+    seq->stack = cairn_realloc(seq->stack, (size_t)seq->cap * seq->width * sizeof *seq->stack);
+    seq->tried = cairn_realloc(seq->tried, seq->cap * sizeof *seq->tried);
+}
+
+/* One step down; false: this configuration leads nowhere. */
+static bool descend(struct seq *seq) {
+    grow_stack(seq);
+    uint32_t *to = config_at(seq, seq->depth + 1);
+    uint32_t *tried = &seq->tried[seq->depth];
+    if (*tried == 0)
+        for (uint32_t p = 0; p < seq->processes; p++)
+            if (advance(seq, p, false, to) && is_free(seq, p)) {
+                *tried = 2 * seq->processes;
+                return !meet(seq, to);
+            }
+    while (*tried < 2 * seq->processes) {
+        uint32_t choice = (*tried)++;
+        if (advance(seq, choice / 2, choice % 2 != 0, to) && !meet(seq, to))
+            return true;
+    }
+    return false;
+}
+
+static enum answer run(struct seq *seq) {
+    for (;;) {
+        if (limits_over(seq->limits, 1) ||
+            (seq->seen.cap - seq->seen.len < seq->width * sizeof(uint32_t) &&
+             !limits_room(seq->limits, seq->seen.cap)))
+            return ANSWER_UNDECIDED;
+        if (finished(seq, config_at(seq, seq->depth)))
+            return ANSWER_YES;
+        if (descend(seq)) {
+            seq->depth++;
+            seq->tried[seq->depth] = 0;
+        } else if (seq->depth-- == 0) {
+            return ANSWER_NO;
+        }
+    }
+}
+
+static void tell_order(const struct seq *seq, struct order *order) {
+    for (uint32_t i = 0; i < seq->depth; i++) {
+        const uint32_t *config = config_at(seq, i), *next = config_at(seq, i + 1);
+        for (uint32_t p = 0; p < seq->processes; p++) {
+            uint32_t at = seq->from[p] + config[p];
+            if (next[p] == config[p] || (is_open(seq, at) && (seq->tried[i] - 1) % 2 != 0))
+                continue;
+            order_push(order, seq->ops[at]);
+        }
+    }
+}
+
+enum answer sequential_search(const struct history *history, enum model model, uint32_t key,
+                              struct limits *limits, struct order *order) {
+    struct seq seq = {.history = history, .limits = limits};
+    spec_init(&seq.spec, model, history);
+    gather(&seq, key);
+    limits_phase(limits, "searching for an order", 0);
+    enum answer answer = run(&seq);
+    if (answer == ANSWER_YES && order != NULL)
+        tell_order(&seq, order);
+    spec_free(&seq.spec);
+    cairn_free(seq.specs);
+    cairn_free(seq.ops);
+    cairn_free(seq.keys);
+    cairn_free(seq.from);
+    cairn_free(seq.stack);
+    cairn_free(seq.tried);
+    cairn_free(seq.table);
+    buf_free(&seq.seen);
+    return answer;
+}
+
+void sequential_check(const struct history *history, const struct check_options *options,
+                      struct verdict *verdict) {
+    struct order *order = verdict_order(verdict, SCOPE_ALL, VALUE_NULL);
+    verdict->answer =
+        sequential_search(history, options->model, VALUE_NONE, options->limits, order);
+    if (verdict->answer == ANSWER_UNDECIDED)
+        verdict_undecided(verdict, options->limits);
+    if (verdict->answer == ANSWER_NO)
+        buf_printf(&verdict->text, "no order that contains every process's order is legal");
+}
+
+void sequential_check_keys(const struct history *history, const struct check_options *options,
+                           struct verdict *verdict) {
+    struct partition partition;
+    uint32_t decided = 0;
+    partition_make(&partition, history, options->model);
+    verdict->answer = ANSWER_YES;
+    for (uint32_t i = 0; i < partition.group_count && verdict->answer == ANSWER_YES; i++) {
+        uint32_t key = partition.groups[i].key;
+        struct order *order = verdict_order(verdict, SCOPE_KEY, key);
+        verdict->answer = sequential_search(history, options->model, key, options->limits, order);
+        decided += verdict->answer == ANSWER_YES;
+        if (verdict->answer == ANSWER_NO) {
+            buf_printf(&verdict->text, "key ");
+            value_show(&history->values, key, &verdict->text);
+            buf_printf(&verdict->text, ": no order that contains every process's order is legal");
+        }
+    }
+    if (verdict->answer == ANSWER_UNDECIDED) {
+        verdict_undecided(verdict, options->limits);
+        buf_printf(&verdict->text, "it holds for %u of %u keys", decided, partition.group_count);
+    }
+    partition_free(&partition);
+}

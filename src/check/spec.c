@@ -1,0 +1,309 @@
+#include "check/spec.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "check/spec_internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+void spec_init(struct spec *spec, enum model model, const struct history *history) {
+    memset(spec, 0, sizeof *spec);
+    spec->model = model;
+    spec->history = history;
+    values_init(&spec->pool);
+    spec->of_count = history->values.count;
+    spec->of_history = cairn_alloc(spec->of_count * sizeof *spec->of_history);
+    memset(spec->of_history, 0xff, spec->of_count * sizeof *spec->of_history);
+    if (model == MODEL_MULTI_REGISTER)
+        spec_keys_of_txns(spec);
+    if (model == MODEL_BANK)
+        spec_keys_of_bank(spec);
+}
+
+void spec_free(struct spec *spec) {
+    values_free(&spec->pool);
+    cairn_free(spec->of_history);
+    cairn_free(spec->alive);
+    cairn_free(spec->alive_texts);
+    cairn_free(spec->keys);
+    buf_free(&spec->scratch);
+}
+
+/* ---- values of the history in the pool ---- */
+
+static uint32_t copy_items(struct spec *spec, uint32_t id, bool map) {
+    const struct value *value = value_at(&spec->history->values, id);
+    uint32_t *items = cairn_alloc((value->len + 1) * sizeof *items);
+    for (uint32_t i = 0; i < value->len; i++)
+        items[i] = spec_value(spec, value_items(&spec->history->values, id)[i]);
+    uint32_t copy = map ? value_map(&spec->pool, items, value->len)
+                        : value_list(&spec->pool, items, value->len);
+    cairn_free(items);
+    return copy;
+}
+
+uint32_t spec_value(struct spec *spec, uint32_t id) {
+    if (id == VALUE_NONE || id == VALUE_NULL)
+        return id;
+    cairn_assert(id < spec->of_count);
+    if (spec->of_history[id] != VALUE_NONE)
+        return spec->of_history[id];
+    const struct value *value = value_at(&spec->history->values, id);
+    uint32_t copy;
+    switch (value->kind) {
+    case VALUE_INT:
+        copy = value_int(&spec->pool, value->integer);
+        break;
+    case VALUE_BOOL:
+        copy = value_bool(&spec->pool, value->integer != 0);
+        break;
+    case VALUE_TEXT:
+        copy = value_text(&spec->pool, value_bytes(&spec->history->values, id));
+        break;
+    default:
+        copy = copy_items(spec, id, value->kind == VALUE_MAP);
+    }
+    return spec->of_history[id] = copy;
+}
+
+/* ---- states that matter ---- */
+
+static void alive_grow(struct spec *spec) {
+    uint32_t size = spec->alive_size ? spec->alive_size * 2 : 64;
+    uint32_t *old = spec->alive, old_size = spec->alive_size;
+    spec->alive = cairn_alloc(size * sizeof *spec->alive);
+    memset(spec->alive, 0xff, size * sizeof *spec->alive);
+    spec->alive_size = size;
+    spec->alive_count = 0;
+    for (uint32_t i = 0; i < old_size; i++)
+        if (old[i] != VALUE_NONE)
+            spec_live(spec, old[i]);
+    cairn_free(old);
+}
+
+static uint32_t alive_slot(const struct spec *spec, uint32_t state) {
+    uint32_t mask = spec->alive_size - 1, at = (state * 2654435761u) & mask;
+    while (spec->alive[at] != VALUE_NONE && spec->alive[at] != state)
+        at = (at + 1) & mask;
+    return at;
+}
+
+void spec_live(struct spec *spec, uint32_t state) {
+    if (spec->alive_count * 2 >= spec->alive_size)
+        alive_grow(spec);
+    uint32_t at = alive_slot(spec, state);
+    if (spec->alive[at] == VALUE_NONE) {
+        spec->alive[at] = state;
+        spec->alive_count++;
+    }
+}
+
+uint32_t spec_alive(const struct spec *spec, uint32_t state) {
+    if (spec->alive == NULL || spec->alive[alive_slot(spec, state)] == state)
+        return state;
+    return SPEC_DEAD;
+}
+
+/* ---- lists as chains: a list is the pair of all but its last element, and that ---- */
+
+uint32_t spec_chain(struct spec *spec, uint32_t chain, uint32_t element) {
+    return value_list(&spec->pool, (uint32_t[]){chain, element}, 2);
+}
+
+static uint32_t chain_of_list(struct spec *spec, uint32_t id) {
+    const struct values *values = &spec->history->values;
+    if (id == VALUE_NULL)
+        return VALUE_NULL;
+    uint32_t chain = VALUE_NULL, len = value_at(values, id)->len;
+    if (value_at(values, id)->kind != VALUE_LIST)
+        return spec_chain(spec, VALUE_NONE - 2, spec_value(spec, id)); /* equal to no list */
+    for (uint32_t i = 0; i < len; i++) {
+        chain = spec_chain(spec, chain, spec_value(spec, value_items(values, id)[i]));
+        spec_live(spec, chain);
+    }
+    return chain;
+}
+
+/* ---- one operation ---- */
+
+static uint32_t sorted_set(struct spec *spec, uint32_t id) {
+    uint32_t list = spec_value(spec, id);
+    if (list == VALUE_NONE || value_at(&spec->pool, list)->kind != VALUE_LIST)
+        return list == VALUE_NULL ? value_set(&spec->pool, NULL, 0) : list;
+    uint32_t len = value_at(&spec->pool, list)->len;
+    uint32_t *items = cairn_alloc((len + 1) * sizeof *items);
+    memcpy(items, value_items(&spec->pool, list), len * sizeof *items);
+    uint32_t set = value_set(&spec->pool, items, len);
+    cairn_free(items);
+    return set;
+}
+
+static uint32_t answer_of(struct spec *spec, const struct op *op) {
+    if (op->out == VALUE_NONE || op->outcome == OP_INFO)
+        return VALUE_NONE;
+    if (spec->model == MODEL_APPEND && op->f == OP_READ)
+        return chain_of_list(spec, op->out);
+    if (spec->model == MODEL_SET && op->f == OP_READ)
+        return sorted_set(spec, op->out);
+    if (spec->model == MODEL_BANK && op->f == OP_READ)
+        return spec_balances(spec, op->out);
+    return spec_value(spec, op->out);
+}
+
+static bool truthy(const struct spec *spec, uint32_t id) {
+    const struct value *value = value_at(&spec->pool, id);
+    return (value->kind == VALUE_INT || value->kind == VALUE_BOOL) && value->integer != 0;
+}
+
+static enum spec_class class_of(const struct spec *spec, const struct spec_op *op) {
+    switch (op->f) {
+    case OP_READ:
+    case OP_CONTAINS:
+    case OP_PEEK:
+        return SPEC_OBSERVES;
+    case OP_WRITE:
+        return SPEC_OVERWRITES;
+    case OP_DELETE:
+        return !op->told ? SPEC_OVERWRITES : op->mismatch ? SPEC_OBSERVES : SPEC_CONDITIONAL;
+    case OP_SWAP:
+        return op->told ? SPEC_CONDITIONAL : SPEC_OVERWRITES;
+    case OP_CAS:
+    case OP_SET_IF_ABSENT:
+        return op->mismatch ? SPEC_OBSERVES : SPEC_CONDITIONAL;
+    case OP_APPEND:
+    case OP_ENQUEUE:
+    case OP_PUSH:
+    case OP_INSERT:
+        return op->told ? SPEC_CONDITIONAL : SPEC_CHANGES;
+    case OP_ADD:
+        return op->told && spec->model == MODEL_KV ? SPEC_CONDITIONAL : SPEC_CHANGES;
+    case OP_REMOVE:
+        return op->told ? SPEC_CONDITIONAL : SPEC_CHANGES;
+    case OP_TRANSFER:
+        return SPEC_CHANGES;
+    default:
+        return SPEC_CONDITIONAL;
+    }
+}
+
+static void translate(struct spec *spec, uint32_t number, struct spec_op *to) {
+    const struct op *op = &spec->history->ops[number];
+    memset(to, 0, sizeof *to);
+    to->f = op->f;
+    if (op->f == OP_TXN) {
+        spec_translate_txn(spec, op, to);
+        return;
+    }
+    to->a = op->arg == VALUE_NONE ? VALUE_NULL : spec_value(spec, op->arg);
+    to->out = answer_of(spec, op);
+    to->told = to->out != VALUE_NONE;
+    if (op->f == OP_CAS) {
+        const uint32_t *pair = value_items(&spec->history->values, op->arg);
+        to->b = spec_value(spec, pair[1]);
+        to->a = spec_value(spec, value_items(&spec->history->values, op->arg)[0]);
+        to->mismatch = op->outcome == OP_MISMATCH;
+    } else if (op->f == OP_DELETE || op->f == OP_SET_IF_ABSENT) {
+        to->mismatch = to->told && !truthy(spec, to->out);
+        if (op->f == OP_DELETE)
+            to->a = VALUE_NULL;
+    } else if (op->f == OP_APPEND || op->f == OP_PUSH || op->f == OP_ENQUEUE ||
+               op->f == OP_INSERT) {
+        /* An answer that repeats the argument, or says ok, tells nothing. */
+        to->told = spec->model == MODEL_KV && to->told && to->out != to->a &&
+                   value_at(&spec->pool, to->out)->kind == VALUE_INT;
+    } else if (op->f == OP_REMOVE) {
+        to->told = to->told && value_at(&spec->pool, to->out)->kind == VALUE_BOOL;
+        to->mismatch = to->told && !truthy(spec, to->out);
+    } else if (op->f == OP_TRANSFER) {
+        spec_translate_transfer(spec, op, to);
+    }
+    to->class = class_of(spec, to);
+}
+
+/* ---- preparation ---- */
+
+static bool is_register(enum model model) {
+    return model == MODEL_REGISTER || model == MODEL_CAS_REGISTER || model == MODEL_KV;
+}
+
+static int order_of_texts(const void *a, const void *b, void *context) {
+    const struct spec *spec = context;
+    return bytes_compare(value_bytes(&spec->pool, *(const uint32_t *)a),
+                         value_bytes(&spec->pool, *(const uint32_t *)b));
+}
+
+/* A register: what is read or compared with matters; and, where texts are appended to, every
+ * beginning of a text that is read. */
+static void learn_register(struct spec *spec, const struct spec_op *ops, uint32_t count) {
+    bool counts = false;
+    spec->appends = false;
+    for (uint32_t i = 0; i < count; i++) {
+        counts |= ops[i].f == OP_ADD || (ops[i].f == OP_APPEND && ops[i].told);
+        spec->appends |= ops[i].f == OP_APPEND;
+    }
+    if (counts)
+        return; /* sums and lengths are told: every state matters */
+    spec_live(spec, VALUE_NULL);
+    spec->alive_texts = cairn_realloc(spec->alive_texts, (count + 1) * sizeof(uint32_t));
+    spec->alive_text_count = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t seen = ops[i].f == OP_CAS ? ops[i].a : ops[i].told ? ops[i].out : VALUE_NONE;
+        if (seen == VALUE_NONE || ops[i].f == OP_DELETE || ops[i].f == OP_SET_IF_ABSENT)
+            continue;
+        spec_live(spec, seen);
+        if (value_at(&spec->pool, seen)->kind == VALUE_TEXT)
+            spec->alive_texts[spec->alive_text_count++] = seen;
+    }
+    qsort_r(spec->alive_texts, spec->alive_text_count, sizeof(uint32_t), order_of_texts, spec);
+}
+
+void spec_prepare(struct spec *spec, const uint32_t *ops, uint32_t count, struct spec_op *to) {
+    cairn_free(spec->alive);
+    spec->alive = NULL;
+    spec->alive_size = spec->alive_count = 0;
+    if (spec->model == MODEL_APPEND)
+        spec_live(spec, VALUE_NULL);
+    for (uint32_t i = 0; i < count; i++)
+        translate(spec, ops[i], &to[i]);
+    if (is_register(spec->model))
+        learn_register(spec, to, count);
+    if (!is_register(spec->model) && spec->model != MODEL_APPEND) {
+        cairn_free(spec->alive);
+        spec->alive = NULL;
+        spec->alive_size = spec->alive_count = 0;
+    }
+}
+
+uint32_t spec_initial(struct spec *spec, uint32_t key) {
+    const struct history *history = spec->history;
+    uint32_t initial = history_initial(history, key);
+    switch (spec->model) {
+    case MODEL_MULTI_REGISTER:
+    case MODEL_BANK:
+        return spec_initial_parts(spec);
+    case MODEL_SET:
+        return sorted_set(spec, initial);
+    case MODEL_APPEND:
+        return chain_of_list(spec, initial);
+    case MODEL_COUNTER:
+        return initial == VALUE_NULL ? value_int(&spec->pool, 0) : spec_value(spec, initial);
+    case MODEL_QUEUE:
+    case MODEL_STACK:
+    case MODEL_PRIORITY_QUEUE:
+        return initial == VALUE_NULL ? value_list(&spec->pool, NULL, 0) : spec_value(spec, initial);
+    default:
+        return spec_value(spec, initial);
+    }
+}
+
+void spec_print(const struct spec *spec, uint32_t state, struct buf *out) {
+    if (state == SPEC_DEAD)
+        buf_printf(out, "something that nobody reads");
+    else if (spec->model == MODEL_MUTEX)
+        buf_printf(out, state == VALUE_NULL ? "free" : "held");
+    else if (spec->model != MODEL_APPEND)
+        value_print(&spec->pool, state, out);
+    else
+        spec_print_chain(spec, state, out);
+}

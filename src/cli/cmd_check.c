@@ -1,0 +1,145 @@
+/* cairn check: does a history satisfy a level? cairn place: which ones does it satisfy? */
+#include "check/proof.h"
+#include "cli/judge.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SHOWN_OPS 20u
+
+static void put_json(struct buf *out) {
+    buf_printf(out, "\n");
+    fwrite(out->data, 1, out->len, stdout);
+    buf_free(out);
+}
+
+static bool write_proof(struct judge *judge, const struct verdict *verdict, const char *path) {
+    struct buf out = {0};
+    FILE *file = history_file_output(judge->command, path);
+    if (file == NULL)
+        return false;
+    proof_write(&judge->history, verdict, &out);
+    buf_printf(&out, "\n");
+    fwrite(out.data, 1, out.len, file);
+    buf_free(&out);
+    return history_file_close(judge->command, path, file);
+}
+
+int cmd_check(int argc, char **argv) {
+    struct judge judge = {0};
+    struct verdict verdict;
+    const char *proof = NULL;
+    bool json = false;
+    const struct flag flags[] = {
+        JUDGE_FLAGS(judge), {"proof", FLAG_TEXT, &proof}, {"json", FLAG_SWITCH, &json}};
+    if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
+        return EXIT_MISUSE;
+    if (argc != 2)
+        return misuse("check", "give one history file (or - for standard input)");
+    int code = EXIT_MISUSE;
+    if (!judge_open(&judge, "check", argv[1])) {
+        code = judge_exit(&judge);
+    } else {
+        if (judge.options.level == LEVEL_NONE)
+            judge.options.level = model_transactional(judge.options.model)
+                                      ? LEVEL_STRICT_SERIALIZABLE
+                                      : LEVEL_LINEARIZABLE;
+        judge.options.want_order = proof != NULL;
+        check_history(&judge.history, &judge.options, &verdict);
+        judge_quiet(&judge);
+        code = exit_of(verdict.answer);
+        if (json) {
+            struct buf out = {0};
+            proof_summary(&judge.history, &verdict, &out);
+            put_json(&out);
+        } else {
+            judge_print(&judge, &verdict, SHOWN_OPS);
+        }
+        if (proof != NULL && !write_proof(&judge, &verdict, proof))
+            code = EXIT_MISUSE;
+        verdict_free(&verdict);
+    }
+    judge_close(&judge);
+    return code;
+}
+
+/* ---- place ---- */
+
+static bool is_strongest(const struct verdict *verdicts, int level) {
+    for (int other = 0; other < LEVEL_COUNT; other++)
+        if (other != level && verdicts[other].answer == ANSWER_YES &&
+            level_implies((enum level)other, (enum level)level))
+            return false;
+    return verdicts[level].answer == ANSWER_YES;
+}
+
+static void print_place(const struct verdict *verdicts) {
+    for (int i = 0; i < LEVEL_COUNT; i++) {
+        const struct verdict *verdict = &verdicts[i];
+        if (verdict->answer == ANSWER_UNDEFINED)
+            continue;
+        printf("%-26s %-10s", level_name((enum level)i), answer_name(verdict->answer));
+        if (verdict->text.len > 0 && verdict->answer != ANSWER_YES)
+            printf(" %.*s", (int)verdict->text.len, (const char *)verdict->text.data);
+        printf("\n");
+    }
+    bool any = false;
+    printf("strongest that hold:");
+    for (int i = 0; i < LEVEL_COUNT; i++)
+        if (is_strongest(verdicts, i)) {
+            printf("%s %s", any ? "," : "", level_name((enum level)i));
+            any = true;
+        }
+    printf(any ? "\n" : " none\n");
+}
+
+static void print_place_json(const struct judge *judge, const struct verdict *verdicts) {
+    struct buf out = {0};
+    bool first = true;
+    buf_printf(&out, "{\"model\":\"%s\",\"levels\":{", model_name(judge->options.model));
+    for (int i = 0; i < LEVEL_COUNT; i++) {
+        if (verdicts[i].answer == ANSWER_UNDEFINED)
+            continue;
+        buf_printf(&out, "%s\"%s\":\"%s\"", first ? "" : ",", level_name((enum level)i),
+                   answer_name(verdicts[i].answer));
+        first = false;
+    }
+    buf_printf(&out, "},\"strongest\":[");
+    first = true;
+    for (int i = 0; i < LEVEL_COUNT; i++)
+        if (is_strongest(verdicts, i)) {
+            buf_printf(&out, "%s\"%s\"", first ? "" : ",", level_name((enum level)i));
+            first = false;
+        }
+    buf_printf(&out, "]}");
+    put_json(&out);
+}
+
+int cmd_place(int argc, char **argv) {
+    struct judge judge = {0};
+    struct verdict verdicts[LEVEL_COUNT];
+    bool json = false, undecided = false;
+    const struct flag flags[] = {JUDGE_FLAGS(judge), {"json", FLAG_SWITCH, &json}};
+    if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
+        return EXIT_MISUSE;
+    if (argc != 2)
+        return misuse("place", "give one history file (or - for standard input)");
+    if (!judge_open(&judge, "place", argv[1])) {
+        judge_close(&judge);
+        return judge_exit(&judge);
+    }
+    judge.options.want_order = false;
+    check_place(&judge.history, &judge.options, verdicts);
+    judge_quiet(&judge);
+    if (json)
+        print_place_json(&judge, verdicts);
+    else
+        print_place(verdicts);
+    for (int i = 0; i < LEVEL_COUNT; i++) {
+        undecided |= verdicts[i].answer == ANSWER_UNDECIDED;
+        verdict_free(&verdicts[i]);
+    }
+    judge_close(&judge);
+    return undecided ? EXIT_UNDECIDED : EXIT_FINE;
+}

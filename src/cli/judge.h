@@ -1,0 +1,49 @@
+/* What check, place, explain, shrink and verify share: how a history is to be judged, and within
+ * which limits.
+ *
+ *     struct judge judge = {0};
+ *     const struct flag flags[] = {JUDGE_FLAGS(judge), ...};
+ *     if (!judge_open(&judge, "check", path)) return EXIT_MISUSE;
+ *     ... judge.history, judge.options ...
+ *     judge_close(&judge);
+ */
+#ifndef CAIRN_CLI_JUDGE_H
+#define CAIRN_CLI_JUDGE_H
+
+#include "check/check.h"
+#include "cli/history_file.h"
+
+struct judge {
+    struct history_flags read;
+    const char *model, *level, *limit_time, *limit_mem;
+
+    const char *command, *path;
+    struct history history;
+    struct lint lint;
+    struct limits limits;
+    struct check_options options; /* level: LEVEL_NONE when none was given */
+    int statm;                    /* /proc/self/statm, kept open; -1 */
+    bool shown;                   /* progress stands on the terminal */
+    bool out_of_limits;           /* judge_open: reading met a limit: undecided */
+};
+
+#define JUDGE_FLAGS(of)                                                                   \
+    HISTORY_FLAGS((of).read), {"model", FLAG_TEXT, &(of).model},                          \
+        {"level", FLAG_TEXT, &(of).level}, {"limit-time", FLAG_TEXT, &(of).limit_time}, { \
+        "limit-mem", FLAG_TEXT, &(of).limit_mem                                           \
+    }
+
+/* Reads the history, chooses the model (--model, or the one that fits) and the level (--level).
+ * False: a message was printed; return judge_exit. Close it whatever is returned. */
+bool judge_open(struct judge *judge, const char *command, const char *path);
+/* After a judge_open that failed: misuse, or undecided when a limit stopped the reading. */
+int judge_exit(const struct judge *judge);
+void judge_close(struct judge *judge);
+/* Takes what progress showed off the terminal; before anything is printed. */
+void judge_quiet(struct judge *judge);
+int exit_of(enum answer answer);
+/* The lines that tell a verdict to a person: the answer, why, and the evidence, at most `max`
+ * operations of it. */
+void judge_print(const struct judge *judge, const struct verdict *verdict, uint32_t max);
+
+#endif
