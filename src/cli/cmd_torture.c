@@ -134,6 +134,11 @@ static bool fill_options(struct command *command) {
         .port_base = (uint32_t)command->port_base,
         .out = command->json ? NULL : stdout,
         .stop = &stop_asked};
+    if (run->set[0] && command->set_count < SETS_MAX) { /* first: the command line's come later */
+        memmove(command->sets + 1, command->sets, command->set_count * sizeof *command->sets);
+        command->sets[0] = run->set;
+        options->set_count = ++command->set_count;
+    }
     uint64_t reads = command->read_percent != UINT64_MAX ? command->read_percent
                      : run->read_percent != UINT64_MAX   ? run->read_percent
                                                          : 50;

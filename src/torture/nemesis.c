@@ -54,6 +54,7 @@ static void change_process(struct active_fault *fault, struct run_node *node, bo
         break;
     case PLAN_RESTART:
         node->down += on ? 1u : -1u;
+        node->asked |= on && node->pid > 0;
         if (on)
             node_signal(node, SIGTERM);
         break;
@@ -62,6 +63,7 @@ static void change_process(struct active_fault *fault, struct run_node *node, bo
         node->start_at_ns = 0;
         if (!on)
             break;
+        node->asked |= node->pid > 0;
         node->lose_unsynced |= fault->event->fault->kind == PLAN_POWER && node->pid > 0;
         node_signal(node, SIGKILL);
         break;

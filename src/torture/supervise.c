@@ -73,9 +73,10 @@ void node_signal(struct run_node *node, int number) {
 
 static void take_end(struct run_node *node, int status) {
     struct run *run = node->run;
-    bool expected = node->down > 0 || run->phase == PHASE_END;
+    bool expected = node->asked || node->down > 0 || run->phase == PHASE_END;
     char path[620];
     node->pid = 0;
+    node->asked = false;
     node->state = (struct node_state){0};
     if (run->board != NULL)
         run->board->pids[node->number] = 0;

@@ -60,6 +60,7 @@ struct run_node {
     pid_t pid;             /* 0: does not run */
     unsigned down, paused; /* by how many faults it must not run, must stand still */
     bool lose_unsynced;    /* when it is next found dead */
+    bool asked;            /* to end, and has not yet */
     uint64_t start_at_ns;
     uint32_t starts;
     struct layer_control *control; /* of the layer; NULL: none */

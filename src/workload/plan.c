@@ -178,6 +178,7 @@ static const struct key run_keys[] = {
     FIELD(struct plan, "heal", VALUE_TIME, run.heal_ms),
     FIELD(struct plan, "timeout", VALUE_TIME, run.timeout_ms),
     FIELD(struct plan, "think", VALUE_MICROS, run.think_us),
+    FIELD(struct plan, "set", VALUE_TEXT, run.set),
     FIELD(struct plan, "nodes", VALUE_NUMBER, run.nodes),
     FIELD(struct plan, "clients", VALUE_NUMBER, run.clients),
     FIELD(struct plan, "keys", VALUE_NUMBER, run.keys),

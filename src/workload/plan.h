@@ -111,6 +111,7 @@ struct plan_event {
 /* What [run] says; empty or 0: nothing. */
 struct plan_run {
     char target[32], workload[32], level[32];
+    char set[64]; /* a setting of cairn's servers, section.key=value */
     uint64_t time_ms, heal_ms, timeout_ms, think_us;
     uint64_t nodes, clients, keys;
     uint64_t read_percent; /* UINT64_MAX: nothing */
