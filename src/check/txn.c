@@ -89,9 +89,8 @@ static const struct verdict *implied_by(const struct verdict *verdicts, const bo
                                         enum level level) {
     for (size_t i = 0; i < LEVELS; i++) {
         const struct verdict *other = &verdicts[levels[i]];
-        if (done[levels[i]] &&
-            ((other->answer == ANSWER_YES && level_implies(levels[i], level)) ||
-             (other->answer == ANSWER_NO && level_implies(level, levels[i]))))
+        if (done[levels[i]] && ((other->answer == ANSWER_YES && level_implies(levels[i], level)) ||
+                                (other->answer == ANSWER_NO && level_implies(level, levels[i]))))
             return other;
     }
     return NULL;
@@ -228,8 +227,7 @@ void txn_check(const struct history *history, const struct check_options *option
                struct verdict *verdict) {
     if (without_time(history, verdict))
         return;
-    struct ways ways = {
-        .history = history, .options = options, .lists = has_lists(options->model)};
+    struct ways ways = {.history = history, .options = options, .lists = has_lists(options->model)};
     enum level asked = verdict->level, level = as_transactional(asked);
     struct verdict verdicts[LEVEL_COUNT];
     for (int i = 0; i < LEVEL_COUNT; i++)

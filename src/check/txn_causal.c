@@ -160,13 +160,11 @@ static void look_at_read(struct causal *causal, const uint32_t *row, uint32_t re
         uint32_t known = row[causal->dense[group->session]];
         if (known == 0)
             continue;
-        uint32_t before =
-            count_before(causal, group, txns->session_at[group->session] + known);
+        uint32_t before = count_before(causal, group, txns->session_at[group->session] + known);
         if (before == 0)
             continue;
         uint32_t last = causal->writers[group->at + before - 1];
-        if (last == writer || last == t ||
-            (writer != TXN_INIT && knows(causal, writer, last)))
+        if (last == writer || last == t || (writer != TXN_INIT && knows(causal, writer, last)))
             continue;
         txn_graph_earlier(causal->graph, last, read);
     }

@@ -51,8 +51,7 @@ static void take_out(const struct history *history, uint32_t op, bool *keep) {
     if (!txn_mops(history, &history->ops[op], mine, &writes, &write_count))
         return;
     for (uint32_t other = 0; other < history->op_count; other++) {
-        if (!keep[other] ||
-            !txn_mops(history, &history->ops[other], theirs, &reads, &read_count))
+        if (!keep[other] || !txn_mops(history, &history->ops[other], theirs, &reads, &read_count))
             continue;
         bool read = false;
         for (uint32_t w = 0; w < write_count; w++)

@@ -196,8 +196,7 @@ static void search_all(struct search *search) {
 
 /* ---- as reasons ---- */
 
-static struct edge reason_of(const struct txns *txns, uint32_t from, uint32_t to,
-                             uint32_t label) {
+static struct edge reason_of(const struct txns *txns, uint32_t from, uint32_t to, uint32_t label) {
     uint32_t index = txn_label_index(label);
     struct edge edge = {.from = txns->at[from].op,
                         .to = txns->at[to].op,
@@ -205,10 +204,10 @@ static struct edge reason_of(const struct txns *txns, uint32_t from, uint32_t to
                         .key = VALUE_NONE,
                         .reason = REASON_DERIVED};
     static const enum reason reasons[] = {
-        [WHY_CARRY] = REASON_DERIVED,           [WHY_SESSION] = REASON_SESSION,
-        [WHY_REAL_TIME] = REASON_REAL_TIME,     [WHY_READS] = REASON_READS_FROM,
-        [WHY_OVERWRITES] = REASON_OVERWRITES,   [WHY_READ_BEFORE] = REASON_READ_BEFORE,
-        [WHY_EARLIER] = REASON_EARLIER_WRITE,   [WHY_LATER] = REASON_LATER_WRITE,
+        [WHY_CARRY] = REASON_DERIVED,         [WHY_SESSION] = REASON_SESSION,
+        [WHY_REAL_TIME] = REASON_REAL_TIME,   [WHY_READS] = REASON_READS_FROM,
+        [WHY_OVERWRITES] = REASON_OVERWRITES, [WHY_READ_BEFORE] = REASON_READ_BEFORE,
+        [WHY_EARLIER] = REASON_EARLIER_WRITE, [WHY_LATER] = REASON_LATER_WRITE,
         [WHY_CONFLICT] = REASON_OVERWRITES,
     };
     edge.reason = reasons[txn_label_why(label)];

@@ -69,7 +69,7 @@ static uint32_t backward(struct dag *dag, uint32_t from, uint32_t to) {
     dag->back[count++] = from;
     dag->seen[from] = dag->round;
     for (uint32_t i = 0; i < count; i++)
-        for (uint32_t e = dag->in[dag->back[i]]; e != DAG_NONE; e = dag->edges[e].next_in) {
+        for (uint32_t e = dag->in [dag->back[i]]; e != DAG_NONE; e = dag->edges[e].next_in) {
             uint32_t next = dag->edges[e].from;
             dag->steps++;
             if (dag->seen[next] == dag->round || dag->place[next] < dag->place[to])

@@ -179,9 +179,9 @@ static bool writes_from(const struct txns *txns, uint32_t read, uint32_t first) 
            (txns->writes[mine].rank == TXN_UNRANKED || txns->writes[mine].rank == first);
 }
 
-/* Of versions in a known order only the next counts: the others come after it. A reader that writes
- * one of the versions itself has edges of its own. Of two such each must come
- * before the other; a third adds nothing to that. */
+/* Of versions in a known order only the next counts: the others come after it. Where starts are no
+ * nodes of their own, a reader that writes one of the versions itself has edges of its own; of two
+ * such each must come before the other, and a third adds nothing to that. */
 void txn_graph_readers_before(struct txn_graph *graph, uint32_t key, uint32_t slot,
                               uint32_t first) {
     const struct txns *txns = graph->txns;
@@ -190,17 +190,20 @@ void txn_graph_readers_before(struct txn_graph *graph, uint32_t key, uint32_t sl
     uint32_t reader_count = txns->reader_at[slot + 1] - txns->reader_at[slot];
     uint64_t versions = first < of->ranked ? 1 : of->count - first;
     bool few = reader_count * versions <= reader_count + versions;
-    uint32_t group = TXN_NONE, own = 0;
+    uint32_t group = TXN_NONE, own = 0, last = TXN_NONE;
     for (uint32_t i = 0; i < reader_count && versions > 0; i++) {
-        if (few || writes_from(txns, readers[i], first)) {
+        uint32_t t = txns->reads[readers[i]].txn;
+        if (t == last)
+            continue;
+        last = t;
+        if (few || (!graph->split && writes_from(txns, readers[i], first))) {
             if (few || own++ < 2)
                 reader_before(graph, readers[i], of, first);
             continue;
         }
         if (group == TXN_NONE)
             group = txn_graph_node(graph);
-        txn_graph_edge(graph, txn_graph_start(graph, txns->reads[readers[i]].txn), group,
-                       WHY_READ_BEFORE, readers[i]);
+        txn_graph_edge(graph, txn_graph_start(graph, t), group, WHY_READ_BEFORE, readers[i]);
     }
     for (uint32_t i = first; i < first + versions && group != TXN_NONE; i++)
         txn_graph_edge(graph, group, txns->writes[txns->by_key[of->at + i]].txn, WHY_CARRY, 0);

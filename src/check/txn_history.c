@@ -90,8 +90,7 @@ static uint32_t entry_new(struct txn_build *build, uint32_t op, uint32_t key, ui
     cairn_assert(build->entry_count < build->entry_cap);
     uint32_t entry = build->entry_count++;
     build->entries[entry] =
-        (struct txn_entry){key,        value,      op,        ENTRY_NONE,
-                           ENTRY_NONE, ENTRY_NONE, ENTRY_NONE};
+        (struct txn_entry){key, value, op, ENTRY_NONE, ENTRY_NONE, ENTRY_NONE, ENTRY_NONE};
     uint64_t slot = slot_of(build, key, value);
     for (;; slot = (slot + 1) & (build->table_size - 1)) {
         uint32_t at = build->table[slot];
@@ -157,8 +156,7 @@ void txn_build_include(struct txn_build *build, uint32_t op) {
 void txn_build_source(struct txn_build *build, const struct txn_source *source) {
     if (build->source_count == build->source_cap) {
         build->source_cap = build->source_cap ? build->source_cap * 2 : 64;
-        build->sources =
-            cairn_realloc(build->sources, build->source_cap * sizeof *build->sources);
+        build->sources = cairn_realloc(build->sources, build->source_cap * sizeof *build->sources);
     }
     build->sources[build->source_count++] = *source;
 }

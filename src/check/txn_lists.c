@@ -58,8 +58,8 @@ static void read_list(struct txn_build *build, uint32_t op, uint32_t key, uint32
         txn_build_fault(build, ANOMALY_INTERNAL, op, OP_NONE, key, list);
     } else {
         uint32_t len = list_len(values, list) - first_len(build, key) - own;
-        struct txn_source source = {
-            op, key, OP_NONE, list, len, writes ? build->own[key] : ENTRY_NONE};
+        struct txn_source source = {op,   key, OP_NONE,
+                                    list, len, writes ? build->own[key] : ENTRY_NONE};
         txn_build_source(build, &source);
     }
 }
@@ -117,8 +117,8 @@ static void compare_lists(struct txn_build *build, const uint32_t *longest) {
     for (uint32_t i = 0; i < build->source_count; i++) {
         const struct txn_source *source = &build->sources[i];
         const struct txn_source *best = &build->sources[longest[source->key]];
-        if (source->len == 0 || (done_key[source->list] == source->key + 1 &&
-                                 done_len[source->list] >= source->len))
+        if (source->len == 0 ||
+            (done_key[source->list] == source->key + 1 && done_len[source->list] >= source->len))
             continue;
         const uint32_t *mine = appended(build, source->key, source->list);
         const uint32_t *other = appended(build, source->key, best->list);
@@ -195,8 +195,7 @@ static void check_groups(struct txn_build *build, const uint32_t *longest) {
             else if (before != ENTRY_NONE && build->entries[before].after != ENTRY_NONE &&
                      build->entries[before].after != build->elements[i])
                 txn_build_fault(build, ANOMALY_G1B, build->sources[longest[key]].op,
-                                build->entries[before].op, key,
-                                build->sources[longest[key]].list);
+                                build->entries[before].op, key, build->sources[longest[key]].list);
         }
 }
 

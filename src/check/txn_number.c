@@ -43,8 +43,8 @@ static uint32_t *number(struct txn_build *build) {
             continue;
         const struct op *from = &history->ops[op];
         uint32_t t = txn_of[op] = txns->session_at[from->process + 1]++;
-        txns->at[t] = (struct txn){
-            .op = op, .session = from->process, .call = from->call, .ret = from->ret};
+        txns->at[t] =
+            (struct txn){.op = op, .session = from->process, .call = from->call, .ret = from->ret};
         if (from->outcome == OP_INFO)
             txns->at[t].ret = OP_OPEN;
     }
@@ -129,8 +129,7 @@ static void group_versions(struct txn_build *build) {
     txns->by_key = cairn_alloc((at + 1u) * sizeof *txns->by_key);
     for (uint32_t w = 0; w < txns->write_count; w++) {
         struct txn_key *key = &txns->keys[txns->writes[w].key];
-        uint32_t place =
-            txns->writes[w].rank != TXN_UNRANKED ? txns->writes[w].rank : key->count++;
+        uint32_t place = txns->writes[w].rank != TXN_UNRANKED ? txns->writes[w].rank : key->count++;
         txns->by_key[key->at + place] = w;
     }
 }
@@ -141,16 +140,14 @@ static void group_readers(struct txns *txns) {
     txns->readers = cairn_alloc((txns->read_count + 1u) * sizeof *txns->readers);
     for (uint32_t i = 0; i < txns->read_count; i++) {
         const struct txn_read *read = &txns->reads[i];
-        uint32_t slot =
-            read->version == TXN_INIT ? txns->write_count + read->key : read->version;
+        uint32_t slot = read->version == TXN_INIT ? txns->write_count + read->key : read->version;
         txns->reader_at[slot + 2]++;
     }
     for (uint32_t slot = 0; slot < slots; slot++)
         txns->reader_at[slot + 2] += txns->reader_at[slot + 1];
     for (uint32_t i = 0; i < txns->read_count; i++) {
         const struct txn_read *read = &txns->reads[i];
-        uint32_t slot =
-            read->version == TXN_INIT ? txns->write_count + read->key : read->version;
+        uint32_t slot = read->version == TXN_INIT ? txns->write_count + read->key : read->version;
         txns->readers[txns->reader_at[slot + 1]++] = i;
     }
 }

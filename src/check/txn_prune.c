@@ -33,8 +33,7 @@ static bool reaches(const struct prune *prune, uint32_t from, uint32_t to) {
     return prune->past[(size_t)to * prune->sessions + session] > place_of(prune, from);
 }
 
-static bool possible(void *context, uint32_t from, uint32_t to, enum txn_why why,
-                     uint32_t index) {
+static bool possible(void *context, uint32_t from, uint32_t to, enum txn_why why, uint32_t index) {
     struct prune *prune = context;
     if (!reaches(prune, to, from))
         return true;

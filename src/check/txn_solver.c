@@ -33,7 +33,8 @@ struct solver {
     uint32_t lit_cap;
     struct lit_edge *edges;
     uint32_t edge_count, edge_cap;
-    /* A clause at c: count, next of watch 0, next of watch 1, literals; the first two are watched. */
+    /* A clause at c: count, next of watch 0, next of watch 1, literals; the first two are watched.
+     */
     uint32_t *clauses;
     uint32_t clause_len, clause_cap;
     uint32_t *trail, *edges_before; /* literals set; edges in the dag before each was */
@@ -95,8 +96,7 @@ void solver_start(struct solver *solver, const uint32_t *order) {
 
 static bool above(const struct solver *solver, uint32_t a, uint32_t b) {
     const struct variable *vars = solver->vars;
-    return vars[a].activity > vars[b].activity ||
-           (vars[a].activity >= vars[b].activity && a < b);
+    return vars[a].activity > vars[b].activity || (vars[a].activity >= vars[b].activity && a < b);
 }
 
 static void heap_set(struct solver *solver, uint32_t place, uint32_t var) {
@@ -169,8 +169,7 @@ void solver_edge(struct solver *solver, uint32_t from, uint32_t to, uint32_t lit
         return;
     }
     grow(&solver->edges, &solver->edge_cap, solver->edge_count + 1, sizeof *solver->edges);
-    solver->edges[solver->edge_count] =
-        (struct lit_edge){from, to, solver->lit_edges[literal]};
+    solver->edges[solver->edge_count] = (struct lit_edge){from, to, solver->lit_edges[literal]};
     solver->lit_edges[literal] = solver->edge_count++;
 }
 

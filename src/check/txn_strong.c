@@ -56,8 +56,7 @@ void txn_strong_known(struct txn_graph *graph, const struct txn_rules *rules) {
 static void pair_push(struct txn_pairs *pairs, struct limits *limits, uint32_t a, uint32_t b) {
     if (pairs->count == pairs->cap) {
         uint32_t cap = pairs->cap ? pairs->cap * 2 : 256;
-        if (cap > UINT32_MAX / 8 ||
-            !limits_room(limits, (cap - pairs->cap) * sizeof *pairs->at)) {
+        if (cap > UINT32_MAX / 8 || !limits_room(limits, (cap - pairs->cap) * sizeof *pairs->at)) {
             pairs->stopped = true;
             return;
         }
@@ -117,8 +116,7 @@ void txn_pairs_free(struct txn_pairs *pairs) {
 }
 
 static bool key_edges(const struct txn_graph *graph, const struct txn_rules *rules,
-                      uint32_t version, uint32_t after_version, txn_edge_use *use,
-                      void *context) {
+                      uint32_t version, uint32_t after_version, txn_edge_use *use, void *context) {
     const struct txns *txns = graph->txns;
     uint32_t after = txns->writes[after_version].txn;
     if (rules->conflict && !use(context, txns->writes[version].txn, txn_graph_start(graph, after),
@@ -126,8 +124,8 @@ static bool key_edges(const struct txn_graph *graph, const struct txn_rules *rul
         return false;
     for (uint32_t i = txns->reader_at[version]; i < txns->reader_at[version + 1]; i++) {
         uint32_t reader = txns->reads[txns->readers[i]].txn;
-        if (reader != after && !use(context, txn_graph_start(graph, reader), after, WHY_LATER,
-                                    txns->readers[i]))
+        if (reader != after &&
+            !use(context, txn_graph_start(graph, reader), after, WHY_LATER, txns->readers[i]))
             return false;
     }
     return true;

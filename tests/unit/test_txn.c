@@ -1,0 +1,263 @@
+/* The transactional levels against the axioms, on random tiny histories. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "txn_brute.h"
+#include "base/prng.h"
+#include "check/txn.h"
+
+#define TXNS_MAX 6
+#define MOPS_MAX 3
+
+/* ---- random histories ---- */
+
+enum shape { REGISTERS, REPEATED, LISTS, SINGLE };
+
+struct plan {
+    enum shape shape;
+    uint32_t txns, sessions, keys;
+    uint32_t old_snapshots, old_reads; /* of ten */
+    struct {
+        enum op_outcome outcome;
+        uint32_t session, mop_count;
+        struct mop mops[MOPS_MAX];
+        uint32_t at, call, ret; /* when it commits, in tenths */
+    } txn[TXNS_MAX];
+};
+
+static void plan_writes(struct plan *plan, struct prng *prng, struct history *history) {
+    int64_t next = 1;
+    for (uint32_t t = 0; t < plan->txns; t++) {
+        plan->txn[t].session = (uint32_t)prng_below(prng, plan->sessions);
+        plan->txn[t].outcome = prng_chance(prng, 1, 12)   ? OP_INFO
+                               : prng_chance(prng, 1, 20) ? OP_FAIL
+                                                          : OP_OK;
+        plan->txn[t].mop_count =
+            plan->shape == SINGLE ? 1 : 1 + (uint32_t)prng_below(prng, MOPS_MAX);
+        for (uint32_t m = 0; m < plan->txn[t].mop_count; m++) {
+            struct mop *mop = &plan->txn[t].mops[m];
+            mop->kind = prng_chance(prng, 1, 2) ? MOP_READ
+                        : plan->shape == LISTS  ? MOP_APPEND
+                                                : MOP_WRITE;
+            mop->key = value_int(&history->values, 100 + (int64_t)prng_below(prng, plan->keys));
+            int64_t value = plan->shape == REPEATED && prng_chance(prng, 1, 2)
+                                ? 1 + (int64_t)prng_below(prng, 3)
+                                : 10 + next++;
+            if (plan->shape == REPEATED && prng_chance(prng, 1, 15))
+                mop->value = VALUE_NULL;
+            else if (mop->kind != MOP_READ)
+                mop->value = value_int(&history->values, value);
+        }
+    }
+}
+
+/* What transaction t finds in the key when those before `seen` have committed. */
+static uint32_t found(const struct plan *plan, uint32_t t, uint32_t m, uint32_t seen,
+                      struct prng *prng, struct history *history) {
+    uint32_t items[TXNS_MAX * MOPS_MAX], count = 0, last = VALUE_NULL;
+    uint32_t key = plan->txn[t].mops[m].key;
+    for (uint32_t other = 0; other <= plan->txns; other++) {
+        bool own = other == plan->txns;
+        uint32_t from = own ? t : other;
+        if (!own && (other == t || other >= seen || plan->txn[other].outcome == OP_FAIL) &&
+            !prng_chance(prng, 1, 100))
+            continue;
+        uint32_t end = own ? m : plan->txn[from].mop_count;
+        end -= end > 0 && prng_chance(prng, 1, 100);
+        for (uint32_t i = 0; i < end; i++)
+            if (plan->txn[from].mops[i].kind != MOP_READ && plan->txn[from].mops[i].key == key)
+                items[count++] = last = plan->txn[from].mops[i].value;
+    }
+    if (plan->shape != LISTS)
+        return last;
+    if (count > 1 && prng_chance(prng, 1, 50)) {
+        items[0] ^= items[count - 1];
+        items[count - 1] ^= items[0];
+        items[0] ^= items[count - 1];
+    }
+    return value_list(&history->values, items, count);
+}
+
+static void plan_reads(struct plan *plan, struct prng *prng, struct history *history) {
+    for (uint32_t t = 0; t < plan->txns; t++) {
+        uint32_t snapshot =
+            prng_chance(prng, plan->old_snapshots, 10) ? (uint32_t)prng_below(prng, t + 1) : t;
+        for (uint32_t m = 0; m < plan->txn[t].mop_count; m++) {
+            struct mop *mop = &plan->txn[t].mops[m];
+            if (mop->kind != MOP_READ)
+                continue;
+            uint32_t seen = prng_chance(prng, plan->old_reads, 10)
+                                ? (uint32_t)prng_below(prng, plan->txns + 1)
+                                : snapshot;
+            mop->value = found(plan, t, m, seen, prng, history);
+            if (prng_chance(prng, 1, 30))
+                mop->value = VALUE_NONE;
+        }
+    }
+}
+
+static void plan_times(struct plan *plan, struct prng *prng) {
+    uint32_t ended[TXNS_MAX] = {0}, width = 1 + (uint32_t)prng_below(prng, 40);
+    for (uint32_t t = 0; t < plan->txns; t++) {
+        uint32_t at = 100 + 10 * t, session = plan->txn[t].session;
+        uint32_t call = at - (uint32_t)prng_below(prng, width);
+        plan->txn[t].at = at;
+        plan->txn[t].call = call <= ended[session] ? ended[session] + 1 : call;
+        plan->txn[t].ret = at + (uint32_t)prng_below(prng, width);
+        if (plan->txn[t].ret <= plan->txn[t].call)
+            plan->txn[t].ret = plan->txn[t].call + 1;
+        ended[session] = plan->txn[t].ret;
+    }
+}
+
+static void op_from(struct history *history, const struct plan *plan, uint32_t t) {
+    struct op *op = history_op(history);
+    *op = (struct op){.call = plan->txn[t].call * 16 + t,
+                      .ret = plan->txn[t].outcome == OP_INFO ? OP_OPEN : plan->txn[t].ret * 16 + t,
+                      .process = plan->txn[t].session,
+                      .line = t + 1,
+                      .f = OP_TXN,
+                      .outcome = plan->txn[t].outcome,
+                      .arg = history->mop_count,
+                      .out = plan->txn[t].mop_count};
+    const struct mop *mops = plan->txn[t].mops;
+    if (plan->shape == SINGLE) {
+        op->f = mops[0].kind == MOP_READ ? OP_READ : OP_WRITE;
+        op->key = mops[0].key;
+        op->arg = op->out = mops[0].value;
+        return;
+    }
+    for (uint32_t m = 0; m < plan->txn[t].mop_count; m++)
+        *history_mop(history) = mops[m];
+}
+
+static void history_random(struct history *history, struct prng *prng, enum shape shape) {
+    history_init(history);
+    history->has_real_time = true;
+    struct plan plan = {.shape = shape,
+                        .txns = 2 + (uint32_t)prng_below(prng, TXNS_MAX - 1),
+                        .sessions = 1 + (uint32_t)prng_below(prng, 6),
+                        .keys = 1 + (uint32_t)prng_below(prng, 4),
+                        .old_snapshots = (uint32_t)prng_below(prng, 3) * 4,
+                        .old_reads = (uint32_t)prng_below(prng, 3) * 3};
+    if (shape == REPEATED && plan.txns > 5)
+        plan.txns = 5;
+    plan_writes(&plan, prng, history);
+    plan_reads(&plan, prng, history);
+    plan_times(&plan, prng);
+    bool placed[TXNS_MAX] = {0};
+    for (uint32_t i = 0; i < plan.txns; i++) {
+        uint32_t first = TXNS_MAX;
+        for (uint32_t t = 0; t < plan.txns; t++)
+            if (!placed[t] && (first == TXNS_MAX ||
+                               plan.txn[t].call * 16 + t < plan.txn[first].call * 16 + first))
+                first = t;
+        placed[first] = true;
+        op_from(history, &plan, first);
+    }
+    history->process_count = plan.sessions;
+    history->processes = calloc(plan.sessions, sizeof *history->processes);
+    history->positions = 1u << 20;
+}
+
+/* ---- the comparison ---- */
+
+static void show(const struct history *history) {
+    for (uint32_t op = 0; op < history->op_count; op++) {
+        struct buf text = {0};
+        history_describe(history, op, &text);
+        fprintf(stderr, "  [%u,%u] outcome %d %.*s\n", history->ops[op].call, history->ops[op].ret,
+                history->ops[op].outcome, (int)text.len, (const char *)text.data);
+        buf_free(&text);
+    }
+}
+
+struct tally {
+    uint64_t yes[LEVEL_COUNT], no[LEVEL_COUNT], undecided;
+};
+
+static void compare(const struct history *history, enum shape shape, uint64_t seed,
+                    struct tally *tally) {
+    bool holds[LEVEL_COUNT];
+    txn_brute(history, shape == LISTS, holds);
+    struct check_options options = {.model = shape == LISTS ? MODEL_TXN_APPEND : MODEL_TXN_RW,
+                                    .want_order = true};
+    struct verdict verdicts[LEVEL_COUNT];
+    for (int level = 0; level < LEVEL_COUNT; level++)
+        verdict_init(&verdicts[level], options.model, (enum level)level);
+    bool place = prng_mix(seed, 1) % 2 == 0;
+    if (place)
+        txn_place(history, &options, verdicts);
+    for (int level = LEVEL_STRICT_SERIALIZABLE; level < LEVEL_COUNT; level++) {
+        struct verdict *verdict = &verdicts[level];
+        if (!place)
+            txn_check(history, &options, verdict);
+        if (verdict->answer == ANSWER_UNDECIDED) {
+            tally->undecided++;
+        } else if (verdict->answer != (holds[level] ? ANSWER_YES : ANSWER_NO)) {
+            fprintf(stderr, "seed %llu shape %d: %s is %s, the axioms say %s\n",
+                    (unsigned long long)seed, shape, level_name((enum level)level),
+                    answer_name(verdict->answer), holds[level] ? "yes" : "no");
+            show(history);
+            fail();
+        }
+        tally->yes[level] += verdict->answer == ANSWER_YES;
+        tally->no[level] += verdict->answer == ANSWER_NO;
+        verdict_free(verdict);
+    }
+    for (int level = 0; level < LEVEL_STRICT_SERIALIZABLE; level++)
+        verdict_free(&verdicts[level]);
+}
+
+static void compare_many(enum shape shape, uint32_t runs, uint32_t undecided_max) {
+    struct tally tally = {0};
+    const char *more = getenv("TXN_RUNS");
+    runs = more ? (uint32_t)strtoul(more, NULL, 10) : runs;
+    for (uint32_t run = 0; run < runs; run++) {
+        struct prng prng;
+        uint64_t seed = (uint64_t)shape << 32 | run;
+        prng_seed(&prng, seed);
+        struct history history;
+        history_random(&history, &prng, shape);
+        compare(&history, shape, seed, &tally);
+        history_free(&history);
+    }
+    for (int level = LEVEL_STRICT_SERIALIZABLE; level < LEVEL_COUNT; level++) {
+        print_message("%s: %llu yes, %llu no\n", level_name((enum level)level),
+                      (unsigned long long)tally.yes[level], (unsigned long long)tally.no[level]);
+        assert_true(tally.yes[level] > runs / 50 && tally.no[level] > runs / 50);
+    }
+    assert_true(tally.undecided <= undecided_max);
+}
+
+static void transactions_of_unique_writes_are_judged_as_the_axioms_do(void **state) {
+    compare_many(REGISTERS, 60000, 0);
+}
+
+static void transactions_of_repeated_writes_are_judged_as_the_axioms_do(void **state) {
+    compare_many(REPEATED, 30000, 0);
+}
+
+static void transactions_of_lists_are_judged_as_the_axioms_do(void **state) {
+    compare_many(LISTS, 60000, 0);
+}
+
+static void single_operations_are_judged_as_the_axioms_do(void **state) {
+    compare_many(SINGLE, 20000, 0);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(transactions_of_unique_writes_are_judged_as_the_axioms_do),
+        cmocka_unit_test(transactions_of_repeated_writes_are_judged_as_the_axioms_do),
+        cmocka_unit_test(transactions_of_lists_are_judged_as_the_axioms_do),
+        cmocka_unit_test(single_operations_are_judged_as_the_axioms_do),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
