@@ -66,7 +66,7 @@ void client_finish(struct run_client *client, enum op_end end) {
         }
         run->last_ok_ns = now;
         run->result->ok++;
-    } else if (end == OP_END_FAIL) {
+    } else if (end == OP_END_NO || end == OP_END_FAIL) {
         run->result->failed++;
     } else {
         run->result->unknown++;

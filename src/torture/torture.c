@@ -298,7 +298,7 @@ static void close_all(struct run *run) {
     cairn_free(run->slot_keys);
     run->phase = PHASE_END;
     nodes_end(run);
-    history_close(&run->history);
+    torture_history_close(&run->history);
     runtime_free(run->runtime);
     if (run->proxy > 0) {
         int status;
@@ -338,7 +338,7 @@ void torture_run(const struct torture_options *options, struct torture_result *r
     snprintf(result->history, sizeof result->history, "%s/history.jsonl", options->dir);
     snprintf(result->judgement, sizeof result->judgement, "%s/verdict.txt", options->dir);
     open_run(run);
-    if (!result->error[0] && !history_open(&run->history, result->history, 0))
+    if (!result->error[0] && !torture_history_open(&run->history, result->history, 0))
         run_fail(run, "can't write to %s", result->history);
     if (!result->error[0]) {
         enter(run, PHASE_START);

@@ -197,7 +197,9 @@ void client_stop(struct run_client *client);
 bool client_idle(const struct run_client *client);
 void client_free(struct run_client *client);
 /* The operation is over and was written down: counts it. */
-enum op_end { OP_END_OK, OP_END_FAIL, OP_END_INFO };
+/* NO: its condition did not hold, which says something about the state; FAIL: it was not executed.
+ */
+enum op_end { OP_END_OK, OP_END_NO, OP_END_FAIL, OP_END_INFO };
 void client_finish(struct run_client *client, enum op_end end);
 
 /* Chooses the next operation, writes down that it begins, and fills the first request. False:
@@ -218,13 +220,15 @@ struct history_writer {
     uint64_t index;
     uint64_t start_ns;
 };
-bool history_open(struct history_writer *history, const char *path, uint64_t start_ns);
-void history_close(struct history_writer *history);
-/* type: invoke, ok, fail, info. key < 0: none. value: JSON; NULL: null. */
-void history_event(struct history_writer *history, uint64_t now_ns, uint64_t process,
-                   const char *type, const char *f, int64_t key, const char *value);
+bool torture_history_open(struct history_writer *history, const char *path, uint64_t start_ns);
+void torture_history_close(struct history_writer *history);
+/* type: invoke, ok, fail, info. key < 0: none. value: JSON; NULL: null. error: NULL: none; the
+ * judge takes a cas that failed without one for a comparison that did not match. */
+void torture_history_event(struct history_writer *history, uint64_t now_ns, uint64_t process,
+                           const char *type, const char *f, int64_t key, const char *value,
+                           const char *error);
 void torture_history_fault(struct history_writer *history, uint64_t now_ns, const char *f,
-                   const char *value);
+                           const char *value);
 
 /* ---- a run (torture.c, nemesis.c, probe.c, supervise.c) ---- */
 
@@ -254,8 +258,8 @@ struct run {
     struct run_node node[PLAN_NODES_MAX + 1]; /* from 1 */
     struct proxy_board *board;                /* NULL: no proxy */
     pid_t proxy;
-    char layer[600]; /* the shared object; empty: none */
-    bool journal;    /* the plan has losses of power: the layer remembers what is not synced */
+    char layer[600];  /* the shared object; empty: none */
+    bool journal;     /* the plan has losses of power: the layer remembers what is not synced */
     unsigned leader;  /* 0: unknown */
     unsigned primary; /* Redis: whom the manager has appointed */
     uint64_t down_ns; /* Redis: since when the primary seems down; 0: it is not */

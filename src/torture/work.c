@@ -158,14 +158,16 @@ static void print_argument(const struct run_client *client, struct buf *out) {
     }
 }
 
-static void write_event(struct run_client *client, const char *type, struct buf *value) {
+static void write_event(struct run_client *client, const char *type, struct buf *value,
+                        const char *error) {
     struct run *run = client->run;
     if (client->op == WORK_SETUP)
         return;
     bool keyed = client->op != WORK_TRANSFER && client->op != WORK_BALANCES;
     buf_u8(value, 0);
-    history_event(&run->history, env_now(run->env), client->process, type, op_names[client->op],
-                  keyed ? (int64_t)client->key : -1, (const char *)value->data);
+    torture_history_event(&run->history, env_now(run->env), client->process, type,
+                          op_names[client->op], keyed ? (int64_t)client->key : -1,
+                          (const char *)value->data, error);
 }
 
 /* With the value that the operation was given. */
@@ -177,8 +179,9 @@ static bool finish(struct run_client *client, enum op_end end) {
 }
 
 static void finish_text(struct run_client *client, enum op_end end, struct buf *text) {
-    static const char *const types[] = {"ok", "fail", "info"};
-    write_event(client, types[end], text);
+    static const char *const types[] = {"ok", "fail", "fail", "info"};
+    static const char *const errors[] = {NULL, NULL, "not executed", "fate unknown"};
+    write_event(client, types[end], text, errors[end]);
     buf_free(text);
     client_finish(client, end);
 }
@@ -334,7 +337,7 @@ bool work_begin(struct run_client *client) {
     }
     struct buf text = {0};
     print_argument(client, &text);
-    write_event(client, "invoke", &text);
+    write_event(client, "invoke", &text, NULL);
     buf_free(&text);
     ask_first(client);
     return true;
@@ -343,9 +346,10 @@ bool work_begin(struct run_client *client) {
 /* ---- answers ---- */
 
 static enum op_end end_of(enum store_outcome outcome) {
-    return outcome == STORE_OK                              ? OP_END_OK
-           : outcome == STORE_NO || outcome == STORE_FAILED ? OP_END_FAIL
-                                                            : OP_END_INFO;
+    return outcome == STORE_OK       ? OP_END_OK
+           : outcome == STORE_NO     ? OP_END_NO
+           : outcome == STORE_FAILED ? OP_END_FAIL
+                                     : OP_END_INFO;
 }
 
 static bool answer_read(struct run_client *client) {
@@ -387,7 +391,7 @@ static void swap_list(struct run_client *client) {
 static bool swap_accounts(struct run_client *client) {
     int64_t from = number_read(client, 0), to = number_read(client, 1);
     if (from < client->value)
-        return finish(client, OP_END_FAIL);
+        return finish(client, OP_END_NO);
     ask_accounts(client, STORE_SWAP);
     buf_printf(&client->session.request.values[0], "%" PRId64, from - client->value);
     buf_printf(&client->session.request.values[1], "%" PRId64, to + client->value);
@@ -401,7 +405,7 @@ static bool acquire(struct run_client *client) {
             client->holds = true;
             client->holds_key = client->key;
         }
-        return finish(client, OP_END_FAIL);
+        return finish(client, OP_END_NO);
     }
     ask_value(client, has_native(client, STORE_CREATE) ? STORE_CREATE : STORE_SWAP,
               client->number + 1);
@@ -411,7 +415,7 @@ static bool acquire(struct run_client *client) {
 static bool release(struct run_client *client) {
     if (is_empty(client) || number_read(client, 0) != client->number + 1) {
         client->holds = false;
-        return finish(client, OP_END_FAIL);
+        return finish(client, OP_END_NO);
     }
     ask_key(client, has_native(client, STORE_CREATE) ? STORE_REMOVE : STORE_SWAP);
     return true;
@@ -430,7 +434,7 @@ static bool answer_state(struct run_client *client) {
     case WORK_CAS:
         if (is_empty(client) || number_read(client, 0) != client->from) {
             client->seen[client->key % client->run->options->keys] = number_read(client, 0);
-            return finish(client, OP_END_FAIL);
+            return finish(client, OP_END_NO);
         }
         ask_value(client, STORE_SWAP, client->to);
         return true;
