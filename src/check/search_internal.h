@@ -54,8 +54,8 @@ struct search {
     /* of one return, search_place.c */
     struct config *levels;
     uint32_t level_count;
-    uint64_t *seen; /* hashes of configurations met at this return */
-    uint32_t seen_size, seen_count;
+    struct buf seen; /* configurations met at this return */
+    uint32_t *seen_table, seen_slots, seen_count;
 };
 
 static inline bool bit_test(const uint64_t *mask, uint32_t bit) {

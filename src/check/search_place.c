@@ -122,31 +122,49 @@ static void settle(struct search *search, struct config *config, bool overwritte
 
 /* ---- all ways, depth first ---- */
 
+/* The masks and the state: compared whole, because a hash alone is no proof. */
+static size_t seen_size(const struct search *search) {
+    return (2 * (size_t)search->words + 1) * sizeof(uint64_t);
+}
+
+static uint32_t seen_slot(const struct search *search, const void *config) {
+    size_t size = seen_size(search);
+    uint32_t mask = search->seen_slots - 1;
+    uint32_t at = (uint32_t)bytes_hash(bytes_of(config, size), 0) & mask;
+    while (search->seen_table[at] != UINT32_MAX &&
+           memcmp(search->seen.data + search->seen_table[at] * size, config, size) != 0)
+        at = (at + 1) & mask;
+    return at;
+}
+
+static void seen_grow(struct search *search) {
+    search->seen_slots = search->seen_slots ? search->seen_slots * 2 : 64;
+    cairn_free(search->seen_table);
+    search->seen_table = cairn_alloc(search->seen_slots * sizeof *search->seen_table);
+    memset(search->seen_table, 0xff, search->seen_slots * sizeof *search->seen_table);
+    for (uint32_t i = 0; i < search->seen_count; i++)
+        search->seen_table[seen_slot(search, search->seen.data + i * seen_size(search))] = i;
+}
+
+static void seen_clear(struct search *search) {
+    if (search->seen_count > 0)
+        memset(search->seen_table, 0xff, search->seen_slots * sizeof *search->seen_table);
+    search->seen_count = 0;
+    buf_clear(&search->seen);
+}
+
 static bool seen_before(struct search *search, const struct config *config) {
-    uint64_t hash =
-        bytes_hash(bytes_of(config->masks, 2 * search->words * sizeof(uint64_t)), config->state);
-    if (hash == 0)
-        hash = 1;
-    if (search->seen_count * 2 >= search->seen_size) {
-        uint32_t old_size = search->seen_size;
-        uint64_t *old = search->seen;
-        search->seen_size = old_size ? old_size * 2 : 64;
-        search->seen = cairn_alloc_zero(search->seen_size * sizeof(uint64_t));
-        for (uint32_t i = 0; i < old_size; i++)
-            if (old[i] != 0) {
-                uint32_t at = (uint32_t)old[i] & (search->seen_size - 1);
-                while (search->seen[at] != 0)
-                    at = (at + 1) & (search->seen_size - 1);
-                search->seen[at] = old[i];
-            }
-        cairn_free(old);
+    if (search->seen_count * 2 >= search->seen_slots)
+        seen_grow(search);
+    buf_append(&search->seen, config->masks, 2 * search->words * sizeof(uint64_t));
+    buf_u64(&search->seen, config->state);
+    uint8_t *mine = search->seen.data + search->seen_count * seen_size(search);
+    uint32_t slot = seen_slot(search, mine);
+    if (search->seen_table[slot] != UINT32_MAX) {
+        search->seen.len -= seen_size(search);
+        return true;
     }
-    uint32_t at = (uint32_t)hash & (search->seen_size - 1);
-    for (; search->seen[at] != 0; at = (at + 1) & (search->seen_size - 1))
-        if (search->seen[at] == hash)
-            return true;
-    search->seen[at] = hash;
-    search->seen_count++;
+    search->seen_table[slot] = search->seen_count++;
     return false;
 }
 
@@ -198,18 +216,14 @@ static bool explore(struct search *search, const struct way *way, uint32_t depth
 void search_resolve(struct search *search, uint32_t parent, uint32_t at) {
     struct way way = {parent, search->events[at].entry, at};
     uint32_t slot = search->entries[way.target].slot;
-    if (search->seen_count > 0) {
-        memset(search->seen, 0, search->seen_size * sizeof(uint64_t));
-        search->seen_count = 0;
-    }
-    struct config *first = level_at(search, 0);
-    copy_config(search, first, &search->at);
-    if (bit_test(first->masks + search->words, slot)) {
-        struct config *hidden = level_at(search, 1);
-        copy_config(search, hidden, first);
+    seen_clear(search);
+    if (bit_test(search->at.masks + search->words, slot)) {
+        struct config *hidden = level_at(search, 0);
+        copy_config(search, hidden, &search->at);
         if (!give(search, &way, hidden))
             return;
     }
+    copy_config(search, level_at(search, 0), &search->at);
     explore(search, &way, 0);
 }
 
@@ -217,5 +231,6 @@ void search_explore_free(struct search *search) {
     for (uint32_t i = 0; i < search->level_count; i++)
         config_free(&search->levels[i]);
     cairn_free(search->levels);
-    cairn_free(search->seen);
+    cairn_free(search->seen_table);
+    buf_free(&search->seen);
 }
