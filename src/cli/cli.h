@@ -31,13 +31,16 @@ int cmd_inspect(int argc, char **argv);
 int cmd_repair(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_torture(int argc, char **argv);
+int cmd_lint(int argc, char **argv);
+int cmd_gen(int argc, char **argv);
+int cmd_convert(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_place(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 
 /* ---- flags (flags.c) ---- */
 
-/* "--name value", "--name=value" or, for FLAG_SWITCH, "--name". */
+/* "--name value", "--name=value" or, for FLAG_SWITCH, "--name"; names of one letter as "-o value". */
 enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_NUMBER };
 struct flag {
     const char *name; /* without dashes */

@@ -53,11 +53,13 @@ static bool take(const char *subcommand, const struct flag *flag, const char *va
 bool flags_parse(int *argc, char **argv, const struct flag *flags, size_t count) {
     int operands = 1;
     for (int i = 1; i < *argc; i++) {
-        if (strncmp(argv[i], "--", 2) != 0 || argv[i][2] == 0) {
+        bool letter = argv[i][0] == '-' && argv[i][1] != '-' && argv[i][1] != 0 &&
+                      argv[i][2] == 0 && find(flags, count, argv[i] + 1, 1) != NULL;
+        if (!letter && (strncmp(argv[i], "--", 2) != 0 || argv[i][2] == 0)) {
             argv[operands++] = argv[i];
             continue;
         }
-        const char *name = argv[i] + 2;
+        const char *name = argv[i] + (letter ? 1 : 2);
         const char *equals = strchr(name, '=');
         const struct flag *flag =
             find(flags, count, name, equals ? (size_t)(equals - name) : strlen(name));

@@ -130,6 +130,43 @@ static const struct subcommand subcommands[] = {
      "code 0: all are decided; 2: some are not; 3: the history is wrong.\n"
      "\n"
      "  cairn place history.jsonl\n"},
+    {"lint", cmd_lint, "what is wrong with a history itself",
+     "Usage: cairn lint FILE [--json] [--quiet] [reading options]\n"
+     "\n"
+     "Reads a history of any format and says what is wrong or odd with it, with line numbers:\n"
+     "an operation invoked twice, an end without a beginning, a process that goes on after an\n"
+     "unknown outcome, clocks that go back, values written twice. FILE: - for standard input.\n"
+     "Exit code 0: it can be judged (warnings and notes do not count); 3: it can't.\n"
+     "\n"
+     "  --quiet          no notes\n"
+     "  --format F       auto, jsonl, edn, log, awdit, plume\n"
+     "  --order time     the order of events is that of their times, not of their lines\n"
+     "  --keyed          values are [key value], as jepsen.independent makes them\n"
+     "  --initial V      what everything holds at first: JSON, or x=0,y=0\n"
+     "\n"
+     "  cairn lint history.edn\n"
+     "  cat history.jsonl | cairn lint - --json\n"},
+    {"convert", cmd_convert, "a history in another format",
+     "Usage: cairn convert FILE [--to jsonl|edn|awdit] [-o OUT] [reading options]\n"
+     "\n"
+     "Writes what was read to standard output or OUT. What the new format can't hold is counted\n"
+     "on standard error. Reading options as in cairn lint.\n"
+     "\n"
+     "  cairn convert history.edn --to jsonl -o history.jsonl\n"},
+    {"gen", cmd_gen, "make histories of a given level",
+     "Usage: cairn gen [--model M] [--level L] [--clients N] [--ops N] [--keys K]\n"
+     "                 [--values unique|N] [--info PERCENT] [--bad] [--seed S]\n"
+     "                 [--to jsonl|edn|awdit] [-o OUT]\n"
+     "\n"
+     "The same options and seed make the same history. Of every model it can be linearizable (of\n"
+     "transactions, strict-serializable); of register and of transactions, of any level.\n"
+     "\n"
+     "  --values N       N different values; unique (default): each is written once\n"
+     "  --info PERCENT   of operations whose outcome nobody learns\n"
+     "  --bad            with a few operations that violate the level\n"
+     "\n"
+     "  cairn gen --model queue --clients 10 --ops 1000 | cairn check -\n"
+     "  cairn gen --level causal --keys 3 --bad --seed 7 -o bad.jsonl\n"},
     {"torture", cmd_torture, "real processes, faults, a history, a verdict",
      "Usage: cairn torture [--plan FILE] [--target cairn|redis|zookeeper|etcd] [--workload NAME]\n"
      "                     [--time S] [--nodes N] [--clients N] [--seed N] [--dir DIR] [--json] "

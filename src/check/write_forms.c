@@ -1,0 +1,238 @@
+#include "base/alloc.h"
+#include "check/write_internal.h"
+
+#include <string.h>
+
+/* A map of one event, begun by open_map: each member says what stands before it. */
+struct form {
+    struct history_writer *writer;
+    struct buf *out;
+    bool edn, first;
+};
+
+static void put(struct form *form, const char *text) {
+    buf_append(form->out, text, strlen(text));
+}
+
+static void open_map(struct form *form) {
+    form->first = true;
+    put(form, "{");
+}
+
+static void name(struct form *form, const char *text) {
+    put(form, form->first ? "" : form->edn ? ", " : ",");
+    put(form, form->edn ? ":" : "\"");
+    put(form, text);
+    put(form, form->edn ? " " : "\":");
+    form->first = false;
+}
+
+static void word(struct form *form, const char *text) {
+    put(form, form->edn ? ":" : "\"");
+    put(form, text);
+    put(form, form->edn ? "" : "\"");
+}
+
+static void value(struct form *form, uint32_t id);
+
+static void items(struct form *form, uint32_t id) {
+    const struct values *values = &form->writer->history->values;
+    bool map = value_at(values, id)->kind == VALUE_MAP;
+    put(form, map ? "{" : "[");
+    for (uint32_t i = 0; i < value_at(values, id)->len; i++) {
+        put(form, i == 0 ? "" : map && i % 2 == 0 ? ", " : " ");
+        value(form, value_items(values, id)[i]);
+    }
+    put(form, map ? "}" : "]");
+}
+
+static void value(struct form *form, uint32_t id) {
+    const struct values *values = &form->writer->history->values;
+    const struct value *at = value_at(values, id);
+    if (at->kind == VALUE_INT && at->integer >= 0)
+        write_number(form->out, (uint64_t)at->integer);
+    else if (form->edn && at->kind == VALUE_NIL)
+        put(form, "nil");
+    else if (form->edn && at->kind >= VALUE_LIST)
+        items(form, id);
+    else
+        value_print(values, id, form->out);
+}
+
+static void mops(struct form *form, const struct op *op, bool answered) {
+    static const char *const kinds[] = {"r", "w", "append"};
+    const char *between = form->edn ? " " : ",";
+    put(form, "[");
+    for (uint32_t i = 0; i < op->out; i++) {
+        const struct mop *mop = &form->writer->history->mops[op->arg + i];
+        put(form, i == 0 ? "[" : form->edn ? " [" : ",[");
+        word(form, kinds[mop->kind]);
+        put(form, between);
+        value(form, mop->key);
+        if (mop->kind == MOP_READ && (!answered || mop->value == VALUE_NONE)) {
+            if (!answered) {
+                put(form, between);
+                value(form, VALUE_NULL);
+            }
+        } else {
+            put(form, between);
+            value(form, mop->value);
+        }
+        put(form, "]");
+    }
+    put(form, "]");
+}
+
+static bool only_answers(enum op_f f) {
+    return f == OP_READ || f == OP_DEQUEUE || f == OP_DRAIN || f == OP_POP || f == OP_DELETE_MIN ||
+           f == OP_DELETE_MAX || f == OP_PEEK;
+}
+
+/* What a completion says; an answer that its value can't hold stands in `result`. */
+static void answer(struct form *form, const struct op *op) {
+    bool ok = op->outcome == OP_OK;
+    if (op->f == OP_TXN) {
+        name(form, "value");
+        mops(form, op, ok);
+    } else if (ok && only_answers(op->f)) {
+        bool nothing = op->f == OP_READ && op->out == VALUE_NULL;
+        form->writer->lost += form->edn && nothing;
+        if (op->out != VALUE_NONE) {
+            name(form, "value");
+            value(form, op->out);
+        }
+    } else {
+        if (op->f != OP_SWAP && op->arg != VALUE_NULL) {
+            name(form, "value");
+            value(form, op->arg);
+        }
+        if (ok && op->out != VALUE_NONE) {
+            name(form, "result");
+            value(form, op->out);
+        }
+    }
+    if (op->outcome == OP_FAIL && op->f == OP_CAS && !form->edn) {
+        name(form, "error");
+        word(form, "failed");
+    }
+    form->writer->lost += form->edn && op->outcome == OP_MISMATCH;
+}
+
+static void call(struct form *form, const struct op *op) {
+    name(form, "value");
+    if (op->f == OP_TXN)
+        mops(form, op, false);
+    else
+        value(form, op->arg);
+}
+
+static void time_member(struct form *form, uint32_t op, bool ret) {
+    const struct history *history = form->writer->history;
+    if (history->times_ns == NULL || op >= history->times_cap ||
+        history->times_ns[2 * (size_t)op + ret] == UINT64_MAX)
+        return;
+    name(form, "time");
+    write_number(form->out, history->times_ns[2 * (size_t)op + ret]);
+}
+
+static void close_map(struct form *form) {
+    put(form, "}\n");
+    write_flush(form->writer, false);
+}
+
+static void operation(struct form *form, uint32_t index, uint32_t at, bool ret) {
+    const struct history *history = form->writer->history;
+    const struct op *op = &history->ops[at];
+    open_map(form);
+    name(form, "index");
+    write_number(form->out, index);
+    if (history->processes[op->process] != VALUE_NULL) {
+        name(form, "process");
+        value(form, history->processes[op->process]);
+    }
+    name(form, "type");
+    word(form, !ret ? "invoke" : op->outcome == OP_OK ? "ok" : "fail");
+    name(form, "f");
+    word(form, op_f_name(op->f));
+    if (op->key != VALUE_NULL) {
+        name(form, "key");
+        value(form, op->key);
+    }
+    if (ret)
+        answer(form, op);
+    else
+        call(form, op);
+    time_member(form, at, ret);
+    close_map(form);
+}
+
+static void fault(struct form *form, uint32_t index, const struct fault_event *event) {
+    open_map(form);
+    name(form, "index");
+    write_number(form->out, index);
+    name(form, "process");
+    word(form, "nemesis");
+    name(form, "type");
+    word(form, "info");
+    name(form, "f");
+    value(form, event->what);
+    if (event->detail != VALUE_NULL) {
+        name(form, "value");
+        value(form, event->detail);
+    }
+    if (event->time_ns != UINT64_MAX) {
+        name(form, "time");
+        write_number(form->out, event->time_ns);
+    }
+    close_map(form);
+}
+
+static void initial(struct form *form, uint32_t key, uint32_t of) {
+    open_map(form);
+    name(form, "initial");
+    value(form, of);
+    if (key != VALUE_NONE) {
+        name(form, "key");
+        value(form, key);
+    }
+    close_map(form);
+}
+
+/* In EDN appends of texts say that nothing is "", unless the file says otherwise. */
+static bool must_say_nil(const struct form *form) {
+    const struct history *history = form->writer->history;
+    for (uint32_t i = 0; form->edn && i < history->op_count; i++)
+        if (history->ops[i].f == OP_APPEND)
+            return true;
+    return false;
+}
+
+static void header(struct form *form) {
+    const struct history *history = form->writer->history;
+    if (!history->has_real_time) {
+        open_map(form);
+        name(form, "real_time");
+        put(form, "false");
+        close_map(form);
+    }
+    if (history->initial != VALUE_NULL || must_say_nil(form))
+        initial(form, VALUE_NONE, history->initial);
+    for (uint32_t i = 0; i < history->initial_count; i++)
+        initial(form, history->initial_of[2 * i], history->initial_of[2 * i + 1]);
+}
+
+void write_forms(struct history_writer *writer) {
+    const struct history *history = writer->history;
+    struct form form = {writer, &writer->out, writer->format == WRITE_EDN, true};
+    uint32_t count;
+    uint32_t *events = write_events(history, &count);
+    header(&form);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = events[i] & WRITE_INDEX, kind = events[i] & WRITE_KIND;
+        if (kind == WRITE_FAULT)
+            fault(&form, i, &history->faults[at]);
+        else
+            operation(&form, i, at, kind == WRITE_RETURN);
+    }
+    cairn_free(events);
+}
