@@ -138,6 +138,7 @@ void values_init(struct values *values) {
     values->at = cairn_alloc(values->cap * sizeof *values->at);
     values->table = cairn_alloc(values->table_size * sizeof *values->table);
     memset(values->table, 0xff, values->table_size * sizeof *values->table);
+    memset(values->recent, 0xff, sizeof values->recent);
     uint32_t nil = intern(values, &(struct draft){.kind = VALUE_NIL});
     cairn_assert(nil == VALUE_NULL);
 }
@@ -171,7 +172,13 @@ uint32_t value_bool(struct values *values, bool truth) {
 }
 
 uint32_t value_int(struct values *values, int64_t integer) {
-    return intern(values, &(struct draft){.kind = VALUE_INT, .integer = integer});
+    uint32_t slot = (uint64_t)integer % VALUES_RECENT;
+    if (values->recent[slot].id == VALUE_NONE || values->recent[slot].integer != integer) {
+        values->recent[slot].id =
+            intern(values, &(struct draft){.kind = VALUE_INT, .integer = integer});
+        values->recent[slot].integer = integer;
+    }
+    return values->recent[slot].id;
 }
 
 uint32_t value_text(struct values *values, struct bytes text) {

@@ -12,7 +12,8 @@
 
 enum value_kind { VALUE_NIL, VALUE_BOOL, VALUE_INT, VALUE_TEXT, VALUE_LIST, VALUE_MAP };
 
-#define VALUE_NULL 0u         /* the number of nil, in every table */
+#define VALUE_NULL 0u /* the number of nil, in every table */
+#define VALUES_RECENT 256u
 #define VALUE_NONE UINT32_MAX /* no value at all */
 
 struct value {
@@ -32,6 +33,11 @@ struct values {
     struct buf texts;
     uint32_t *items;
     uint64_t item_count, item_cap;
+    /* Integers that were asked for lately, which spares most walks through the table. */
+    struct {
+        int64_t integer;
+        uint32_t id;
+    } recent[VALUES_RECENT];
 };
 
 void values_init(struct values *values); /* nil is there from the start */
