@@ -45,6 +45,15 @@ uint32_t gen_process(struct gen *gen) {
     return history_add_process(gen->history, gen_int(gen, gen->next_process++));
 }
 
+uint8_t *gen_speeds(struct gen *gen) {
+    static const uint8_t speeds[] = {2, 5, 20, 100};
+    size_t pairs = (size_t)gen->options.clients * gen->options.clients;
+    uint8_t *of = cairn_alloc(pairs);
+    for (size_t i = 0; i < pairs; i++)
+        of[i] = speeds[gen_below(gen, sizeof speeds)];
+    return of;
+}
+
 static void tick(struct gen *gen) {
     gen->now_ns += 1 + gen_below(gen, STEP_NS_MAX);
 }

@@ -61,6 +61,9 @@ void gen_return(struct gen *gen, uint32_t op);
  * unless `own` appends are seen. */
 void gen_choose_txn(struct gen *gen, uint32_t op, uint32_t (*key)(void *context), void *context,
                     bool own);
+/* How fast writes travel between any two clients, some far slower than others, in per cent; without
+ * that all would be seen in nearly one order. The caller frees it. */
+uint8_t *gen_speeds(struct gen *gen);
 /* gen_bad.c: the operations that violate the level. */
 void gen_violate(struct gen *gen);
 

@@ -30,6 +30,7 @@ struct merges {
     uint32_t count, cap, all_have;
     uint32_t *deps, *seen, *coming, *sent, *last; /* as in gen_replicas.c */
     uint64_t *clocks;
+    uint8_t *speeds; /* [replica][sender]: per cent */
     struct held *at; /* [replica][key] */
 };
 
@@ -48,6 +49,7 @@ static void *merges_open(struct gen *gen) {
     m->last = cairn_alloc(clients * sizeof *m->last);
     memset(m->last, 0xff, clients * sizeof *m->last);
     m->clocks = cairn_alloc_zero(clients * sizeof *m->clocks);
+    m->speeds = gen_speeds(gen);
     m->at = cairn_alloc_zero(clients * m->keys * sizeof *m->at);
     return m;
 }
@@ -62,6 +64,7 @@ static void merges_close(void *system) {
     cairn_free(m->last);
     cairn_free(m->clocks);
     cairn_free(m->at);
+    cairn_free(m->speeds);
     cairn_free(m);
 }
 
@@ -117,8 +120,9 @@ static void arrive_everywhere(struct merges *m, uint32_t up_to) {
 }
 
 static void arrive_at(struct merges *m, uint32_t replica) {
-    uint32_t at = m->coming[(size_t)replica * m->clients + gen_below(m->gen, m->clients)];
-    if (at != OP_NONE && may_arrive(m, replica, at))
+    size_t pair = (size_t)replica * m->clients + gen_below(m->gen, m->clients);
+    uint32_t at = m->coming[pair];
+    if (gen_chance(m->gen, m->speeds[pair]) && at != OP_NONE && may_arrive(m, replica, at))
         arrive(m, replica, at);
 }
 

@@ -29,6 +29,7 @@ struct replicas {
     uint64_t *clocks;
     uint32_t *own; /* [client][key]: its own last write (read-your-writes) */
     struct gen_list *of_key;
+    uint8_t *speeds;   /* [replica][sender]: per cent */
     uint32_t all_have; /* writes before this have arrived everywhere */
 };
 
@@ -57,6 +58,7 @@ static void *replicas_open(struct gen *gen) {
     r->at = filled(clients * keys);
     r->clocks = cairn_alloc_zero(clients * sizeof *r->clocks);
     r->own = filled(clients * keys);
+    r->speeds = gen_speeds(gen);
     r->of_key = cairn_alloc_zero(keys * sizeof *r->of_key);
     return r;
 }
@@ -67,6 +69,7 @@ static void replicas_close(void *system) {
         cairn_free(r->of_key[i].at);
     cairn_free(r->of_key);
     cairn_free(r->own);
+    cairn_free(r->speeds);
     cairn_free(r->clocks);
     cairn_free(r->at);
     cairn_free(r->last);
@@ -126,8 +129,10 @@ static void replicas_drift(void *system) {
     struct replicas *r = system;
     for (uint32_t i = 0; i <= r->clients / 4; i++) {
         uint32_t replica = gen_below(r->gen, r->clients), sender = gen_below(r->gen, r->clients);
-        uint32_t write = r->coming[(size_t)replica * r->clients + sender];
-        if (write != OP_NONE && may_arrive(r, replica, write))
+        size_t pair = (size_t)replica * r->clients + sender;
+        uint32_t write = r->coming[pair];
+        if (gen_chance(r->gen, r->speeds[pair]) && write != OP_NONE &&
+            may_arrive(r, replica, write))
             arrive(r, replica, write);
     }
 }
