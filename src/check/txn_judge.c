@@ -1,6 +1,7 @@
 #include "check/txn_judge.h"
 
 #include "check/txn_cycle.h"
+#include "check/txn_past.h"
 #include "check/txn_strong.h"
 #include "check/txn_weak.h"
 #include "base/alloc.h"
@@ -88,6 +89,27 @@ static void judge_weak(const struct txns *txns, struct limits *limits, bool want
     txn_graph_free(&graph);
 }
 
+/* Is there no order of versions to be found? */
+static bool all_ranked(const struct txns *txns, const struct txn_rules *rules) {
+    for (uint32_t k = 0; k < txns->key_count; k++)
+        if (txns->keys[k].count > txns->keys[k].ranked + 1 &&
+            (rules->conflict || txns->keys[k].ranked == 0))
+            return false;
+    return true;
+}
+
+static void settle(struct txn_graph *graph, const struct txn_rules *rules,
+                   struct txn_pairs *pairs) {
+    struct txn_past past;
+    if (!txn_past_init(&past, graph)) {
+        graph->stopped = true;
+    } else if (txn_past_update(&past)) {
+        txn_pairs_find(pairs, &past, rules);
+        txn_prune(pairs, &past, rules);
+    }
+    txn_past_free(&past);
+}
+
 static void judge_strong(const struct txns *txns, struct limits *limits, bool want_order,
                          struct verdict *verdict) {
     struct txn_rules rules = txn_rules_of(verdict->level);
@@ -97,11 +119,8 @@ static void judge_strong(const struct txns *txns, struct limits *limits, bool wa
     txn_strong_known(&graph, &rules);
     uint32_t *order = order_new(&graph);
     verdict->answer = try_known(&graph, order, verdict);
-    if (verdict->answer == ANSWER_YES) {
-        txn_pairs_find(&pairs, &graph, &rules);
-        graph.stopped |= pairs.stopped;
-        if (!graph.stopped)
-            txn_prune(&graph, &rules, &pairs);
+    if (verdict->answer == ANSWER_YES && !all_ranked(txns, &rules)) {
+        settle(&graph, &rules, &pairs);
         verdict->answer = try_known(&graph, order, verdict);
     }
     if (verdict->answer == ANSWER_YES)

@@ -51,72 +51,10 @@ void txn_strong_known(struct txn_graph *graph, const struct txn_rules *rules) {
     }
 }
 
-/* ---- pairs ---- */
+/* ---- what an order of two brings ---- */
 
-static void pair_push(struct txn_pairs *pairs, struct limits *limits, uint32_t a, uint32_t b) {
-    if (pairs->count == pairs->cap) {
-        uint32_t cap = pairs->cap ? pairs->cap * 2 : 256;
-        if (cap > UINT32_MAX / 8 || !limits_room(limits, (cap - pairs->cap) * sizeof *pairs->at)) {
-            pairs->stopped = true;
-            return;
-        }
-        pairs->at = cairn_realloc(pairs->at, cap * sizeof *pairs->at);
-        pairs->cap = cap;
-    }
-    pairs->at[pairs->count++] = a < b ? (struct txn_pair){a, b} : (struct txn_pair){b, a};
-}
-
-static bool was_read(const struct txns *txns, uint32_t version) {
-    return txns->reader_at[version + 1] > txns->reader_at[version];
-}
-
-static int by_both(const void *a, const void *b) {
-    const struct txn_pair *x = a, *y = b;
-    if (x->first != y->first)
-        return x->first < y->first ? -1 : 1;
-    return x->second < y->second ? -1 : x->second > y->second;
-}
-
-static void pairs_unique(struct txn_pairs *pairs) {
-    if (pairs->count < 2)
-        return;
-    qsort(pairs->at, pairs->count, sizeof *pairs->at, by_both);
-    uint32_t kept = 1;
-    for (uint32_t i = 1; i < pairs->count; i++)
-        if (by_both(&pairs->at[i], &pairs->at[kept - 1]) != 0)
-            pairs->at[kept++] = pairs->at[i];
-    pairs->count = kept;
-}
-
-/* Two versions that nobody read ask for nothing, unless their writers have to see each other. */
-void txn_pairs_find(struct txn_pairs *pairs, const struct txn_graph *graph,
-                    const struct txn_rules *rules) {
-    const struct txns *txns = graph->txns;
-    memset(pairs, 0, sizeof *pairs);
-    for (uint32_t k = 0; k < txns->key_count && !pairs->stopped; k++) {
-        const struct txn_key *key = &txns->keys[k];
-        for (uint32_t i = key->at + key->ranked; i < key->at + key->count; i++) {
-            uint32_t a = txns->by_key[i];
-            for (uint32_t j = i + 1; j < key->at + key->count && !pairs->stopped; j++) {
-                uint32_t b = txns->by_key[j];
-                if (rules->conflict || was_read(txns, a) || was_read(txns, b))
-                    pair_push(pairs, graph->limits, txns->writes[a].txn, txns->writes[b].txn);
-            }
-            if (limits_over(graph->limits, 1 + key->count / 8))
-                pairs->stopped = true;
-        }
-    }
-    if (!pairs->stopped)
-        pairs_unique(pairs);
-}
-
-void txn_pairs_free(struct txn_pairs *pairs) {
-    cairn_free(pairs->at);
-    memset(pairs, 0, sizeof *pairs);
-}
-
-static bool key_edges(const struct txn_graph *graph, const struct txn_rules *rules,
-                      uint32_t version, uint32_t after_version, txn_edge_use *use, void *context) {
+bool txn_version_edges(const struct txn_graph *graph, const struct txn_rules *rules,
+                       uint32_t version, uint32_t after_version, txn_edge_use *use, void *context) {
     const struct txns *txns = graph->txns;
     uint32_t after = txns->writes[after_version].txn;
     if (rules->conflict && !use(context, txns->writes[version].txn, txn_graph_start(graph, after),
@@ -141,7 +79,7 @@ bool txn_pair_edges(const struct txn_graph *graph, const struct txn_rules *rules
         uint32_t x = txns->writes[i].key, y = txns->writes[j].key;
         if (x == y && first && !use(context, before, after, WHY_OVERWRITES, j))
             return false;
-        if (x == y && !key_edges(graph, rules, i, j, use, context))
+        if (x == y && !txn_version_edges(graph, rules, i, j, use, context))
             return false;
         first = first && x != y;
         i += x <= y;

@@ -36,25 +36,31 @@ struct txn_pair {
 struct txn_pairs {
     struct txn_pair *at;
     uint32_t count, cap;
-    bool stopped; /* there are too many for the limits */
 };
-void txn_pairs_find(struct txn_pairs *pairs, const struct txn_graph *graph,
-                    const struct txn_rules *rules);
 void txn_pairs_free(struct txn_pairs *pairs);
 
 /* Calls `edge` for each edge that there is when `before` commits before `after`; stops when it
- * returns false, and says so. */
+ * returns false, and says so. The second is for one key alone, without the edge between them. */
 typedef bool txn_edge_use(void *context, uint32_t from, uint32_t to, enum txn_why why,
                           uint32_t index);
 bool txn_pair_edges(const struct txn_graph *graph, const struct txn_rules *rules, uint32_t before,
                     uint32_t after, txn_edge_use *use, void *context);
+bool txn_version_edges(const struct txn_graph *graph, const struct txn_rules *rules,
+                       uint32_t before_version, uint32_t after_version, txn_edge_use *use,
+                       void *context);
+
+/* All pairs that matter and whose order is not known; what follows from known orders is added to
+ * the graph. The graph has no cycle before, and may have one then. graph->stopped: too many for the
+ * limits. */
+struct txn_past;
+void txn_pairs_find(struct txn_pairs *pairs, const struct txn_past *past,
+                    const struct txn_rules *rules);
 
 /* Settles the pairs of which one order would close a cycle, as long as that settles more; adds
- * their edges to the graph, and takes them out of the pairs. The graph may have a cycle then; it is
- * sorted. */
-void txn_prune(struct txn_graph *graph, const struct txn_rules *rules, struct txn_pairs *pairs);
+ * their edges to the graph, and takes them out of the pairs. The graph may have a cycle then. */
+void txn_prune(struct txn_pairs *pairs, struct txn_past *past, const struct txn_rules *rules);
 
-/* The rest, by search. YES: `order` has the nodes in an order. */
+/* The rest, by search. YES: `order` has the nodes in an order. The graph is sorted. */
 enum answer txn_choose(struct txn_graph *graph, const struct txn_rules *rules,
                        const struct txn_pairs *pairs, uint32_t *order);
 

@@ -1,0 +1,27 @@
+/* What can reach a node of a graph without cycles, kept as one number a session: the last of its
+ * nodes that does. O(k) memory a node, k sessions.
+ */
+#ifndef CAIRN_CHECK_TXN_PAST_H
+#define CAIRN_CHECK_TXN_PAST_H
+
+#include "check/txn_graph.h"
+
+struct txn_past {
+    struct txn_graph *graph;
+    uint32_t sessions; /* that have transactions */
+    uint32_t *dense;   /* session -> its number among them */
+    uint32_t *rows;    /* by node: 1 + place of the last node of each session that leads here */
+    uint32_t *order;   /* of the nodes */
+    uint32_t *at;      /* by node: its place in that order */
+};
+
+/* False: the limits have no room. To be freed in any case. No nodes are added to the graph from now
+ * on; edges may be. */
+bool txn_past_init(struct txn_past *past, struct txn_graph *graph);
+void txn_past_free(struct txn_past *past);
+/* Looks at the graph as it is now, and sorts it. False: it has a cycle, or the limits say stop. */
+bool txn_past_update(struct txn_past *past);
+/* As of the last update; both are starts or commits. */
+bool txn_past_reaches(const struct txn_past *past, uint32_t from, uint32_t to);
+
+#endif
