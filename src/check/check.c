@@ -50,10 +50,12 @@ static void sequential(const struct history *history, const struct check_options
 
 static void per_key(const struct history *history, const struct check_options *options,
                     struct verdict *verdict) {
-    weak_check(history, options, verdict);
-    if (verdict->answer == ANSWER_YES || verdict->answer == ANSWER_NO)
-        return;
-    begin_again(verdict);
+    if (is_register(options->model)) {
+        weak_check(history, options, verdict);
+        if (verdict->answer == ANSWER_YES || verdict->answer == ANSWER_NO)
+            return;
+        begin_again(verdict);
+    }
     sequential_check_keys(history, options, verdict);
 }
 

@@ -95,7 +95,8 @@ static bool may_place(struct search *search, const struct config *config, uint32
         return true;
     if (*next == config->state || !is_eldest(search, config, entry))
         return false;
-    if (op->class == SPEC_OVERWRITES || search->entries[entry].ret == OP_OPEN || *next == SPEC_DEAD)
+    bool buried = op->class == SPEC_CHANGES && *next == SPEC_DEAD;
+    if (op->class == SPEC_OVERWRITES || search->entries[entry].ret == OP_OPEN || buried)
         return is_wanted(search, config, entry, *next);
     return true;
 }

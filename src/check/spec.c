@@ -248,8 +248,11 @@ static void learn_register(struct spec *spec, const struct spec_op *ops, uint32_
     spec->alive_texts = cairn_realloc(spec->alive_texts, (count + 1) * sizeof(uint32_t));
     spec->alive_text_count = 0;
     for (uint32_t i = 0; i < count; i++) {
-        uint32_t seen = ops[i].f == OP_CAS ? ops[i].a : ops[i].told ? ops[i].out : VALUE_NONE;
-        if (seen == VALUE_NONE || ops[i].f == OP_DELETE || ops[i].f == OP_SET_IF_ABSENT)
+        bool reads = ops[i].f == OP_READ || ops[i].f == OP_SWAP;
+        uint32_t seen = ops[i].f == OP_CAS     ? ops[i].a
+                        : reads && ops[i].told ? ops[i].out
+                                               : VALUE_NONE;
+        if (seen == VALUE_NONE)
             continue;
         spec_live(spec, seen);
         if (value_at(&spec->pool, seen)->kind == VALUE_TEXT)

@@ -26,6 +26,14 @@ static bool in_view(const struct view *view, uint32_t op) {
 
 /* ---- the base order ---- */
 
+static void link_own(struct view *view, uint32_t *last, uint32_t at, bool counts) {
+    if (!counts)
+        return;
+    if (*last != FROM_NOBODY)
+        graph_add(&view->graph, *last, at, REASON_SESSION, FROM_NOBODY);
+    *last = at;
+}
+
 static void link_session(struct view *view, uint32_t process) {
     const struct causal *causal = view->causal;
     uint32_t last = FROM_NOBODY, last_write = FROM_NOBODY, last_read = FROM_NOBODY;
@@ -38,10 +46,8 @@ static void link_session(struct view *view, uint32_t process) {
             if (last != FROM_NOBODY)
                 graph_add(&view->graph, last, at, REASON_SESSION, FROM_NOBODY);
         } else {
-            uint32_t *before = causal->ops[at].writes ? &last_write : &last_read;
-            if (*before != FROM_NOBODY)
-                graph_add(&view->graph, *before, at, REASON_SESSION, FROM_NOBODY);
-            *before = at;
+            link_own(view, &last_write, at, causal->ops[at].writes);
+            link_own(view, &last_read, at, causal->ops[at].from != FROM_NOBODY);
         }
         last = at;
     }
@@ -166,7 +172,7 @@ static uint32_t reads_of(const struct view *view, uint32_t *reads) {
     uint32_t count = 0;
     for (uint32_t i = causal->process_from[view->process];
          i < causal->process_from[view->process + 1]; i++)
-        if (!causal->ops[causal->by_process[i]].writes)
+        if (causal->ops[causal->by_process[i]].from != FROM_NOBODY)
             reads[count++] = causal->by_process[i];
     return count;
 }

@@ -15,61 +15,91 @@ static void tell(const struct causal *causal, struct verdict *verdict, uint32_t 
     history_describe(causal->history, causal->ops[a].op, &verdict->text);
 }
 
-/* What a process reads is its own last write of the key, or another's write; never an older one of
- * its own, never the initial value. */
-void weak_read_your_writes(const struct causal *causal, struct verdict *verdict) {
-    verdict->answer = ANSWER_YES;
-    for (uint32_t i = 0; i < causal->count; i++) {
-        const struct causal_op *op = &causal->ops[i];
-        if (op->from == FROM_NOBODY)
-            continue;
-        uint32_t own = causal_last_write(causal, op->process, op->key, op->position - 1);
-        bool stale = op->from == FROM_INITIAL ||
-                     (causal->ops[op->from].process == op->process && op->from != own);
-        bool from_later = op->from < FROM_INITIAL && causal->ops[op->from].process == op->process &&
-                          causal->ops[op->from].position > op->position;
-        if (from_later) {
-            tell(causal, verdict, op->from, i, "read what it wrote only later:");
-            return;
-        }
-        if (own != FROM_NOBODY && stale) {
-            tell(causal, verdict, own, i, "did not see its own");
-            return;
-        }
+/* What a process reads is its own last write of the key, or another's write that it has not
+ * replaced itself; never an older one of its own, never the initial value once it has written. */
+static bool sees_own(const struct causal *causal, uint32_t reader, const uint32_t *replaced_by,
+                     struct verdict *verdict) {
+    const struct causal_op *op = &causal->ops[reader];
+    uint32_t own = causal_last_write(causal, op->process, op->key, op->position - 1);
+    if (op->from == FROM_INITIAL) {
+        if (own != FROM_NOBODY)
+            tell(causal, verdict, own, reader, "did not see its own");
+        return own == FROM_NOBODY;
     }
+    const struct causal_op *from = &causal->ops[op->from];
+    bool older = from->process == op->process && op->from != own;
+    if (older || replaced_by[op->from] == op->process) {
+        uint32_t missed = own == FROM_NOBODY ? op->from : own;
+        tell(causal, verdict, missed, reader, "did not see its own");
+        return false;
+    }
+    return true;
 }
 
-/* The values that a process reads of one key come in one run each: it never goes back to one that
- * it had left, nor to the initial value. */
-static uint32_t value_class(const struct causal *causal, uint32_t from) {
-    return from == FROM_INITIAL ? causal->count : from;
+void weak_read_your_writes(const struct causal *causal, struct verdict *verdict) {
+    uint32_t *replaced_by = cairn_alloc((causal->count + 1) * sizeof *replaced_by);
+    memset(replaced_by, 0xff, (causal->count + 1) * sizeof *replaced_by);
+    verdict->answer = ANSWER_YES;
+    for (uint32_t i = 0; i < causal->count && verdict->answer == ANSWER_YES; i++) {
+        const struct causal_op *op = &causal->ops[i];
+        if (op->from == FROM_NOBODY || !sees_own(causal, i, replaced_by, verdict))
+            continue;
+        if (op->writes && op->from != FROM_INITIAL)
+            replaced_by[op->from] = op->process;
+    }
+    cairn_free(replaced_by);
+}
+
+/* ---- monotonic reads: the values that a process reads of one key come in one run each; it never
+ * goes back to one that it had left, nor to the initial value ---- */
+
+struct runs {
+    const struct causal *causal;
+    uint32_t *now;     /* key -> the write whose value was read last; causal->count: the initial */
+    uint32_t *by;      /* key -> who read it */
+    uint32_t *left_by; /* write -> the process that left its value */
+};
+
+/* False: the value had been left before. */
+static bool visit(struct runs *runs, uint32_t reader, uint32_t value, struct verdict *verdict) {
+    const struct causal_op *op = &runs->causal->ops[reader];
+    uint32_t now = runs->now[op->key];
+    if (now == value)
+        return true;
+    bool initial = value == runs->causal->count;
+    if (now != OP_NONE && (initial || runs->left_by[value] == op->process)) {
+        tell(runs->causal, verdict, runs->by[op->key], reader, "went back behind");
+        return false;
+    }
+    if (now != OP_NONE)
+        runs->left_by[now] = op->process;
+    runs->now[op->key] = value;
+    runs->by[op->key] = reader;
+    return true;
 }
 
 void weak_monotonic_reads(const struct causal *causal, struct verdict *verdict) {
-    uint32_t *last = cairn_alloc((causal->key_count + 1) * sizeof *last); /* reader, a key */
-    uint32_t *left = cairn_alloc((causal->count + 1) * sizeof *left); /* by whom a value was left */
-    memset(left, 0xff, (causal->count + 1) * sizeof *left);
+    struct runs runs = {.causal = causal};
+    runs.now = cairn_alloc((causal->key_count + 1) * sizeof *runs.now);
+    runs.by = cairn_alloc((causal->key_count + 1) * sizeof *runs.by);
+    runs.left_by = cairn_alloc((causal->count + 1) * sizeof *runs.left_by);
+    memset(runs.left_by, 0xff, (causal->count + 1) * sizeof *runs.left_by);
     verdict->answer = ANSWER_YES;
     for (uint32_t p = 0; p < causal->process_count && verdict->answer == ANSWER_YES; p++) {
-        memset(last, 0xff, causal->key_count * sizeof *last);
+        memset(runs.now, 0xff, causal->key_count * sizeof *runs.now);
         for (uint32_t i = causal->process_from[p]; i < causal->process_from[p + 1]; i++) {
-            uint32_t at = causal->by_process[i], key = causal->ops[at].key;
-            uint32_t from = causal->ops[at].from, before = last[key];
+            uint32_t at = causal->by_process[i], from = causal->ops[at].from;
             if (from == FROM_NOBODY)
                 continue;
-            if (before != FROM_NOBODY && causal->ops[before].from != from) {
-                /* Initial values of all keys share one place: nothing may come back to any. */
-                if (from == FROM_INITIAL || left[value_class(causal, from)] == p) {
-                    tell(causal, verdict, before, at, "went back behind");
-                    break;
-                }
-                left[value_class(causal, causal->ops[before].from)] = p;
-            }
-            last[key] = at;
+            /* A compare-and-set leaves what it read for what it wrote. */
+            if (!visit(&runs, at, from == FROM_INITIAL ? causal->count : from, verdict) ||
+                (causal->ops[at].writes && !visit(&runs, at, at, verdict)))
+                break;
         }
     }
-    cairn_free(last);
-    cairn_free(left);
+    cairn_free(runs.now);
+    cairn_free(runs.by);
+    cairn_free(runs.left_by);
 }
 
 /* Reads that began after everything written to their key had ended agree. */

@@ -1,0 +1,21 @@
+/* The levels of single operations (level.h), evaluated literally by trying every order of a tiny
+ * history. Slow and plain: counterexamples are checked by it (verify.h), and all the real checkers
+ * are compared with it in tests.
+ */
+#ifndef CAIRN_CHECK_EXHAUSTIVE_H
+#define CAIRN_CHECK_EXHAUSTIVE_H
+
+#include "check/check.h"
+
+#define EXHAUSTIVE_OPS_MAX 9
+
+/* At most EXHAUSTIVE_OPS_MAX operations. Open ones happened or not, in every combination. */
+
+/* Linearizable (real_time) and sequential, of any model. */
+bool exhaustive_orders(const struct history *history, enum model model, bool real_time);
+/* Each key taken alone is sequential. */
+bool exhaustive_per_key(const struct history *history, enum model model);
+/* The levels below, of registers with unique values; not convergence. */
+bool exhaustive_weak(const struct history *history, enum level level);
+
+#endif

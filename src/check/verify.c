@@ -1,0 +1,332 @@
+#include "check/verify.h"
+
+#include "base/alloc.h"
+#include "check/exhaustive.h"
+#include "check/spec.h"
+#include "check/txn_verify.h"
+#include "check/verify_weak.h"
+
+#include <string.h>
+
+#define NOWHERE UINT32_MAX
+
+static enum verify wrong(const struct history *history, uint32_t op, const char *what,
+                         struct buf *why) {
+    history_describe(history, op, why);
+    buf_printf(why, ": %s", what);
+    return VERIFY_WRONG;
+}
+
+/* ---- an order: everything is in it once, it replays, it contains what it must ---- */
+
+static bool in_scope(const struct history *history, const struct order *order, uint32_t op) {
+    return order->scope != SCOPE_KEY || history->ops[op].key == order->of;
+}
+
+/* An operation that says nothing may be left out: open ones, reads without an answer. */
+static bool may_be_missing(const struct op *op) {
+    return op->outcome == OP_INFO || op->outcome == OP_FAIL ||
+           (op->f == OP_READ && op->out == VALUE_NONE);
+}
+
+static enum verify all_there(const struct history *history, const struct order *order,
+                             uint32_t *place, struct buf *why) {
+    memset(place, 0xff, history->op_count * sizeof *place);
+    for (uint32_t i = 0; i < order->count; i++) {
+        uint32_t op = order->ops[i];
+        if (place[op] != NOWHERE || !in_scope(history, order, op) ||
+            history->ops[op].outcome == OP_FAIL)
+            return wrong(history, op, "stands in the order twice, or not rightly", why);
+        place[op] = i;
+    }
+    for (uint32_t op = 0; op < history->op_count; op++)
+        if (place[op] == NOWHERE && in_scope(history, order, op) &&
+            !may_be_missing(&history->ops[op]))
+            return wrong(history, op, "is not in the order", why);
+    return VERIFY_RIGHT;
+}
+
+static enum verify replays(const struct history *history, const struct order *order,
+                           enum model model, struct buf *why) {
+    struct spec spec;
+    struct spec_op *ops = cairn_alloc((order->count + 1) * sizeof *ops);
+    uint32_t *states = cairn_alloc(history->values.count * sizeof *states);
+    enum verify verified = VERIFY_RIGHT;
+    memset(states, 0xff, history->values.count * sizeof *states);
+    spec_init(&spec, model, history);
+    spec_prepare(&spec, order->ops, order->count, ops);
+    cairn_free(spec.alive); /* every state counts */
+    spec.alive = NULL;
+    for (uint32_t i = 0; i < order->count && verified == VERIFY_RIGHT; i++) {
+        uint32_t key = model_keyed(model) ? history->ops[order->ops[i]].key : VALUE_NULL;
+        if (states[key] == UINT32_MAX)
+            states[key] = spec_initial(&spec, key);
+        if (!spec_step(&spec, states[key], &ops[i], &states[key]))
+            verified =
+                wrong(history, order->ops[i], "can't have been answered like that here", why);
+    }
+    spec_free(&spec);
+    cairn_free(ops);
+    cairn_free(states);
+    return verified;
+}
+
+static enum verify in_real_time(const struct history *history, const struct order *order,
+                                struct buf *why) {
+    uint32_t earliest = OP_OPEN; /* return of anything further on */
+    for (uint32_t i = order->count; i > 0; i--) {
+        const struct op *op = &history->ops[order->ops[i - 1]];
+        if (op->call > earliest)
+            return wrong(history, order->ops[i - 1], "stands before one that ended before it began",
+                         why);
+        if (op->outcome != OP_INFO && op->ret < earliest)
+            earliest = op->ret;
+    }
+    return VERIFY_RIGHT;
+}
+
+static enum verify in_process_order(const struct history *history, const struct order *order,
+                                    struct buf *why) {
+    uint32_t *last = cairn_alloc((history->process_count + 1) * sizeof *last);
+    enum verify verified = VERIFY_RIGHT;
+    memset(last, 0xff, (history->process_count + 1) * sizeof *last);
+    for (uint32_t i = 0; i < order->count && verified == VERIFY_RIGHT; i++) {
+        uint32_t op = order->ops[i], process = history->ops[op].process;
+        if (last[process] != NOWHERE && history->ops[last[process]].call > history->ops[op].call)
+            verified = wrong(history, op, "stands behind a later one of its process", why);
+        last[process] = op;
+    }
+    cairn_free(last);
+    return verified;
+}
+
+/* Keys of which no order was given have nothing that needs one. */
+static enum verify keys_covered(const struct history *history, const struct verdict *verdict,
+                                struct buf *why) {
+    bool *covered = cairn_alloc_zero(history->values.count);
+    enum verify verified = VERIFY_RIGHT;
+    bool all = false;
+    for (uint32_t i = 0; i < verdict->order_count; i++) {
+        all |= verdict->orders[i].scope == SCOPE_ALL || !model_keyed(verdict->model);
+        if (verdict->orders[i].scope == SCOPE_KEY)
+            covered[verdict->orders[i].of] = true;
+    }
+    for (uint32_t op = 0; op < history->op_count && !all && verified == VERIFY_RIGHT; op++)
+        if (!covered[history->ops[op].key] && !may_be_missing(&history->ops[op]))
+            verified = wrong(history, op, "there is no order of its key", why);
+    cairn_free(covered);
+    return verified;
+}
+
+static enum verify verify_orders(const struct history *history, const struct verdict *verdict,
+                                 struct buf *why) {
+    uint32_t *place = cairn_alloc((history->op_count + 1) * sizeof *place);
+    enum verify verified = keys_covered(history, verdict, why);
+    for (uint32_t i = 0; i < verdict->order_count && verified == VERIFY_RIGHT; i++) {
+        const struct order *order = &verdict->orders[i];
+        verified = all_there(history, order, place, why);
+        if (verified == VERIFY_RIGHT)
+            verified = replays(history, order, verdict->model, why);
+        if (verified == VERIFY_RIGHT)
+            verified = verdict->level == LEVEL_LINEARIZABLE ? in_real_time(history, order, why)
+                                                            : in_process_order(history, order, why);
+    }
+    cairn_free(place);
+    return verified;
+}
+
+/* ---- a cycle of linearizability, edge by edge ---- */
+
+static uint32_t written_by(const struct history *history, uint32_t op) {
+    const struct op *at = &history->ops[op];
+    if (at->f == OP_CAS)
+        return value_items(&history->values, at->arg)[1];
+    return at->f == OP_READ ? VALUE_NONE : at->arg;
+}
+
+static uint32_t read_by(const struct history *history, uint32_t op) {
+    const struct op *at = &history->ops[op];
+    if (at->f == OP_CAS)
+        return value_items(&history->values, at->arg)[0];
+    return at->f == OP_READ && at->outcome == OP_OK ? at->out : VALUE_NONE;
+}
+
+/* The values that operations leave the key with. */
+static uint32_t value_of(const struct history *history, uint32_t op) {
+    uint32_t written = written_by(history, op);
+    return written != VALUE_NONE ? written : read_by(history, op);
+}
+
+static uint32_t writer_of(const struct history *history, uint32_t key, uint32_t value) {
+    uint32_t found = OP_NONE;
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        if (history->ops[i].outcome == OP_FAIL || history->ops[i].key != key ||
+            written_by(history, i) != value)
+            continue;
+        if (found != OP_NONE)
+            return OP_NONE; /* not unique */
+        found = i;
+    }
+    return found;
+}
+
+/* Back along compare-and-sets from the value of `op`: does the chain meet `value`? */
+static bool chain_meets(const struct history *history, uint32_t op, uint32_t value) {
+    uint32_t key = history->ops[op].key, at = value_of(history, op);
+    for (uint32_t steps = 0; steps <= history->op_count; steps++) {
+        if (at == value)
+            return true;
+        uint32_t writer = writer_of(history, key, at);
+        if (writer == OP_NONE || history->ops[writer].f != OP_CAS)
+            return false;
+        at = read_by(history, writer);
+    }
+    return false;
+}
+
+static bool edge_holds(const struct history *history, const struct edge *edge) {
+    const struct op *ops = history->ops;
+    if (edge->from == OP_NONE) /* the initial state is before all */
+        return edge->reason == REASON_REAL_TIME && edge->to != OP_NONE;
+    if (edge->to == OP_NONE) { /* and together with who read it */
+        return edge->reason == REASON_TOGETHER &&
+               chain_meets(history, edge->from, history_initial(history, ops[edge->from].key));
+    }
+    const struct op *from = &ops[edge->from], *to = &ops[edge->to];
+    switch (edge->reason) {
+    case REASON_REAL_TIME:
+        return from->outcome != OP_INFO && from->ret < to->call;
+    case REASON_SESSION:
+        return from->process == to->process && from->call < to->call;
+    case REASON_READS_FROM:
+        return from->key == to->key &&
+               read_by(history, edge->to) == written_by(history, edge->from) &&
+               writer_of(history, from->key, written_by(history, edge->from)) == edge->from;
+    case REASON_READ_BEFORE:
+        return from->key == to->key && to->f == OP_CAS &&
+               read_by(history, edge->to) == value_of(history, edge->from);
+    case REASON_TOGETHER:
+        return from->key == to->key &&
+               (chain_meets(history, edge->from, value_of(history, edge->to)) ||
+                chain_meets(history, edge->to, value_of(history, edge->from)));
+    default:
+        return false;
+    }
+}
+
+static enum verify verify_cycle(const struct history *history, const struct verdict *verdict,
+                                struct buf *why) {
+    for (uint32_t i = 0; i < verdict->edge_count; i++) {
+        const struct edge *edge = &verdict->edges[i];
+        const struct edge *next = &verdict->edges[(i + 1) % verdict->edge_count];
+        if (edge->to != next->from) {
+            buf_printf(why, "edge %u does not lead to where the next begins", i + 1);
+            return VERIFY_WRONG;
+        }
+        if (!edge_holds(history, edge)) {
+            buf_printf(why, "edge %u: the history does not show that it holds", i + 1);
+            return VERIFY_WRONG;
+        }
+    }
+    return VERIFY_RIGHT;
+}
+
+/* ---- a counterexample: the named operations alone, in every order ---- */
+
+static void named(const struct verdict *verdict, bool *keep) {
+    for (uint32_t i = 0; i < verdict->op_count; i++)
+        keep[verdict->ops[i]] = true;
+    for (uint32_t i = 0; i < verdict->edge_count; i++) {
+        const struct edge *edge = &verdict->edges[i];
+        if (edge->from != OP_NONE)
+            keep[edge->from] = true;
+        if (edge->to != OP_NONE)
+            keep[edge->to] = true;
+        if (edge->by != OP_NONE)
+            keep[edge->by] = true;
+    }
+}
+
+static bool exhaustive(const struct history *history, const struct verdict *verdict) {
+    switch (verdict->level) {
+    case LEVEL_LINEARIZABLE:
+        return exhaustive_orders(history, verdict->model, true);
+    case LEVEL_SEQUENTIAL:
+        return exhaustive_orders(history, verdict->model, false);
+    case LEVEL_PER_KEY_SEQUENTIAL:
+        return exhaustive_per_key(history, verdict->model);
+    default:
+        return exhaustive_weak(history, verdict->level);
+    }
+}
+
+static enum verify verify_small(const struct history *history, const struct verdict *verdict,
+                                struct buf *why) {
+    bool *keep = cairn_alloc_zero(history->op_count + 1);
+    struct history few;
+    enum verify verified = VERIFY_UNCHECKED;
+    named(verdict, keep);
+    history_copy(&few, history, keep);
+    if (few.op_count > EXHAUSTIVE_OPS_MAX)
+        buf_printf(why,
+                   "%u operations are too many to try in every order; cairn shrink makes them "
+                   "fewer",
+                   few.op_count);
+    else if (!exhaustive(&few, verdict))
+        verified = VERIFY_RIGHT;
+    else if (verdict->minimal) {
+        verified = VERIFY_WRONG;
+        buf_printf(why, "the named operations alone satisfy the level");
+    } else
+        buf_printf(why,
+                   "the named operations do not tell it alone; cairn shrink finds those that do");
+    history_free(&few);
+    cairn_free(keep);
+    return verified;
+}
+
+/* ---- the door ---- */
+
+static bool has_order_evidence(enum level level) {
+    return level == LEVEL_LINEARIZABLE || level == LEVEL_SEQUENTIAL ||
+           level == LEVEL_PER_KEY_SEQUENTIAL;
+}
+
+static bool is_invariant(enum level level) {
+    return level == LEVEL_CONVERGENCE || level == LEVEL_COUNTER_BOUNDS ||
+           level == LEVEL_BANK_TOTAL || level == LEVEL_SET_COMPLETE;
+}
+
+static enum verify of_transactions(const struct history *history, const struct verdict *verdict,
+                                   struct buf *why) {
+    switch (txn_verify(history, verdict, NULL, why)) {
+    case TXN_VERIFIED:
+        return VERIFY_RIGHT;
+    case TXN_REFUTED:
+        return VERIFY_WRONG;
+    default:
+        return VERIFY_UNCHECKED;
+    }
+}
+
+enum verify verify_verdict(const struct history *history, const struct verdict *verdict,
+                           struct buf *why) {
+    if (verdict->answer != ANSWER_YES && verdict->answer != ANSWER_NO) {
+        buf_printf(why, "the verdict says neither yes nor no");
+        return VERIFY_UNCHECKED;
+    }
+    if (level_transactional(verdict->level))
+        return of_transactions(history, verdict, why);
+    if (is_invariant(verdict->level)) {
+        buf_printf(why, "level %s has no evidence but the check itself",
+                   level_name(verdict->level));
+        return VERIFY_UNCHECKED;
+    }
+    if (verdict->answer == ANSWER_YES && has_order_evidence(verdict->level))
+        return verify_orders(history, verdict, why);
+    if (verdict->answer == ANSWER_YES)
+        return verify_weak_yes(history, verdict, why);
+    if (verdict->level == LEVEL_LINEARIZABLE && verdict->edge_count > 0)
+        return verify_cycle(history, verdict, why);
+    return verify_small(history, verdict, why);
+}
