@@ -20,7 +20,7 @@
 struct command {
     const char *plan_path, *target, *workload, *level, *dir, *addresses;
     uint64_t time_s, heal_s, nodes, clients, keys, seed, timeout_ms, think_us, read_percent;
-    uint64_t tries, port_base;
+    uint64_t tries, port_base, judge_s;
     bool json, sync, stay, stale, shrink;
     const char *sets[SETS_MAX];
     unsigned set_count;
@@ -122,6 +122,7 @@ static bool fill_options(struct command *command) {
         .heal_ms = command->heal_s ? command->heal_s * 1000 : first_of(0, run->heal_ms, 3000),
         .timeout_ms = first_of(command->timeout_ms, run->timeout_ms, 2000),
         .think_us = first_of(command->think_us, run->think_us, 2000),
+        .judge_ms = 1000 * first_of(command->judge_s, 0, 60),
         .seed = command->seed,
         .nodes = (unsigned)first_of(command->nodes, run->nodes, 3),
         .clients = (uint32_t)first_of(command->clients, run->clients, 8),
@@ -298,6 +299,7 @@ int cmd_torture(int argc, char **argv) {
                                  {"seed", FLAG_NUMBER, &command.seed},
                                  {"port-base", FLAG_NUMBER, &command.port_base},
                                  {"tries", FLAG_NUMBER, &command.tries},
+                                 {"judge-time", FLAG_NUMBER, &command.judge_s},
                                  {"sync", FLAG_SWITCH, &command.sync},
                                  {"stay", FLAG_SWITCH, &command.stay},
                                  {"stale", FLAG_SWITCH, &command.stale},

@@ -188,7 +188,7 @@ static const struct subcommand subcommands[] = {
      "  --timeout-ms N   after which an operation's fate is unknown (default 2000)\n"
      "  --sync           ZooKeeper: sync before each read;  --stale  etcd: serializable reads\n"
      "  --stay           a client keeps to its node as long as it can\n"
-     "  --set S.K=V      a setting of cairn's servers\n"
+     "  --set S.K=V      a setting of cairn's servers;  --judge-time S  at most (default 60)\n"
      "  --shrink         when it fails: the smallest plan that still does (--tries N runs each)\n"
      "\n"
      "  cairn torture --plan plans/partition-and-kill.ini --time 60\n"

@@ -59,12 +59,8 @@ void client_finish(struct run_client *client, enum op_end end) {
     cairn_assert(client->busy);
     client->busy = false;
     if (end == OP_END_OK) {
-        uint64_t now = env_now(run->env), gap = (now - run->last_ok_ns) / 1000000;
-        if (run->phase == PHASE_TORMENT && gap > run->result->longest_gap_ms) {
-            run->result->longest_gap_ms = gap;
-            run->result->gap_at_ms = (run->last_ok_ns - run->start_ns) / 1000000;
-        }
-        run->last_ok_ns = now;
+        run_look_at_gap(run);
+        run->last_ok_ns = env_now(run->env);
         run->result->ok++;
     } else if (end == OP_END_NO || end == OP_END_FAIL) {
         run->result->failed++;

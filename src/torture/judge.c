@@ -17,6 +17,8 @@ void judge_history(const struct torture_options *options, struct torture_result 
     args_add(&args, torture_workload_model(options->workload));
     args_add(&args, "--level");
     args_add(&args, options->level);
+    args_add(&args, "--limit-time");
+    args_addf(&args, "%llums", (unsigned long long)options->judge_ms);
     if (options->workload == TORTURE_BANK) {
         struct buf initial = {0};
         for (unsigned i = 0; i < RUN_ACCOUNTS; i++)

@@ -64,6 +64,14 @@ void run_address(const struct run *run, unsigned node, char *out, size_t size) {
         snprintf(out, size, "127.0.0.1:%u", run->node[node].proxied[0]);
 }
 
+void run_look_at_gap(struct run *run) {
+    uint64_t gap_ms = (env_now(run->env) - run->last_ok_ns) / 1000000;
+    if (run->start_ns == 0 || gap_ms <= run->result->longest_gap_ms)
+        return;
+    run->result->longest_gap_ms = gap_ms;
+    run->result->gap_at_ms = (run->last_ok_ns - run->start_ns) / 1000000;
+}
+
 /* ---- what is possible ---- */
 
 const char *torture_refusal(const struct torture_options *options, char *text, size_t size) {
@@ -223,6 +231,8 @@ static void begin_torment(struct run *run) {
 }
 
 static void begin_final(struct run *run) {
+    if (!run->stopping)
+        run_look_at_gap(run);
     run->stopping = true;
     if (!all_idle(run) &&
         env_now(run->env) - run->phase_ns <

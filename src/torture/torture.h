@@ -42,6 +42,7 @@ struct torture_options {
     const struct plan_event *events; /* which of it; in the order of their times */
     uint32_t event_count;
     uint64_t time_ms, heal_ms, timeout_ms, think_us;
+    uint64_t judge_ms; /* how long the judge may think */
     uint64_t seed;
     unsigned nodes;
     uint32_t clients, keys;

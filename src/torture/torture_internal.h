@@ -287,6 +287,9 @@ void run_fail(struct run *run, const char *format, ...) __attribute__((format(pr
 /* What clients dial: the proxy where there is one. */
 void run_address(const struct run *run, unsigned node, char *out, size_t size);
 uint64_t run_ms(const struct run *run); /* since the torment began */
+/* Keeps the longest time without an operation that went well; before each of these, and at the end.
+ */
+void run_look_at_gap(struct run *run);
 
 /* supervise.c: processes of nodes */
 bool node_start(struct run_node *node);
