@@ -5,6 +5,7 @@
 #include "check/linearizable.h"
 #include "check/sequential.h"
 #include "check/txn.h"
+#include "check/unrecorded.h"
 #include "check/weak.h"
 
 #include <string.h>
@@ -59,12 +60,88 @@ static void per_key(const struct history *history, const struct check_options *o
     sequential_check_keys(history, options, verdict);
 }
 
+/* What was not recorded is left out, or given a writer; true: `whole` is to be judged instead. */
+static bool complete(struct history *whole, const struct history *history,
+                     const struct check_options *options, uint32_t *count) {
+    *count = 0;
+    if (options->model == MODEL_LONG_FORK)
+        return unrecorded_invent(whole, history) > 0;
+    if (options->model == MODEL_TXN_RW && history->may_miss_writes)
+        *count = unrecorded_ignore(whole, history);
+    return *count > 0;
+}
+
+static void tell_ignored(uint32_t count, struct verdict *verdict) {
+    if (count > 0)
+        buf_printf(&verdict->text,
+                   "%s%u reads tell a value that nobody is known to have written; "
+                   "in this format that says nothing",
+                   verdict->text.len > 0 ? "; " : "", count);
+}
+
+/* Invented writers have no number in the history that was asked about. */
+static uint32_t recorded(const struct history *history, uint32_t op) {
+    return op < history->op_count ? op : OP_NONE;
+}
+
+static uint32_t keep_recorded(const struct history *history, uint32_t *ops, uint32_t count) {
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < count; i++)
+        if (ops[i] < history->op_count)
+            ops[kept++] = ops[i];
+    return kept;
+}
+
+static void forget_invented(const struct history *history, struct verdict *verdict) {
+    for (uint32_t i = 0; i < verdict->edge_count; i++) {
+        struct edge *edge = &verdict->edges[i];
+        edge->from = recorded(history, edge->from);
+        edge->to = recorded(history, edge->to);
+        edge->by = recorded(history, edge->by);
+    }
+    verdict->op_count = keep_recorded(history, verdict->ops, verdict->op_count);
+    for (uint32_t i = 0; i < verdict->order_count; i++)
+        verdict->orders[i].count =
+            keep_recorded(history, verdict->orders[i].ops, verdict->orders[i].count);
+}
+
+static void judge_txn(const struct history *history, const struct check_options *options,
+                      struct verdict *verdict) {
+    struct history whole;
+    uint32_t ignored;
+    if (!complete(&whole, history, options, &ignored)) {
+        txn_check(history, options, verdict);
+        return;
+    }
+    txn_check(&whole, options, verdict);
+    tell_ignored(ignored, verdict);
+    forget_invented(history, verdict);
+    history_free(&whole);
+}
+
+static void place_txn(const struct history *history, const struct check_options *options,
+                      struct verdict *verdicts) {
+    struct history whole;
+    uint32_t ignored;
+    if (!complete(&whole, history, options, &ignored)) {
+        txn_place(history, options, verdicts);
+        return;
+    }
+    txn_place(&whole, options, verdicts);
+    for (int level = 0; level < LEVEL_COUNT; level++)
+        if (level_transactional((enum level)level)) {
+            tell_ignored(ignored, &verdicts[level]);
+            forget_invented(history, &verdicts[level]);
+        }
+    history_free(&whole);
+}
+
 static void dispatch(const struct history *history, const struct check_options *options,
                      struct verdict *verdict) {
     if (model_transactional(options->model) != level_transactional(options->level))
         return;
     if (level_transactional(options->level)) {
-        txn_check(history, options, verdict);
+        judge_txn(history, options, verdict);
         return;
     }
     switch (options->level) {
@@ -135,7 +212,7 @@ void check_place(const struct history *history, const struct check_options *opti
     for (int level = 0; level < LEVEL_COUNT; level++)
         verdict_init(&verdicts[level], options->model, (enum level)level);
     if (model_transactional(options->model)) {
-        txn_place(history, options, verdicts);
+        place_txn(history, options, verdicts);
         return;
     }
     for (size_t i = 0; i < sizeof in_turn / sizeof *in_turn; i++) {

@@ -101,6 +101,7 @@ struct history {
     uint64_t *times_ns;   /* two an operation: call, ret (UINT64_MAX: none); NULL: not kept */
     uint32_t times_cap;   /* operations */
     uint32_t positions;   /* one more than the highest */
+    bool may_miss_writes; /* Elle's convention: see unrecorded.h */
     bool has_real_time;   /* false: the file tells sessions only (AWDIT) */
     uint32_t initial;     /* what every key holds at first, unless initial_of says otherwise */
     uint32_t *initial_of; /* key, value, key, value ..., by ascending key */

@@ -358,7 +358,7 @@ static void end_ok(struct history_build *build, const struct data *data, const s
     }
     if (result != DATUM_NONE)
         op->out = data_value(data, result, values);
-    if (op->f == OP_SWAP && op->out == VALUE_NONE) {
+    if (op->f == OP_SWAP && op->out == VALUE_NONE && !build->wholes) {
         op->out = answer_of(build, data, value, op->f);
     } else if (!is_nil(data, value)) {
         uint32_t said = data_value(data, value, values);
@@ -564,6 +564,7 @@ void history_build_event(struct history_build *build, const struct data *data,
 }
 
 void history_build_end(struct history_build *build) {
+    build->history->may_miss_writes = build->options.source == SOURCE_EDN;
     struct history *history = build->history;
     history->positions = build->position;
     if (build->text_map && !build->has_initial)

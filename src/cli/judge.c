@@ -218,7 +218,8 @@ int exit_of(enum answer answer) {
 static void print_op(const struct judge *judge, uint32_t op) {
     struct buf text = {0};
     if (op == OP_NONE)
-        buf_printf(&text, "the initial state");
+        buf_printf(&text, judge->options.model == MODEL_LONG_FORK ? "an unrecorded write"
+                                                                  : "the initial state");
     else
         history_describe(&judge->history, op, &text);
     printf("%.*s", (int)text.len, (const char *)text.data);
