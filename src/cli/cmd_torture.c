@@ -16,6 +16,7 @@
 #define SETS_MAX 16
 #define CLIENTS_MAX 500
 #define SHRINK_TRIES 3
+#define LINE_MAX_SHOWN 160
 
 struct command {
     const char *plan_path, *target, *workload, *level, *dir, *addresses;
@@ -202,10 +203,19 @@ static const char *verdict_name(enum torture_verdict verdict) {
     return names[verdict];
 }
 
+/* Lines that show long lists are cut; the file has them whole. */
 static void print_judgement(const char *path) {
     struct buf text = {0};
-    if (read_file(path, &text))
-        fwrite(text.data, 1, text.len, stdout);
+    if (!read_file(path, &text))
+        text.len = 0;
+    for (size_t at = 0; at < text.len;) {
+        const uint8_t *end = memchr(text.data + at, '\n', text.len - at);
+        size_t len = end ? (size_t)(end - text.data) - at : text.len - at;
+        bool cut = len > LINE_MAX_SHOWN;
+        printf("%.*s%s\n", (int)(cut ? LINE_MAX_SHOWN : len), (const char *)text.data + at,
+               cut ? " ..." : "");
+        at += len + 1;
+    }
     buf_free(&text);
 }
 
