@@ -35,6 +35,8 @@ int cmd_lint(int argc, char **argv);
 int cmd_gen(int argc, char **argv);
 int cmd_convert(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_shrink(int argc, char **argv);
+int cmd_verify(int argc, char **argv);
 int cmd_place(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 

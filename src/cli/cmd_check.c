@@ -1,6 +1,10 @@
 /* cairn check: does a history satisfy a level? cairn place: which ones does it satisfy? */
+#include "check/forced.h"
 #include "check/proof.h"
+#include "check/shrink.h"
 #include "cli/judge.h"
+
+#include "base/alloc.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -26,39 +30,93 @@ static bool write_proof(struct judge *judge, const struct verdict *verdict, cons
     return history_file_close(judge->command, path, file);
 }
 
+/* ---- --forced LINE,LINE ---- */
+
+/* The operation whose call or return stands in that line. */
+static bool op_at_line(const struct judge *judge, uint64_t line, uint32_t *op) {
+    for (uint32_t i = 0; i < judge->history.op_count; i++)
+        if (judge->history.ops[i].line == line && judge->history.ops[i].outcome != OP_FAIL) {
+            *op = i;
+            return true;
+        }
+    misuse("check", "no operation that happened is called in line %" PRIu64, line);
+    return false;
+}
+
+static int tell_forced(struct judge *judge, const char *pair) {
+    static const char *const says[] = {"the first comes before the second in every order",
+                                       "the second comes before the first in every order",
+                                       "both orders are possible", "there is no legal order at all",
+                                       "undecided"};
+    char first[24];
+    uint64_t lines[2];
+    uint32_t ops[2];
+    const char *comma = strchr(pair, ',');
+    if (judge->options.level != LEVEL_LINEARIZABLE)
+        return misuse("check", "--forced is for level linearizable");
+    if (comma == NULL || (size_t)(comma - pair) >= sizeof first)
+        return misuse("check", "--forced takes two line numbers, LINE,LINE");
+    snprintf(first, sizeof first, "%.*s", (int)(comma - pair), pair);
+    if (!parse_number(first, &lines[0]) || !parse_number(comma + 1, &lines[1]))
+        return misuse("check", "--forced takes two line numbers, LINE,LINE");
+    if (!op_at_line(judge, lines[0], &ops[0]) || !op_at_line(judge, lines[1], &ops[1]))
+        return EXIT_MISUSE;
+    enum forced forced = forced_pair(&judge->history, &judge->options, ops[0], ops[1]);
+    judge_quiet(judge);
+    printf("%s\n", says[forced]);
+    return forced == FORCED_UNDECIDED ? EXIT_UNDECIDED
+           : forced == FORCED_NEVER   ? EXIT_NO
+                                      : EXIT_FINE;
+}
+
+/* ---- check ---- */
+
+/* A contradiction among few operations can be checked again; one among thousands can't. */
+static void make_small(struct judge *judge, struct verdict *verdict) {
+    struct shrink_result result;
+    shrink_violation(&judge->history, &judge->options, verdict, &result);
+    cairn_free(result.keep);
+}
+
+static int judge_and_tell(struct judge *judge, const char *proof, bool json) {
+    struct verdict verdict;
+    judge->options.want_order = proof != NULL;
+    check_history(&judge->history, &judge->options, &verdict);
+    if (proof != NULL && verdict.answer == ANSWER_NO && verdict.edge_count == 0)
+        make_small(judge, &verdict);
+    judge_quiet(judge);
+    int code = exit_of(verdict.answer);
+    if (json) {
+        struct buf out = {0};
+        proof_summary(&judge->history, &verdict, &out);
+        put_json(&out);
+    } else {
+        judge_print(judge, &verdict, SHOWN_OPS);
+    }
+    if (proof != NULL && !write_proof(judge, &verdict, proof))
+        code = EXIT_MISUSE;
+    verdict_free(&verdict);
+    return code;
+}
+
 int cmd_check(int argc, char **argv) {
     struct judge judge = {0};
-    struct verdict verdict;
-    const char *proof = NULL;
+    const char *proof = NULL, *forced = NULL;
     bool json = false;
-    const struct flag flags[] = {
-        JUDGE_FLAGS(judge), {"proof", FLAG_TEXT, &proof}, {"json", FLAG_SWITCH, &json}};
+    const struct flag flags[] = {JUDGE_FLAGS(judge),
+                                 {"proof", FLAG_TEXT, &proof},
+                                 {"forced", FLAG_TEXT, &forced},
+                                 {"json", FLAG_SWITCH, &json}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc != 2)
         return misuse("check", "give one history file (or - for standard input)");
-    int code = EXIT_MISUSE;
+    int code;
     if (!judge_open(&judge, "check", argv[1])) {
         code = judge_exit(&judge);
     } else {
-        if (judge.options.level == LEVEL_NONE)
-            judge.options.level = model_transactional(judge.options.model)
-                                      ? LEVEL_STRICT_SERIALIZABLE
-                                      : LEVEL_LINEARIZABLE;
-        judge.options.want_order = proof != NULL;
-        check_history(&judge.history, &judge.options, &verdict);
-        judge_quiet(&judge);
-        code = exit_of(verdict.answer);
-        if (json) {
-            struct buf out = {0};
-            proof_summary(&judge.history, &verdict, &out);
-            put_json(&out);
-        } else {
-            judge_print(&judge, &verdict, SHOWN_OPS);
-        }
-        if (proof != NULL && !write_proof(&judge, &verdict, proof))
-            code = EXIT_MISUSE;
-        verdict_free(&verdict);
+        judge_default_level(&judge);
+        code = forced != NULL ? tell_forced(&judge, forced) : judge_and_tell(&judge, proof, json);
     }
     judge_close(&judge);
     return code;

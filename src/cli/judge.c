@@ -188,6 +188,12 @@ bool judge_open(struct judge *judge, const char *command, const char *path) {
     return choose_model(judge) && choose_level(judge);
 }
 
+void judge_default_level(struct judge *judge) {
+    if (judge->options.level == LEVEL_NONE)
+        judge->options.level = model_transactional(judge->options.model) ? LEVEL_STRICT_SERIALIZABLE
+                                                                         : LEVEL_LINEARIZABLE;
+}
+
 int judge_exit(const struct judge *judge) {
     return judge->out_of_limits ? EXIT_UNDECIDED : EXIT_MISUSE;
 }

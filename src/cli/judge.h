@@ -36,6 +36,8 @@ struct judge {
 /* Reads the history, chooses the model (--model, or the one that fits) and the level (--level).
  * False: a message was printed; return judge_exit. Close it whatever is returned. */
 bool judge_open(struct judge *judge, const char *command, const char *path);
+/* Without --level: the strongest that the model has. */
+void judge_default_level(struct judge *judge);
 /* After a judge_open that failed: misuse, or undecided when a limit stopped the reading. */
 int judge_exit(const struct judge *judge);
 void judge_close(struct judge *judge);

@@ -113,6 +113,8 @@ static const struct subcommand subcommands[] = {
      "  --level L        default linearizable, of transactions strict-serializable;\n"
      "                   cairn place tells all of them\n"
      "  --proof FILE     the order, or the contradiction, for cairn verify (JSON)\n"
+     "  --forced L1,L2   instead of a verdict: which of the operations called in these lines comes\n"
+     "                   first, in every linearization or in some\n"
      "  --limit-time T   500ms, 10s, 2m ...; default 10m      --limit-mem SIZE   200M, 4G ...\n"
      "  --initial V      what a key holds at first (JSON), or x=0,y=0\n"
      "  --format F       auto, jsonl, edn, log, awdit, plume\n"
@@ -167,6 +169,24 @@ static const struct subcommand subcommands[] = {
      "\n"
      "  cairn gen --model queue --clients 10 --ops 1000 | cairn check -\n"
      "  cairn gen --level causal --keys 3 --bad --seed 7 -o bad.jsonl\n"},
+    {"shrink", cmd_shrink, "the few operations that violate a level",
+     "Usage: cairn shrink FILE [--model M] [--level L] [--out FILE] [--json]\n"
+     "                    [--limit-time T] [--limit-mem SIZE] [reading options as in cairn check]\n"
+     "\n"
+     "Drops operations while the rest still violates the level, together with the reads that\n"
+     "depend on them, until none can be dropped. --out writes what is left as JSON lines. Exit\n"
+     "codes as cairn check: 1 when there is a violation.\n"
+     "\n"
+     "  cairn shrink history.jsonl --level causal --out small.jsonl\n"},
+    {"verify", cmd_verify, "check a proof of cairn check again",
+     "Usage: cairn verify FILE PROOF [reading options as in cairn check]\n"
+     "\n"
+     "Checks the order, or the contradiction, that cairn check --proof wrote, by separate plain\n"
+     "routines: an order is replayed, each edge of a cycle is looked up in the history, a small\n"
+     "counterexample is tried in every order. Exit code 0: it is right; 1: it is wrong; 2: it has\n"
+     "nothing that can be checked; 3: the files don't fit each other.\n"
+     "\n"
+     "  cairn check history.jsonl --proof proof.json; cairn verify history.jsonl proof.json\n"},
     {"torture", cmd_torture, "real processes, faults, a history, a verdict",
      "Usage: cairn torture [--plan FILE] [--target cairn|redis|zookeeper|etcd] [--workload NAME]\n"
      "                     [--time S] [--nodes N] [--clients N] [--seed N] [--dir DIR] [--json] "
