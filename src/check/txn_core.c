@@ -14,7 +14,6 @@ struct core {
     enum model model;
     enum level level;
     uint64_t steps_left;
-    struct limits *limits;
 };
 
 /* Is what is kept still impossible, and not only because a writer is missing? */
@@ -58,7 +57,8 @@ static void take_out(const struct history *history, uint32_t op, bool *keep) {
             for (uint32_t r = 0; r < read_count; r++)
                 read |= writes[w].kind != MOP_READ && reads[r].kind == MOP_READ &&
                         writes[w].key == reads[r].key &&
-                        (writes[w].kind == MOP_APPEND || writes[w].value == reads[r].value);
+                        (writes[w].kind == MOP_APPEND || writes[w].value == reads[r].value ||
+                         history->ops[other].outcome == OP_MISMATCH);
         if (read)
             take_out(history, other, keep);
     }
@@ -73,8 +73,7 @@ void txn_core(const struct history *history, bool lists, struct limits *limits,
                         .lists = lists,
                         .model = verdict->model,
                         .level = verdict->level,
-                        .steps_left = CORE_STEPS_MAX,
-                        .limits = limits};
+                        .steps_left = CORE_STEPS_MAX};
     bool *keep = cairn_alloc(count + 1), *less = cairn_alloc(count + 1);
     memset(keep, true, count);
     for (uint32_t op = 0; op < count && !limits_over(limits, 1000); op++) {

@@ -1,6 +1,7 @@
 #include "check/txn_verify.h"
 
 #include "check/txn_facts.h"
+#include "check/unrecorded.h"
 #include "base/alloc.h"
 #include "base/assert.h"
 
@@ -120,8 +121,25 @@ static bool has_order(struct trial *trial, uint32_t placed) {
     return false;
 }
 
-static enum txn_verified try_orders(const struct history *history, const struct verdict *verdict,
+/* Whoever may have been read by those that are kept is kept as well: then an order of all would be
+ * an order of these. */
+static bool is_closed(const struct txn_facts *facts, const bool *keep) {
+    for (uint32_t r = 0; r < facts->read_count; r++) {
+        const struct fact_read *read = &facts->reads[r];
+        uint32_t at, end, place;
+        txn_facts_key(facts, read->key, &at, &end);
+        for (; at < end && keep[read->op]; at++)
+            if (!keep[facts->writes[at].op] &&
+                (txn_facts_fits(facts, read, &facts->writes[at]) ||
+                 (facts->lists && txn_facts_in_list(facts, read, &facts->writes[at], &place))))
+                return false;
+    }
+    return true;
+}
+
+static enum txn_verified try_orders(const struct txn_facts *facts, const struct verdict *verdict,
                                     struct limits *limits, struct buf *why) {
+    const struct history *history = facts->history;
     if (verdict->op_count > TRIED_MAX) {
         buf_printf(why, "too many operations to try all their orders");
         return TXN_UNVERIFIED;
@@ -130,6 +148,11 @@ static enum txn_verified try_orders(const struct history *history, const struct 
     for (uint32_t i = 0; i < verdict->op_count; i++)
         if (verdict->ops[i] < history->op_count)
             keep[verdict->ops[i]] = true;
+    if (!is_closed(facts, keep)) {
+        buf_printf(why, "an operation is left out that others of these may have read from");
+        cairn_free(keep);
+        return TXN_REFUTED;
+    }
     struct history part;
     history_copy(&part, history, keep);
     struct trial trial = {.limits = limits};
@@ -158,7 +181,7 @@ static enum txn_verified verify_no(const struct txn_facts *facts, const struct v
     for (uint32_t i = 0; i < verdict->op_count; i++)
         if (txn_verify_impossible(facts, verdict->ops[i]))
             return TXN_VERIFIED;
-    return try_orders(facts->history, verdict, limits, why);
+    return try_orders(facts, verdict, limits, why);
 }
 
 static enum txn_verified verify_yes(const struct txn_facts *facts, const struct verdict *verdict,
@@ -176,8 +199,9 @@ static enum txn_verified verify_yes(const struct txn_facts *facts, const struct 
     return txn_verify_order(facts, order->ops, order->count, limits, why);
 }
 
-enum txn_verified txn_verify(const struct history *history, const struct verdict *verdict,
-                             struct limits *limits, struct buf *why) {
+static enum txn_verified verify_history(const struct history *history,
+                                        const struct verdict *verdict, struct limits *limits,
+                                        struct buf *why) {
     struct txn_facts facts;
     enum txn_verified result = TXN_UNVERIFIED;
     if (!txn_facts_make(&facts, history, verdict->model, as_transactional(verdict->level)))
@@ -189,5 +213,65 @@ enum txn_verified txn_verify(const struct history *history, const struct verdict
     else
         buf_printf(why, "only a yes or a no can be verified");
     txn_facts_free(&facts);
+    return result;
+}
+
+/* ---- writers that were not recorded ---- */
+
+static uint32_t invented_writer(const struct history *whole, uint32_t recorded, uint32_t key) {
+    uint32_t found = OP_NONE;
+    for (uint32_t op = recorded; op < whole->op_count; op++) {
+        const struct op *of = &whole->ops[op];
+        uint32_t wrote = of->f == OP_TXN ? whole->mops[of->arg].key : of->key;
+        if (wrote == key)
+            found = found == OP_NONE ? op : OP_NONE;
+    }
+    return found;
+}
+
+/* The edges name nobody where the writer is an invented one: it is the one of the key. */
+static void name_invented(const struct history *whole, uint32_t recorded, struct edge *edges,
+                          uint32_t count) {
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t writer = invented_writer(whole, recorded, edges[i].key);
+        if (edges[i].reason == REASON_READS_FROM && edges[i].from == OP_NONE) {
+            edges[i].from = edges[(i + count - 1) % count].to = writer;
+        } else if (edges[i].reason == REASON_READ_BEFORE && edges[i].to == OP_NONE) {
+            edges[i].to = edges[(i + 1) % count].from = writer;
+        }
+    }
+}
+
+static enum txn_verified verify_invented(const struct history *history,
+                                         const struct verdict *verdict, struct limits *limits,
+                                         struct buf *why) {
+    struct history whole;
+    if (unrecorded_invent(&whole, history) == 0)
+        return verify_history(history, verdict, limits, why);
+    enum txn_verified result = TXN_UNVERIFIED;
+    if (verdict->answer == ANSWER_NO && verdict->edge_count > 0) {
+        struct verdict named = *verdict;
+        named.edges = cairn_alloc(verdict->edge_count * sizeof *named.edges);
+        memcpy(named.edges, verdict->edges, verdict->edge_count * sizeof *named.edges);
+        name_invented(&whole, history->op_count, named.edges, named.edge_count);
+        result = verify_history(&whole, &named, limits, why);
+        cairn_free(named.edges);
+    } else {
+        buf_printf(why, "the evidence leaves out writers that were not recorded");
+    }
+    history_free(&whole);
+    return result;
+}
+
+enum txn_verified txn_verify(const struct history *history, const struct verdict *verdict,
+                             struct limits *limits, struct buf *why) {
+    struct history whole;
+    if (verdict->model == MODEL_LONG_FORK)
+        return verify_invented(history, verdict, limits, why);
+    if (verdict->model != MODEL_TXN_RW || !history->may_miss_writes ||
+        unrecorded_ignore(&whole, history) == 0)
+        return verify_history(history, verdict, limits, why);
+    enum txn_verified result = verify_history(&whole, verdict, limits, why);
+    history_free(&whole);
     return result;
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define INIT UINT32_MAX
+#define WAYS_MAX 10000u /* to read, where values were written twice */
 
 /* A version of a key, by key and place in the order. */
 struct version {
@@ -275,41 +276,58 @@ static uint32_t *pasts_of(const struct replay *replay, const uint32_t *sources,
     return pasts;
 }
 
-static enum txn_verified find_sources(struct replay *replay, uint32_t *sources) {
+/* The n-th of those before it in the order that the read may have seen (*op OP_NONE: the first
+ * version); false: there are fewer. */
+static bool nth_source(const struct replay *replay, uint32_t r, uint32_t n, uint32_t *op) {
     const struct txn_facts *facts = replay->facts;
-    for (uint32_t r = 0; r < facts->read_count; r++) {
-        const struct fact_read *read = &facts->reads[r];
-        const struct fact_write *source;
-        sources[r] = OP_NONE;
-        if (replay->place[read->op] == OP_NONE)
-            continue;
-        if (!txn_facts_source(facts, read, &source)) {
-            refuse(replay, read->op, "may have read from more than one, or from nobody");
-            return TXN_UNVERIFIED;
-        }
-        if (source == NULL)
-            continue;
-        sources[r] = source->op;
-        if (replay->place[source->op] == OP_NONE ||
-            replay->place[source->op] > replay->place[read->op]) {
-            refuse(replay, read->op, "reads from one that stands behind it");
-            return TXN_REFUTED;
-        }
-        if (limits_over(replay->limits, 4))
-            return TXN_UNVERIFIED;
+    const struct fact_read *read = &facts->reads[r];
+    uint32_t at, end;
+    *op = OP_NONE;
+    if (txn_facts_fits(facts, read, NULL) && n-- == 0)
+        return true;
+    txn_facts_key(facts, read->key, &at, &end);
+    for (; at < end; at++) {
+        *op = facts->writes[at].op;
+        if (replay->place[*op] < replay->place[read->op] &&
+            txn_facts_fits(facts, read, &facts->writes[at]) && n-- == 0)
+            return true;
     }
-    return TXN_VERIFIED;
+    return false;
 }
 
-static enum txn_verified verify_visible(struct replay *replay) {
+static bool first_sources(struct replay *replay, uint32_t *sources, uint32_t *picks) {
     const struct txn_facts *facts = replay->facts;
-    uint32_t processes = 1, *pasts = NULL;
-    for (uint32_t op = 0; op < facts->history->op_count; op++)
-        if (facts->history->ops[op].process >= processes)
-            processes = facts->history->ops[op].process + 1;
-    uint32_t *sources = cairn_alloc((facts->read_count + 1u) * sizeof *sources);
-    enum txn_verified result = find_sources(replay, sources);
-    if (result == TXN_VERIFIED && facts->level == LEVEL_TXN_CAUSAL) {
+    for (uint32_t r = 0; r < facts->read_count; r++) {
+        picks[r] = 0;
+        sources[r] = OP_NONE;
+        if (replay->place[facts->reads[r].op] != OP_NONE && !nth_source(replay, r, 0, &sources[r]))
+            return refuse(replay, facts->reads[r].op, "reads from nobody before it");
+        if (limits_over(replay->limits, 4))
+            return false;
+    }
+    return true;
+}
+
+/* The next way to have read, where it is not clear who was; false: all were tried. */
+static bool next_sources(struct replay *replay, uint32_t *sources, uint32_t *picks) {
+    const struct txn_facts *facts = replay->facts;
+    for (uint32_t r = facts->read_count; r-- > 0;) {
+        if (replay->place[facts->reads[r].op] == OP_NONE || limits_over(replay->limits, 1))
+            continue;
+        if (nth_source(replay, r, ++picks[r], &sources[r]))
+            return true;
+        picks[r] = 0;
+        nth_source(replay, r, 0, &sources[r]);
+    }
+    return false;
+}
+
+static enum txn_verified verify_sources(struct replay *replay, const uint32_t *sources,
+                                        uint32_t processes) {
+    const struct txn_facts *facts = replay->facts;
+    enum txn_verified result = TXN_VERIFIED;
+    uint32_t *pasts = NULL;
+    if (facts->level == LEVEL_TXN_CAUSAL) {
         pasts = pasts_of(replay, sources, processes);
         result = pasts ? TXN_VERIFIED : TXN_UNVERIFIED;
     }
@@ -322,7 +340,27 @@ static enum txn_verified verify_visible(struct replay *replay) {
             result = limits_over(replay->limits, 0) ? TXN_UNVERIFIED : TXN_REFUTED;
     }
     cairn_free(pasts);
+    return result;
+}
+
+static enum txn_verified verify_visible(struct replay *replay) {
+    const struct txn_facts *facts = replay->facts;
+    uint32_t processes = 1, ways = 0;
+    for (uint32_t op = 0; op < facts->history->op_count; op++)
+        if (facts->history->ops[op].process >= processes)
+            processes = facts->history->ops[op].process + 1;
+    uint32_t *sources = cairn_alloc((facts->read_count + 1u) * sizeof *sources);
+    uint32_t *picks = cairn_alloc((facts->read_count + 1u) * sizeof *picks);
+    enum txn_verified result = TXN_REFUTED;
+    if (first_sources(replay, sources, picks))
+        do
+            result =
+                ways++ < WAYS_MAX ? verify_sources(replay, sources, processes) : TXN_UNVERIFIED;
+        while (result == TXN_REFUTED && next_sources(replay, sources, picks));
+    if (limits_over(replay->limits, 0))
+        result = TXN_UNVERIFIED;
     cairn_free(sources);
+    cairn_free(picks);
     return result;
 }
 

@@ -11,6 +11,7 @@
 struct brute_read {
     int txn;
     uint32_t key, value;
+    bool not ;               /* of a cas that did not match */
     uint32_t base[LIST_MAX]; /* of lists: without own elements */
     uint32_t base_len;
     int from; /* transaction, or INIT */
@@ -42,7 +43,7 @@ static uint32_t mops_of(const struct history *history, uint32_t op, struct mop *
         cairn_assert(of->f == OP_CAS);
         out[0] = (struct mop){MOP_READ, of->key, value_items(&history->values, of->arg)[0]};
         out[1] = (struct mop){MOP_WRITE, of->key, value_items(&history->values, of->arg)[1]};
-        return 2;
+        return of->outcome == OP_MISMATCH ? 1 : 2;
     }
 }
 
@@ -219,10 +220,11 @@ static void assign(struct brute *brute, int r) {
     }
     struct brute_read *read = &brute->reads[r];
     read->from = INIT;
-    if (history_initial(brute->history, read->key) == read->value)
+    if ((history_initial(brute->history, read->key) == read->value) != read->not )
         assign(brute, r + 1);
     for (int t = 0; t < brute->count; t++) {
-        if (t == read->txn || leaves(brute, t, read->key) != read->value)
+        if (t == read->txn || !writes(brute, t, read->key) ||
+            (leaves(brute, t, read->key) == read->value) == read->not )
             continue;
         read->from = t;
         assign(brute, r + 1);
@@ -242,7 +244,8 @@ static bool add_list(struct brute *brute, int t, const struct mop *mops, uint32_
     if (len < own)
         return false;
     read->base_len = len - own;
-    memcpy(read->base, items, read->base_len * sizeof *items);
+    for (uint32_t i = 0; i < read->base_len; i++)
+        read->base[i] = items[i];
     for (uint32_t i = 0, k = read->base_len; i < at; i++)
         if (mops[i].kind == MOP_APPEND && mops[i].key == read->key && items[k++] != mops[i].value)
             return false;
@@ -266,7 +269,10 @@ static bool add_reads(struct brute *brute, int t) {
             return false;
         if (!brute->lists && own == VALUE_NONE)
             brute->reads[brute->read_count++] =
-                (struct brute_read){.txn = t, .key = mops[i].key, .value = mops[i].value};
+                (struct brute_read){.txn = t,
+                                    .key = mops[i].key,
+                                    .value = mops[i].value,
+                                    .not = op->outcome == OP_MISMATCH};
     }
     return true;
 }

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 
 #include "check/txn.h"
-#include "check/txn_unseen.h"
 #include "check/txn_verify.h"
+#include "check/unrecorded.h"
 
 /* A transaction of process `p` over [call, ret]: "r x 1 w y 2", "a x 3" appends, "l x 12" reads the
  * list [1, 2]; "-" is nil. */
@@ -169,25 +169,14 @@ static void strong_levels_see_what_had_ended(void **state) {
 }
 
 static void a_long_fork_shows_without_its_writers(void **state) {
-    struct history history;
+    struct history history, whole;
     enum level level;
     together(&history, (const char *const[]){"r x 1 r y 1 r z -", "r z 1 r x 1 r y -", NULL});
-    assert_int_equal(txn_unseen_add(&history), 3);
-    uint32_t anomalies = strongest(&history, MODEL_LONG_FORK, &level);
+    assert_int_equal(unrecorded_invent(&whole, &history), 3);
+    uint32_t anomalies = strongest(&whole, MODEL_TXN_RW, &level);
     assert_int_equal(level, LEVEL_TXN_CAUSAL);
     assert_true((anomalies >> ANOMALY_LONG_FORK & 1) != 0);
-}
-
-static void unwritten_reads_can_be_forgotten(void **state) {
-    struct history history;
-    enum level level;
-    begin(&history);
-    txn_at(&history, 0, 1, 2, "w x 2");
-    txn_at(&history, 0, 3, 4, "r x 3");
-    txn_at(&history, 0, 5, 6, "r x 2");
-    assert_int_equal(txn_unseen_forget(&history), 1);
-    strongest(&history, MODEL_TXN_RW, &level);
-    assert_int_equal(level, LEVEL_SERIALIZABLE);
+    history_free(&history);
 }
 
 static uint64_t later(void *context) {
@@ -224,7 +213,6 @@ int main(void) {
         cmocka_unit_test(what_failed_must_not_be_read),
         cmocka_unit_test(strong_levels_see_what_had_ended),
         cmocka_unit_test(a_long_fork_shows_without_its_writers),
-        cmocka_unit_test(unwritten_reads_can_be_forgotten),
         cmocka_unit_test(a_limit_leaves_it_undecided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
