@@ -75,7 +75,7 @@ struct parse {
 /* Parses what begins at `at`, leading blanks skipped, and pushes it. */
 enum parse_result parse_json(struct parse *parse);
 enum parse_result parse_edn(struct parse *parse);
-/* Skips blanks, comments and discarded forms. */
+/* Skips blanks, comments and discarded forms; at PARSE_MORE, up to the one that is cut. */
 enum parse_result parse_edn_blank(struct parse *parse);
 
 /* Shared by both. */

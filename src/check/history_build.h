@@ -4,7 +4,9 @@
  * Two forms of events. Halves: an `invoke`, later an `ok`, `fail` or `info` of the same process,
  * or nothing. Wholes: one event with the times of call and return. Positions follow the order of
  * events, or with `by_time` (always so for wholes) their times; at equal times calls come first, so
- * that such operations count as concurrent.
+ * that such operations count as concurrent. So an operation may overlap the one before of its own
+ * process, when it was called at the very time at which that returned; the order of a process is
+ * that of its calls.
  *
  * What a completion means:
  * - ok: it happened. The answer is its value; of what asks something and answers something else

@@ -84,6 +84,19 @@ static void reorder(struct history *history, const uint32_t *calls) {
     history->op_cap = history->times_cap = count;
 }
 
+/* Findings say that these times make no sense; the operation must still be one. */
+static void open_impossible(struct history *history) {
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        struct op *op = &history->ops[i];
+        if (op->ret != OP_OPEN && op->ret > op->call)
+            continue;
+        op->ret = OP_OPEN;
+        op->outcome = OP_INFO;
+        if (op->f != OP_TXN)
+            op->out = VALUE_NONE;
+    }
+}
+
 /* Between halves this was looked at in the order of lines. */
 static void find_overlaps(struct history_build *build) {
     const struct history *history = build->history;
@@ -123,6 +136,7 @@ void history_build_by_time(struct history_build *build) {
             rank(history, returns, return_count, 1, history->faults[i].time_ns);
     set_positions(history, calls, call_count, returns, return_count);
     reorder(history, calls);
+    open_impossible(history);
     cairn_free(calls);
     cairn_free(returns);
     if (build->wholes)

@@ -38,8 +38,11 @@ enum parse_result parse_edn_blank(struct parse *parse) {
                 return PARSE_MORE;
             if (parse->at[1] != '_')
                 return PARSE_OK;
+            const uint8_t *start = parse->at;
             parse->at += 2;
             enum parse_result result = discard(parse);
+            if (result == PARSE_MORE)
+                parse->at = start;
             if (result != PARSE_OK)
                 return result;
         } else {

@@ -151,7 +151,7 @@ static bool ready(struct history_reader *reader) {
         buf_consume(kept, 3);
     }
     enum read_format format = reader->options.format;
-    if (format == READ_AUTO)
+    if (format == READ_AUTO && kept->len != 0)
         format = detect(kept->data, kept->data + kept->len);
     if (format == READ_AUTO && (reader->final || kept->len > DETECT_MAX))
         format = READ_JSON;
@@ -197,6 +197,8 @@ static bool limit_reached(struct history_reader *reader, size_t len) {
 
 static bool parse_kept(struct history_reader *reader) {
     struct buf *kept = &reader->kept;
+    if (kept->len == 0)
+        return true;
     const uint8_t *start = kept->data, *at = start, *end = start + kept->len;
     bool forms = reader->format == READ_JSON || reader->format == READ_EDN;
     bool good = forms ? read_forms(reader, &at, end) : read_lines(reader, &at, end);
@@ -208,7 +210,8 @@ static bool parse_kept(struct history_reader *reader) {
         return read_fail(reader, CAIRN_TOO_LARGE, reader->line,
                          "what begins here is longer than %zu bytes", reader->options.form_max);
     /* Trying again only when it has doubled keeps the sum of all tries linear. */
-    reader->retry_len = forms ? 2 * kept->len : 0;
+    size_t limit = reader->options.form_max + 1;
+    reader->retry_len = 2 * kept->len < limit ? 2 * kept->len : limit;
     return true;
 }
 

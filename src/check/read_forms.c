@@ -113,12 +113,12 @@ bool read_forms(struct history_reader *reader, const uint8_t **at, const uint8_t
         if (result == PARSE_BAD)
             return fail_at(reader, &parse, *at);
         const uint8_t *start = parse.at;
-        if (result == PARSE_MORE && start < end)
-            return cut(reader, at, end); /* within a comment or a discarded form */
         reader->line += lines_in(*at, start);
         *at = start;
         if (start == end)
             return true;
+        if (result == PARSE_MORE)
+            return cut(reader, at, end); /* a comment or a discarded form */
         if (is_bracket(reader, *start)) {
             *at = start + 1;
             continue;

@@ -8,6 +8,7 @@ struct form {
     struct history_writer *writer;
     struct buf *out;
     bool edn, first;
+    bool wholes; /* one form an operation */
 };
 
 static void put(struct form *form, const char *text) {
@@ -140,29 +141,55 @@ static void close_map(struct form *form) {
     write_flush(form->writer, false);
 }
 
-static void operation(struct form *form, uint32_t index, uint32_t at, bool ret) {
+static void head(struct form *form, const struct op *op, const char *type) {
     const struct history *history = form->writer->history;
-    const struct op *op = &history->ops[at];
-    open_map(form);
-    name(form, "index");
-    write_number(form->out, index);
     if (history->processes[op->process] != VALUE_NULL) {
         name(form, "process");
         value(form, history->processes[op->process]);
     }
     name(form, "type");
-    word(form, !ret ? "invoke" : op->outcome == OP_OK ? "ok" : "fail");
+    word(form, type);
     name(form, "f");
     word(form, op_f_name(op->f));
     if (op->key != VALUE_NULL) {
         name(form, "key");
         value(form, op->key);
     }
+}
+
+static void operation(struct form *form, uint32_t index, uint32_t at, bool ret) {
+    const struct history *history = form->writer->history;
+    const struct op *op = &history->ops[at];
+    open_map(form);
+    name(form, "index");
+    write_number(form->out, index);
+    head(form, op, !ret ? "invoke" : op->outcome == OP_OK ? "ok" : "fail");
     if (ret)
         answer(form, op);
     else
         call(form, op);
     time_member(form, at, ret);
+    close_map(form);
+}
+
+/* One form for call and return, whose times are the positions. */
+static void whole(struct form *form, uint32_t index, const struct op *op) {
+    static const char *const types[] = {"ok", "fail", "info", "fail"};
+    open_map(form);
+    name(form, "index");
+    write_number(form->out, index);
+    head(form, op, types[op->outcome]);
+    if (op->f == OP_SWAP && op->arg != VALUE_NULL) {
+        name(form, "value");
+        value(form, op->arg);
+    }
+    answer(form, op);
+    name(form, "call");
+    write_number(form->out, op->call);
+    if (op->ret != OP_OPEN) {
+        name(form, "return");
+        write_number(form->out, op->ret);
+    }
     close_map(form);
 }
 
@@ -180,9 +207,10 @@ static void fault(struct form *form, uint32_t index, const struct fault_event *e
         name(form, "value");
         value(form, event->detail);
     }
-    if (event->time_ns != UINT64_MAX) {
+    uint64_t time_ns = form->wholes ? event->position : event->time_ns;
+    if (time_ns != UINT64_MAX) {
         name(form, "time");
-        write_number(form->out, event->time_ns);
+        write_number(form->out, time_ns);
     }
     close_map(form);
 }
@@ -221,9 +249,23 @@ static void header(struct form *form) {
         initial(form, history->initial_of[2 * i], history->initial_of[2 * i + 1]);
 }
 
+/* Does a process call again before, or at the time at which, its operation returned? That can't be
+ * told by halves. */
+static bool overlaps(const struct history *history) {
+    uint32_t *returns = cairn_alloc_zero(history->process_count * sizeof *returns);
+    bool found = false;
+    for (uint32_t i = 0; i < history->op_count && !found; i++) {
+        const struct op *op = &history->ops[i];
+        found = returns[op->process] > op->call && returns[op->process] != OP_OPEN;
+        returns[op->process] = op->ret;
+    }
+    cairn_free(returns);
+    return found;
+}
+
 void write_forms(struct history_writer *writer) {
     const struct history *history = writer->history;
-    struct form form = {writer, &writer->out, writer->format == WRITE_EDN, true};
+    struct form form = {writer, &writer->out, writer->format == WRITE_EDN, true, overlaps(history)};
     uint32_t count;
     uint32_t *events = write_events(history, &count);
     header(&form);
@@ -231,7 +273,9 @@ void write_forms(struct history_writer *writer) {
         uint32_t at = events[i] & WRITE_INDEX, kind = events[i] & WRITE_KIND;
         if (kind == WRITE_FAULT)
             fault(&form, i, &history->faults[at]);
-        else
+        else if (form.wholes && kind == WRITE_CALL)
+            whole(&form, i, &history->ops[at]);
+        else if (!form.wholes)
             operation(&form, i, at, kind == WRITE_RETURN);
     }
     cairn_free(events);
