@@ -234,11 +234,13 @@ static void name_invented(const struct history *whole, uint32_t recorded, struct
                           uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         uint32_t writer = invented_writer(whole, recorded, edges[i].key);
-        if (edges[i].reason == REASON_READS_FROM && edges[i].from == OP_NONE) {
+        bool reads = edges[i].reason == REASON_READS_FROM;
+        bool earlier = edges[i].reason == REASON_EARLIER_WRITE;
+        bool overwrites = edges[i].reason == REASON_OVERWRITES;
+        if ((reads || earlier) && edges[i].from == OP_NONE)
             edges[i].from = edges[(i + count - 1) % count].to = writer;
-        } else if (edges[i].reason == REASON_READ_BEFORE && edges[i].to == OP_NONE) {
+        if ((overwrites || edges[i].reason == REASON_READ_BEFORE) && edges[i].to == OP_NONE)
             edges[i].to = edges[(i + 1) % count].from = writer;
-        }
     }
 }
 
