@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A value that an operation gives to, or takes from, a key. */
+/* That an operation gives a value to a key, or takes it from there. Cells with values beyond those
+ * of the history stand for what no value tells; of locks, the value is the number of the
+ * acquisition. */
 struct cell {
     uint32_t key, value, op;
 };
+#define ANY_WRITE (VALUE_NONE - 1)  /* whatever changes the key */
+#define BLIND_TAKE (VALUE_NONE - 2) /* took something, and nobody knows what */
 
 struct cells {
     struct cell *at;
@@ -25,7 +29,7 @@ static void put(struct cells *cells, uint32_t key, uint32_t value, uint32_t op) 
 
 static void put_items(struct cells *cells, const struct history *history, uint32_t key,
                       uint32_t value, uint32_t op) {
-    if (value == VALUE_NONE || value == VALUE_NULL)
+    if (value == VALUE_NONE)
         return;
     const struct value *at = value_at(&history->values, value);
     if (at->kind != VALUE_LIST)
@@ -34,52 +38,174 @@ static void put_items(struct cells *cells, const struct history *history, uint32
         put(cells, key, value_items(&history->values, value)[i], op);
 }
 
-static void mops_of(const struct history *history, uint32_t number, struct cells *given,
-                    struct cells *taken) {
-    const struct op *op = &history->ops[number];
+/* ---- what each operation gives and needs ---- */
+
+struct making {
+    const struct history *history;
+    enum model model;
+    struct cells given, needed;
+};
+
+static void of_txn(struct making *making, uint32_t number) {
+    const struct op *op = &making->history->ops[number];
     for (uint32_t i = 0; i < op->out; i++) {
-        const struct mop *mop = &history->mops[op->arg + i];
+        const struct mop *mop = &making->history->mops[op->arg + i];
         if (mop->kind != MOP_READ)
-            put(given, mop->key, mop->value, number);
+            put(&making->given, mop->key, mop->value, number);
         else if (op->outcome == OP_OK)
-            put_items(taken, history, mop->key, mop->value, number);
+            put_items(&making->needed, making->history, mop->key, mop->value, number);
     }
 }
 
-static void cells_of(const struct history *history, uint32_t number, struct cells *given,
-                     struct cells *taken) {
+static void of_register(struct making *making, uint32_t number) {
+    const struct history *history = making->history;
     const struct op *op = &history->ops[number];
-    bool told = op->outcome == OP_OK;
-    switch (op->f) {
-    case OP_TXN:
-        mops_of(history, number, given, taken);
-        return;
-    case OP_CAS:
-        if (op->outcome == OP_MISMATCH)
-            return;
-        put(taken, op->key, value_items(&history->values, op->arg)[0], number);
-        put(given, op->key, value_items(&history->values, op->arg)[1], number);
-        return;
-    case OP_SWAP:
-        put(given, op->key, op->arg, number);
+    bool told = op->outcome == OP_OK && op->out != VALUE_NONE;
+    if (op->f == OP_READ) {
         if (told)
-            put_items(taken, history, op->key, op->out, number);
+            put(&making->needed, op->key, op->out, number);
         return;
-    case OP_READ:
-    case OP_DEQUEUE:
-    case OP_POP:
-    case OP_DELETE_MIN:
-    case OP_DELETE_MAX:
-    case OP_PEEK:
-    case OP_DRAIN:
-        if (told)
-            put_items(taken, history, op->key, op->out, number);
-        return;
-    default:
-        if (op->arg != VALUE_NONE)
-            put(given, op->key, op->arg, number);
+    }
+    if (op->outcome != OP_MISMATCH)
+        put(&making->given, op->key, ANY_WRITE, number);
+    if (op->outcome == OP_MISMATCH || op->f == OP_ADD || op->f == OP_DELETE ||
+        op->f == OP_SET_IF_ABSENT) {
+        put(&making->needed, op->key, ANY_WRITE, number);
+        put(&making->given, op->key, op->f == OP_DELETE ? VALUE_NULL : op->arg, number);
+    } else if (op->f == OP_CAS) {
+        put(&making->needed, op->key, value_items(&history->values, op->arg)[0], number);
+        put(&making->given, op->key, value_items(&history->values, op->arg)[1], number);
+    } else {
+        put(&making->given, op->key, op->arg, number);
+        if (op->f == OP_SWAP && told)
+            put(&making->needed, op->key, op->out, number);
     }
 }
+
+static void of_set(struct making *making, uint32_t number) {
+    const struct op *op = &making->history->ops[number];
+    if (op->f == OP_READ) {
+        if (op->outcome == OP_OK)
+            put_items(&making->needed, making->history, op->key, op->out, number);
+        put(&making->needed, op->key, ANY_WRITE, number); /* the removals */
+        return;
+    }
+    put(&making->needed, op->key, op->arg, number);
+    if (op->f == OP_ADD || op->f == OP_REMOVE)
+        put(&making->given, op->key, op->arg, number);
+    if (op->f == OP_REMOVE)
+        put(&making->given, op->key, ANY_WRITE, number);
+}
+
+/* Whoever puts a value, takes it or looks at it needs all of them. */
+static void of_container(struct making *making, uint32_t number) {
+    const struct op *op = &making->history->ops[number];
+    bool takes = op->f == OP_DEQUEUE || op->f == OP_POP || op->f == OP_DELETE_MIN ||
+                 op->f == OP_DELETE_MAX || op->f == OP_DRAIN;
+    bool looks = takes || op->f == OP_PEEK;
+    put(&making->needed, op->key, BLIND_TAKE, number);
+    if (!looks) {
+        put(&making->given, op->key, op->arg, number);
+        put(&making->needed, op->key, op->arg, number);
+    } else if (op->outcome != OP_OK || op->out == VALUE_NONE) {
+        if (takes)
+            put(&making->given, op->key, BLIND_TAKE, number);
+    } else if (op->out != VALUE_NULL) {
+        put_items(&making->needed, making->history, op->key, op->out, number);
+        if (takes)
+            put_items(&making->given, making->history, op->key, op->out, number);
+    }
+}
+
+static void of_list(struct making *making, uint32_t number) {
+    const struct op *op = &making->history->ops[number];
+    if (op->f == OP_APPEND)
+        put(&making->given, op->key, op->arg, number);
+    else if (op->outcome == OP_OK && op->out != VALUE_NULL)
+        put_items(&making->needed, making->history, op->key, op->out, number);
+}
+
+/* Sums: all that changes the key matters to all who look. */
+static void of_sum(struct making *making, uint32_t number) {
+    const struct op *op = &making->history->ops[number];
+    put(op->f == OP_READ ? &making->needed : &making->given, op->key, ANY_WRITE, number);
+}
+
+/* A lock that a process took and gave back may be left out with both; whatever is open may have
+ * happened, so that all need it. */
+static void of_lock(struct making *making, uint32_t number) {
+    const struct history *history = making->history;
+    const struct op *op = &history->ops[number];
+    put(&making->needed, op->key, BLIND_TAKE, number);
+    if (op->outcome != OP_OK) {
+        put(&making->given, op->key, BLIND_TAKE, number);
+        return;
+    }
+    uint32_t before = number;
+    while (before > 0 && op->f == OP_RELEASE &&
+           (before == number || history->ops[before].process != op->process ||
+            history->ops[before].key != op->key || history->ops[before].outcome == OP_FAIL))
+        before--;
+    bool paired =
+        history->ops[before].f == OP_ACQUIRE && history->ops[before].process == op->process;
+    put(&making->given, op->key, paired ? before : number, number);
+    put(&making->needed, op->key, paired ? before : number, number);
+}
+
+static void of_op(struct making *making, uint32_t number) {
+    switch (making->model) {
+    case MODEL_REGISTER:
+    case MODEL_CAS_REGISTER:
+    case MODEL_KV:
+        of_register(making, number);
+        return;
+    case MODEL_APPEND:
+        of_list(making, number);
+        return;
+    case MODEL_SET:
+        of_set(making, number);
+        return;
+    case MODEL_QUEUE:
+    case MODEL_STACK:
+    case MODEL_PRIORITY_QUEUE:
+        of_container(making, number);
+        return;
+    case MODEL_COUNTER:
+    case MODEL_BANK:
+        of_sum(making, number);
+        return;
+    case MODEL_MUTEX:
+        of_lock(making, number);
+        return;
+    default:
+        of_txn(making, number);
+    }
+}
+
+/* Texts that were appended stand inside the texts that were read; a text that was put is the
+ * beginning of some. */
+static void of_texts(struct making *making) {
+    const struct history *history = making->history;
+    const struct values *values = &history->values;
+    for (uint32_t r = 0; r < history->op_count; r++) {
+        const struct op *read = &history->ops[r];
+        if (read->f != OP_READ || read->outcome != OP_OK || read->out == VALUE_NONE ||
+            value_at(values, read->out)->kind != VALUE_TEXT)
+            continue;
+        struct bytes text = value_bytes(values, read->out);
+        for (uint32_t w = 0; w < history->op_count; w++) {
+            const struct op *write = &history->ops[w];
+            if (write->f == OP_READ || write->key != read->key ||
+                value_at(values, write->arg)->kind != VALUE_TEXT)
+                continue;
+            struct bytes part = value_bytes(values, write->arg);
+            if (part.len == 0 || memmem(text.data, text.len, part.data, part.len) != NULL)
+                put(&making->needed, read->key, write->arg, r);
+        }
+    }
+}
+
+/* ---- groups ---- */
 
 static int by_cell(const void *a, const void *b) {
     const struct cell *x = a, *y = b;
@@ -90,122 +216,112 @@ static int by_cell(const void *a, const void *b) {
     return x->op < y->op ? -1 : x->op > y->op;
 }
 
-static void add_writer(struct depend *depend, uint32_t writer) {
-    if (depend->writer_count == depend->writer_cap) {
-        depend->writer_cap = depend->writer_cap ? depend->writer_cap * 2 : 256;
-        depend->writers =
-            cairn_realloc(depend->writers, depend->writer_cap * sizeof *depend->writers);
-    }
-    depend->writers[depend->writer_count++] = writer;
+static bool same_cell(const struct cell *x, const struct cell *y) {
+    return x->key == y->key && x->value == y->value;
 }
 
-static void add_need(struct depend *depend, uint32_t reader, uint32_t from) {
-    if (depend->writer_count == from)
-        return;
+static uint32_t add_group(struct depend *depend, const struct cells *given, uint32_t from) {
+    if (depend->group_count == depend->group_cap) {
+        depend->group_cap = depend->group_cap ? depend->group_cap * 2 : 64;
+        depend->groups = cairn_realloc(depend->groups, depend->group_cap * sizeof *depend->groups);
+    }
+    struct depend_group *group = &depend->groups[depend->group_count];
+    *group = (struct depend_group){.from = depend->member_count};
+    for (uint32_t i = from; i < given->count && same_cell(&given->at[i], &given->at[from]); i++)
+        depend->members[depend->member_count++] = given->at[i].op;
+    group->count = depend->member_count - group->from;
+    return depend->group_count++;
+}
+
+/* How many of the group may matter to the reader: of those called after it returned, none. */
+static uint32_t count_before(const struct depend *depend, const struct depend_group *group,
+                             uint32_t reader) {
+    const struct op *ops = depend->history->ops;
+    uint32_t low = 0, high = group->count;
+    if (!depend->real_time || ops[reader].outcome == OP_INFO)
+        return group->count;
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+        if (ops[depend->members[group->from + middle]].call < ops[reader].ret)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void add_need(struct depend *depend, uint32_t reader, uint32_t group) {
     if (depend->need_count == depend->need_cap) {
         depend->need_cap = depend->need_cap ? depend->need_cap * 2 : 256;
         depend->needs = cairn_realloc(depend->needs, depend->need_cap * sizeof *depend->needs);
     }
-    depend->needs[depend->need_count++] = (struct need){reader, from, depend->writer_count - from};
+    uint32_t count = count_before(depend, &depend->groups[group], reader);
+    if (count > 0)
+        depend->needs[depend->need_count++] = (struct need){reader, group, count};
 }
 
-static void match(struct depend *depend, struct cells *given, const struct cells *taken) {
-    qsort(given->at, given->count, sizeof *given->at, by_cell);
-    for (uint32_t i = 0; i < taken->count; i++) {
-        struct cell want = {taken->at[i].key, taken->at[i].value, 0};
-        uint32_t low = 0, high = given->count, from = depend->writer_count;
-        while (low < high) {
-            uint32_t middle = low + (high - low) / 2;
-            if (by_cell(&given->at[middle], &want) < 0)
-                low = middle + 1;
-            else
-                high = middle;
-        }
-        for (; low < given->count && given->at[low].key == want.key &&
-               given->at[low].value == want.value;
-             low++)
-            if (given->at[low].op != taken->at[i].op)
-                add_writer(depend, given->at[low].op);
-        add_need(depend, taken->at[i].op, from);
-    }
-}
-
-/* Texts that were appended stand inside the texts that were read. */
-static void match_texts(struct depend *depend, const struct history *history) {
-    const struct values *values = &history->values;
-    for (uint32_t r = 0; r < history->op_count; r++) {
-        const struct op *read = &history->ops[r];
-        if (read->f != OP_READ || read->outcome != OP_OK || read->out == VALUE_NONE ||
-            value_at(values, read->out)->kind != VALUE_TEXT)
+/* Both lists sorted by cell: one walk. */
+static void match(struct depend *depend, struct cells *given, struct cells *needed) {
+    uint32_t at = 0, group = UINT32_MAX;
+    if (given->count > 0)
+        qsort(given->at, given->count, sizeof *given->at, by_cell);
+    if (needed->count > 0)
+        qsort(needed->at, needed->count, sizeof *needed->at, by_cell);
+    depend->members = cairn_alloc((given->count + 1) * sizeof *depend->members);
+    for (uint32_t i = 0; i < needed->count; i++) {
+        const struct cell *want = &needed->at[i];
+        if (i > 0 && same_cell(want, &needed->at[i - 1])) {
+            if (group != UINT32_MAX && want->op != needed->at[i - 1].op)
+                add_need(depend, want->op, group);
             continue;
-        struct bytes text = value_bytes(values, read->out);
-        for (uint32_t w = 0; w < history->op_count; w++) {
-            const struct op *write = &history->ops[w];
-            if ((write->f != OP_APPEND && write->f != OP_WRITE) || write->key != read->key ||
-                value_at(values, write->arg)->kind != VALUE_TEXT)
-                continue;
-            struct bytes part = value_bytes(values, write->arg);
-            uint32_t from = depend->writer_count;
-            if (part.len == 0 || memmem(text.data, text.len, part.data, part.len) == NULL)
-                continue;
-            add_writer(depend, w);
-            add_need(depend, r, from);
+        }
+        struct cell first = {want->key, want->value, 0};
+        while (at < given->count && by_cell(&given->at[at], &first) < 0)
+            at++;
+        group = UINT32_MAX;
+        if (at < given->count && same_cell(&given->at[at], want)) {
+            group = add_group(depend, given, at);
+            add_need(depend, want->op, group);
         }
     }
 }
 
-/* A sum was told of everything that was added. */
-static void match_sums(struct depend *depend, const struct history *history) {
-    for (uint32_t r = 0; r < history->op_count; r++)
-        for (uint32_t w = 0; history->ops[r].f == OP_READ && w < history->op_count; w++) {
-            const struct op *write = &history->ops[w];
-            uint32_t from = depend->writer_count;
-            if (write->f == OP_READ || write->outcome == OP_FAIL ||
-                write->key != history->ops[r].key)
-                continue;
-            add_writer(depend, w);
-            add_need(depend, r, from);
-        }
-}
-
-void depend_make(struct depend *depend, const struct history *history, enum model model) {
-    struct cells given = {0}, taken = {0};
-    memset(depend, 0, sizeof *depend);
-    if (model == MODEL_COUNTER || model == MODEL_BANK) {
-        match_sums(depend, history);
-        return;
-    }
+void depend_make(struct depend *depend, const struct history *history, enum model model,
+                 bool real_time) {
+    struct making making = {.history = history, .model = model};
+    *depend = (struct depend){.history = history, .real_time = real_time};
     bool appends = false;
     for (uint32_t i = 0; i < history->op_count; i++) {
-        cells_of(history, i, &given, &taken);
+        if (history->ops[i].outcome == OP_FAIL)
+            continue;
+        of_op(&making, i);
         appends |= history->ops[i].f == OP_APPEND;
     }
     if (model == MODEL_KV && appends)
-        match_texts(depend, history);
-    else
-        match(depend, &given, &taken);
-    cairn_free(given.at);
-    cairn_free(taken.at);
+        of_texts(&making);
+    match(depend, &making.given, &making.needed);
+    cairn_free(making.given.at);
+    cairn_free(making.needed.at);
 }
 
 void depend_free(struct depend *depend) {
     cairn_free(depend->needs);
-    cairn_free(depend->writers);
+    cairn_free(depend->groups);
+    cairn_free(depend->members);
 }
 
-static bool is_met(const struct depend *depend, const struct need *need, const bool *keep) {
-    for (uint32_t i = 0; i < need->count; i++)
-        if (keep[depend->writers[need->from + i]])
-            return true;
-    return false;
-}
-
-void depend_drop(const struct depend *depend, bool *keep) {
+void depend_drop(struct depend *depend, bool *keep) {
     for (bool changed = true; changed;) {
         changed = false;
+        for (uint32_t i = 0; i < depend->group_count; i++) {
+            struct depend_group *group = &depend->groups[i];
+            for (group->present = 0; group->present < group->count &&
+                                     keep[depend->members[group->from + group->present]];)
+                group->present++;
+        }
         for (uint32_t i = 0; i < depend->need_count; i++) {
             const struct need *need = &depend->needs[i];
-            if (!keep[need->reader] || is_met(depend, need, keep))
+            if (!keep[need->reader] || depend->groups[need->group].present >= need->count)
                 continue;
             keep[need->reader] = false;
             changed = true;
@@ -218,10 +334,11 @@ void depend_add(const struct depend *depend, bool *keep) {
         changed = false;
         for (uint32_t i = 0; i < depend->need_count; i++) {
             const struct need *need = &depend->needs[i];
-            if (!keep[need->reader] || is_met(depend, need, keep))
-                continue;
-            keep[depend->writers[need->from]] = true;
-            changed = true;
+            const uint32_t *members = depend->members + depend->groups[need->group].from;
+            for (uint32_t j = 0; keep[need->reader] && j < need->count; j++) {
+                changed |= !keep[members[j]];
+                keep[members[j]] = true;
+            }
         }
     }
 }

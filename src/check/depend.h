@@ -1,27 +1,46 @@
-/* Which operations were told of which: a read of what it read, a dequeue of what was enqueued. */
+/* What can't be dropped from a history without something else: a read of a value needs everyone who
+ * may have written it, else what is left would contradict itself although the whole did not. What
+ * remains after depend_drop has this property: if the whole history satisfies a level, so does it.
+ *
+ * - Whoever was told a value needs all writers of that value (a list: of each element; a text: of
+ *   each part in it); of linearizable histories, those that were called before it returned.
+ * - Whoever was told only that it did not match, or a sum, needs all writers of the key.
+ * - What was put into a container needs whoever took it out, and that one needs it; and everything
+ *   needs those who may have taken something without being told what.
+ * - A lock's release needs the acquisition of its process, and that one it.
+ */
 #ifndef CAIRN_CHECK_DEPEND_H
 #define CAIRN_CHECK_DEPEND_H
 
 #include "check/model.h"
 
-/* A need: one of these operations must be there, or the reader can't stay. */
+/* The first `count` operations of a group have to be there for the reader. */
 struct need {
-    uint32_t reader;
-    uint32_t from, count; /* in depend.writers */
+    uint32_t reader, group, count;
+};
+struct depend_group {
+    uint32_t from, count; /* in depend.members, by rising number */
+    uint32_t present;     /* of these, as many as there are before the first that is not there */
 };
 
 struct depend {
+    const struct history *history;
+    bool real_time;
     struct need *needs;
     uint32_t need_count, need_cap;
-    uint32_t *writers;
-    uint32_t writer_count, writer_cap;
+    struct depend_group *groups;
+    uint32_t group_count, group_cap;
+    uint32_t *members;
+    uint32_t member_count;
 };
 
-void depend_make(struct depend *depend, const struct history *history, enum model model);
+/* real_time: the level contains it. */
+void depend_make(struct depend *depend, const struct history *history, enum model model,
+                 bool real_time);
 void depend_free(struct depend *depend);
-/* Drops from `keep` whoever is left without what it was told of, until nobody is. */
-void depend_drop(const struct depend *depend, bool *keep);
-/* Adds to `keep` one writer for each need of those that are there. */
+/* Drops from `keep` whoever is left without what it needs, until nobody is. */
+void depend_drop(struct depend *depend, bool *keep);
+/* Adds to `keep` whatever those that are there need. */
 void depend_add(const struct depend *depend, bool *keep);
 
 #endif

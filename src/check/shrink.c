@@ -151,7 +151,7 @@ void shrink_violation(const struct history *history, const struct check_options 
                       struct verdict *verdict, struct shrink_result *result) {
     struct shrink shrink = {.history = history, .options = *options, .kept = history->op_count};
     shrink.options.want_order = false;
-    depend_make(&shrink.depend, history, options->model);
+    depend_make(&shrink.depend, history, options->model, options->level == LEVEL_LINEARIZABLE);
     shrink.keep = cairn_alloc(history->op_count + 1);
     shrink.trial = cairn_alloc(history->op_count + 1);
     memset(shrink.keep, true, history->op_count);

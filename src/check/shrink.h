@@ -1,9 +1,9 @@
 /* Makes a violation small: the fewest operations that still violate the level, as far as dropping
  * one after the other finds them (1-minimal, not minimum).
  *
- * What is dropped takes with it whatever was told of it: a read of a value whose every writer is
- * gone would violate everything by itself, and explain nothing. So "1-minimal" means: no operation
- * can be dropped together with the reads that depend on it.
+ * What is dropped takes with it whatever was told of it (depend.h), so that what is left violates
+ * the level only because the whole does. "1-minimal" means: no operation can be dropped together
+ * with those that need it.
  */
 #ifndef CAIRN_CHECK_SHRINK_H
 #define CAIRN_CHECK_SHRINK_H
