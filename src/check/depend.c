@@ -289,7 +289,10 @@ static void match(struct depend *depend, struct cells *given, struct cells *need
 void depend_make(struct depend *depend, const struct history *history, enum model model,
                  bool real_time) {
     struct making making = {.history = history, .model = model};
-    *depend = (struct depend){.history = history, .real_time = real_time};
+    /* What is put away and taken again is missed by others than those two, whenever. */
+    bool mutual = model == MODEL_QUEUE || model == MODEL_STACK || model == MODEL_PRIORITY_QUEUE ||
+                  model == MODEL_MUTEX || model == MODEL_SET;
+    *depend = (struct depend){.history = history, .real_time = real_time && !mutual};
     bool appends = false;
     for (uint32_t i = 0; i < history->op_count; i++) {
         if (history->ops[i].outcome == OP_FAIL)
