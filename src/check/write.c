@@ -4,6 +4,7 @@
 #include "base/assert.h"
 #include "check/write_internal.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define FLUSH_BYTES ((size_t)64 << 10)
@@ -32,29 +33,50 @@ void write_number(struct buf *out, uint64_t number) {
     buf_append(out, digits + at, sizeof digits - at);
 }
 
-uint32_t *write_events(const struct history *history, uint32_t *count) {
-    uint32_t size = 0, kept = 0;
+/* Operations' events by position; OP_NONE where there is none. */
+static uint32_t *by_position(const struct history *history, uint32_t *size) {
+    *size = history->positions;
     for (uint32_t i = 0; i < history->op_count; i++) {
         const struct op *op = &history->ops[i];
-        size = op->call >= size ? op->call + 1 : size;
-        size = op->ret != OP_OPEN && op->ret >= size ? op->ret + 1 : size;
+        uint32_t last = op->ret != OP_OPEN && op->ret > op->call ? op->ret : op->call;
+        *size = last >= *size ? last + 1 : *size;
     }
-    for (uint32_t i = 0; i < history->fault_count; i++)
-        if (history->faults[i].position >= size)
-            size = history->faults[i].position + 1;
-    uint32_t *events = cairn_alloc(size * sizeof *events);
-    memset(events, 0xff, size * sizeof *events);
-    for (uint32_t i = 0; i < history->fault_count; i++)
-        events[history->faults[i].position] = WRITE_FAULT | i;
+    uint32_t *events = cairn_alloc((*size + 1) * sizeof *events);
+    memset(events, 0xff, (*size + 1) * sizeof *events);
     for (uint32_t i = 0; i < history->op_count; i++) {
         events[history->ops[i].call] = WRITE_CALL | i;
         if (history->ops[i].ret != OP_OPEN)
             events[history->ops[i].ret] = WRITE_RETURN | i;
     }
-    for (uint32_t i = 0; i < size; i++)
-        if (events[i] != OP_NONE)
-            events[kept++] = events[i];
-    *count = kept;
+    return events;
+}
+
+static int compare_faults(const void *a, const void *b, void *context) {
+    const struct fault_event *faults = context;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    if (faults[x].position != faults[y].position)
+        return faults[x].position < faults[y].position ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+uint32_t *write_events(const struct history *history, uint32_t *count) {
+    uint32_t size, fault = 0, faults = history->fault_count;
+    uint32_t *order = cairn_alloc(faults * sizeof *order);
+    uint32_t *at = by_position(history, &size);
+    uint32_t *events = cairn_alloc(((size_t)size + faults) * sizeof *events);
+    for (uint32_t i = 0; i < faults; i++)
+        order[i] = i;
+    if (faults != 0)
+        qsort_r(order, faults, sizeof *order, compare_faults, history->faults);
+    *count = 0;
+    for (uint32_t i = 0; i < size || fault < faults; i++) {
+        while (fault < faults && (i >= size || history->faults[order[fault]].position <= i))
+            events[(*count)++] = WRITE_FAULT | order[fault++];
+        if (i < size && at[i] != OP_NONE)
+            events[(*count)++] = at[i];
+    }
+    cairn_free(order);
+    cairn_free(at);
     return events;
 }
 

@@ -1,4 +1,5 @@
 #include "base/alloc.h"
+#include "base/assert.h"
 #include "check/write_internal.h"
 
 #include <string.h>
@@ -8,7 +9,7 @@ struct form {
     struct history_writer *writer;
     struct buf *out;
     bool edn, first;
-    bool wholes; /* one form an operation */
+    uint32_t *times; /* of positions, when operations are written whole; else NULL */
 };
 
 static void put(struct form *form, const char *text) {
@@ -172,7 +173,7 @@ static void operation(struct form *form, uint32_t index, uint32_t at, bool ret) 
     close_map(form);
 }
 
-/* One form for call and return, whose times are the positions. */
+/* One form for call and return. */
 static void whole(struct form *form, uint32_t index, const struct op *op) {
     static const char *const types[] = {"ok", "fail", "info", "fail"};
     open_map(form);
@@ -185,10 +186,10 @@ static void whole(struct form *form, uint32_t index, const struct op *op) {
     }
     answer(form, op);
     name(form, "call");
-    write_number(form->out, op->call);
+    write_number(form->out, form->times[op->call]);
     if (op->ret != OP_OPEN) {
         name(form, "return");
-        write_number(form->out, op->ret);
+        write_number(form->out, form->times[op->ret]);
     }
     close_map(form);
 }
@@ -207,7 +208,7 @@ static void fault(struct form *form, uint32_t index, const struct fault_event *e
         name(form, "value");
         value(form, event->detail);
     }
-    uint64_t time_ns = form->wholes ? event->position : event->time_ns;
+    uint64_t time_ns = form->times != NULL ? 2 * event->position : event->time_ns;
     if (time_ns != UINT64_MAX) {
         name(form, "time");
         write_number(form->out, time_ns);
@@ -249,34 +250,79 @@ static void header(struct form *form) {
         initial(form, history->initial_of[2 * i], history->initial_of[2 * i + 1]);
 }
 
-/* Does a process call again before, or at the time at which, its operation returned? That can't be
- * told by halves. */
-static bool overlaps(const struct history *history) {
+/* How far from each call reaches the return of the operation before, of the same process; NULL: not
+ * at all, ever. Such operations can't be told by halves. */
+static uint32_t *touching(const struct history *history) {
     uint32_t *returns = cairn_alloc_zero(history->process_count * sizeof *returns);
-    bool found = false;
-    for (uint32_t i = 0; i < history->op_count && !found; i++) {
+    uint32_t *reach = NULL;
+    for (uint32_t i = 0; i < history->op_count; i++) {
         const struct op *op = &history->ops[i];
-        found = returns[op->process] > op->call && returns[op->process] != OP_OPEN;
+        uint32_t before = returns[op->process];
+        cairn_assert(op->call < history->positions);
         returns[op->process] = op->ret;
+        if (before <= op->call || before == OP_OPEN)
+            continue;
+        if (reach == NULL)
+            reach = cairn_alloc_zero((history->positions + 1) * sizeof *reach);
+        reach[op->call] = before;
     }
     cairn_free(returns);
-    return found;
+    return reach;
+}
+
+/* Do only calls stand here, and then only returns? Then they can have been at one time. */
+static bool one_time(const uint32_t *kinds, uint32_t from, uint32_t to) {
+    bool returned = false;
+    for (uint32_t at = from; at <= to; at++) {
+        if (kinds[at] == WRITE_CALL && returned)
+            return false;
+        returned |= kinds[at] == WRITE_RETURN;
+    }
+    return true;
+}
+
+static uint32_t *kinds_of(const struct history *history) {
+    uint32_t *kinds = cairn_alloc_zero((history->positions + 1) * sizeof *kinds);
+    for (uint32_t i = 0; i < history->op_count; i++)
+        if (history->ops[i].ret != OP_OPEN) {
+            cairn_assert(history->ops[i].ret < history->positions);
+            kinds[history->ops[i].ret] = WRITE_RETURN;
+        }
+    return kinds;
+}
+
+/* Turns what reaches how far into a time for each position: odd, so that faults fit between, and
+ * the same for events that touch. */
+static void set_times(const struct history *history, uint32_t *reach) {
+    uint32_t *kinds = kinds_of(history);
+    for (uint32_t at = 0; at < history->positions;) {
+        uint32_t end = at;
+        for (uint32_t next = at; next <= end; next++)
+            end = reach[next] > end ? reach[next] : end;
+        bool same = one_time(kinds, at, end);
+        for (uint32_t first = at; at <= end; at++)
+            reach[at] = 2 * (same ? first : at) + 1;
+    }
+    cairn_free(kinds);
 }
 
 void write_forms(struct history_writer *writer) {
     const struct history *history = writer->history;
-    struct form form = {writer, &writer->out, writer->format == WRITE_EDN, true, overlaps(history)};
+    struct form form = {writer, &writer->out, writer->format == WRITE_EDN, true, touching(history)};
     uint32_t count;
     uint32_t *events = write_events(history, &count);
+    if (form.times != NULL)
+        set_times(history, form.times);
     header(&form);
     for (uint32_t i = 0; i < count; i++) {
         uint32_t at = events[i] & WRITE_INDEX, kind = events[i] & WRITE_KIND;
         if (kind == WRITE_FAULT)
             fault(&form, i, &history->faults[at]);
-        else if (form.wholes && kind == WRITE_CALL)
+        else if (form.times != NULL && kind == WRITE_CALL)
             whole(&form, i, &history->ops[at]);
-        else if (!form.wholes)
+        else if (form.times == NULL)
             operation(&form, i, at, kind == WRITE_RETURN);
     }
+    cairn_free(form.times);
     cairn_free(events);
 }

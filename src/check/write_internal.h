@@ -11,8 +11,8 @@
 #define WRITE_KIND (3u << 30)
 #define WRITE_INDEX (~WRITE_KIND)
 
-/* In the order of positions, without those at which nothing is; the caller frees it. Faults at the
- * position of an operation's event give way. */
+/* In the order of positions, without those at which nothing is; the caller frees it. A fault at the
+ * position of an operation's event stands before it. */
 uint32_t *write_events(const struct history *history, uint32_t *count);
 /* Hands out what was written, when it is much or `all`. */
 void write_flush(struct history_writer *writer, bool all);

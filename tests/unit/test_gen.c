@@ -148,6 +148,26 @@ static void what_is_written_is_read_back(void **state) {
         }
 }
 
+/* At equal times calls come first, so that these two overlap, which halves could not tell. */
+static void operations_that_touch_are_written_whole(void **state) {
+    struct text_history read;
+    read_text(&read,
+              "{\"process\":0,\"f\":\"swap\",\"value\":1,\"result\":0,\"call\":10,\"return\":20}\n"
+              "{\"process\":0,\"f\":\"cas\",\"value\":[2,3],\"call\":20,\"return\":30,"
+              "\"type\":\"fail\"}\n"
+              "{\"process\":\"nemesis\",\"type\":\"info\",\"f\":\"kill\",\"time\":25}\n"
+              "{\"process\":1,\"f\":\"read\",\"value\":1,\"call\":5,\"return\":40}\n",
+              NULL);
+    assert_true(read.good);
+    assert_int_equal(read.lint.totals[LINT_ERROR], 0);
+    assert_true(read.history.ops[2].call < read.history.ops[1].ret);
+    assert_int_equal(read.history.ops[2].outcome, OP_MISMATCH);
+    assert_int_equal(read.history.faults[0].position, 4); /* before the second return */
+    assert_written_and_read(&read.history, WRITE_JSON, MODEL_REGISTER);
+    assert_written_and_read(&read.history, WRITE_EDN, MODEL_REGISTER);
+    text_history_free(&read);
+}
+
 static void sessions_are_written_and_read_back(void **state) {
     static const char text[] = "w 1 5\nr x 0\n-----\nw y a\n=====\nr y a\nr 1 0\n=====\nw 1 0\n";
     struct text_history read;
@@ -206,6 +226,7 @@ int main(void) {
         cmocka_unit_test(a_weak_level_is_really_weak),
         cmocka_unit_test(the_same_seed_makes_the_same_history),
         cmocka_unit_test(what_is_written_is_read_back),
+        cmocka_unit_test(operations_that_touch_are_written_whole),
         cmocka_unit_test(sessions_are_written_and_read_back),
         cmocka_unit_test(what_a_format_cannot_hold_is_refused_or_counted),
         cmocka_unit_test(what_cannot_be_made_is_said),
