@@ -42,7 +42,8 @@ int cmd_completion(int argc, char **argv);
 
 /* ---- flags (flags.c) ---- */
 
-/* "--name value", "--name=value" or, for FLAG_SWITCH, "--name"; names of one letter as "-o value". */
+/* "--name value", "--name=value" or, for FLAG_SWITCH, "--name"; names of one letter as "-o value".
+ */
 enum flag_kind { FLAG_SWITCH, FLAG_TEXT, FLAG_NUMBER };
 struct flag {
     const char *name; /* without dashes */
