@@ -1,6 +1,7 @@
 /* cairn sim: the simulator over a range of seeds. */
 #include "cli/cli.h"
 #include "sim/sim.h"
+#include "sim/sim_plan.h"
 
 #include <inttypes.h>
 #include <stdlib.h>
@@ -10,7 +11,7 @@
 #define LOG_LINES 60
 
 struct sim_command {
-    const char *seeds, *mutant, *history, *scenario;
+    const char *seeds, *mutant, *history, *scenario, *plan;
     uint64_t minutes, nodes;
     bool log, json, once, describe;
     bool terminal;
@@ -125,6 +126,27 @@ static bool parse_scenario(const char *text, enum sim_scenario *scenario) {
     return false;
 }
 
+/* The faults, the length and the nodes of a plan; what clients do is the simulator's own. */
+static bool take_plan(const char *path, struct plan *plan, struct sim_options *options) {
+    char error[300];
+    struct buf text = {0};
+    FILE *file = fopen(path, "r");
+    size_t got;
+    while (file != NULL && (got = fread(buf_reserve(&text, 4096), 1, 4096, file)) > 0)
+        text.len += got;
+    if (file != NULL)
+        fclose(file);
+    bool ok = file != NULL && plan_parse(plan, buf_view(&text), error, sizeof error);
+    buf_free(&text);
+    if (file == NULL)
+        misuse("sim", "can't read the plan %s", path);
+    else if (!ok)
+        misuse("sim", "%s: %s", path, error);
+    options->plan = plan;
+    options->fault_ms = SIM_PLAN_START_MS + (plan->run.time_ms ? plan->run.time_ms : 20000);
+    return ok;
+}
+
 static int run(struct sim_command *command, struct sim_hunt *hunt) {
     if (command->describe) {
         hunt->options.seed = hunt->first;
@@ -153,7 +175,8 @@ int cmd_sim(int argc, char **argv) {
         {"mutant", FLAG_TEXT, &command.mutant},   {"log", FLAG_SWITCH, &command.log},
         {"history", FLAG_TEXT, &command.history}, {"nodes", FLAG_NUMBER, &command.nodes},
         {"json", FLAG_SWITCH, &command.json},     {"scenario", FLAG_TEXT, &command.scenario},
-        {"once", FLAG_SWITCH, &command.once},     {"describe", FLAG_SWITCH, &command.describe}};
+        {"once", FLAG_SWITCH, &command.once},     {"describe", FLAG_SWITCH, &command.describe},
+        {"plan", FLAG_TEXT, &command.plan}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
@@ -168,6 +191,9 @@ int cmd_sim(int argc, char **argv) {
                       command.scenario);
     if (command.nodes > 7)
         return misuse("sim", "at most 7 nodes");
+    static struct plan plan; /* large; there is one */
+    if (command.plan != NULL && !take_plan(command.plan, &plan, &hunt.options))
+        return EXIT_MISUSE;
     if (command.history != NULL) {
         hunt.options.history = fopen(command.history, "w");
         if (hunt.options.history == NULL)

@@ -89,7 +89,7 @@ static const struct subcommand subcommands[] = {
      "majority had acknowledged is lost with it. Others join again with empty folders.\n"},
     {"sim", cmd_sim, "run the simulator over seeds",
      "Usage: cairn sim [--seeds A-B] [--minutes M] [--mutant NAME] [--scenario NAME] [--nodes N]\n"
-     "                 [--once] [--describe] [--log] [--history FILE] [--json]\n"
+     "                 [--plan FILE] [--once] [--describe] [--log] [--history FILE] [--json]\n"
      "\n"
      "Whole nodes on a virtual world with faults; each seed is checked, and runs twice (--once: "
      "not),\n"
@@ -99,6 +99,7 @@ static const struct subcommand subcommands[] = {
      "\n"
      "  cairn sim --seeds 1-1000 --minutes 10\n"
      "  cairn sim --seeds 42 --log\n"
+     "  cairn sim --seeds 1-100 --plan plans/partition-and-kill.ini   the faults of cairn torture\n"
      "  cairn sim --seeds 1-1000 --mutant vote-twice\n"},
     {"check", cmd_check, "does a history satisfy a consistency level?",
      "Usage: cairn check FILE [--model M] [--level L] [--proof FILE] [--json]\n"

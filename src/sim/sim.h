@@ -77,6 +77,7 @@ enum sim_scenario {
     SIM_SCENARIO_COUNT
 };
 
+struct plan;
 struct sim_options {
     uint64_t seed;
     enum mutant mutant;
@@ -86,6 +87,7 @@ struct sim_options {
     uint64_t fault_ms;   /* length of the first phase; 0: drawn */
     uint32_t clients;    /* 0: drawn */
     uint64_t think_us;   /* of a client between operations; 0: drawn */
+    const struct plan *plan; /* faults instead of drawn ones; not expanded; NULL: none */
     FILE *log;           /* one line a change; NULL: none */
     FILE *history;       /* one line an operation; NULL: none */
 };

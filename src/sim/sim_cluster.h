@@ -74,6 +74,7 @@ struct sim_cluster {
     struct workload *workloads[SIM_CLIENT_HOSTS];
     struct sim_truth truth;
     struct sim_faults *faults;
+    struct sim_plan *plan; /* NULL: none was asked for */
     uint64_t cluster_id;
     bool healing; /* the first phase is over */
     bool damage_allowed_everywhere;

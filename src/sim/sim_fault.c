@@ -1,5 +1,6 @@
 /* The plan of faults: which kinds a run has, when they strike, and when each is over. */
 #include "sim/sim_cluster.h"
+#include "sim/sim_plan.h"
 
 #include "base/alloc.h"
 
@@ -627,17 +628,19 @@ void sim_faults_open(struct sim_cluster *cluster) {
     cluster->faults = faults;
     uint64_t drawn = draw_mask(world);
     faults->mask = cluster->asked.fault_mask ? cluster->asked.fault_mask : drawn;
-    if (cluster->asked.scenario != SIM_SWARM)
+    if (cluster->asked.scenario != SIM_SWARM || cluster->asked.plan != NULL)
         faults->mask = 0;
     faults->pace_ns = sim_spread(world, 50 * SIM_MS, 2 * SIM_S);
     faults->length_ns = sim_spread(world, 100 * SIM_MS, 8 * SIM_S);
     draw_fragile(faults);
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
         faults->turn_ns[id] = cluster->nodes[id].host.profile.turn_ns;
+    sim_plan_open(cluster);
 }
 
 void sim_faults_close(struct sim_cluster *cluster) {
     struct sim_faults *faults = cluster->faults;
+    sim_plan_close(cluster);
     while (!list_empty(&faults->undos)) {
         struct undo *undo = container_of(list_first(&faults->undos), struct undo, list);
         list_remove(&undo->list);
@@ -663,6 +666,7 @@ void sim_faults_start(struct sim_cluster *cluster, uint64_t until) {
     struct sim_faults *faults = cluster->faults;
     struct sim_world *world = &cluster->world;
     faults->until = until;
+    sim_plan_start(cluster, until);
     if (cluster->asked.scenario == SIM_ALL_DAMAGED) {
         cluster->damage_allowed_everywhere = true;
         sim_at(world, until / 2, damage_all, faults, 0);
@@ -691,6 +695,7 @@ static void heal_node(struct sim_faults *faults, struct sim_node *node) {
 void sim_faults_heal(struct sim_cluster *cluster) {
     struct sim_faults *faults = cluster->faults;
     sim_log(&cluster->world, "world", "all is healed");
+    sim_plan_heal(cluster);
     sim_net_heal(&cluster->net);
     cluster->net.corrupt_chance = cluster->net.reset_chance = 0;
     LIST_EACH(at, &faults->undos) {
@@ -703,7 +708,7 @@ void sim_faults_heal(struct sim_cluster *cluster) {
 }
 
 bool sim_faults_jump(const struct sim_cluster *cluster) {
-    return cluster->faults->mask >> SIM_FAULT_WALL_JUMP & 1;
+    return (cluster->faults->mask >> SIM_FAULT_WALL_JUMP & 1) || sim_plan_jumps(cluster);
 }
 
 void sim_faults_describe(const struct sim_cluster *cluster, FILE *out) {

@@ -2,7 +2,9 @@
 #include "sim/sim_cluster.h"
 
 #include "base/alloc.h"
+#include "check/check.h"
 #include "check/order.h"
+#include "sim/sim_history.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -171,7 +173,7 @@ bool sim_judge_converged(struct sim_cluster *cluster, char *why, size_t size) {
 /* ---- the clients' history ---- */
 
 /* All workloads' operations as one array of pointers, by rising invocation. */
-struct history {
+struct clients {
     const struct workload_op **ops;
     size_t count;
 };
@@ -183,16 +185,16 @@ static int by_invoke(const void *a, const void *b) {
     return (*x)->client < (*y)->client ? -1 : (*x)->client > (*y)->client;
 }
 
-static void gather(const struct sim_cluster *cluster, struct history *history) {
+static void gather(const struct sim_cluster *cluster, struct clients *clients) {
     size_t count = 0, at = 0;
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
         count += workload_count(cluster->workloads[i]);
-    history->ops = cairn_alloc((count + 1) * sizeof *history->ops);
+    clients->ops = cairn_alloc((count + 1) * sizeof *clients->ops);
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
         for (size_t n = 0; n < workload_count(cluster->workloads[i]); n++)
-            history->ops[at++] = workload_op(cluster->workloads[i], n);
-    history->count = count;
-    qsort(history->ops, count, sizeof *history->ops, by_invoke);
+            clients->ops[at++] = workload_op(cluster->workloads[i], n);
+    clients->count = count;
+    qsort(clients->ops, count, sizeof *clients->ops, by_invoke);
 }
 
 static void report(struct sim_cluster *cluster, const char *what, const struct workload_op *op,
@@ -206,54 +208,32 @@ static void report(struct sim_cluster *cluster, const char *what, const struct w
     buf_free(&text);
 }
 
-static enum linear_kind linear_kind_of(enum workload_action action) {
-    switch (action) {
-    case WORKLOAD_SET:
-        return LINEAR_WRITE;
-    case WORKLOAD_GET:
-        return LINEAR_READ;
-    case WORKLOAD_SETNX:
-        return LINEAR_SETNX;
-    case WORKLOAD_GETSET:
-        return LINEAR_GETSET;
-    case WORKLOAD_DEL:
-        return LINEAR_DELETE;
-    case WORKLOAD_INCRBY:
-        return LINEAR_ADD;
-    default:
-        return 0;
-    }
-}
+/* ---- registers ---- */
 
-static void judge_register(struct sim_cluster *cluster, const struct history *history, uint32_t key,
-                           struct linear_op *ops) {
-    size_t count = 0, where = 0;
-    for (size_t i = 0; i < history->count; i++) {
-        const struct workload_op *op = history->ops[i];
-        enum linear_kind kind = linear_kind_of(op->action);
-        if (kind == 0 || op->key != key || op->outcome == WORKLOAD_FAILED)
-            continue;
-        ops[count++] = (struct linear_op){.kind = kind,
-                                          .invoke = op->invoke,
-                                          .complete = op->complete,
-                                          .argument = op->argument,
-                                          .result = op->result,
-                                          .nil = op->nil,
-                                          .tag = i};
+static void judge_registers(struct sim_cluster *cluster, const struct clients *clients) {
+    struct limits limits = {.steps_max = LINEAR_STEPS_MAX};
+    struct check_options options = {
+        .model = MODEL_KV, .level = LEVEL_LINEARIZABLE, .limits = &limits, .by_key = true};
+    struct history history;
+    struct verdict verdict;
+    sim_history_make(&history, clients->ops, clients->count);
+    check_history(&history, &options, &verdict);
+    cluster->result->undecided += verdict.answer == ANSWER_UNDECIDED;
+    if (verdict.answer == ANSWER_NO) {
+        int shown = verdict.text.len < 300 ? (int)verdict.text.len : 300;
+        sim_fail(&cluster->world, "a register is not linearizable: %.*s", shown,
+                 (const char *)verdict.text.data);
     }
-    enum check_verdict verdict = linear_check(ops, count, LINEAR_STEPS_MAX, &where);
-    cluster->result->undecided += verdict == CHECK_UNDECIDED;
-    if (verdict == CHECK_VIOLATION)
-        report(cluster, "a register is not linearizable", history->ops[ops[where].tag],
-               "this can't be placed");
+    verdict_free(&verdict);
+    history_free(&history);
 }
 
 /* The newest text that was read. */
-static const struct workload_op *last_list(const struct history *history,
+static const struct workload_op *last_list(const struct clients *clients,
                                            enum workload_action action, uint32_t key) {
     const struct workload_op *last = NULL;
-    for (size_t i = 0; i < history->count; i++) {
-        const struct workload_op *op = history->ops[i];
+    for (size_t i = 0; i < clients->count; i++) {
+        const struct workload_op *op = clients->ops[i];
         if (op->action == action && op->key == key && op->outcome == WORKLOAD_OK)
             last = op;
     }
@@ -271,33 +251,33 @@ static struct order_op order_of(const struct workload_op *op, bool change, size_
                              .tag = tag};
 }
 
-static void judge_log(struct sim_cluster *cluster, const struct history *history, bool once,
+static void judge_log(struct sim_cluster *cluster, const struct clients *clients, bool once,
                       uint32_t key, struct order_op *ops) {
     enum workload_action write = once ? WORKLOAD_ONCE_APPEND : WORKLOAD_APPEND;
     enum workload_action read = once ? WORKLOAD_ONCE_LIST : WORKLOAD_LIST;
-    const struct workload_op *final = last_list(history, read, key);
+    const struct workload_op *final = last_list(clients, read, key);
     char error[200];
     size_t count = 0, where;
     if (final == NULL)
         return;
-    for (size_t i = 0; i < history->count; i++) {
-        const struct workload_op *op = history->ops[i];
+    for (size_t i = 0; i < clients->count; i++) {
+        const struct workload_op *op = clients->ops[i];
         if ((op->action == write || op->action == read) && op->key == key)
             ops[count++] = order_of(op, op->action == write, i);
     }
     if (order_check(ops, count, final->tokens, final->token_count, error, sizeof error, &where) !=
-        CHECK_OK)
+        ANSWER_YES)
         report(cluster, once ? "exactly once" : "a log",
-               where == SIZE_MAX ? NULL : history->ops[ops[where].tag], error);
+               where == SIZE_MAX ? NULL : clients->ops[ops[where].tag], error);
 }
 
-static void judge_bank(struct sim_cluster *cluster, const struct history *history) {
-    const struct workload_op *final = last_list(history, WORKLOAD_TRANSFERS, 0);
-    struct bank_op *ops = cairn_alloc((history->count + 1) * sizeof *ops);
+static void judge_bank(struct sim_cluster *cluster, const struct clients *clients) {
+    const struct workload_op *final = last_list(clients, WORKLOAD_TRANSFERS, 0);
+    struct bank_op *ops = cairn_alloc((clients->count + 1) * sizeof *ops);
     char error[200];
     size_t count = 0, where;
-    for (size_t i = 0; i < history->count && final != NULL; i++) {
-        const struct workload_op *op = history->ops[i];
+    for (size_t i = 0; i < clients->count && final != NULL; i++) {
+        const struct workload_op *op = clients->ops[i];
         bool transfer = op->action == WORKLOAD_TRANSFER;
         if (!transfer && op->action != WORKLOAD_BALANCES)
             continue;
@@ -312,8 +292,8 @@ static void judge_bank(struct sim_cluster *cluster, const struct history *histor
         bank->order.position = bank->floating ? 0 : (uint64_t)op->result;
     }
     if (final != NULL && bank_check(ops, count, final->tokens, final->token_count, error,
-                                    sizeof error, &where) != CHECK_OK)
-        report(cluster, "the bank", where == SIZE_MAX ? NULL : history->ops[ops[where].order.tag],
+                                    sizeof error, &where) != ANSWER_YES)
+        report(cluster, "the bank", where == SIZE_MAX ? NULL : clients->ops[ops[where].order.tag],
                error);
     cairn_free(ops);
 }
@@ -340,41 +320,37 @@ static void judge_expiry(struct sim_cluster *cluster, unsigned workload) {
      * restart knows only the wall clock, which may be ahead of it by more. */
     bool unsure = cluster->wall_jumped || cluster->result->restarts > cluster->founders;
     uint64_t early_ppm = unsure ? 1000000 : 110000 + 3 * cluster->defaults.clock_drift_ppm;
-    if (expiry_check(ops, count, early_ppm, error, sizeof error, &where) != CHECK_OK)
+    if (expiry_check(ops, count, early_ppm, error, sizeof error, &where) != ANSWER_YES)
         report(cluster, "expiry", workload_op(from, where), error);
     cairn_free(ops);
 }
 
-static void print_history(const struct sim_cluster *cluster, const struct history *history) {
+static void print_history(const struct sim_cluster *cluster, const struct clients *clients) {
     struct buf text = {0};
-    for (size_t i = 0; i < history->count; i++) {
+    for (size_t i = 0; i < clients->count; i++) {
         buf_clear(&text);
-        workload_print_op(history->ops[i], &text);
+        workload_print_op(clients->ops[i], &text);
         fprintf(cluster->asked.history, "%.*s\n", (int)text.len, (const char *)text.data);
     }
     buf_free(&text);
 }
 
 void sim_judge_history(struct sim_cluster *cluster) {
-    struct history history;
+    struct clients clients;
     uint32_t keys = 8; /* more than any run uses */
-    gather(cluster, &history);
+    gather(cluster, &clients);
     if (cluster->asked.history != NULL)
-        print_history(cluster, &history);
-    struct linear_op *linear = cairn_alloc((history.count + 1) * sizeof *linear);
-    struct order_op *order = cairn_alloc((history.count + 1) * sizeof *order);
-    for (uint32_t key = 0; key < keys; key++) {
-        judge_register(cluster, &history, key, linear);
-        if (!cluster->read_at_end)
-            continue;
-        judge_log(cluster, &history, false, key, order);
-        judge_log(cluster, &history, true, key, order);
+        print_history(cluster, &clients);
+    judge_registers(cluster, &clients);
+    struct order_op *order = cairn_alloc((clients.count + 1) * sizeof *order);
+    for (uint32_t key = 0; key < keys && cluster->read_at_end; key++) {
+        judge_log(cluster, &clients, false, key, order);
+        judge_log(cluster, &clients, true, key, order);
     }
     if (cluster->read_at_end)
-        judge_bank(cluster, &history);
+        judge_bank(cluster, &clients);
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
         judge_expiry(cluster, i);
-    cairn_free(linear);
     cairn_free(order);
-    cairn_free(history.ops);
+    cairn_free(clients.ops);
 }
