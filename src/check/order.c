@@ -114,14 +114,14 @@ static const struct judged *find_disorder(struct judged *all, size_t count) {
     return wrong;
 }
 
-enum check_verdict order_check(const struct order_op *ops, size_t count, const uint32_t *final,
-                               size_t final_count, char *error, size_t error_size, size_t *where) {
+enum answer order_check(const struct order_op *ops, size_t count, const uint32_t *final,
+                        size_t final_count, char *error, size_t error_size, size_t *where) {
     uint32_t twice = 0;
     struct place *places = places_of(final, final_count, &twice);
     *where = SIZE_MAX;
     if (places == NULL) {
         snprintf(error, error_size, "the change %08x took effect twice", twice);
-        return CHECK_VIOLATION;
+        return ANSWER_NO;
     }
     struct judged *all = cairn_alloc((count + 1) * sizeof *all);
     const char *problem = NULL;
@@ -146,7 +146,7 @@ enum check_verdict order_check(const struct order_op *ops, size_t count, const u
     cairn_free(places);
     if (problem != NULL)
         snprintf(error, error_size, "%s", problem);
-    return problem != NULL ? CHECK_VIOLATION : CHECK_OK;
+    return problem != NULL ? ANSWER_NO : ANSWER_YES;
 }
 
 /* ---- the bank ---- */
@@ -252,22 +252,22 @@ static const char *settle_floating(struct order_op *orders, const struct bank_op
     return problem;
 }
 
-enum check_verdict bank_check(const struct bank_op *ops, size_t count, const uint32_t *final,
-                              size_t final_count, char *error, size_t error_size, size_t *where) {
+enum answer bank_check(const struct bank_op *ops, size_t count, const uint32_t *final,
+                       size_t final_count, char *error, size_t error_size, size_t *where) {
     struct balances *states = replay(ops, count, final, final_count);
     *where = SIZE_MAX;
     if (states == NULL) {
         snprintf(error, error_size, "a transfer took effect that nobody asked for");
-        return CHECK_VIOLATION;
+        return ANSWER_NO;
     }
     struct order_op *orders = cairn_alloc((count + 1) * sizeof *orders);
     for (size_t i = 0; i < count; i++)
         orders[i] = ops[i].order;
     const char *problem = settle_floating(orders, ops, count, states, final_count, final, where);
-    enum check_verdict verdict = CHECK_OK;
+    enum answer verdict = ANSWER_YES;
     if (problem == NULL)
         verdict = order_check(orders, count, final, final_count, error, error_size, where);
-    for (size_t i = 0; i < count && problem == NULL && verdict == CHECK_OK; i++) {
+    for (size_t i = 0; i < count && problem == NULL && verdict == ANSWER_YES; i++) {
         if (!known(&orders[i]) || orders[i].failed || ops[i].floating)
             continue;
         problem = judge_balances(&ops[i], states);
@@ -275,7 +275,7 @@ enum check_verdict bank_check(const struct bank_op *ops, size_t count, const uin
     }
     if (problem != NULL) {
         snprintf(error, error_size, "%s", problem);
-        verdict = CHECK_VIOLATION;
+        verdict = ANSWER_NO;
     }
     cairn_free(orders);
     cairn_free(states);
@@ -329,8 +329,8 @@ static const char *judge_key(const struct expiry_op **ops, size_t count, uint64_
     return NULL;
 }
 
-enum check_verdict expiry_check(const struct expiry_op *ops, size_t count, uint64_t early_ppm,
-                                char *error, size_t error_size, size_t *where) {
+enum answer expiry_check(const struct expiry_op *ops, size_t count, uint64_t early_ppm, char *error,
+                         size_t error_size, size_t *where) {
     const struct expiry_op **sorted = cairn_alloc((count + 1) * sizeof *sorted);
     const char *problem = NULL;
     for (size_t i = 0; i < count; i++)
@@ -346,5 +346,5 @@ enum check_verdict expiry_check(const struct expiry_op *ops, size_t count, uint6
     cairn_free(sorted);
     if (problem != NULL)
         snprintf(error, error_size, "%s", problem);
-    return problem != NULL ? CHECK_VIOLATION : CHECK_OK;
+    return problem != NULL ? ANSWER_NO : ANSWER_YES;
 }

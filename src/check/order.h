@@ -11,7 +11,7 @@
 #ifndef CAIRN_CHECK_ORDER_H
 #define CAIRN_CHECK_ORDER_H
 
-#include "check/linear.h"
+#include "check/verdict.h"
 
 struct order_op {
     uint64_t invoke, complete; /* complete: UINT64_MAX when it is not known to have ended */
@@ -25,8 +25,8 @@ struct order_op {
 
 /* final: the text at the end. On a violation writes a sentence to error, and to *where the index in
  * ops of what is wrong (SIZE_MAX: the text itself). */
-enum check_verdict order_check(const struct order_op *ops, size_t count, const uint32_t *final,
-                               size_t final_count, char *error, size_t error_size, size_t *where);
+enum answer order_check(const struct order_op *ops, size_t count, const uint32_t *final,
+                        size_t final_count, char *error, size_t error_size, size_t *where);
 
 /* ---- the bank ---- */
 
@@ -43,8 +43,8 @@ struct bank_op {
 
 /* As order_check; besides, every balance that was told is the one at its position, and a floating
  * read fits some position that real time allows. */
-enum check_verdict bank_check(const struct bank_op *ops, size_t count, const uint32_t *final,
-                              size_t final_count, char *error, size_t error_size, size_t *where);
+enum answer bank_check(const struct bank_op *ops, size_t count, const uint32_t *final,
+                       size_t final_count, char *error, size_t error_size, size_t *where);
 
 /* ---- keys that expire ---- */
 
@@ -60,7 +60,7 @@ struct expiry_op {
 /* Each key is written once. A read that began after the write ended finds it until its time is over
  * (not earlier than ttl less early_ppm after the write began), never before the write began, and
  * never again after a read that found it gone. */
-enum check_verdict expiry_check(const struct expiry_op *ops, size_t count, uint64_t early_ppm,
-                                char *error, size_t error_size, size_t *where);
+enum answer expiry_check(const struct expiry_op *ops, size_t count, uint64_t early_ppm, char *error,
+                         size_t error_size, size_t *where);
 
 #endif

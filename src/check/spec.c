@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SUMS_MAX 20000u /* values that matter because of additions */
+
 void spec_init(struct spec *spec, enum model model, const struct history *history) {
     memset(spec, 0, sizeof *spec);
     spec->model = model;
@@ -223,6 +225,12 @@ static void translate(struct spec *spec, uint32_t number, struct spec_op *to) {
 
 /* ---- preparation ---- */
 
+static void forget_alive(struct spec *spec) {
+    cairn_free(spec->alive);
+    spec->alive = NULL;
+    spec->alive_size = spec->alive_count = 0;
+}
+
 static bool is_register(enum model model) {
     return model == MODEL_REGISTER || model == MODEL_CAS_REGISTER || model == MODEL_KV;
 }
@@ -233,49 +241,81 @@ static int order_of_texts(const void *a, const void *b, void *context) {
                          value_bytes(&spec->pool, *(const uint32_t *)b));
 }
 
-/* A register: what is read or compared with matters; and, where texts are appended to, every
- * beginning of a text that is read. */
-static void learn_register(struct spec *spec, const struct spec_op *ops, uint32_t count) {
-    bool counts = false;
-    spec->appends = false;
+/* A value of a register that an operation was told, or that it needs to find; VALUE_NONE: none. */
+static uint32_t value_seen(struct spec *spec, const struct spec_op *op) {
+    if (op->f == OP_CAS)
+        return op->a;
+    if (!op->told)
+        return VALUE_NONE;
+    if (op->f == OP_READ || op->f == OP_SWAP)
+        return op->out;
+    int64_t before;
+    const struct value *sum = value_at(&spec->pool, op->out);
+    if (op->f != OP_ADD || sum->kind != VALUE_INT ||
+        __builtin_sub_overflow(sum->integer, spec_amount(spec, op), &before))
+        return VALUE_NONE;
+    return value_int(&spec->pool, before);
+}
+
+/* What may be added without anybody being told makes more values matter: those from which a sum of
+ * such amounts leads to one that is seen. False: too many of them; then every state counts. */
+static bool learn_sums(struct spec *spec, const struct spec_op *ops, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
-        counts |= ops[i].f == OP_ADD || (ops[i].f == OP_APPEND && ops[i].told);
-        spec->appends |= ops[i].f == OP_APPEND;
+        if (ops[i].f != OP_ADD || ops[i].told)
+            continue;
+        uint32_t size = spec->alive_size;
+        uint32_t *before = cairn_alloc((size + 1) * sizeof *before);
+        memcpy(before, spec->alive, size * sizeof *before);
+        for (uint32_t j = 0; j < size; j++) {
+            int64_t value;
+            if (before[j] == VALUE_NONE || value_at(&spec->pool, before[j])->kind != VALUE_INT ||
+                __builtin_sub_overflow(value_at(&spec->pool, before[j])->integer,
+                                       spec_amount(spec, &ops[i]), &value))
+                continue;
+            spec_live(spec, value_int(&spec->pool, value));
+        }
+        cairn_free(before);
+        if (spec->alive_count > SUMS_MAX)
+            return false;
     }
-    if (counts)
-        return; /* sums and lengths are told: every state matters */
-    spec_live(spec, VALUE_NULL);
+    return true;
+}
+
+/* A register: what is read or compared with matters; where texts are appended to, every beginning
+ * of a text that is read; where numbers are added, whatever leads to them. */
+static void learn_register(struct spec *spec, const struct spec_op *ops, uint32_t count) {
+    bool lengths = false;
+    spec->appends = false;
     spec->alive_texts = cairn_realloc(spec->alive_texts, (count + 1) * sizeof(uint32_t));
     spec->alive_text_count = 0;
+    spec_live(spec, VALUE_NULL);
     for (uint32_t i = 0; i < count; i++) {
-        bool reads = ops[i].f == OP_READ || ops[i].f == OP_SWAP;
-        uint32_t seen = ops[i].f == OP_CAS     ? ops[i].a
-                        : reads && ops[i].told ? ops[i].out
-                                               : VALUE_NONE;
+        spec->appends |= ops[i].f == OP_APPEND;
+        lengths |= ops[i].f == OP_APPEND && ops[i].told;
+        uint32_t seen = value_seen(spec, &ops[i]);
         if (seen == VALUE_NONE)
             continue;
         spec_live(spec, seen);
         if (value_at(&spec->pool, seen)->kind == VALUE_TEXT)
             spec->alive_texts[spec->alive_text_count++] = seen;
     }
+    if (lengths || !learn_sums(spec, ops, count)) {
+        forget_alive(spec);
+        return;
+    }
     qsort_r(spec->alive_texts, spec->alive_text_count, sizeof(uint32_t), order_of_texts, spec);
 }
 
 void spec_prepare(struct spec *spec, const uint32_t *ops, uint32_t count, struct spec_op *to) {
-    cairn_free(spec->alive);
-    spec->alive = NULL;
-    spec->alive_size = spec->alive_count = 0;
+    forget_alive(spec);
     if (spec->model == MODEL_APPEND)
         spec_live(spec, VALUE_NULL);
     for (uint32_t i = 0; i < count; i++)
         translate(spec, ops[i], &to[i]);
     if (is_register(spec->model))
         learn_register(spec, to, count);
-    if (!is_register(spec->model) && spec->model != MODEL_APPEND) {
-        cairn_free(spec->alive);
-        spec->alive = NULL;
-        spec->alive_size = spec->alive_count = 0;
-    }
+    else if (spec->model != MODEL_APPEND)
+        forget_alive(spec);
 }
 
 uint32_t spec_initial(struct spec *spec, uint32_t key) {

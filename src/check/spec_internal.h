@@ -7,6 +7,8 @@
 uint32_t spec_value(struct spec *spec, uint32_t id); /* of the history -> of the pool */
 void spec_live(struct spec *spec, uint32_t state);
 uint32_t spec_alive(const struct spec *spec, uint32_t state); /* the state, or SPEC_DEAD */
+/* spec_step.c: what an ADD adds: 1 unless it says */
+int64_t spec_amount(const struct spec *spec, const struct spec_op *op);
 uint32_t spec_chain(struct spec *spec, uint32_t chain, uint32_t element);
 void spec_print_chain(const struct spec *spec, uint32_t chain, struct buf *out);
 

@@ -51,18 +51,24 @@ static bool append_text(struct spec *spec, uint32_t state, const struct spec_op 
     return true;
 }
 
-static bool add_to(struct spec *spec, uint32_t state, const struct spec_op *op, uint32_t *next) {
-    const struct value *now = value_at(&spec->pool, state);
+int64_t spec_amount(const struct spec *spec, const struct spec_op *op) {
     const struct value *by = value_at(&spec->pool, op->a);
+    return by->kind == VALUE_INT ? by->integer : 1;
+}
+
+static bool add_to(struct spec *spec, uint32_t state, const struct spec_op *op, uint32_t *next) {
+    *next = SPEC_DEAD;
+    if (state == SPEC_DEAD)
+        return !op->told;
+    const struct value *now = value_at(&spec->pool, state);
     int64_t sum;
-    if (now->kind != VALUE_INT && now->kind != VALUE_NIL)
+    if ((now->kind != VALUE_INT && now->kind != VALUE_NIL) ||
+        __builtin_add_overflow(now->kind == VALUE_INT ? now->integer : 0, spec_amount(spec, op),
+                               &sum))
         return false;
-    int64_t base = now->kind == VALUE_INT ? now->integer : 0;
-    int64_t amount = by->kind == VALUE_INT ? by->integer : 1;
-    if (__builtin_add_overflow(base, amount, &sum))
-        return false;
-    *next = value_int(&spec->pool, sum);
-    return spec->model != MODEL_KV || !op->told || *next == op->out;
+    uint32_t value = value_int(&spec->pool, sum);
+    *next = spec->model == MODEL_KV ? kept(spec, value) : value;
+    return spec->model != MODEL_KV || !op->told || value == op->out;
 }
 
 static bool step_register(struct spec *spec, uint32_t state, const struct spec_op *op,

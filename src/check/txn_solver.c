@@ -146,7 +146,7 @@ static uint32_t heap_take(struct solver *solver) {
     return var;
 }
 
-/* ---- input ---- */
+/* ---- input, and learnt clauses ---- */
 
 uint32_t solver_var(struct solver *solver, uint32_t from, uint32_t to) {
     uint32_t var = solver->var_count++;
@@ -185,13 +185,6 @@ static uint32_t clause_new(struct solver *solver, const uint32_t *literals, uint
         solver->watches[literals[w]] = clause;
     }
     return clause;
-}
-
-void solver_clause(struct solver *solver, const uint32_t *literals, uint32_t count) {
-    if (count == 0)
-        solver->unsat = true;
-    else
-        clause_new(solver, literals, count);
 }
 
 /* ---- setting and unsetting ---- */
@@ -415,18 +408,6 @@ static bool begin(struct solver *solver) {
     return true;
 }
 
-/* Clauses of one literal set it for good. */
-static bool set_units(struct solver *solver) {
-    for (uint32_t c = 0; c < solver->clause_len; c += 3 + solver->clauses[c]) {
-        uint32_t literal = solver->clauses[c + 3];
-        if (solver->clauses[c] != 1 || value_of(solver, literal) == TRUE)
-            continue;
-        if (value_of(solver, literal) == FALSE || !set(solver, literal, c))
-            return false;
-    }
-    return true;
-}
-
 static bool over(struct solver *solver, uint64_t *steps) {
     uint64_t more = solver->dag.steps - *steps;
     *steps = solver->dag.steps;
@@ -444,8 +425,6 @@ enum solver_answer solver_run(struct solver *solver) {
         return SOLVER_UNSAT;
     if (!begin(solver))
         return SOLVER_STOPPED;
-    if (!set_units(solver))
-        return SOLVER_UNSAT;
     uint64_t steps = 0, conflicts = 0, until = RESTART_AFTER;
     bool fine = true;
     for (;;) {

@@ -1,5 +1,5 @@
-/* Choices between edges so that a graph has no cycle: boolean variables, clauses over them, and
- * edges that are there when a literal is true. Conflict-driven search (Marques-Silva & Sakallah
+/* Choices between edges so that a graph has no cycle: boolean variables, and edges that are there
+ * when one of their literals is true. Conflict-driven search (Marques-Silva & Sakallah
  * 1996) over a topological order that is kept up while edges come and go (Pearce & Kelly 2006).
  * Exact: SAT comes with an order of the nodes, UNSAT means that no choice is without a cycle.
  */
@@ -23,8 +23,6 @@ void solver_start(struct solver *solver, const uint32_t *order);
 uint32_t solver_var(struct solver *solver, uint32_t from, uint32_t to);
 /* The edge is there while `literal` is true. */
 void solver_edge(struct solver *solver, uint32_t from, uint32_t to, uint32_t literal);
-/* One of the literals is true. */
-void solver_clause(struct solver *solver, const uint32_t *literals, uint32_t count);
 enum solver_answer solver_run(struct solver *solver);
 /* After SAT: does the variable hold; where does a node stand in the order? */
 bool solver_value(const struct solver *solver, uint32_t var);

@@ -80,13 +80,8 @@ static void invent_writer(struct history *history, uint32_t key, uint32_t value)
     uint32_t first = history->mop_count;
     struct mop *mop = history_mop(history);
     *mop = (struct mop){.kind = MOP_WRITE, .key = key, .value = value};
-    if (history->process_count == history->process_cap) {
-        history->process_cap = history->process_cap ? history->process_cap * 2 : 8;
-        history->processes =
-            cairn_realloc(history->processes, history->process_cap * sizeof(uint32_t));
-    }
-    uint32_t process = history->process_count++;
-    history->processes[process] = value_text(&history->values, BYTES("unrecorded"));
+    uint32_t name = value_text(&history->values, BYTES("unrecorded"));
+    uint32_t process = history_add_process(history, name);
     struct op *op = history_op(history);
     op->f = OP_TXN;
     op->outcome = OP_INFO;

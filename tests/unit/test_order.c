@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-static enum check_verdict check(const struct order_op *ops, size_t count, const uint32_t *final,
+static enum answer check(const struct order_op *ops, size_t count, const uint32_t *final,
                                 size_t final_count) {
     char error[200];
     size_t where;
@@ -34,39 +34,39 @@ static void a_plain_history_holds(void **state) {
     const struct order_op ops[] = {change(0, 10, 7, 1), change(5, 20, 8, 2),
                                    read_of(21, 22, text, 2), change(15, UINT64_MAX, 9, 0),
                                    read_of(50, 60, text, 3)};
-    assert_int_equal(check(ops, 5, text, 3), CHECK_OK);
+    assert_int_equal(check(ops, 5, text, 3), ANSWER_YES);
 }
 
 static void an_acknowledged_change_must_be_there(void **state) {
     const struct order_op ops[] = {change(0, 10, 7, 1), change(11, 20, 8, 2)};
-    assert_int_equal(check(ops, 2, text, 1), CHECK_VIOLATION);
+    assert_int_equal(check(ops, 2, text, 1), ANSWER_NO);
 }
 
 static void what_failed_must_not_be_there(void **state) {
     struct order_op ops[] = {change(0, UINT64_MAX, 7, 0)};
-    assert_int_equal(check(ops, 1, text, 1), CHECK_OK);
+    assert_int_equal(check(ops, 1, text, 1), ANSWER_YES);
     ops[0].failed = true;
-    assert_int_equal(check(ops, 1, text, 1), CHECK_VIOLATION);
+    assert_int_equal(check(ops, 1, text, 1), ANSWER_NO);
 }
 
 static void nothing_takes_effect_twice(void **state) {
     const uint32_t twice[] = {7, 8, 7};
     const struct order_op ops[] = {change(0, 10, 8, 2)};
-    assert_int_equal(check(ops, 1, twice, 3), CHECK_VIOLATION);
+    assert_int_equal(check(ops, 1, twice, 3), ANSWER_NO);
 }
 
 static void a_read_must_not_be_older_than_what_had_ended(void **state) {
     struct order_op ops[] = {change(0, 10, 7, 1), change(11, 20, 8, 2), read_of(19, 30, text, 1)};
-    assert_int_equal(check(ops, 3, text, 3), CHECK_OK);
+    assert_int_equal(check(ops, 3, text, 3), ANSWER_YES);
     ops[2].invoke = 21;
-    assert_int_equal(check(ops, 3, text, 3), CHECK_VIOLATION);
+    assert_int_equal(check(ops, 3, text, 3), ANSWER_NO);
 }
 
 static void a_read_must_tell_the_order_of_the_end(void **state) {
     const uint32_t other[] = {8, 7};
     const struct order_op ops[] = {change(0, 10, 7, 1), change(0, 10, 8, 2),
                                    read_of(0, 30, other, 2)};
-    assert_int_equal(check(ops, 3, text, 3), CHECK_VIOLATION);
+    assert_int_equal(check(ops, 3, text, 3), ANSWER_NO);
 }
 
 /* ---- brute force: every assignment of positions is tried by hand ---- */
@@ -98,7 +98,7 @@ static void agrees_with_pairs_in_real_time(void **state) {
                                  : read_of(invoke, end, final, positions[i]);
         }
         bool expected = real_time_holds(ops, positions, count);
-        assert_int_equal(check(ops, count, final, changes), expected ? CHECK_OK : CHECK_VIOLATION);
+        assert_int_equal(check(ops, count, final, changes), expected ? ANSWER_YES : ANSWER_NO);
         good += expected;
     }
     assert_true(good > 1000);
@@ -106,7 +106,7 @@ static void agrees_with_pairs_in_real_time(void **state) {
 
 /* ---- the bank ---- */
 
-static enum check_verdict check_bank(const struct bank_op *ops, size_t count) {
+static enum answer check_bank(const struct bank_op *ops, size_t count) {
     char error[200];
     size_t where;
     return bank_check(ops, count, text, 2, error, sizeof error, &where);
@@ -132,16 +132,16 @@ static void fill_bank(struct bank_op ops[4]) {
 static void transfers_and_balances_agree(void **state) {
     struct bank_op ops[4];
     fill_bank(ops);
-    assert_int_equal(check_bank(ops, 4), CHECK_OK);
+    assert_int_equal(check_bank(ops, 4), ANSWER_YES);
     ops[2].values[2] = 4;
-    assert_int_equal(check_bank(ops, 4), CHECK_VIOLATION);
+    assert_int_equal(check_bank(ops, 4), ANSWER_NO);
 }
 
 static void half_a_transfer_is_seen_by_a_read_of_unknown_position(void **state) {
     struct bank_op ops[4];
     fill_bank(ops);
     ops[3].values[2] = 0;
-    assert_int_equal(check_bank(ops, 4), CHECK_VIOLATION);
+    assert_int_equal(check_bank(ops, 4), ANSWER_NO);
 }
 
 static void a_stale_read_of_unknown_position_is_found(void **state) {
@@ -149,9 +149,9 @@ static void a_stale_read_of_unknown_position_is_found(void **state) {
     fill_bank(ops);
     ops[3].values[1] = 5;
     ops[3].values[2] = 0; /* as after the first transfer */
-    assert_int_equal(check_bank(ops, 4), CHECK_VIOLATION);
+    assert_int_equal(check_bank(ops, 4), ANSWER_NO);
     ops[3].order.invoke = 25; /* while the second one was under way */
-    assert_int_equal(check_bank(ops, 4), CHECK_OK);
+    assert_int_equal(check_bank(ops, 4), ANSWER_YES);
 }
 
 static void what_was_watched_must_not_have_changed(void **state) {
@@ -160,14 +160,14 @@ static void what_was_watched_must_not_have_changed(void **state) {
     ops[1].watched = true;
     ops[1].values[2] = 5;
     ops[1].values[3] = 0;
-    assert_int_equal(check_bank(ops, 4), CHECK_OK);
+    assert_int_equal(check_bank(ops, 4), ANSWER_YES);
     ops[1].values[2] = 4;
-    assert_int_equal(check_bank(ops, 4), CHECK_VIOLATION);
+    assert_int_equal(check_bank(ops, 4), ANSWER_NO);
 }
 
 /* ---- expiry ---- */
 
-static enum check_verdict check_expiry(const struct expiry_op *ops, size_t count) {
+static enum answer check_expiry(const struct expiry_op *ops, size_t count) {
     char error[200];
     size_t where;
     return expiry_check(ops, count, 100000, error, sizeof error, &where);
@@ -180,9 +180,9 @@ static void a_key_that_is_gone_stays_gone(void **state) {
         {.invoke = 50 * ms, .complete = 51 * ms, .key = 1},
         {.invoke = 120 * ms, .complete = 121 * ms, .key = 1, .nil = true},
         {.invoke = 130 * ms, .complete = 131 * ms, .key = 1, .nil = true}};
-    assert_int_equal(check_expiry(ops, 4), CHECK_OK);
+    assert_int_equal(check_expiry(ops, 4), ANSWER_YES);
     ops[3].nil = false;
-    assert_int_equal(check_expiry(ops, 4), CHECK_VIOLATION);
+    assert_int_equal(check_expiry(ops, 4), ANSWER_NO);
 }
 
 static void a_key_lives_as_long_as_it_was_told(void **state) {
@@ -190,10 +190,10 @@ static void a_key_lives_as_long_as_it_was_told(void **state) {
     struct expiry_op ops[] = {
         {.invoke = 0, .complete = 1 * ms, .key = 1, .write = true, .ttl_ns = 100 * ms},
         {.invoke = 95 * ms, .complete = 96 * ms, .key = 1, .nil = true}};
-    assert_int_equal(check_expiry(ops, 2), CHECK_OK);
+    assert_int_equal(check_expiry(ops, 2), ANSWER_YES);
     ops[1].invoke = 60 * ms;
     ops[1].complete = 61 * ms;
-    assert_int_equal(check_expiry(ops, 2), CHECK_VIOLATION);
+    assert_int_equal(check_expiry(ops, 2), ANSWER_NO);
 }
 
 int main(void) {
