@@ -4,8 +4,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <stdio.h>
 
 #include "sim/sim.h"
+#include "sim/sim_plan.h"
 #include "slice.h"
 
 static void run_one(const struct sim_options *options, struct sim_result *result) {
@@ -51,9 +53,36 @@ static void a_calm_cluster_elects_once_and_refuses_nothing_it_could_do(void **st
     assert_true(result.ops_ok > 100);
 }
 
+/* A plan of its own for each kind: struck as often as it says, survived, and the same twice. */
+static void each_fault_of_a_plan_strikes_and_is_survived(void **state) {
+    uint64_t seeds = 1 + slice_of(1, 0);
+    for (int kind = 0; kind < PLAN_FAULT_COUNT; kind++) {
+        struct plan plan;
+        char text[300], error[200];
+        snprintf(text, sizeof text,
+                 "[fault x]\ndo = %s\nnodes = leader\nat = 500ms\nevery = 2s\nfor = 1s\n"
+                 "delay = 20ms\npercent = 20\noffset = -90min\nppm = 900\n",
+                 plan_fault_name((enum plan_fault_kind)kind));
+        assert_true(plan_parse(&plan, bytes_cstr(text), error, sizeof error));
+        for (uint64_t seed = 1; seed <= seeds; seed++) {
+            struct sim_options options = {
+                .seed = seed, .nodes = 3, .plan = &plan, .fault_ms = SIM_PLAN_START_MS + 6000};
+            struct sim_result result, again;
+            uint64_t struck = 0;
+            run_one(&options, &result);
+            run_one(&options, &again);
+            assert_int_equal(result.event_hash, again.event_hash);
+            for (int i = 0; i < SIM_FAULT_COUNT; i++)
+                struck += result.faults[i];
+            assert_int_equal(struck, 3);
+        }
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_of_fault_strikes_and_is_survived),
+        cmocka_unit_test(each_fault_of_a_plan_strikes_and_is_survived),
         cmocka_unit_test(damage_on_every_replica_never_gives_a_wrong_answer),
         cmocka_unit_test(a_calm_cluster_elects_once_and_refuses_nothing_it_could_do),
     };
