@@ -181,8 +181,8 @@ static bool push_node(struct search *search, uint32_t parent, uint32_t event,
         search->placed_cap = 2 * (search->placed_count + config->path_count) + 64;
         search->placed = cairn_realloc(search->placed, search->placed_cap * sizeof *search->placed);
     }
-    memcpy(search->placed + search->placed_count, config->path,
-           config->path_count * sizeof *search->placed);
+    for (uint32_t i = 0; i < config->path_count; i++)
+        search->placed[search->placed_count + i] = config->path[i];
     search->placed_count += config->path_count;
     uint32_t bucket = bucket_of(search, event, config->state);
     node->next = search->buckets[bucket];

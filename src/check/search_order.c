@@ -21,12 +21,14 @@ static void collect(struct search *search, uint32_t node, const struct config *c
     story->placed = cairn_alloc((total + 1) * sizeof *story->placed);
     story->count = total;
     total -= config->path_count;
-    memcpy(story->placed + total, config->path, config->path_count * sizeof *story->placed);
+    if (config->path_count > 0)
+        memcpy(story->placed + total, config->path, config->path_count * sizeof *story->placed);
     for (uint32_t at = node; at != UINT32_MAX; at = search_node(search, at)->parent) {
         const struct search_node *from = search_node(search, at);
         total -= from->placed_count;
-        memcpy(story->placed + total, search->placed + from->placed_from,
-               from->placed_count * sizeof *story->placed);
+        if (from->placed_count > 0)
+            memcpy(story->placed + total, search->placed + from->placed_from,
+                   from->placed_count * sizeof *story->placed);
     }
 }
 

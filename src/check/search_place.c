@@ -34,7 +34,8 @@ static void copy_config(const struct search *search, struct config *to, const st
         to->path_cap = from->path_count * 2;
         to->path = cairn_realloc(to->path, to->path_cap * sizeof *to->path);
     }
-    memcpy(to->path, from->path, from->path_count * sizeof *to->path);
+    if (from->path_count > 0)
+        memcpy(to->path, from->path, from->path_count * sizeof *to->path);
     to->path_count = from->path_count;
 }
 

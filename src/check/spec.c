@@ -135,7 +135,8 @@ static uint32_t sorted_set(struct spec *spec, uint32_t id) {
         return list == VALUE_NULL ? value_set(&spec->pool, NULL, 0) : list;
     uint32_t len = value_at(&spec->pool, list)->len;
     uint32_t *items = cairn_alloc((len + 1) * sizeof *items);
-    memcpy(items, value_items(&spec->pool, list), len * sizeof *items);
+    if (len > 0)
+        memcpy(items, value_items(&spec->pool, list), len * sizeof *items);
     uint32_t set = value_set(&spec->pool, items, len);
     cairn_free(items);
     return set;

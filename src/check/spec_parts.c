@@ -133,7 +133,8 @@ void spec_translate_txn(struct spec *spec, const struct op *op, struct spec_op *
 
 bool spec_step_txn(struct spec *spec, uint32_t state, const struct spec_op *op, uint32_t *next) {
     uint32_t *parts = cairn_alloc((spec->key_count + 1) * sizeof *parts);
-    memcpy(parts, value_items(&spec->pool, state), spec->key_count * sizeof *parts);
+    for (uint32_t i = 0; i < spec->key_count; i++)
+        parts[i] = value_items(&spec->pool, state)[i];
     bool fits = true;
     for (uint32_t i = 0; i < op->b && fits; i++) {
         const struct mop *mop = &spec->history->mops[op->a + i];
@@ -183,7 +184,8 @@ bool spec_step_bank(struct spec *spec, uint32_t state, const struct spec_op *op,
     if (op->f == OP_READ)
         return !op->told || balances_are(spec, state, op->out);
     uint32_t *parts = cairn_alloc((spec->key_count + 1) * sizeof *parts);
-    memcpy(parts, value_items(&spec->pool, state), spec->key_count * sizeof *parts);
+    for (uint32_t i = 0; i < spec->key_count; i++)
+        parts[i] = value_items(&spec->pool, state)[i];
     int64_t amount = integer_of(spec, op->out);
     parts[op->a] = value_int(&spec->pool, integer_of(spec, parts[op->a]) - amount);
     parts[op->b] = value_int(&spec->pool, integer_of(spec, parts[op->b]) + amount);

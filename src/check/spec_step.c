@@ -118,7 +118,8 @@ static void items_take(const struct spec *spec, uint32_t state, struct items *it
     items->count = value_at(&spec->pool, state)->len;
     items->at = items->count < ITEMS_ON_STACK ? items->few
                                               : cairn_alloc((items->count + 1) * sizeof *items->at);
-    memcpy(items->at, value_items(&spec->pool, state), items->count * sizeof *items->at);
+    if (items->count > 0)
+        memcpy(items->at, value_items(&spec->pool, state), items->count * sizeof *items->at);
 }
 
 static uint32_t items_give(struct spec *spec, struct items *items) {

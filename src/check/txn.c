@@ -159,7 +159,7 @@ static void answer_ways(struct ways *ways, struct verdict *verdict, bool complet
         clear(verdict);
         verdict_undecided(verdict, limits);
         buf_printf(&verdict->text,
-                   "; values are written more than once: %llu ways to read were tried",
+                   "values are written more than once; %llu ways to read were tried",
                    (unsigned long long)ways->count);
         return;
     }

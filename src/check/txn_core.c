@@ -6,13 +6,14 @@
 #include <string.h>
 
 #define CORE_OPS_MAX 120u
-#define CORE_STEPS_MAX 20000000u
+#define CORE_STEPS_MAX 5000000u
 
 struct core {
     const struct history *history;
     bool lists;
     enum model model;
     enum level level;
+    const struct limits *limits;
     uint64_t steps_left;
 };
 
@@ -20,7 +21,13 @@ struct core {
 static bool still_no(struct core *core, const bool *keep) {
     struct history part;
     history_copy(&part, core->history, keep);
-    struct limits limits = {.steps_max = core->steps_left};
+    struct limits limits = {0};
+    if (core->limits != NULL)
+        limits = *core->limits;
+    limits.progress = NULL;
+    limits.stopped = LIMITS_GO;
+    limits.steps = limits.asked = 0;
+    limits.steps_max = core->steps_left;
     struct txn_picks picks = {0};
     bool no = true, next = true;
     while (no && next) {
@@ -73,6 +80,7 @@ void txn_core(const struct history *history, bool lists, struct limits *limits,
                         .lists = lists,
                         .model = verdict->model,
                         .level = verdict->level,
+                        .limits = limits,
                         .steps_left = CORE_STEPS_MAX};
     bool *keep = cairn_alloc(count + 1), *less = cairn_alloc(count + 1);
     memset(keep, true, count);

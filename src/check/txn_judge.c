@@ -125,6 +125,11 @@ static void judge_strong(const struct txns *txns, struct limits *limits, bool wa
     }
     if (verdict->answer == ANSWER_YES)
         verdict->answer = txn_choose(&graph, &rules, &pairs, order);
+    if (verdict->answer == ANSWER_UNDECIDED)
+        buf_printf(&verdict->text,
+                   "what is known has no cycle so far; %u pairs of writers were found whose order "
+                   "is open",
+                   pairs.count);
     if (verdict->answer == ANSWER_YES)
         answer_yes(txns, order, graph.node_count, want_order, verdict);
     txn_pairs_free(&pairs);

@@ -102,34 +102,52 @@ void weak_monotonic_reads(const struct causal *causal, struct verdict *verdict) 
     cairn_free(runs.left_by);
 }
 
-/* Reads that began after everything written to their key had ended agree. */
-void weak_convergence(const struct causal *causal, struct verdict *verdict) {
+/* ---- convergence: the last reads of all processes agree, of keys to which nothing is written any
+ * more ---- */
+
+/* When writing to each key had ended: a return; OP_OPEN: never as far as is known; 0: not begun. */
+static void find_ends(const struct causal *causal, uint32_t *ended) {
     const struct history *history = causal->history;
-    uint32_t *ended = cairn_alloc_zero((causal->key_count + 1) * sizeof *ended);
-    uint32_t *first = cairn_alloc((causal->key_count + 1) * sizeof *first);
-    bool *written = cairn_alloc_zero(causal->key_count + 1);
-    memset(first, 0xff, (causal->key_count + 1) * sizeof *first);
+    memset(ended, 0, causal->key_count * sizeof *ended);
     for (uint32_t i = 0; i < causal->count; i++) {
         const struct op *op = &history->ops[causal->ops[i].op];
-        uint32_t key = causal->ops[i].key;
-        if (!causal->ops[i].writes)
-            continue;
-        written[key] = true;
-        if (op->outcome == OP_INFO || op->ret > ended[key])
-            ended[key] = op->outcome == OP_INFO ? OP_OPEN : op->ret;
+        uint32_t *end = &ended[causal->ops[i].key];
+        uint32_t ret = op->outcome == OP_INFO ? OP_OPEN : op->ret;
+        if (causal->ops[i].writes && ret > *end)
+            *end = ret;
     }
+}
+
+/* The last read of each process and key, from the end; it must agree with the others' of its key.
+ */
+static void compare_last(const struct causal *causal, const uint32_t *ended,
+                         struct verdict *verdict) {
+    uint32_t *of_key = cairn_alloc((causal->key_count + 1) * sizeof *of_key);
+    uint32_t *seen_by = cairn_alloc((causal->key_count + 1) * sizeof *seen_by);
+    memset(of_key, 0xff, (causal->key_count + 1) * sizeof *of_key);
+    memset(seen_by, 0xff, (causal->key_count + 1) * sizeof *seen_by);
+    for (uint32_t p = 0; p < causal->process_count; p++)
+        for (uint32_t i = causal->process_from[p + 1]; i > causal->process_from[p]; i--) {
+            uint32_t at = causal->by_process[i - 1], key = causal->ops[at].key;
+            if (causal->ops[at].writes || causal->ops[at].from == FROM_NOBODY || seen_by[key] == p)
+                continue;
+            seen_by[key] = p;
+            if (ended[key] != 0 && causal->history->ops[causal->ops[at].op].call <= ended[key])
+                continue;
+            if (of_key[key] == FROM_NOBODY)
+                of_key[key] = at;
+            else if (causal->ops[of_key[key]].from != causal->ops[at].from &&
+                     verdict->answer == ANSWER_YES)
+                tell(causal, verdict, of_key[key], at, "still disagrees with");
+        }
+    cairn_free(of_key);
+    cairn_free(seen_by);
+}
+
+void weak_convergence(const struct causal *causal, struct verdict *verdict) {
+    uint32_t *ended = cairn_alloc((causal->key_count + 1) * sizeof *ended);
+    find_ends(causal, ended);
     verdict->answer = ANSWER_YES;
-    for (uint32_t i = 0; i < causal->count && verdict->answer == ANSWER_YES; i++) {
-        const struct causal_op *op = &causal->ops[i];
-        if (op->writes || op->from == FROM_NOBODY ||
-            (written[op->key] && history->ops[op->op].call <= ended[op->key]))
-            continue;
-        if (first[op->key] == FROM_NOBODY)
-            first[op->key] = i;
-        else if (causal->ops[first[op->key]].from != op->from)
-            tell(causal, verdict, first[op->key], i, "still disagrees with");
-    }
+    compare_last(causal, ended, verdict);
     cairn_free(ended);
-    cairn_free(first);
-    cairn_free(written);
 }
