@@ -81,13 +81,17 @@ static bool add(void *context, uint32_t from, uint32_t to, enum txn_why why, uin
     return !finder->graph->stopped;
 }
 
-/* How many of the run are surely before the version, or it itself; and how many are not surely
- * after it. */
+/* How many of the run are surely before the version, or it itself. */
 static uint32_t count_before(const struct finder *finder, const struct run *run, uint32_t version) {
+    const struct txns *txns = finder->graph->txns;
+    uint32_t t = txns->writes[version].txn;
+    uint32_t session = txns->at[txns->writes[finder->versions[run->at]].txn].session;
+    uint32_t end = txns->session_at[session] + txn_past_count(finder->past, t, session);
     uint32_t low = 0, high = run->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (precedes(finder, finder->versions[run->at + middle], version))
+        uint32_t other = txns->writes[finder->versions[run->at + middle]].txn;
+        if (other < end || other == t)
             low = middle + 1;
         else
             high = middle;
@@ -95,9 +99,17 @@ static uint32_t count_before(const struct finder *finder, const struct run *run,
     return low;
 }
 
+/* How many of the run are not surely after it, when `from` are before it. Mostly a few more, so the
+ * steps grow from there. */
 static uint32_t count_not_after(const struct finder *finder, const struct run *run,
                                 uint32_t version, uint32_t from) {
-    uint32_t low = from, high = run->count;
+    uint32_t low = from, high = from, step = 1;
+    while (high < run->count && !precedes(finder, version, finder->versions[run->at + high])) {
+        low = high + 1;
+        high += step;
+        step *= 2;
+    }
+    high = high < run->count ? high : run->count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         if (precedes(finder, version, finder->versions[run->at + middle]))

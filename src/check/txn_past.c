@@ -42,6 +42,11 @@ bool txn_past_reaches(const struct txn_past *past, uint32_t from, uint32_t to) {
     return past->rows[(size_t)to * past->sessions + session] > place_of(past, from, t);
 }
 
+uint32_t txn_past_count(const struct txn_past *past, uint32_t node, uint32_t session) {
+    uint32_t places = past->rows[(size_t)node * past->sessions + past->dense[session]];
+    return past->graph->split ? places / 2 : places;
+}
+
 static void join(struct txn_past *past, uint32_t *row, uint32_t from) {
     const uint32_t *other = past->rows + (size_t)from * past->sessions;
     for (uint32_t s = 0; s < past->sessions; s++)

@@ -23,5 +23,7 @@ void txn_past_free(struct txn_past *past);
 bool txn_past_update(struct txn_past *past);
 /* As of the last update; both are starts or commits. */
 bool txn_past_reaches(const struct txn_past *past, uint32_t from, uint32_t to);
+/* How many transactions of the session have a commit that reaches the node. */
+uint32_t txn_past_count(const struct txn_past *past, uint32_t node, uint32_t session);
 
 #endif
