@@ -1,6 +1,7 @@
 #include "check/linearizable.h"
 
 #include "base/alloc.h"
+#include "check/containers.h"
 #include "check/partition.h"
 #include "check/search.h"
 #include "check/zones.h"
@@ -90,14 +91,23 @@ static bool search_key(struct linear_run *run, uint32_t number, uint64_t steps_m
     return result.answer != ANSWER_NO && limits->stopped == LIMITS_GO;
 }
 
-static bool zones_of_all(struct linear_run *run) {
+/* The method for the model that needs no search. False: it does not apply to this key. */
+static bool without_search(struct linear_run *run, const struct group *group, bool *holds) {
+    const uint32_t *ops = run->partition.ops + group->from;
+    bool order = run->options->want_order;
+    if (run->options->model == MODEL_QUEUE)
+        return queue_check(run->history, ops, group->count, group->key, order, holds, run->verdict);
+    return run->zones != NULL &&
+           zones_check(run->zones, ops, group->count, group->key, order, holds, run->verdict);
+}
+
+static bool easy_keys(struct linear_run *run) {
     for (uint32_t i = 0; i < run->partition.group_count; i++) {
         const struct group *group = &run->partition.groups[i];
         bool holds;
         if (limits_over(run->options->limits, group->count))
             return false;
-        if (!zones_check(run->zones, run->partition.ops + group->from, group->count, group->key,
-                         run->options->want_order, &holds, run->verdict))
+        if (!without_search(run, group, &holds))
             continue;
         run->decided[i] = true;
         run->undecided--;
@@ -116,13 +126,12 @@ static void tell_undecided(struct linear_run *run) {
 }
 
 static void decide(struct linear_run *run) {
-    if (is_register(run->options->model)) {
+    if (is_register(run->options->model))
         run->zones = zones_new(run->history);
-        if (!zones_of_all(run)) {
-            if (run->verdict->answer != ANSWER_NO)
-                tell_undecided(run);
-            return;
-        }
+    if (!easy_keys(run)) {
+        if (run->verdict->answer != ANSWER_NO)
+            tell_undecided(run);
+        return;
     }
     if (run->undecided > 0) {
         spec_init(&run->spec, run->options->model, run->history);

@@ -321,6 +321,7 @@ void search_linear(struct spec *spec, const uint32_t *ops, uint32_t count, uint3
     result->stuck = OP_NONE;
     search.entries = cairn_alloc_zero((count + 1) * sizeof *search.entries);
     search.specs = cairn_alloc((count + 1) * sizeof *search.specs);
+    spec->real_time = true;
     spec_prepare(spec, ops, count, search.specs);
     make_events(&search, ops, count);
     give_slots(&search, count);

@@ -28,6 +28,7 @@ void spec_free(struct spec *spec) {
     cairn_free(spec->of_history);
     cairn_free(spec->alive);
     cairn_free(spec->alive_texts);
+    cairn_free(spec->taken);
     cairn_free(spec->keys);
     buf_free(&spec->scratch);
 }
@@ -317,6 +318,8 @@ void spec_prepare(struct spec *spec, const uint32_t *ops, uint32_t count, struct
         learn_register(spec, to, count);
     else if (spec->model != MODEL_APPEND)
         forget_alive(spec);
+    if (spec->real_time && (spec->model == MODEL_QUEUE || spec->model == MODEL_STACK))
+        spec_learn_taken(spec, ops, to, count);
 }
 
 uint32_t spec_initial(struct spec *spec, uint32_t key) {

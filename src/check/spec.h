@@ -28,6 +28,7 @@ struct spec_op {
     uint32_t a, b, out; /* values or states of the spec */
 };
 
+struct taken;
 struct spec {
     enum model model;
     const struct history *history;
@@ -39,11 +40,16 @@ struct spec {
     uint32_t *alive_texts; /* of registers with appends: the texts that are read, sorted */
     uint32_t alive_text_count;
     bool appends;
+    bool real_time;      /* set by a search whose orders contain it, before spec_prepare */
+    struct taken *taken; /* of containers, then: when each value is taken out; NULL: not known */
+    uint32_t taken_count;
     struct buf scratch;
     uint32_t *keys; /* of multi-registers and banks: the parts of the state, sorted */
     uint32_t key_count;
 };
 
+/* Queues and stacks with unique values, all of whose removals are known: whatever lies over or behind
+ * a value for good can be told when it is put there, long before the removal that shows it. */
 void spec_init(struct spec *spec, enum model model, const struct history *history);
 void spec_free(struct spec *spec);
 /* Translates operations that are to be judged together (of one key, where the model is keyed) and

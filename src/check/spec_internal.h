@@ -12,6 +12,12 @@ int64_t spec_amount(const struct spec *spec, const struct spec_op *op);
 uint32_t spec_chain(struct spec *spec, uint32_t chain, uint32_t element);
 void spec_print_chain(const struct spec *spec, uint32_t chain, struct buf *out);
 
+/* spec_taken.c: queues and stacks */
+void spec_learn_taken(struct spec *spec, const uint32_t *ops, const struct spec_op *to,
+                      uint32_t count);
+/* May `value` be put behind (queue) or over (stack) what the container holds? */
+bool spec_may_put(const struct spec *spec, uint32_t state, uint32_t value);
+
 /* spec_parts.c: objects of several parts, multi-registers and banks. A state is the list of the
  * parts' values, in the order of spec->keys. */
 void spec_keys_of_txns(struct spec *spec);

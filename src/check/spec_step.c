@@ -202,6 +202,8 @@ static bool step_queue(struct spec *spec, uint32_t state, const struct spec_op *
                        uint32_t *next) {
     switch (op->f) {
     case OP_ENQUEUE:
+        if (!spec_may_put(spec, state, op->a))
+            return false;
         *next = with(spec, state, value_at(&spec->pool, state)->len, op->a);
         return true;
     case OP_DRAIN:
@@ -216,6 +218,8 @@ static bool step_queue(struct spec *spec, uint32_t state, const struct spec_op *
 static bool step_stack(struct spec *spec, uint32_t state, const struct spec_op *op,
                        uint32_t *next) {
     if (op->f == OP_PUSH) {
+        if (!spec_may_put(spec, state, op->a))
+            return false;
         *next = with(spec, state, value_at(&spec->pool, state)->len, op->a);
         return true;
     }

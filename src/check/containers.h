@@ -1,0 +1,38 @@
+/* Queues, stacks and sets whose elements are unique: linearizability without a search. Elements are
+ * looked at one by one, and each step takes one away that can't be in the way of the others
+ * (decrease and conquer: Lee & Mathur 2025; the patterns of violations: Bouajjani, Emmi, Enea,
+ * Hamza 2015). Tested against exhaustive search.
+ */
+#ifndef CAIRN_CHECK_CONTAINERS_H
+#define CAIRN_CHECK_CONTAINERS_H
+
+#include "check/verdict.h"
+
+/* ops: of one key, in the order of their calls, without FAIL. False: the method does not apply.
+ * True: *holds is the answer, with the order (when wanted), or the operations that contradict each
+ * other, in the verdict, whose answer stays as it was. */
+bool queue_check(const struct history *history, const uint32_t *ops, uint32_t count, uint32_t key,
+                 bool want_order, bool *holds, struct verdict *verdict);
+
+/* ---- elements: when each was put and taken ---- */
+
+struct element {
+    uint32_t value, put, take; /* operations; take OP_NONE: it stays; both the same: a removal that
+                                * found nothing, which stands at one place like an element */
+    int64_t put_call, put_ret; /* within which it was put, as far as is known */
+    int64_t take_call, take_ret; /* INT64_MAX both: it stays */
+};
+struct elements {
+    struct element *at;
+    uint32_t count;
+    uint32_t *blind; /* removals of which nobody knows what they took, by their calls */
+    uint32_t blind_count;
+};
+enum elements_fault { ELEMENTS_FINE, ELEMENTS_NOT_UNIQUE, ELEMENTS_CONTRADICT };
+/* CONTRADICT: told in the verdict: something was taken that nobody put, or twice, or too early. */
+enum elements_fault elements_make(struct elements *elements, const struct history *history,
+                                  const uint32_t *ops, uint32_t count, enum op_f put,
+                                  enum op_f take, struct verdict *verdict);
+void elements_free(struct elements *elements);
+
+#endif
