@@ -8,7 +8,7 @@ struct check_options {
     enum model model;
     enum level level;
     struct limits *limits; /* may be NULL */
-    bool by_key;           /* false: a keyed object is judged as one object (for comparison only) */
+    bool by_key;           /* false: YES comes with one order for all keys, not one a key */
     bool want_order;       /* YES comes with its orders */
 };
 

@@ -6,6 +6,7 @@
 #include "check/search.h"
 #include "check/zones.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Keys that need a search are searched in rounds: a key that is easy to refute is not left waiting
@@ -149,6 +150,44 @@ static void decide(struct linear_run *run) {
     run->verdict->answer = ANSWER_YES;
 }
 
+/* ---- one order for all keys ---- */
+
+struct timed {
+    uint32_t time, rank, op;
+};
+
+static int by_timed(const void *a, const void *b) {
+    const struct timed *x = a, *y = b;
+    if (x->time != y->time)
+        return x->time < y->time ? -1 : 1;
+    return x->rank < y->rank ? -1 : x->rank > y->rank;
+}
+
+/* Each operation as early as its key's order lets it: its time is the call of one of its key, so that
+ * no two keys share one, and it lies within its interval. */
+static void merge_orders(const struct history *history, struct verdict *verdict) {
+    uint32_t total = 0, count = 0;
+    for (uint32_t i = 0; i < verdict->order_count; i++)
+        total += verdict->orders[i].count;
+    struct timed *timed = cairn_alloc((total + 1) * sizeof *timed);
+    for (uint32_t i = 0; i < verdict->order_count; i++) {
+        const struct order *order = &verdict->orders[i];
+        uint32_t time = 0;
+        for (uint32_t j = 0; j < order->count; j++) {
+            uint32_t call = history->ops[order->ops[j]].call;
+            time = call > time ? call : time;
+            timed[count++] = (struct timed){time, j, order->ops[j]};
+        }
+        cairn_free(order->ops);
+    }
+    qsort(timed, count, sizeof *timed, by_timed);
+    verdict->order_count = 0;
+    struct order *all = verdict_order(verdict, SCOPE_ALL, VALUE_NULL);
+    for (uint32_t i = 0; i < count; i++)
+        order_push(all, timed[i].op);
+    cairn_free(timed);
+}
+
 void linearizable_check(const struct history *history, const struct check_options *options,
                         struct verdict *verdict) {
     struct linear_run run = {.history = history, .options = options, .verdict = verdict};
@@ -156,6 +195,8 @@ void linearizable_check(const struct history *history, const struct check_option
     run.undecided = run.partition.group_count;
     run.decided = cairn_alloc_zero(run.partition.group_count + 1);
     decide(&run);
+    if (verdict->answer == ANSWER_YES && options->want_order && !options->by_key)
+        merge_orders(history, verdict);
     if (run.zones != NULL)
         zones_free(run.zones);
     if (run.has_spec)

@@ -80,15 +80,21 @@ static void make_small(struct judge *judge, struct verdict *verdict) {
 
 static int judge_and_tell(struct judge *judge, const char *proof, bool json) {
     struct verdict verdict;
-    judge->options.want_order = proof != NULL;
+    judge->options.want_order = proof != NULL || !judge->options.by_key;
+    uint64_t began_ns = judge_now_ns();
     check_history(&judge->history, &judge->options, &verdict);
     if (proof != NULL && verdict.answer == ANSWER_NO && verdict.edge_count == 0)
         make_small(judge, &verdict);
+    uint64_t ended_ns = judge_now_ns();
     judge_quiet(judge);
     int code = exit_of(verdict.answer);
     if (json) {
         struct buf out = {0};
         proof_summary(&judge->history, &verdict, &out);
+        out.len--; /* the closing brace */
+        buf_printf(&out, ",\"operation_count\":%" PRIu32 ",\"read_s\":%.6f,\"check_s\":%.6f}",
+                   judge->history.op_count, (double)judge->read_ns / 1e9,
+                   (double)(ended_ns - began_ns) / 1e9);
         put_json(&out);
     } else {
         judge_print(judge, &verdict, SHOWN_OPS);
@@ -102,8 +108,9 @@ static int judge_and_tell(struct judge *judge, const char *proof, bool json) {
 int cmd_check(int argc, char **argv) {
     struct judge judge = {0};
     const char *proof = NULL, *forced = NULL;
-    bool json = false;
+    bool json = false, whole = false;
     const struct flag flags[] = {JUDGE_FLAGS(judge),
+                                 {"whole", FLAG_SWITCH, &whole},
                                  {"proof", FLAG_TEXT, &proof},
                                  {"forced", FLAG_TEXT, &forced},
                                  {"json", FLAG_SWITCH, &json}};
@@ -116,6 +123,7 @@ int cmd_check(int argc, char **argv) {
         code = judge_exit(&judge);
     } else {
         judge_default_level(&judge);
+        judge.options.by_key = !whole;
         code = forced != NULL ? tell_forced(&judge, forced) : judge_and_tell(&judge, proof, json);
     }
     judge_close(&judge);

@@ -14,10 +14,14 @@
 
 /* ---- the limits ---- */
 
-static uint64_t now_ns(void *context) {
+uint64_t judge_now_ns(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static uint64_t now_ns(void *context) {
+    return judge_now_ns();
 }
 
 static size_t memory_bytes(void *context) {
@@ -178,12 +182,14 @@ bool judge_open(struct judge *judge, const char *command, const char *path) {
     judge->statm = -1;
     if (!set_limits(judge))
         return false;
+    uint64_t began_ns = judge_now_ns();
     if (!history_file_read(command, path, &judge->read, &judge->limits, &judge->history,
                            &judge->lint)) {
         judge_quiet(judge);
         judge->out_of_limits = judge->limits.stopped != LIMITS_GO;
         return false;
     }
+    judge->read_ns = judge_now_ns() - began_ns;
     judge_quiet(judge);
     return choose_model(judge) && choose_level(judge);
 }

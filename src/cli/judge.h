@@ -24,6 +24,7 @@ struct judge {
     struct check_options options; /* level: LEVEL_NONE when none was given */
     int statm;                    /* /proc/self/statm, kept open; -1 */
     bool shown;                   /* progress stands on the terminal */
+    uint64_t read_ns; /* how long reading took */
     bool out_of_limits;           /* judge_open: reading met a limit: undecided */
 };
 
@@ -43,6 +44,7 @@ int judge_exit(const struct judge *judge);
 void judge_close(struct judge *judge);
 /* Takes what progress showed off the terminal; before anything is printed. */
 void judge_quiet(struct judge *judge);
+uint64_t judge_now_ns(void); /* monotonic */
 int exit_of(enum answer answer);
 /* The lines that tell a verdict to a person: the answer, why, and the evidence, at most `max`
  * operations of it. */
