@@ -9,13 +9,13 @@
 #define NO_CLUSTER UINT32_MAX
 #define BEFORE_ALL (-1)
 
+/* All operations of one state; clusters are numbered as states are. */
 struct cluster {
-    uint32_t value;
-    uint32_t writer;        /* OP_NONE: the initial value */
+    uint32_t writer; /* OP_NONE: the initial state, or one that nobody wrote */
+    uint32_t from;   /* what a compare-and-set that wrote it replaced; STATE_NONE: none did */
     uint32_t before, after; /* clusters, linked by compare-and-set */
     int64_t first_ret, last_call;
-    uint32_t first_op, last_op; /* whose return and call these are; OP_NONE: the initial value's */
-    uint32_t block;
+    uint32_t first_op, last_op; /* whose return and call these are; OP_NONE: the initial state's */
     bool read;
 };
 
@@ -29,7 +29,9 @@ struct block {
 
 struct zones {
     const struct history *history;
-    uint32_t *cluster_of; /* value -> cluster */
+    uint32_t *state_of; /* value -> state; STATE_NONE but while a key is judged */
+    struct state_op *ops;
+    uint32_t op_count, op_cap;
     struct cluster *clusters;
     uint32_t count, cap;
     struct block *blocks;
@@ -39,13 +41,14 @@ struct zones {
 struct zones *zones_new(const struct history *history) {
     struct zones *zones = cairn_alloc_zero(sizeof *zones);
     zones->history = history;
-    zones->cluster_of = cairn_alloc(history->values.count * sizeof *zones->cluster_of);
-    memset(zones->cluster_of, 0xff, history->values.count * sizeof *zones->cluster_of);
+    zones->state_of = cairn_alloc(history->values.count * sizeof *zones->state_of);
+    memset(zones->state_of, 0xff, history->values.count * sizeof *zones->state_of);
     return zones;
 }
 
 void zones_free(struct zones *zones) {
-    cairn_free(zones->cluster_of);
+    cairn_free(zones->state_of);
+    cairn_free(zones->ops);
     cairn_free(zones->clusters);
     cairn_free(zones->blocks);
     cairn_free(zones);
@@ -59,35 +62,88 @@ static int64_t ret_of(const struct op *op) {
     return op->outcome == OP_INFO ? INT64_MAX : (int64_t)op->ret;
 }
 
+/* ---- values as states ---- */
+
 static uint32_t cas_part(const struct zones *zones, const struct op *op, uint32_t part) {
     return value_items(&zones->history->values, op->arg)[part];
 }
 
-static uint32_t written(const struct zones *zones, const struct op *op) {
+static uint32_t value_written(const struct zones *zones, const struct op *op) {
     return op->f == OP_CAS ? cas_part(zones, op, 1) : op->arg;
+}
+
+/* What nobody wrote has a state too, without a writer. */
+static uint32_t state_read(struct zones *zones, const struct op *op, uint32_t *states) {
+    uint32_t value = op->f == OP_CAS ? cas_part(zones, op, 0) : op->out;
+    if (op->f != OP_CAS && (op->f != OP_READ || op->outcome != OP_OK || value == VALUE_NONE))
+        return STATE_NONE;
+    if (zones->state_of[value] == STATE_NONE)
+        zones->state_of[value] = (*states)++;
+    return zones->state_of[value];
+}
+
+/* False: a value is written twice, or something else is done than reading, writing, comparing. */
+static bool number_writes(struct zones *zones, const uint32_t *ops, uint32_t count,
+                          uint32_t *states) {
+    for (uint32_t i = 0; i < count; i++) {
+        const struct op *op = op_at(zones, ops[i]);
+        zones->ops[i] = (struct state_op){ops[i], STATE_NONE, STATE_NONE};
+        if (op->f == OP_READ)
+            continue;
+        if ((op->f != OP_WRITE && op->f != OP_CAS) || op->outcome == OP_MISMATCH)
+            return false;
+        uint32_t *state = &zones->state_of[value_written(zones, op)];
+        if (*state != STATE_NONE)
+            return false;
+        zones->ops[i].writes = *state = (*states)++;
+    }
+    return true;
+}
+
+static bool value_states(struct zones *zones, const uint32_t *ops, uint32_t count, uint32_t key,
+                         uint32_t *states) {
+    uint32_t initial = history_initial(zones->history, key);
+    *states = 1;
+    zones->state_of[initial] = 0;
+    bool unique = number_writes(zones, ops, count, states);
+    for (uint32_t i = 0; i < count && unique; i++)
+        zones->ops[i].reads = state_read(zones, op_at(zones, ops[i]), states);
+    zones->state_of[initial] = STATE_NONE;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct op *op = op_at(zones, ops[i]);
+        if (op->f == OP_READ && op->out != VALUE_NONE)
+            zones->state_of[op->out] = STATE_NONE;
+        else if (op->f == OP_WRITE || op->f == OP_CAS)
+            zones->state_of[value_written(zones, op)] = STATE_NONE;
+        if (op->f == OP_CAS)
+            zones->state_of[cas_part(zones, op, 0)] = STATE_NONE;
+    }
+    return unique;
 }
 
 /* ---- clusters ---- */
 
-static uint32_t add_cluster(struct zones *zones, uint32_t value, uint32_t writer) {
-    if (zones->count == zones->cap) {
-        zones->cap = zones->cap ? zones->cap * 2 : 64;
+static void open_clusters(struct zones *zones, uint32_t states) {
+    if (states > zones->cap) {
+        zones->cap = states * 2;
         zones->clusters = cairn_realloc(zones->clusters, zones->cap * sizeof *zones->clusters);
     }
-    struct cluster *cluster = &zones->clusters[zones->count];
-    *cluster = (struct cluster){.value = value,
-                                .writer = writer,
-                                .before = NO_CLUSTER,
-                                .after = NO_CLUSTER,
-                                .first_op = writer,
-                                .last_op = writer};
-    cluster->first_ret = writer == OP_NONE ? BEFORE_ALL : ret_of(op_at(zones, writer));
-    cluster->last_call = writer == OP_NONE ? BEFORE_ALL : (int64_t)op_at(zones, writer)->call;
-    return zones->cluster_of[value] = zones->count++;
+    zones->count = states;
+    zones->block_count = 0;
+    for (uint32_t i = 0; i < states; i++)
+        zones->clusters[i] = (struct cluster){.writer = OP_NONE,
+                                              .from = STATE_NONE,
+                                              .before = NO_CLUSTER,
+                                              .after = NO_CLUSTER,
+                                              .first_ret = INT64_MAX,
+                                              .last_call = INT64_MIN,
+                                              .first_op = OP_NONE,
+                                              .last_op = OP_NONE};
+    zones->clusters[0].first_ret = zones->clusters[0].last_call = BEFORE_ALL;
 }
 
 static void widen(struct cluster *cluster, const struct op *op, uint32_t number) {
-    if (ret_of(op) < cluster->first_ret) {
+    if (ret_of(op) < cluster->first_ret || cluster->first_ret == INT64_MAX) {
         cluster->first_ret = ret_of(op);
         cluster->first_op = number;
     }
@@ -97,28 +153,6 @@ static void widen(struct cluster *cluster, const struct op *op, uint32_t number)
     }
 }
 
-static void forget(struct zones *zones) {
-    for (uint32_t i = 0; i < zones->count; i++)
-        zones->cluster_of[zones->clusters[i].value] = NO_CLUSTER;
-    zones->count = zones->block_count = 0;
-}
-
-/* False: a value is written twice, or something else is done than reading, writing, comparing. */
-static bool gather_writes(struct zones *zones, const uint32_t *ops, uint32_t count, uint32_t key) {
-    add_cluster(zones, history_initial(zones->history, key), OP_NONE);
-    for (uint32_t i = 0; i < count; i++) {
-        const struct op *op = op_at(zones, ops[i]);
-        if (op->f == OP_READ)
-            continue;
-        if ((op->f != OP_WRITE && op->f != OP_CAS) || op->outcome == OP_MISMATCH)
-            return false;
-        if (zones->cluster_of[written(zones, op)] != NO_CLUSTER)
-            return false;
-        add_cluster(zones, written(zones, op), ops[i]);
-    }
-    return true;
-}
-
 static void no_writer(struct zones *zones, uint32_t reader, struct verdict *verdict) {
     verdict_op(verdict, reader);
     verdict->anomalies |= 1u << ANOMALY_THIN_AIR;
@@ -126,27 +160,37 @@ static void no_writer(struct zones *zones, uint32_t reader, struct verdict *verd
     buf_printf(&verdict->text, ": nobody wrote that value");
 }
 
-static bool gather_reads(struct zones *zones, const uint32_t *ops, uint32_t count,
-                         struct verdict *verdict) {
-    for (uint32_t i = 0; i < count; i++) {
-        const struct op *op = op_at(zones, ops[i]);
-        if (op->f != OP_READ || op->outcome != OP_OK || op->out == VALUE_NONE)
+static bool gather(struct zones *zones, struct verdict *verdict) {
+    for (uint32_t i = 0; i < zones->op_count; i++) {
+        const struct state_op *op = &zones->ops[i];
+        if (op->writes == STATE_NONE)
             continue;
-        uint32_t cluster = zones->cluster_of[op->out];
-        if (cluster == NO_CLUSTER) {
-            no_writer(zones, ops[i], verdict);
+        zones->clusters[op->writes].writer = op->op;
+        zones->clusters[op->writes].from = op->reads;
+        widen(&zones->clusters[op->writes], op_at(zones, op->op), op->op);
+    }
+    for (uint32_t i = 0; i < zones->op_count; i++) {
+        const struct state_op *op = &zones->ops[i];
+        if (op->writes != STATE_NONE || op->reads == STATE_NONE)
+            continue;
+        struct cluster *cluster = &zones->clusters[op->reads];
+        if (op->reads != 0 && cluster->writer == OP_NONE) {
+            no_writer(zones, op->op, verdict);
             return false;
         }
-        zones->clusters[cluster].read = true;
-        widen(&zones->clusters[cluster], op, ops[i]);
+        cluster->read = true;
+        widen(cluster, op_at(zones, op->op), op->op);
     }
     return true;
 }
 
 /* Open operations whose value nobody saw may never have happened. A compare-and-set saw the value
  * that it replaced; so this is told from the end of each chain. */
-static bool is_seen(const struct zones *zones, const struct cluster *cluster) {
-    return cluster->read || cluster->after != NO_CLUSTER || cluster->writer == OP_NONE ||
+static bool is_seen(const struct zones *zones, uint32_t number) {
+    const struct cluster *cluster = &zones->clusters[number];
+    if (cluster->writer == OP_NONE)
+        return number == 0;
+    return cluster->read || cluster->after != NO_CLUSTER ||
            op_at(zones, cluster->writer)->outcome == OP_OK;
 }
 
@@ -161,40 +205,33 @@ static void two_successors(struct zones *zones, uint32_t a, uint32_t b, struct v
     buf_printf(&verdict->text, ": both replaced a value that was there only once");
 }
 
-static bool link(struct zones *zones, uint32_t cluster, struct verdict *verdict) {
-    struct cluster *to = &zones->clusters[cluster];
-    const struct op *cas = op_at(zones, to->writer);
-    uint32_t from = zones->cluster_of[cas_part(zones, cas, 0)];
-    if (from == NO_CLUSTER) {
+static bool link(struct zones *zones, uint32_t number, struct verdict *verdict) {
+    struct cluster *to = &zones->clusters[number], *from = &zones->clusters[to->from];
+    if (to->from != 0 && from->writer == OP_NONE) {
         no_writer(zones, to->writer, verdict);
         return false;
     }
-    if (zones->clusters[from].after != NO_CLUSTER) {
-        two_successors(zones, zones->clusters[zones->clusters[from].after].writer, to->writer,
-                       verdict);
+    if (from->after != NO_CLUSTER) {
+        two_successors(zones, zones->clusters[from->after].writer, to->writer, verdict);
         return false;
     }
-    zones->clusters[from].after = cluster;
-    to->before = from;
+    from->after = number;
+    to->before = to->from;
     return true;
-}
-
-static bool is_cas(const struct zones *zones, uint32_t cluster) {
-    uint32_t writer = zones->clusters[cluster].writer;
-    return writer != OP_NONE && op_at(zones, writer)->f == OP_CAS;
 }
 
 /* Those that surely happened first; an open one is linked when what it wrote was seen, and then
  * what it compared with was seen too, back along the chain. */
 static bool link_all(struct zones *zones, struct verdict *verdict) {
-    for (uint32_t i = 0; i < zones->count; i++)
-        if (is_cas(zones, i) && op_at(zones, zones->clusters[i].writer)->outcome == OP_OK &&
+    for (uint32_t i = 0; i < zones->count; i++) {
+        const struct cluster *cluster = &zones->clusters[i];
+        if (cluster->from != STATE_NONE && op_at(zones, cluster->writer)->outcome == OP_OK &&
             !link(zones, i, verdict))
             return false;
+    }
     for (uint32_t i = 0; i < zones->count; i++)
-        for (uint32_t at = i;
-             at != NO_CLUSTER && is_cas(zones, at) && zones->clusters[at].before == NO_CLUSTER &&
-             is_seen(zones, &zones->clusters[at]);
+        for (uint32_t at = i; at != NO_CLUSTER && zones->clusters[at].from != STATE_NONE &&
+                              zones->clusters[at].before == NO_CLUSTER && is_seen(zones, at);
              at = zones->clusters[at].before)
             if (!link(zones, at, verdict))
                 return false;
@@ -241,7 +278,6 @@ static bool chain_in_order(struct zones *zones, uint32_t first, struct block *bl
                             .last_op = OP_NONE};
     for (uint32_t at = first; at != NO_CLUSTER; at = zones->clusters[at].after) {
         struct cluster *cluster = &zones->clusters[at];
-        cluster->block = zones->block_count;
         if (cluster->writer != OP_NONE &&
             cluster->first_ret < (int64_t)op_at(zones, cluster->writer)->call) {
             cycle_of_chain(zones, at, cluster->first_op, at, cluster->writer, verdict);
@@ -269,7 +305,7 @@ static bool chain_in_order(struct zones *zones, uint32_t first, struct block *bl
 static bool no_circle(struct zones *zones, uint32_t clusters_in_blocks, struct verdict *verdict) {
     uint32_t seen = 0;
     for (uint32_t i = 0; i < zones->count; i++)
-        seen += is_seen(zones, &zones->clusters[i]);
+        seen += is_seen(zones, i);
     if (seen == clusters_in_blocks)
         return true;
     for (uint32_t i = 0; i < zones->count; i++) {
@@ -295,7 +331,7 @@ static bool no_circle(struct zones *zones, uint32_t clusters_in_blocks, struct v
 static bool make_blocks(struct zones *zones, struct verdict *verdict) {
     uint32_t in_blocks = 0;
     for (uint32_t i = 0; i < zones->count; i++) {
-        if (zones->clusters[i].before != NO_CLUSTER || !is_seen(zones, &zones->clusters[i]))
+        if (zones->clusters[i].before != NO_CLUSTER || !is_seen(zones, i))
             continue;
         if (zones->block_count == zones->block_cap) {
             zones->block_cap = zones->block_cap ? zones->block_cap * 2 : 64;
@@ -401,10 +437,13 @@ static bool zones_fit(struct zones *zones, struct verdict *verdict) {
 
 /* ---- the order ---- */
 
+static uint32_t state_of(const struct state_op *op) {
+    return op->writes != STATE_NONE ? op->writes : op->reads;
+}
+
 /* Each operation's place is its cluster's; reads stand in the order of their calls behind the
  * write. */
-static void tell_order(struct zones *zones, const uint32_t *ops, uint32_t count, uint32_t key,
-                       struct verdict *verdict) {
+static void tell_order(struct zones *zones, uint32_t key, struct verdict *verdict) {
     uint32_t *place = cairn_alloc((zones->count + 1) * sizeof *place);
     uint32_t *next = cairn_alloc_zero((zones->count + 2) * sizeof *next);
     uint32_t places = 0;
@@ -413,13 +452,10 @@ static void tell_order(struct zones *zones, const uint32_t *ops, uint32_t count,
     for (uint32_t i = 0; i < zones->block_count; i++)
         for (uint32_t at = zones->blocks[i].first; at != NO_CLUSTER; at = zones->clusters[at].after)
             place[at] = places++;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct op *op = op_at(zones, ops[i]);
-        if (op->f == OP_READ && (op->outcome != OP_OK || op->out == VALUE_NONE))
-            continue;
-        uint32_t at = place[zones->cluster_of[op->f == OP_READ ? op->out : written(zones, op)]];
-        if (at != NO_CLUSTER)
-            next[at + 1]++;
+    for (uint32_t i = 0; i < zones->op_count; i++) {
+        uint32_t state = state_of(&zones->ops[i]);
+        if (state != STATE_NONE && place[state] != NO_CLUSTER)
+            next[place[state] + 1]++;
     }
     for (uint32_t i = 0; i < places; i++)
         next[i + 1] += next[i];
@@ -427,32 +463,58 @@ static void tell_order(struct zones *zones, const uint32_t *ops, uint32_t count,
     order->count = next[places];
     order->ops = cairn_alloc((order->count + 1) * sizeof *order->ops);
     for (int reads = 0; reads < 2; reads++)
-        for (uint32_t i = 0; i < count; i++) {
-            const struct op *op = op_at(zones, ops[i]);
-            if ((op->f == OP_READ) != reads ||
-                (reads && (op->outcome != OP_OK || op->out == VALUE_NONE)))
-                continue;
-            uint32_t at = place[zones->cluster_of[reads ? op->out : written(zones, op)]];
-            if (at != NO_CLUSTER)
-                order->ops[next[at]++] = ops[i];
+        for (uint32_t i = 0; i < zones->op_count; i++) {
+            const struct state_op *op = &zones->ops[i];
+            uint32_t state = state_of(op);
+            if (state != STATE_NONE && place[state] != NO_CLUSTER &&
+                (op->writes == STATE_NONE) == (reads != 0))
+                order->ops[next[place[state]]++] = op->op;
         }
     cairn_free(place);
     cairn_free(next);
 }
 
+static bool appends(const struct history *history, const uint32_t *ops, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (history->ops[ops[i]].f == OP_APPEND)
+            return true;
+    return false;
+}
+
+/* Which states an append led from and to only the texts that were read tell; so operations are
+ * named, not edges that could be looked up one by one. */
+static void name_only(struct verdict *verdict) {
+    for (uint32_t i = 0; i < verdict->edge_count; i++) {
+        const struct edge *edge = &verdict->edges[i];
+        if (edge->from != OP_NONE)
+            verdict_op(verdict, edge->from);
+    }
+    if (verdict->edge_count > 0)
+        buf_printf(&verdict->text, "the texts that were read put these into no one order");
+    verdict->edge_count = 0;
+}
+
 bool zones_check(struct zones *zones, const uint32_t *ops, uint32_t count, uint32_t key,
                  bool want_order, bool *holds, struct verdict *verdict) {
-    bool applies = gather_writes(zones, ops, count, key);
-    if (applies) {
-        *holds = gather_reads(zones, ops, count, verdict) && link_all(zones, verdict) &&
-                 make_blocks(zones, verdict);
-        if (*holds) {
-            qsort(zones->blocks, zones->block_count, sizeof *zones->blocks, by_first_ret);
-            *holds = zones_fit(zones, verdict);
-        }
-        if (*holds && want_order)
-            tell_order(zones, ops, count, key, verdict);
+    uint32_t states;
+    bool texts = appends(zones->history, ops, count);
+    if (count > zones->op_cap) {
+        zones->op_cap = count;
+        zones->ops = cairn_realloc(zones->ops, count * sizeof *zones->ops);
     }
-    forget(zones);
-    return applies;
+    zones->op_count = count;
+    if (!(texts ? text_states(zones->history, ops, count, key, zones->ops, &states)
+                : value_states(zones, ops, count, key, &states)))
+        return false;
+    open_clusters(zones, states);
+    *holds = gather(zones, verdict) && link_all(zones, verdict) && make_blocks(zones, verdict);
+    if (*holds) {
+        qsort(zones->blocks, zones->block_count, sizeof *zones->blocks, by_first_ret);
+        *holds = zones_fit(zones, verdict);
+    }
+    if (*holds && want_order)
+        tell_order(zones, key, verdict);
+    if (!*holds && texts)
+        name_only(verdict);
+    return true;
 }

@@ -1,16 +1,27 @@
-/* Registers whose written values are unique: linearizability in O(n log n) (Gibbons & Korach 1997).
+/* Registers whose states are unique: linearizability in O(n log n) (Gibbons & Korach 1997).
  *
- * All operations of one value (its write and its reads) form a cluster, and clusters that a
+ * All operations of one state (its write and its reads) form a cluster, and clusters that a
  * compare-and-set links form a block: what belongs to a block stands in the order without a gap.
  * A block reaches from the first return in it to the last call; when the first return comes first
  * (a forward zone) it fills all of that, else it fits at any one point between. The history is
  * linearizable iff within each block no operation ends before one begins that must precede it,
  * forward zones are disjoint, and no backward zone lies inside a forward one.
+ *
+ * Texts that are appended to are such registers as well (text_states.c): an append that somebody
+ * saw replaced one text by one longer text; one that nobody saw is a write that nobody read.
  */
 #ifndef CAIRN_CHECK_ZONES_H
 #define CAIRN_CHECK_ZONES_H
 
 #include "check/verdict.h"
+
+/* What an operation does, in states: small numbers, each written once, 0 the initial one. */
+#define STATE_NONE UINT32_MAX
+struct state_op {
+    uint32_t op;
+    uint32_t reads;  /* STATE_NONE: it did not look */
+    uint32_t writes; /* STATE_NONE: it changes nothing */
+};
 
 struct zones;
 struct zones *zones_new(const struct history *history);
@@ -22,5 +33,10 @@ void zones_free(struct zones *zones);
  * verdict, whose answer stays as it was. */
 bool zones_check(struct zones *zones, const uint32_t *ops, uint32_t count, uint32_t key,
                  bool want_order, bool *holds, struct verdict *verdict);
+
+/* text_states.c: the same of a key whose texts are appended to. False: tokens repeat, or a text can
+ * be read in two ways. to: room for count; *states: one more than the highest. */
+bool text_states(const struct history *history, const uint32_t *ops, uint32_t count, uint32_t key,
+                 struct state_op *to, uint32_t *states);
 
 #endif
