@@ -4,7 +4,7 @@ JOBS ?= 2
 ARGS ?=
 SOAK_MINUTES ?= 10
 
-.PHONY: all run test sim bench bench-client soak fuzz lint format install clean setup
+.PHONY: all run test sim bench bench-check bench-client soak fuzz lint format install clean setup
 
 all: $(BUILD)/cairn
 
@@ -35,6 +35,10 @@ soak:
 
 sim: $(BUILD)/cairn
 	@$(BUILD)/cairn sim $(ARGS)
+
+# How fast the judge is, beside other checkers' recorded figures. HISTORIES=DIR: recorded histories too.
+bench-check: $(BUILD)/cairn
+	@python3 bench/check.py $(if $(HISTORIES),--histories $(HISTORIES)) $(ARGS)
 
 bench: $(BUILD)/cairn
 	@tools/setup bench

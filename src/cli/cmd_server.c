@@ -214,7 +214,9 @@ static bool open_parts(struct server *server, const struct identity *identity) {
                                 &server->admin);
     if (status != CAIRN_OK) {
         fprintf(stderr, "cairn server: can't listen on %s for admin pages: %s\n",
-                server->settings.admin_listen, listen_problem(status));
+                server->settings.admin_listen,
+                status == CAIRN_NOT_FOUND ? "libmicrohttpd.so.12 is not installed"
+                                          : listen_problem(status));
         return false;
     }
     return true;

@@ -2,10 +2,10 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "runtime/mhd.h"
 #include "runtime/runtime_internal.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <string.h>
 
 #define CONNECTIONS_MAX 32u
@@ -14,6 +14,7 @@
 
 struct runtime_admin {
     struct runtime *runtime;
+    struct mhd mhd;
     struct MHD_Daemon *daemon;
     uv_poll_t poll;
     uv_timer_t timer;
@@ -22,15 +23,15 @@ struct runtime_admin {
     void *context;
 };
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, struct buf *body,
-                              const char *content_type) {
+static enum MHD_Result answer(const struct mhd *mhd, struct MHD_Connection *connection,
+                              unsigned status, struct buf *body, const char *content_type) {
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(body->len, body->data, MHD_RESPMEM_MUST_COPY);
+        mhd->create_response_from_buffer(body->len, body->data, MHD_RESPMEM_MUST_COPY);
     if (response == NULL)
         return MHD_NO;
-    MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
-    enum MHD_Result result = MHD_queue_response(connection, status, response);
-    MHD_destroy_response(response);
+    mhd->add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+    enum MHD_Result result = mhd->queue_response(connection, status, response);
+    mhd->destroy_response(response);
     return result;
 }
 
@@ -55,7 +56,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         status = admin->handler(admin->context, method, url, &body, &content_type);
     else
         buf_printf(&body, "only GET and HEAD are served here\n");
-    enum MHD_Result result = answer(connection, status, &body, content_type);
+    enum MHD_Result result = answer(&admin->mhd, connection, status, &body, content_type);
     buf_free(&body);
     return result;
 }
@@ -73,8 +74,8 @@ static void on_timeout(uv_timer_t *timer) {
 static void serve(struct runtime_admin *admin) {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
     admin->runtime->turn_due = true;
-    MHD_run(admin->daemon);
-    if (MHD_get_timeout(admin->daemon, &timeout_ms) == MHD_YES)
+    admin->mhd.run(admin->daemon);
+    if (admin->mhd.get_timeout(admin->daemon, &timeout_ms) == MHD_YES)
         uv_timer_start(&admin->timer, on_timeout, timeout_ms, 0);
     else
         uv_timer_stop(&admin->timer);
@@ -83,14 +84,17 @@ static void serve(struct runtime_admin *admin) {
 static enum cairn_status start_daemon(struct runtime_admin *admin,
                                       const struct runtime_address *address) {
     unsigned flags = MHD_USE_EPOLL;
+    enum cairn_status status = mhd_load(&admin->mhd);
+    if (status != CAIRN_OK)
+        return status;
     if (address->socket.ss_family == AF_INET6)
         flags |= MHD_USE_IPv6;
     errno = 0;
-    admin->daemon =
-        MHD_start_daemon(flags, 0, NULL, NULL, on_request, admin, MHD_OPTION_SOCK_ADDR,
-                         (const struct sockaddr *)&address->socket, MHD_OPTION_CONNECTION_LIMIT,
-                         CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS,
-                         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
+    admin->daemon = admin->mhd.start_daemon(
+        flags, 0, NULL, NULL, on_request, admin, MHD_OPTION_SOCK_ADDR,
+        (const struct sockaddr *)&address->socket, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)MEMORY_BYTES, MHD_OPTION_END);
     if (admin->daemon)
         return CAIRN_OK;
     return errno == EADDRINUSE ? CAIRN_BUSY : CAIRN_IO;
@@ -111,7 +115,8 @@ enum cairn_status runtime_admin_open(struct runtime *runtime, const char *text,
         cairn_free(admin);
         return status;
     }
-    const union MHD_DaemonInfo *info = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    const union MHD_DaemonInfo *info =
+        admin->mhd.get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD);
     cairn_assert(info != NULL);
     admin->poll.data = admin->timer.data = admin;
     uv_poll_init(&runtime->loop, &admin->poll, info->epoll_fd);
@@ -134,5 +139,5 @@ static void on_handle_closed(uv_handle_t *handle) {
 void runtime_admin_close(struct runtime_admin *admin) {
     uv_close((uv_handle_t *)&admin->poll, on_handle_closed);
     uv_close((uv_handle_t *)&admin->timer, on_handle_closed);
-    MHD_stop_daemon(admin->daemon);
+    admin->mhd.stop_daemon(admin->daemon);
 }
