@@ -29,10 +29,13 @@ struct texts {
     uint32_t states;
 };
 
-static uint32_t *slot_of(const struct texts *texts, struct bytes text) {
-    uint32_t at = (uint32_t)bytes_hash(text, 0) & (texts->table_size - 1);
-    while (texts->table[at] != NO_TOKEN && !bytes_equal(texts->tokens[texts->table[at]].text, text))
-        at = (at + 1) & (texts->table_size - 1);
+static uint32_t *slot_of(const struct texts *texts, struct bytes text, bool put) {
+    uint32_t at = (uint32_t)bytes_hash(text, put) & (texts->table_size - 1);
+    for (; texts->table[at] != NO_TOKEN; at = (at + 1) & (texts->table_size - 1)) {
+        const struct token *token = &texts->tokens[texts->table[at]];
+        if (token->put == put && bytes_equal(token->text, text))
+            break;
+    }
     return &texts->table[at];
 }
 
@@ -56,7 +59,8 @@ static bool add_token(struct texts *texts, uint32_t at, const struct op *op) {
         (op->out != VALUE_NONE && value_at(&texts->history->values, op->out)->kind == VALUE_INT))
         return false;
     struct bytes text = value_bytes(&texts->history->values, op->arg);
-    uint32_t *slot = text.len > 0 ? slot_of(texts, text) : NULL;
+    bool put = op->f == OP_WRITE;
+    uint32_t *slot = text.len > 0 ? slot_of(texts, text, put) : NULL;
     if (slot == NULL || *slot != NO_TOKEN || !add_length(texts, text.len))
         return false;
     *slot = texts->token_count;
@@ -84,7 +88,10 @@ static bool next_token(const struct texts *texts, struct bytes text, size_t offs
         size_t len = texts->lengths[i];
         if (len > text.len - offset)
             continue;
-        uint32_t found = *slot_of(texts, bytes_of(text.data + offset, len));
+        struct bytes part = bytes_of(text.data + offset, len);
+        uint32_t found = offset == 0 ? *slot_of(texts, part, true) : NO_TOKEN;
+        if (found == NO_TOKEN)
+            found = *slot_of(texts, part, false);
         if (found == NO_TOKEN)
             continue;
         if (*token != NO_TOKEN)
@@ -95,18 +102,17 @@ static bool next_token(const struct texts *texts, struct bytes text, size_t offs
 }
 
 /* The state behind the token in this place; a new one without a writer where it can't be. */
-static uint32_t state_behind(struct texts *texts, uint32_t number, uint32_t before, size_t offset) {
+static uint32_t state_behind(struct texts *texts, uint32_t number, uint32_t before) {
     if (number == NO_TOKEN)
         return texts->states++;
     struct token *token = &texts->tokens[number];
     struct state_op *op = &texts->to[token->op];
-    bool fits = !token->put || offset == 0;
-    if (token->state == STATE_NONE && fits) {
+    if (token->state == STATE_NONE) {
         token->state = texts->states++;
         op->writes = token->state;
         op->reads = token->put ? STATE_NONE : before;
     }
-    return fits && (token->put || op->reads == before) ? token->state : texts->states++;
+    return token->put || op->reads == before ? token->state : texts->states++;
 }
 
 /* ---- the texts that were read, in alphabetical order: each goes on from what it has in common
@@ -145,7 +151,7 @@ static bool read_text(struct texts *texts, struct path *path, struct bytes text,
             return false;
         size_t len = token == NO_TOKEN ? text.len - at->offset : texts->tokens[token].text.len;
         path->steps[path->count++] =
-            (struct step){at->offset + len, state_behind(texts, token, at->state, at->offset)};
+            (struct step){at->offset + len, state_behind(texts, token, at->state)};
     }
     *state = path->steps[path->count - 1].state;
     return true;
@@ -193,6 +199,20 @@ static bool read_all(struct texts *texts, const uint32_t *ops, uint32_t count, u
     return clear;
 }
 
+/* A text that begins with what was put may as well begin with the same appended to the empty text,
+ * unless that append was seen elsewhere. */
+static bool puts_are_clear(const struct texts *texts) {
+    for (uint32_t i = 0; i < texts->token_count; i++) {
+        const struct token *token = &texts->tokens[i];
+        if (!token->put || token->state == STATE_NONE)
+            continue;
+        uint32_t twin = *slot_of(texts, token->text, false);
+        if (twin != NO_TOKEN && texts->tokens[twin].state == STATE_NONE)
+            return false;
+    }
+    return true;
+}
+
 /* What nobody saw: a put, or an append somewhere, whose text was replaced before anybody looked. An
  * open one may not have happened. */
 static void number_unseen(struct texts *texts, const uint32_t *ops) {
@@ -217,7 +237,8 @@ bool text_states(const struct history *history, const uint32_t *ops, uint32_t co
     texts.table = cairn_alloc(texts.table_size * sizeof *texts.table);
     memset(texts.table, 0xff, texts.table_size * sizeof *texts.table);
     texts.tokens = cairn_alloc((count + 1) * sizeof *texts.tokens);
-    bool unique = gather(&texts, ops, count) && read_all(&texts, ops, count, initial);
+    bool unique = gather(&texts, ops, count) && read_all(&texts, ops, count, initial) &&
+                  puts_are_clear(&texts);
     if (unique)
         number_unseen(&texts, ops);
     *states = texts.states;
