@@ -35,8 +35,8 @@
  * - snapshot-isolation: prefix, and V = t2 commits before or is a transaction that commits before
  *   t3 and writes a common key;
  * - serializable: V = commits before.
- * - strong-snapshot-isolation, strict-serializable: the same, and the commit order contains real
- *   time.
+ * - strict-serializable: the same, and the commit order contains real time; strong-snapshot-isolation:
+ *   besides, a transaction sees all that had ended before it began.
  * With one operation a transaction, serializable is sequential, strict-serializable is
  * linearizable, and causal is causal-convergence.
  */
