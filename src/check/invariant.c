@@ -49,11 +49,17 @@ struct bounds {
     int64_t low, high;
 };
 
+/* What files say may be as large as integers are: sums stop there. */
+static int64_t sum(int64_t a, int64_t b) {
+    int64_t result;
+    return __builtin_add_overflow(a, b, &result) ? (a < 0 ? INT64_MIN : INT64_MAX) : result;
+}
+
 static void add_to(struct bounds *bounds, int64_t amount, bool call) {
     if ((amount > 0) == call)
-        bounds->high += amount;
+        bounds->high = sum(bounds->high, amount);
     else
-        bounds->low += amount;
+        bounds->low = sum(bounds->low, amount);
 }
 
 static void counter_key(const struct history *history, uint32_t key, const struct moment *moments,
@@ -107,7 +113,7 @@ static int64_t total_of(const struct history *history, uint32_t balances) {
     uint32_t step = value->kind == VALUE_MAP ? 2 : 1;
     for (uint32_t i = step - 1; i < value->len; i += step)
         if (integer_of(history, value_items(&history->values, balances)[i], &balance))
-            total += balance;
+            total = sum(total, balance);
     return total;
 }
 
@@ -137,8 +143,8 @@ static void bank_total(const struct history *history, struct verdict *verdict) {
     }
 }
 
-/* ---- set: the last read has every element whose addition was acknowledged before, and none that
- * nobody tried to add ---- */
+/* ---- set: the last read has every element whose addition was acknowledged before and that nobody
+ * tried to remove, and none that nobody tried to add ---- */
 
 static uint32_t last_read(const struct history *history, uint32_t key) {
     uint32_t last = OP_NONE;
@@ -151,24 +157,44 @@ static uint32_t last_read(const struct history *history, uint32_t key) {
     return last;
 }
 
+enum { TRIED = 1, SEEN = 2, REMOVED = 4 };
+
+static void mark_list(const struct history *history, uint32_t list, uint8_t mark, uint8_t *state) {
+    if (value_at(&history->values, list)->kind == VALUE_LIST)
+        for (uint32_t i = 0; i < value_at(&history->values, list)->len; i++)
+            state[value_items(&history->values, list)[i]] |= mark;
+}
+
+static void mark_set(const struct history *history, uint32_t key, const struct op *read,
+                     uint8_t *state) {
+    memset(state, 0, history->values.count);
+    mark_list(history, read->out, SEEN, state);
+    mark_list(history, history_initial(history, key), TRIED, state);
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        const struct op *op = &history->ops[i];
+        if (op->key != key || op->outcome == OP_FAIL)
+            continue;
+        if (op->f == OP_ADD)
+            state[op->arg] |= TRIED;
+        else if (op->f == OP_REMOVE && op->call < read->ret)
+            state[op->arg] |= REMOVED;
+    }
+}
+
 static void set_key(const struct history *history, uint32_t key, uint8_t *state,
                     struct verdict *verdict) {
-    enum { TRIED = 1, READ = 2 };
     uint32_t last = last_read(history, key);
     if (last == OP_NONE)
         return;
     const struct op *read = &history->ops[last];
     uint32_t len = value_at(&history->values, read->out)->len;
-    memset(state, 0, history->values.count);
-    for (uint32_t i = 0; i < len; i++)
-        state[value_items(&history->values, read->out)[i]] |= READ;
+    mark_set(history, key, read, state);
     for (uint32_t i = 0; i < history->op_count; i++) {
         const struct op *op = &history->ops[i];
         if (op->key != key || op->f != OP_ADD)
             continue;
-        if (op->outcome != OP_FAIL)
-            state[op->arg] |= TRIED;
-        if (op->outcome == OP_OK && op->ret < read->call && (state[op->arg] & READ) == 0) {
+        if (op->outcome == OP_OK && op->ret < read->call &&
+            (state[op->arg] & (SEEN | REMOVED)) == 0) {
             verdict_op(verdict, last);
             broken(history, verdict, i);
             buf_printf(&verdict->text, ": acknowledged, and not in the last read (line %u)",
