@@ -38,6 +38,7 @@ int cmd_check(int argc, char **argv);
 int cmd_shrink(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_place(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 
 /* ---- flags (flags.c) ---- */

@@ -135,6 +135,20 @@ static const struct subcommand subcommands[] = {
      "code 0: all are decided; 2: some are not; 3: the history is wrong.\n"
      "\n"
      "  cairn place history.jsonl\n"},
+    {"explain", cmd_explain, "a verdict as a page for the browser",
+     "Usage: cairn explain FILE [--model M] [--level L] [--html OUT] [--limit-extra S]\n"
+     "                     [--limit-time T] [--limit-mem SIZE] [reading options as in cairn check]\n"
+     "\n"
+     "Judges as cairn check does, and writes one HTML file that needs nothing else: a timeline of\n"
+     "all processes with the faults, the contradiction with the reason of each step or the order\n"
+     "that explains the history, and which other levels hold. Exit codes as cairn check.\n"
+     "\n"
+     "  --html OUT        - for standard output; default: FILE with .html in place of its ending\n"
+     "  --limit-extra S   seconds for making the contradiction small, and as many again for the\n"
+     "                    other levels (default 5); what is not decided by then is shown so\n"
+     "\n"
+     "  cairn explain history.jsonl\n"
+     "  cairn explain store.edn --level snapshot-isolation --html store.html\n"},
     {"lint", cmd_lint, "what is wrong with a history itself",
      "Usage: cairn lint FILE [--json] [--quiet] [reading options]\n"
      "\n"

@@ -1,0 +1,88 @@
+// Reasons as sentences. A sentence is a list of texts and of operations, which become links.
+
+const op_words = (op) => ({ op });
+
+/** What an operation did to a key: "wrote x = 5". */
+function deed(history, op, key) {
+  if (op === NONE) return 'the initial state';
+  return op_label(history, op);
+}
+
+function read_value(history, op, key) {
+  if (op === NONE) return null;
+  if (is_txn(history, op)) {
+    const mop = mops_of(history, op).find(({ kind, key: at }) => kind === 'r' && at === key);
+    return mop ? mop.value : null;
+  }
+  return f_name(history, op) === 'read' ? history.ops.out[op] : null;
+}
+
+/** [from, to, by, key, reason] as a sentence. */
+function reason_words(history, [from, to, by, key, reason]) {
+  const A = op_words(from), B = op_words(to), R = op_words(by);
+  const name = key === NONE ? 'the same key' : shortened(value_text(history, key), 40);
+  const got = (op) => {
+    const value = read_value(history, op, key);
+    return value === null ? '' : ` = ${shortened(value_text(history, value), 60)}`;
+  };
+  switch (reason) {
+    case 'SESSION':
+      return [A, ' comes before ', B, ', because one process did both, in this order.'];
+    case 'REAL_TIME':
+      return [A, ' comes before ', B, `, because it had ended${when(history, from, true)} before the other began${when(history, to, false)}.`];
+    case 'READS_FROM':
+      return from === NONE ? ['The initial state comes before ', B, ', which read from it.']
+        : [A, ' comes before ', B, `, because the second read ${name}${got(to)}, which the first wrote.`];
+    case 'OVERWRITES':
+      return [A, ' comes before ', B, `, because the value of ${name} that it wrote is overwritten by the other.`];
+    case 'READ_BEFORE':
+      return [A, ' comes before ', B, `, because it read ${name}${got(from)}, and the other replaced that value: had it come first, another value would have been read.`];
+    case 'EARLIER_WRITE':
+      return [A, ' comes before ', B, `, because both wrote ${name}, `, R, ` must know of the first, and yet read${got(by) ? ` ${name}${got(by)}` : ''} what the second wrote: so the second's value is the later one.`];
+    case 'LATER_WRITE':
+      return [A, ' comes before ', B, `, because the second wrote ${name} and must come after whoever read an older value of it`, ...(by === NONE ? [] : [' (', R, ')']), '.'];
+    case 'VERSION':
+      return [A, ' comes before ', B, `, because the list that belongs to it is a beginning of the other's: lists only grow.`];
+    case 'TOGETHER':
+      return from === NONE || to === NONE
+        ? [from === NONE ? 'The initial value' : A, ' stands before ', to === NONE ? 'the end of the initial value' : B, ', because both belong to one value, and all of its operations stand together in any order.']
+        : [A, ' and ', B, ' belong to one value. It was written once, so in any order its write and its reads stand together, with no other value between: what must come before one of them comes before all.'];
+    default:
+      return [A, ' comes before ', B, ', which follows from the other steps.'];
+  }
+}
+
+const SHORT = {
+  SESSION: 'same process', REAL_TIME: 'real time', READS_FROM: 'read from', OVERWRITES: 'overwritten', READ_BEFORE: 'read the older value', EARLIER_WRITE: 'earlier write',
+  LATER_WRITE: 'later write', VERSION: 'prefix', TOGETHER: 'same value', DERIVED: 'derived',
+};
+
+function when(history, op, at_end) {
+  if (op === NONE || !history.timed) return '';
+  const ns = (at_end ? history.ret_ns : history.call_ns)[op];
+  return Number.isNaN(ns) ? '' : ` at ${time_text(ns)}`;
+}
+
+/** Nanoseconds for people; `step`: how far apart the times are that must be told from each other. */
+function time_text(ns, step = 0) {
+  const units = [[1e9, 's'], [1e6, 'ms'], [1e3, 'µs'], [1, 'ns']];
+  const [unit, name] = units.find(([size]) => Math.abs(ns) >= size) ?? units[3];
+  const digits = step > 0 ? Math.min(9, Math.max(0, Math.ceil(-Math.log10(step / unit)))) : unit === 1 ? 0 : 3;
+  return `${(ns / unit).toFixed(digits)} ${name}`;
+}
+
+/** The verdict in one sentence. */
+function verdict_sentence(history) {
+  const what = `${history.model} is ${history.level}`;
+  const noun = `${history.level}`;
+  switch (history.answer) {
+    case 'yes':
+      return `Yes: this history of a ${history.model} satisfies ${noun}.`;
+    case 'no':
+      return `No: this history of a ${history.model} violates ${noun}.`;
+    case 'undecided':
+      return `Undecided: whether this history of a ${history.model} satisfies ${noun} could not be decided${history.stopped ? `; ${history.stopped} stopped the check` : ''}.`;
+    default:
+      return `The level ${noun} is not defined for the model ${history.model}.`;
+  }
+}
