@@ -7,6 +7,7 @@
 #include "read_text.h"
 
 #define SHRUNK_OPS_MAX 30u
+#define PLACE_STEPS 1000000u
 
 enum column { FILE_NAME, MODEL, INITIAL, LEVEL, VERDICT, COLUMNS };
 struct row {
@@ -128,7 +129,7 @@ static enum answer row_says(const struct row *row, enum model model, enum level 
         return ANSWER_UNDEFINED;
     if (strncmp(row->at[LEVEL], "strongest", 9) == 0)
         return strongest_says(row->at[VERDICT], level);
-    if (strcmp(row->at[LEVEL], "all") == 0)
+    if (strchr(row->at[VERDICT], '=') != NULL)
         return list_says(row->at[VERDICT], level);
     if (level_of(row->at[LEVEL], model_transactional(model)) != level)
         return ANSWER_UNDEFINED;
@@ -184,17 +185,20 @@ static void judge_row(const struct table *table, const struct row *row) {
     text_history_free(&read);
 }
 
-/* All levels at once say the same, and contradict neither the row nor each other. */
+/* All levels at once say the same, and contradict neither the row nor each other; of large
+ * histories some may stay open. */
 static void place_row(const struct table *table, const struct row *row) {
     struct text_history read;
     struct verdict verdicts[LEVEL_COUNT];
-    struct check_options options = {.by_key = true};
+    struct limits limits = {.steps_max = PLACE_STEPS};
+    struct check_options options = {.by_key = true, .limits = &limits};
     options.model = open_row(table, row, &read);
     check_place(&read.history, &options, verdicts);
     for (int level = 0; level < LEVEL_COUNT; level++) {
         enum answer expected = row_says(row, options.model, (enum level)level);
         enum answer answer = verdicts[level].answer;
-        if (expected != ANSWER_UNDEFINED && answer != expected)
+        if (expected != ANSWER_UNDEFINED && answer != expected &&
+            (answer != ANSWER_UNDECIDED || limits.stopped == LIMITS_GO))
             fail_msg("%s %s: placed as %s", row->at[FILE_NAME], level_name((enum level)level),
                      answer_name(answer));
         for (int weaker = 0; weaker < LEVEL_COUNT; weaker++)
