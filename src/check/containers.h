@@ -13,6 +13,9 @@
  * other, in the verdict, whose answer stays as it was. */
 bool queue_check(const struct history *history, const uint32_t *ops, uint32_t count, uint32_t key,
                  bool want_order, bool *holds, struct verdict *verdict);
+/* Also false when a limit was met, which the limits then say. */
+bool stack_check(const struct history *history, const uint32_t *ops, uint32_t count, uint32_t key,
+                 struct limits *limits, bool want_order, bool *holds, struct verdict *verdict);
 
 /* ---- elements: when each was put and taken ---- */
 
@@ -34,5 +37,10 @@ enum elements_fault elements_make(struct elements *elements, const struct histor
                                   const uint32_t *ops, uint32_t count, enum op_f put,
                                   enum op_f take, struct verdict *verdict);
 void elements_free(struct elements *elements);
+
+/* Of a stack: gives each blind removal an element that stays, the most pressing first. */
+void blind_share(struct elements *elements, const struct history *history);
+/* Gives the first blind removal to every element that stays: more than can be. */
+void blind_spread(struct elements *elements, const struct history *history);
 
 #endif

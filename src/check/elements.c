@@ -20,7 +20,7 @@ static int64_t ret_of(const struct op *op) {
 static bool put_in(struct elements *elements, const struct history *history, uint32_t number,
                    uint32_t *of_value) {
     const struct op *op = &history->ops[number];
-    if (of_value[op->arg] != UINT32_MAX)
+    if (op->arg == VALUE_NONE || op->arg == VALUE_NULL || of_value[op->arg] != UINT32_MAX)
         return false;
     of_value[op->arg] = elements->count;
     elements->at[elements->count++] = (struct element){.value = op->arg,
@@ -89,6 +89,8 @@ enum elements_fault elements_make(struct elements *elements, const struct histor
                                   enum op_f take, struct verdict *verdict) {
     uint32_t *of_value = cairn_alloc(history->values.count * sizeof *of_value);
     enum elements_fault fault = ELEMENTS_FINE;
+    if (count > 0 && history_initial(history, history->ops[ops[0]].key) != VALUE_NULL)
+        fault = ELEMENTS_NOT_UNIQUE; /* more elements than those that were put in */
     memset(of_value, 0xff, history->values.count * sizeof *of_value);
     memset(elements, 0, sizeof *elements);
     elements->at = cairn_alloc((count + 1) * sizeof *elements->at);

@@ -98,6 +98,9 @@ static bool without_search(struct linear_run *run, const struct group *group, bo
     bool order = run->options->want_order;
     if (run->options->model == MODEL_QUEUE)
         return queue_check(run->history, ops, group->count, group->key, order, holds, run->verdict);
+    if (run->options->model == MODEL_STACK)
+        return stack_check(run->history, ops, group->count, group->key, run->options->limits, order,
+                           holds, run->verdict);
     return run->zones != NULL &&
            zones_check(run->zones, ops, group->count, group->key, order, holds, run->verdict);
 }
@@ -163,8 +166,8 @@ static int by_timed(const void *a, const void *b) {
     return x->rank < y->rank ? -1 : x->rank > y->rank;
 }
 
-/* Each operation as early as its key's order lets it: its time is the call of one of its key, so that
- * no two keys share one, and it lies within its interval. */
+/* Each operation as early as its key's order lets it: its time is the call of one of its key, so
+ * that no two keys share one, and it lies within its interval. */
 static void merge_orders(const struct history *history, struct verdict *verdict) {
     uint32_t total = 0, count = 0;
     for (uint32_t i = 0; i < verdict->order_count; i++)

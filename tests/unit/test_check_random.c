@@ -28,8 +28,10 @@ struct plan {
     enum model model;
     uint32_t ops, processes, keys;
     bool unique;
-    uint32_t lies; /* of 100 answers */
-    uint32_t open; /* of 100 operations */
+    uint32_t lies;  /* of 100 answers */
+    uint32_t open;  /* of 100 operations */
+    uint32_t swaps; /* pairs of answers that change places */
+    bool plain;     /* containers: no peeks */
     uint64_t seed;
 };
 
@@ -165,7 +167,7 @@ static void do_container(struct making *making, struct object *object, struct op
         object->items[object->count++] = value;
         return;
     }
-    bool peek = prng_chance(&making->prng, 1, 5);
+    bool peek = prng_chance(&making->prng, 1, 5) && !making->plan->plain;
     uint32_t at = model == MODEL_QUEUE   ? 0
                   : model == MODEL_STACK ? object->count - 1
                                          : smallest(object);
@@ -282,6 +284,23 @@ static void lie(struct making *making, struct op *op) {
         op->out = from->arg;
 }
 
+/* Two of one kind are told each other's answers: every answer is still given as often. */
+static void swap_answers(struct making *making) {
+    struct history *history = making->history;
+    if (history->op_count == 0)
+        return;
+    struct op *a = &history->ops[prng_below(&making->prng, history->op_count)];
+    for (int tries = 0; tries < 8; tries++) {
+        struct op *b = &history->ops[prng_below(&making->prng, history->op_count)];
+        if (a == b || a->f != b->f || a->outcome != OP_OK || b->outcome != OP_OK)
+            continue;
+        uint32_t out = a->out;
+        a->out = b->out;
+        b->out = out;
+        return;
+    }
+}
+
 /* ---- a history ---- */
 
 struct interval {
@@ -362,6 +381,8 @@ static void make(struct history *history, const struct plan *plan) {
             over[at->process] = true;
         }
     }
+    for (uint32_t i = 0; i < plan->swaps; i++)
+        swap_answers(&making);
     history->positions = 2 * plan->ops;
     qsort(history->ops, history->op_count, sizeof *history->ops, by_call);
 }
@@ -417,6 +438,13 @@ static void compare_orders(const struct plan *plan) {
     compare(&history, plan, LEVEL_LINEARIZABLE, exhaustive_orders(&history, plan->model, true));
     compare(&history, plan, LEVEL_SEQUENTIAL, exhaustive_orders(&history, plan->model, false));
     compare(&history, plan, LEVEL_PER_KEY_SEQUENTIAL, exhaustive_per_key(&history, plan->model));
+    history_free(&history);
+}
+
+static void compare_linearizable(const struct plan *plan) {
+    struct history history;
+    make(&history, plan);
+    compare(&history, plan, LEVEL_LINEARIZABLE, exhaustive_orders(&history, plan->model, true));
     history_free(&history);
 }
 
@@ -495,6 +523,27 @@ static void containers(void **state) {
     orders_of(MODEL_SET, false);
 }
 
+/* No two elements alike, and only what puts and takes: nothing is left to a search. */
+static void elements_one_by_one(void **state) {
+    static const enum model models[] = {MODEL_QUEUE, MODEL_STACK, MODEL_PRIORITY_QUEUE, MODEL_SET};
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        compared = held_count = 0;
+        for (uint64_t seed = 1; seed <= runs(); seed++) {
+            struct plan plan = plan_of(models[i], seed, true, false);
+            plan.plain = true;
+            plan.ops = 6 + (uint32_t)(plan.seed / 1024 % 3);
+            plan.processes = 2 + (uint32_t)(plan.seed / 8 % 3);
+            plan.keys = 1;
+            plan.swaps = (uint32_t)(plan.seed / 4096 % 3);
+            plan.lies /= 4;
+            compare_linearizable(&plan);
+        }
+        print_message("%s, one by one: %llu comparisons, %llu hold\n", model_name(models[i]),
+                      (unsigned long long)compared, (unsigned long long)held_count);
+        assert_true(held_count > compared / 10 && held_count < compared - compared / 100);
+    }
+}
+
 static void counters_and_locks(void **state) {
     orders_of(MODEL_COUNTER, true);
     orders_of(MODEL_MUTEX, true);
@@ -518,6 +567,7 @@ int main(void) {
         cmocka_unit_test(registers_with_repeated_values),
         cmocka_unit_test(texts_and_lists),
         cmocka_unit_test(containers),
+        cmocka_unit_test(elements_one_by_one),
         cmocka_unit_test(counters_and_locks),
         cmocka_unit_test(weak_levels),
     };
