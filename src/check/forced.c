@@ -14,6 +14,12 @@ static void part_at(struct history *moved, const struct history *history, uint32
     moved->ops[a].outcome = OP_OK; /* an open one has taken effect by then */
     moved->ops[a].ret = 4 * moment + 1;
     moved->ops[b].call = 4 * moment + 2;
+    /* Operations stand in the order of their calls. */
+    for (; b + 1 < moved->op_count && moved->ops[b + 1].call < moved->ops[b].call; b++) {
+        struct op later = moved->ops[b];
+        moved->ops[b] = moved->ops[b + 1];
+        moved->ops[b + 1] = later;
+    }
 }
 
 static uint32_t end_of(const struct history *history, const struct op *op) {

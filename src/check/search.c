@@ -12,31 +12,76 @@
 
 /* ---- events ---- */
 
-static int by_position(const void *a, const void *b) {
-    const struct search_event *x = a, *y = b;
-    return x->position < y->position ? -1 : x->position > y->position;
-}
-
+/* Reads without an answer, and open ones, can stand anywhere. */
 static bool says_nothing(const struct spec_op *op, bool open) {
     return op->class == SPEC_OBSERVES && (open || (!op->told && !op->mismatch));
 }
 
+/* Calls come in order; a return goes behind those that were earlier, past as many as are open. */
+static uint32_t sort_returns(const struct search *search, uint32_t count, uint32_t *returns) {
+    uint32_t sorted = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t ret = search->entries[i].ret, at = sorted;
+        if (ret == OP_OPEN || says_nothing(&search->specs[i], false))
+            continue;
+        for (; at > 0 && search->entries[returns[at - 1]].ret > ret; at--)
+            returns[at] = returns[at - 1];
+        returns[at] = i;
+        sorted++;
+    }
+    return sorted;
+}
+
 static void make_events(struct search *search, const uint32_t *ops, uint32_t count) {
     const struct op *all = search->spec->history->ops;
-    search->events = cairn_alloc((2 * (size_t)count + 1) * sizeof *search->events);
+    uint32_t *returns = cairn_alloc((count + 1) * sizeof *returns), next = 0;
     for (uint32_t i = 0; i < count; i++) {
-        const struct op *op = &all[ops[i]];
         search->entries[i].op = ops[i];
-        search->entries[i].ret = op->outcome == OP_INFO ? OP_OPEN : op->ret;
-        if (says_nothing(&search->specs[i], search->entries[i].ret == OP_OPEN))
-            continue;
-        search->events[search->event_count++] =
-            (struct search_event){.position = op->call, .entry = i, .call = true};
-        if (search->entries[i].ret != OP_OPEN)
-            search->events[search->event_count++] =
-                (struct search_event){.position = op->ret, .entry = i};
+        search->entries[i].ret = all[ops[i]].outcome == OP_INFO ? OP_OPEN : all[ops[i]].ret;
     }
-    qsort(search->events, search->event_count, sizeof *search->events, by_position);
+    uint32_t return_count = sort_returns(search, count, returns);
+    search->events = cairn_alloc((2 * (size_t)count + 1) * sizeof *search->events);
+    for (uint32_t i = 0; i <= count; i++) {
+        uint32_t call = i < count ? all[ops[i]].call : OP_OPEN;
+        for (; next < return_count && search->entries[returns[next]].ret < call; next++)
+            search->events[search->event_count++] = (struct search_event){.entry = returns[next]};
+        if (i < count && !says_nothing(&search->specs[i], search->entries[i].ret == OP_OPEN))
+            search->events[search->event_count++] = (struct search_event){.entry = i, .call = true};
+    }
+    cairn_free(returns);
+}
+
+/* ---- equal effects ---- */
+
+static uint64_t effect_hash(const struct spec_op *op) {
+    uint64_t parts[] = {(uint64_t)op->f << 32 | (uint32_t)op->class << 2 | op->told << 1 |
+                            op->mismatch,
+                        (uint64_t)op->a << 32 | op->b, op->out};
+    return bytes_hash(bytes_of(parts, sizeof parts), 0);
+}
+
+static bool same_effect(const struct spec_op *x, const struct spec_op *y) {
+    return x->f == y->f && x->class == y->class && x->a == y->a && x->b == y->b &&
+           x->told == y->told && x->out == y->out && x->mismatch == y->mismatch;
+}
+
+/* Each operation's effect is the number of the first that has it. */
+static void number_effects(struct search *search, uint32_t count) {
+    uint32_t size = 16;
+    while (size < 2 * count)
+        size *= 2;
+    uint32_t *table = cairn_alloc(size * sizeof *table);
+    memset(table, 0xff, size * sizeof *table);
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t at = (uint32_t)effect_hash(&search->specs[i]) & (size - 1);
+        while (table[at] != UINT32_MAX &&
+               !same_effect(&search->specs[table[at]], &search->specs[i]))
+            at = (at + 1) & (size - 1);
+        if (table[at] == UINT32_MAX)
+            table[at] = i;
+        search->entries[i].effect = table[at];
+    }
+    cairn_free(table);
 }
 
 /* Each operation has a slot, a bit in the masks, from its call to its return. */
@@ -324,6 +369,7 @@ void search_linear(struct spec *spec, const uint32_t *ops, uint32_t count, uint3
     spec->real_time = true;
     spec_prepare(spec, ops, count, search.specs);
     make_events(&search, ops, count);
+    number_effects(&search, count);
     give_slots(&search, count);
     search.observers = cairn_alloc_zero(search.words * sizeof(uint64_t));
     search.buckets = cairn_alloc(search.bucket_count * sizeof *search.buckets);

@@ -6,11 +6,12 @@
 #include "check/search.h"
 
 struct search_event {
-    uint32_t position, entry;
+    uint32_t entry;
     bool call;
 };
 struct search_entry {
     uint32_t op, ret, slot, call_event;
+    uint32_t effect; /* equal for operations with equal effects */
 };
 
 /* An operation that was placed, and before which event. */
@@ -57,6 +58,12 @@ struct search {
     struct buf seen; /* configurations met at this return */
     uint32_t *seen_table, seen_slots, seen_count;
 };
+
+/* What most operations fail at, without a step: a read or a comparison that wants another state. */
+static inline bool wants_other(const struct spec_op *op, uint32_t state) {
+    return (op->f == OP_CAS && (op->a == state) == op->mismatch) ||
+           (op->f == OP_READ && op->whole && op->out != state);
+}
 
 static inline bool bit_test(const uint64_t *mask, uint32_t bit) {
     return (mask[bit / 64] >> (bit % 64) & 1) != 0;

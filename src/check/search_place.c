@@ -49,21 +49,16 @@ static bool untold(const struct spec_op *op) {
     return op->class == SPEC_OVERWRITES || op->class == SPEC_CHANGES;
 }
 
-static bool same_effect(const struct spec_op *x, const struct spec_op *y) {
-    return x->f == y->f && x->class == y->class && x->a == y->a && x->b == y->b &&
-           x->told == y->told && x->out == y->out && x->mismatch == y->mismatch;
-}
-
 /* Of open ones with equal effect the one that ends first goes first. */
 static bool is_eldest(const struct search *search, const struct config *config, uint32_t entry) {
     const struct search_entry *mine = &search->entries[entry];
     for (uint32_t i = 0; i < search->open_count; i++) {
         uint32_t other = search->open[i];
         const struct search_entry *theirs = &search->entries[other];
-        if (other == entry || bit_test(config->masks, theirs->slot))
+        if (theirs->effect != mine->effect || other == entry ||
+            bit_test(config->masks, theirs->slot))
             continue;
-        bool before = theirs->ret < mine->ret || (theirs->ret == mine->ret && other < entry);
-        if (before && same_effect(&search->specs[entry], &search->specs[other]))
+        if (theirs->ret < mine->ret || (theirs->ret == mine->ret && other < entry))
             return false;
     }
     return true;
@@ -77,7 +72,7 @@ static bool is_wanted(const struct search *search, const struct config *config, 
         uint32_t other = search->open[i];
         const struct spec_op *op = &search->specs[other];
         if (other == entry || bit_test(config->masks, search->entries[other].slot) ||
-            op->class == SPEC_OVERWRITES)
+            op->class == SPEC_OVERWRITES || wants_other(op, state))
             continue;
         if (op->class == SPEC_CHANGES ? state != SPEC_DEAD
                                       : spec_step(search->spec, state, op, &next))
@@ -90,7 +85,7 @@ static bool may_place(struct search *search, const struct config *config, uint32
                       uint32_t target, uint32_t *next) {
     const struct spec_op *op = &search->specs[entry];
     if (op->class == SPEC_OBSERVES || bit_test(config->masks, search->entries[entry].slot) ||
-        !spec_step(search->spec, config->state, op, next))
+        wants_other(op, config->state) || !spec_step(search->spec, config->state, op, next))
         return false;
     if (entry == target)
         return true;
@@ -109,7 +104,8 @@ static void settle(struct search *search, struct config *config, bool overwritte
     for (uint32_t i = 0; i < search->open_count; i++) {
         uint32_t entry = search->open[i], slot = search->entries[entry].slot;
         const struct spec_op *op = &search->specs[entry];
-        if (bit_test(config->masks, slot) || bit_test(hidden, slot))
+        if (bit_test(config->masks, slot) || bit_test(hidden, slot) ||
+            wants_other(op, config->state))
             continue;
         if (overwritten && untold(op)) {
             bit_set(hidden, slot);

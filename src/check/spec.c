@@ -222,6 +222,7 @@ static void translate(struct spec *spec, uint32_t number, struct spec_op *to) {
     } else if (op->f == OP_TRANSFER) {
         spec_translate_transfer(spec, op, to);
     }
+    to->whole = to->f == OP_READ && to->told && spec->model != MODEL_BANK;
     to->class = class_of(spec, to);
 }
 

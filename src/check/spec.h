@@ -25,6 +25,7 @@ struct spec_op {
     enum spec_class class : 8;
     bool mismatch;      /* of CAS and its kin: it was answered "no" */
     bool told;          /* `out` is meaningful */
+    bool whole;         /* of a read that was told: `out` is the whole state */
     uint32_t a, b, out; /* values or states of the spec */
 };
 
@@ -48,8 +49,9 @@ struct spec {
     uint32_t key_count;
 };
 
-/* Queues and stacks with unique values, all of whose removals are known: whatever lies over or behind
- * a value for good can be told when it is put there, long before the removal that shows it. */
+/* Queues and stacks with unique values, all of whose removals are known: whatever lies over or
+ * behind a value for good can be told when it is put there, long before the removal that shows it.
+ */
 void spec_init(struct spec *spec, enum model model, const struct history *history);
 void spec_free(struct spec *spec);
 /* Translates operations that are to be judged together (of one key, where the model is keyed) and

@@ -78,14 +78,26 @@ static void make_small(struct judge *judge, struct verdict *verdict) {
     cairn_free(result.keep);
 }
 
-static int judge_and_tell(struct judge *judge, const char *proof, bool json) {
+/* Judges `times` times, for measuring: the least time counts, as the first pays for cold memory. */
+static uint64_t judge_timed(struct judge *judge, uint64_t times, struct verdict *verdict) {
+    uint64_t least_ns = UINT64_MAX;
+    for (uint64_t i = 0; i == 0 || i < times; i++) {
+        if (i > 0)
+            verdict_free(verdict);
+        uint64_t began_ns = judge_now_ns();
+        check_history(&judge->history, &judge->options, verdict);
+        uint64_t took_ns = judge_now_ns() - began_ns;
+        least_ns = took_ns < least_ns ? took_ns : least_ns;
+    }
+    return least_ns;
+}
+
+static int judge_and_tell(struct judge *judge, const char *proof, uint64_t times, bool json) {
     struct verdict verdict;
     judge->options.want_order = proof != NULL || !judge->options.by_key;
-    uint64_t began_ns = judge_now_ns();
-    check_history(&judge->history, &judge->options, &verdict);
+    uint64_t check_ns = judge_timed(judge, times, &verdict);
     if (proof != NULL && verdict.answer == ANSWER_NO && verdict.edge_count == 0)
         make_small(judge, &verdict);
-    uint64_t ended_ns = judge_now_ns();
     judge_quiet(judge);
     int code = exit_of(verdict.answer);
     if (json) {
@@ -93,8 +105,7 @@ static int judge_and_tell(struct judge *judge, const char *proof, bool json) {
         proof_summary(&judge->history, &verdict, &out);
         out.len--; /* the closing brace */
         buf_printf(&out, ",\"operation_count\":%" PRIu32 ",\"read_s\":%.6f,\"check_s\":%.6f}",
-                   judge->history.op_count, (double)judge->read_ns / 1e9,
-                   (double)(ended_ns - began_ns) / 1e9);
+                   judge->history.op_count, (double)judge->read_ns / 1e9, (double)check_ns / 1e9);
         put_json(&out);
     } else {
         judge_print(judge, &verdict, SHOWN_OPS);
@@ -109,8 +120,10 @@ int cmd_check(int argc, char **argv) {
     struct judge judge = {0};
     const char *proof = NULL, *forced = NULL;
     bool json = false, whole = false;
+    uint64_t times = 1;
     const struct flag flags[] = {JUDGE_FLAGS(judge),
                                  {"whole", FLAG_SWITCH, &whole},
+                                 {"repeat", FLAG_NUMBER, &times},
                                  {"proof", FLAG_TEXT, &proof},
                                  {"forced", FLAG_TEXT, &forced},
                                  {"json", FLAG_SWITCH, &json}};
@@ -124,7 +137,8 @@ int cmd_check(int argc, char **argv) {
     } else {
         judge_default_level(&judge);
         judge.options.by_key = !whole;
-        code = forced != NULL ? tell_forced(&judge, forced) : judge_and_tell(&judge, proof, json);
+        code = forced != NULL ? tell_forced(&judge, forced)
+                              : judge_and_tell(&judge, proof, times, json);
     }
     judge_close(&judge);
     return code;

@@ -116,6 +116,7 @@ static const struct subcommand subcommands[] = {
      "  --proof FILE     the order, or the contradiction, for cairn verify (JSON)\n"
      "  --whole          one order for all keys, not one a key (linearizable is local: both exist\n"
      "                   or neither)\n"
+     "  --repeat N       judge it N times, to measure it: --json tells the least time, check_s\n"
      "  --forced L1,L2   instead of a verdict: which of the operations called in these lines comes\n"
      "                   first, in every linearization or in some\n"
      "  --limit-time T   500ms, 10s, 2m ...; default 10m      --limit-mem SIZE   200M, 4G ...\n"
