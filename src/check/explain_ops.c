@@ -189,18 +189,18 @@ static void write_cell(struct explain *explain, enum column column, uint32_t op,
         explain_value(explain, at->key == VALUE_NULL ? VALUE_NONE : at->key);
         break;
     case ARG:
-        if (at->f == OP_TXN)
-            explain_integer(out, *mops);
-        else
-            explain_value(explain, at->arg);
-        break;
-    case OUT:
         if (at->f == OP_TXN) {
-            explain_integer(out, at->out);
+            explain_integer(out, *mops);
             *mops += at->out;
         } else {
-            explain_value(explain, at->out);
+            explain_value(explain, at->arg);
         }
+        break;
+    case OUT:
+        if (at->f == OP_TXN)
+            explain_integer(out, at->out);
+        else
+            explain_value(explain, at->out);
         break;
     case LINE:
         explain_integer(out, (int64_t)at->line - (last ? last->line : 0));

@@ -23,7 +23,7 @@ function evidence_of(history) {
 function op_link(history, op, page) {
   if (op === NONE) return el('span', { class: 'op initial' }, 'the initial state');
   const name = `process ${process_name(history, history.ops.process[op])}: ${op_label(history, op, 40)}`;
-  return el('button', { class: 'op', type: 'button', 'data-op': op, onclick: (event) => { event.stopPropagation(); page.select(op, true); } },
+  return el('a', { class: 'op', href: '#', 'data-op': op, onclick: (event) => { event.preventDefault(); page.select(op, true); } },
     shortened(name, 140), el('span', { class: 'place' }, ` ${op_place(history, op)}`));
 }
 
@@ -80,7 +80,7 @@ function long_list(ops, item) {
 }
 
 function order_name(history, order) {
-  if (order.scope === 'key') return `key ${value_text(history, order.of)}`;
+  if (order.scope === 'key') return `key ${name_text(history, order.of)}`;
   return order.scope === 'process' ? `process ${process_name(history, order.of)}` : 'all operations';
 }
 
@@ -151,8 +151,8 @@ function without(list, value) {
 
 function state_text(history, states, key) {
   const show = (state) => (Array.isArray(state) ? `[${state.join(' ')}]` : state);
-  if (states.has(key) && key !== NONE) return `${value_text(history, key)} = ${shortened(show(states.get(key)), 200)}`;
-  return [...states].map(([at, state]) => `${at === NONE ? 'state' : value_text(history, at)} = ${shortened(show(state), 60)}`).slice(0, 12).join(', ');
+  if (states.has(key) && key !== NONE) return `${name_text(history, key)} = ${shortened(show(states.get(key)), 200)}`;
+  return [...states].map(([at, state]) => `${at === NONE ? 'state' : name_text(history, at)} = ${shortened(show(state), 60)}`).slice(0, 12).join(', ');
 }
 
 function order_panel(history, page) {
@@ -162,7 +162,7 @@ function order_panel(history, page) {
   const choice = el('select', { 'aria-label': 'which order', onchange: (event) => page.choose_order(Number(event.target.value)) });
   history.orders.forEach((each, i) => choice.append(el('option', { value: i, selected: i === page.order }, `${order_name(history, each)} (${each.ops.length})`)));
   const lead = order.scope === 'process' ? 'All that this process saw, in an order that explains it.'
-    : order.scope === 'key' ? 'Each key has an order of its own that explains all answers; the numbers on the bars are its.' : 'Carried out one after the other, in this order, the operations give all the answers that were recorded.';
+    : order.scope === 'key' && history.orders.length > 1 ? 'Each key has an order of its own that explains all answers; the numbers on the bars are its.' : 'Carried out one after the other, in this order, the operations give all the answers that were recorded.';
   const state = el('p', { class: 'state', 'aria-live': 'polite' });
   const list = long_list(order.ops, (op) => [op_link(history, op, page)]);
   page.at_step = (op) => {

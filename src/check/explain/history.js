@@ -60,6 +60,12 @@ function last_position(history) {
 const visible = (text) => text.replace(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
   (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
 
+/** A key or a process: a text stands without quotes, whatever it looks like. */
+function name_text(history, value) {
+  const text = value_text(history, value);
+  return /^"[^"\\]+"$/.test(text) ? text.slice(1, -1) : text;
+}
+
 function value_text(history, value) {
   if (value === NONE) return '?';
   const text = history.values[value];
@@ -81,7 +87,7 @@ function shortened(text, max) {
 
 // ---- operations ----
 
-const process_name = (history, process) => value_text(history, history.processes[process]);
+const process_name = (history, process) => name_text(history, history.processes[process]);
 const f_name = (history, op) => history.fs[history.ops.f[op]];
 const is_txn = (history, op) => f_name(history, op) === 'txn';
 
@@ -103,11 +109,11 @@ function op_keys(history, op) {
 
 /** "write x 5", "read x → 3", "r x 1, w y 2"; values no longer than `max` characters. */
 function op_label(history, op, max = 40) {
-  const show = (value) => shortened(value_text(history, value), max);
-  if (is_txn(history, op)) return mops_of(history, op).map((mop) => `${mop.kind} ${show(mop.key)} ${show(mop.value)}`).join(', ') || 'txn';
+  const show = (value, text_of = value_text) => shortened(text_of(history, value), max);
+  if (is_txn(history, op)) return mops_of(history, op).map((mop) => `${mop.kind} ${show(mop.key, name_text)} ${show(mop.value)}`).join(', ') || 'txn';
   const { key, arg, out, outcome } = history.ops;
   const words = [f_name(history, op)];
-  if (key[op] !== NONE) words.push(show(key[op]));
+  if (key[op] !== NONE) words.push(show(key[op], name_text));
   if (arg[op] !== NONE && (history.values[arg[op]] !== 'null' || words[0] === 'write')) words.push(show(arg[op]));
   if (outcome[op] === OK && out[op] !== NONE) words.push(`→ ${show(out[op])}`);
   return words.join(' ') + ['', ' ✗', ' …?', ' → no match'][outcome[op]];
@@ -126,7 +132,7 @@ function keys_of(history) {
   const counts = new Map();
   for (let op = 0; op < history.count; op++)
     for (const key of op_keys(history, op)) if (key !== NONE) counts.set(key, (counts.get(key) ?? 0) + 1);
-  const keys = [...counts].map(([key, count]) => ({ key, count, text: value_text(history, key) }));
+  const keys = [...counts].map(([key, count]) => ({ key, count, text: name_text(history, key) }));
   keys.sort((a, b) => a.text.localeCompare(b.text, 'en', { numeric: true }));
   history.colour_of = new Map(keys.map(({ key }, i) => [key, i]));
   return keys;
@@ -134,39 +140,47 @@ function keys_of(history) {
 
 // ---- lanes ----
 
-/** Operations by process; a process that begins after another ended with an operation of unknown
- * outcome goes on in its lane, as the client does. */
+const is_retired = (history, { ops }) => history.ops.outcome[ops[ops.length - 1]] === OPEN;
+
+/** How much higher the number is under which a client goes on, where all go by one rule (Jepsen's
+ * is: by the number of clients); 0: there is none. */
+function rule_of_numbers(history, lanes) {
+  const by_number = new Map(lanes.map((lane) => [lane.number, lane]));
+  const most = Math.max(...by_number.keys());
+  const fits = (n) => lanes.every((lane) => {
+    const old = by_number.get(lane.number - n);
+    return lane.number < n || (old !== undefined && is_retired(history, old) && history.call[old.ops[old.ops.length - 1]] < history.call[lane.ops[0]]);
+  });
+  if (!Number.isInteger(most) || most >= 100000) return 0;
+  for (let n = 1; n <= Math.min(most, 2000); n++) if (fits(n)) return n;
+  return 0;
+}
+
+/** Operations by process. A client whose operation has an unknown outcome goes on under a new and
+ * higher number: that process takes its lane. */
 function lanes_of(history) {
   const by_process = new Map();
   for (let op = 0; op < history.count; op++) {
     const process = history.ops.process[op];
-    if (!by_process.has(process)) by_process.set(process, { processes: [process], ops: [], open: [] });
+    if (!by_process.has(process)) by_process.set(process, { processes: [process], ops: [], number: Number(history.values[history.processes[process]]) });
     by_process.get(process).ops.push(op);
   }
-  const lanes = [], retired = [];
-  const each = [...by_process.values()].sort((a, b) => history.call[a.ops[0]] - history.call[b.ops[0]]);
-  const ending = [];
-  for (const lane of each) {
-    const last = lane.ops[lane.ops.length - 1];
-    if (history.ops.outcome[last] === OPEN && history.real_time) ending.push({ lane, at: history.call[last] });
-  }
-  ending.sort((a, b) => a.at - b.at);
-  let next = 0;
-  const home = new Map();
-  for (const lane of each) {
+  const lanes = [], retired = [], step = rule_of_numbers(history, [...by_process.values()]);
+  for (const lane of [...by_process.values()].sort((a, b) => history.call[a.ops[0]] - history.call[b.ops[0]])) {
     const begin = history.call[lane.ops[0]];
-    for (; next < ending.length && ending[next].at < begin; next++) retired.push(home.get(ending[next].lane) ?? ending[next].lane);
-    const old = retired.shift();
-    if (old === undefined) {
+    const old = history.real_time && (step > 0 || lane.number >= lanes.length) ? retired.findIndex(({ number, at }) => (step > 0 ? number === lane.number - step : number < lane.number && at < begin)) : NONE;
+    const home = old >= 0 ? retired.splice(old, 1)[0].lane : lane;
+    if (home === lane) {
       lanes.push(lane);
-      continue;
+    } else {
+      home.ops = home.ops.concat(lane.ops);
+      home.processes.push(...lane.processes);
     }
-    old.ops = old.ops.concat(lane.ops);
-    old.processes.push(...lane.processes);
-    home.set(lane, old);
+    const last = lane.ops[lane.ops.length - 1];
+    if (is_retired(history, lane)) retired.push({ lane: home, number: lane.number, at: history.call[last] });
+    retired.sort((a, b) => a.at - b.at);
   }
   for (const lane of lanes) {
-    lane.open = lane.ops.filter((op) => history.ret[op] === Infinity);
     lane.name = process_name(history, lane.processes[0]) + (lane.processes.length > 1 ? ` +${lane.processes.length - 1}` : '');
   }
   lanes.sort((a, b) => process_name(history, a.processes[0]).localeCompare(process_name(history, b.processes[0]), 'en', { numeric: true }));
@@ -177,11 +191,26 @@ function lanes_of(history) {
 
 // ---- faults ----
 
+/** 'isolate {"nodes":[1],"what":"isolate leader"}' reads "isolate leader (nodes 1)". */
+function fault_label(name, about) {
+  let detail;
+  try {
+    detail = JSON.parse(about);
+  } catch {
+    return about === '' ? name : `${name} ${about}`;
+  }
+  if (detail === null || typeof detail !== 'object' || Array.isArray(detail)) return `${name} ${about}`;
+  const { what, ...rest } = detail;
+  const others = Object.entries(rest).map(([key, value]) => `${key} ${Array.isArray(value) ? value.join(' ') : typeof value === 'object' ? JSON.stringify(value) : value}`).join(', ');
+  const head = typeof what === 'string' && what.startsWith(name) ? what : typeof what === 'string' ? `${name}: ${what}` : name;
+  return visible(others === '' ? head : `${head} (${others})`);
+}
+
 /** Pairs of a beginning and its end become bands: "X" and "end-X", "start-X" and "stop-X", ... */
 function bands_of(history) {
   const bands = [], open = [];
   for (const [position, what, detail, ns] of history.faults) {
-    const name = value_text(history, what), about = detail === NONE ? '' : value_text(history, detail);
+    const name = value_text(history, what), about = detail === NONE || history.values[detail] === 'null' ? '' : value_text(history, detail);
     const end = /^(?:end|stop|heal|recover|resume|restore)(?:$|[-_ ](.*))/.exec(name);
     const stem = end ? end[1] ?? '' : name.replace(/^(?:start|begin)[-_ ]?/, '');
     if (end) {
@@ -195,7 +224,7 @@ function bands_of(history) {
         continue;
       }
     }
-    const band = { name, about, stem, from: position, to: position, ns, to_ns: ns, mark: true };
+    const band = { name, about, label: fault_label(name, about), stem, from: position, to: position, ns, to_ns: ns, mark: true };
     bands.push(band);
     open.push(band);
   }

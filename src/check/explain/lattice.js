@@ -29,7 +29,7 @@ function place_levels(levels) {
   const depth = depths(levels), rows = [];
   for (const level of levels) (rows[depth.get(level.name)] ??= []).push(level);
   const widest = Math.max(...rows.map((row) => row.length)), places = new Map();
-  const wide = 158, high = 26, step = 56, width = Math.max(1, widest) * (wide + 14);
+  const wide = 30 + 7.2 * Math.max(...levels.map(({ name }) => name.length)), high = 26, step = 56, width = Math.max(1, widest) * (wide + 14);
   rows.forEach((row, y) => {
     if (y > 0) { // below those that imply them, so that lines cross less
       const centre = ({ name }) => {

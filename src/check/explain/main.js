@@ -19,7 +19,7 @@ function write_head() {
   document.title = `${h.name}: ${h.level} ${h.answer}`;
   $('verdict').className = h.answer;
   $('verdict').append(el('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[h.answer] ?? '?'), el('h1', {}, verdict_sentence(h)));
-  const facts = [visible(h.name), `${h.total.toLocaleString('en')} operations of ${h.lanes.length} client${h.lanes.length === 1 ? '' : 's'}`,
+  const facts = [visible(h.name), `${h.total.toLocaleString('en')} operations of ${h.processes.length} process${h.processes.length === 1 ? '' : 'es'}${h.lanes.length < h.processes.length ? ` (${h.lanes.length} clients)` : ''}`,
     `${h.level}: ${h.level_line}`, `model ${h.model}: ${h.model_line}`];
   if (h.count < h.total) facts.push(`${h.count.toLocaleString('en')} of them are on this page, around the evidence`);
   if (!h.real_time) facts.push('the file tells sessions only: left and right mean nothing across processes');
@@ -27,7 +27,7 @@ function write_head() {
   for (const fact of facts) list.append(el('li', {}, fact));
   $('facts').append(list);
   for (const anomaly of h.anomalies) $('facts').append(el('span', { class: 'anomaly' }, anomaly));
-  const said = visible(h.text);
+  const said = visible(h.text).replace(/:\s*$/, '');
   if (said !== '') $('facts').append(long_text('p', said, 300));
 }
 
@@ -54,7 +54,7 @@ function write_tools() {
     tools.append(
       toggle(`only these ${show.evidence.size}`, 'only the operations of the contradiction', () => show.only, () => { show.only = true; changed(true); }),
       toggle('all', 'all operations, these among them', () => !show.only, () => { show.only = false; changed(true); }),
-      button('⌖ contradiction', 'go there (c)', go_to_evidence), el('span', { class: 'gap' }));
+      button('go to the contradiction', 'c', go_to_evidence), el('span', { class: 'gap' }));
   }
   tools.append(button('−', 'zoom out (-)', () => timeline.zoom(1 / 0.6)), button('+', 'zoom in (+)', () => timeline.zoom(0.6)), button('◂', 'to the left (←)', () => timeline.pan(-0.4)),
     button('▸', 'to the right (→)', () => timeline.pan(0.4)), button('whole', 'the whole history (0)', () => timeline.all()), el('span', { class: 'gap' }));
@@ -123,7 +123,7 @@ function write_filters() {
   }
   if (lanes.length > 1) {
     const choice = el('select', { 'aria-label': 'process', onchange: (event) => { show.process = Number(event.target.value); changed(false); } }, el('option', { value: NONE }, 'all processes'));
-    lanes.forEach((lane, i) => choice.append(el('option', { value: i }, `process ${shortened(lane.name, 60)}`)));
+    lanes.forEach((lane, i) => choice.append(el('option', { value: i }, `process ${shortened(lane.name, 24)}`)));
     filters.append(choice);
   }
 }
@@ -134,7 +134,7 @@ function rows_of(op) {
   const h = history_, { ops } = h, rows = [['operation', `${op} · ${op_place(h, op)}`], ['process', process_name(h, ops.process[op])], ['what', f_name(h, op)]];
   const value = (name, id) => rows.push([name, id === NONE ? 'nothing is known' : h.values[id]]);
   if (is_txn(h, op)) {
-    for (const { kind, key, value: v } of mops_of(h, op)) rows.push([{ r: 'read', w: 'write', append: 'append' }[kind], `${value_text(h, key)}  ${v === NONE ? '?' : h.values[v]}`]);
+    for (const { kind, key, value: v } of mops_of(h, op)) rows.push([{ r: 'read', w: 'write', append: 'append' }[kind], `${name_text(h, key)}  ${v === NONE ? '?' : h.values[v]}`]);
   } else {
     if (ops.key[op] !== NONE) value('key', ops.key[op]);
     if (ops.arg[op] !== NONE && h.values[ops.arg[op]] !== 'null') value('asked', ops.arg[op]);

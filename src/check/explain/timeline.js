@@ -43,10 +43,11 @@ class Timeline {
     history.lanes.forEach((lane, i) => {
       const ops = lane.ops.filter((op) => this.visible(op));
       if (ops.length === 0) return;
-      this.row_of[i] = this.rows.length;
       this.shown += ops.length;
-      this.rows.push({ name: lane.name, ops, open: ops.filter((op) => history.ret[op] === Infinity), lane: i });
+      this.rows.push({ name: lane.name, ops, open: ops.filter((op) => history.ret[op] === Infinity), lane: i, proof: ops.some((op) => this.show.evidence.has(op)) });
     });
+    if (this.rows.length > 16) this.rows.sort((a, b) => b.proof - a.proof); // what matters stands together
+    this.rows.forEach(({ lane }, i) => { this.row_of[lane] = i; });
     this.make_axis();
     this.order = null;
     this.overview = null;
@@ -79,13 +80,30 @@ class Timeline {
         positions.add(history.call[op]);
         if (history.ret[op] !== Infinity) positions.add(history.ret[op]);
       }
-    const own = [...positions].sort((a, b) => a - b);
-    for (const band of history.bands)
-      if (history.bands.length <= 12 || (band.to >= own[0] && band.from <= own[own.length - 1])) positions.add(band.from).add(band.to);
-    this.knots = { at: [...positions].sort((a, b) => a - b) };
-    this.knots.to = this.knots.at.map((_, i) => i);
+    if (history.bands.length <= 12) for (const band of history.bands) positions.add(band.from).add(band.to);
+    const at = [...positions].sort((a, b) => a - b);
+    this.knots = { at, to: this.widths(at) };
     this.first = -1;
-    this.last = this.knots.at.length;
+    this.last = (this.knots.to[at.length - 1] ?? 0) + 2;
+  }
+
+  /** Of a few operations far apart every event gets its place, and operations more than gaps. */
+  widths(at) {
+    const begins = new Map(), { history } = this;
+    let open = 0, sum = 0;
+    for (const row of this.rows)
+      for (const op of row.ops) {
+        const ret = history.ret[op];
+        if (ret === Infinity) continue;
+        begins.set(history.call[op], (begins.get(history.call[op]) ?? 0) + 1);
+        begins.set(ret, (begins.get(ret) ?? 0) - 1);
+      }
+    return at.map((position) => {
+      const place = sum;
+      open += begins.get(position) ?? 0;
+      sum += open > 0 ? 4 : 1;
+      return place;
+    });
   }
 
   knots_of_time() {
@@ -146,9 +164,17 @@ class Timeline {
     const most = Math.max(220, window.innerHeight * 0.58);
     const rows = Math.max(1, this.rows.length);
     const fits = (most - AXIS - bands - OVERVIEW) / rows;
-    this.row_height = Math.max(18, Math.min(rows <= 8 ? 52 : 34, Math.floor(fits)));
+    const usual = Math.max(18, Math.min(rows <= 8 ? 52 : 34, Math.floor(fits))), roomy = Math.max(usual, this.show.evidence.size > 0 ? 44 : 0);
+    let y = 0;
+    for (const row of this.rows) {
+      row.high = row.proof && rows > 16 && !this.show.only ? roomy : usual;
+      row.y = y;
+      y += row.high;
+    }
+    this.tall = Math.max(y, usual);
+    this.row_height = usual;
     this.top = AXIS + bands;
-    const height = Math.min(most, this.top + rows * this.row_height + OVERVIEW + 4);
+    const height = Math.min(most, this.top + this.tall + OVERVIEW + 4);
     const ratio = window.devicePixelRatio || 1;
     canvas.style.height = `${height}px`;
     canvas.width = Math.round(width * ratio);
@@ -160,7 +186,7 @@ class Timeline {
   }
 
   scroll_to(y) {
-    const most = Math.max(0, this.rows.length * this.row_height - (this.bottom - this.top));
+    const most = Math.max(0, this.tall - (this.bottom - this.top));
     this.scroll = Math.min(most, Math.max(0, y));
     this.draw();
   }
@@ -206,7 +232,7 @@ class Timeline {
   reveal_rows(ops) {
     const rows = ops.filter((op) => op !== NONE).map((op) => this.row_at(op)).filter((row) => row !== NONE);
     if (rows.length === 0) return;
-    const top = Math.min(...rows) * this.row_height, bottom = (Math.max(...rows) + 1) * this.row_height;
+    const top = this.rows[Math.min(...rows)].y, last = this.rows[Math.max(...rows)], bottom = last.y + last.high;
     const height = this.bottom - this.top;
     if (top < this.scroll || bottom - top > height) this.scroll_to(top - this.row_height / 2);
     else if (bottom > this.scroll + height) this.scroll_to(bottom - height + this.row_height / 2);
@@ -241,7 +267,7 @@ class Timeline {
   }
 
   row_y(row) {
-    return this.top + row * this.row_height - this.scroll;
+    return this.top + this.rows[row].y - this.scroll;
   }
 
   // ---- drawing ----
@@ -288,9 +314,9 @@ class Timeline {
     const { context: c } = this;
     for (let row = 0; row < this.rows.length; row++) {
       const y = this.row_y(row);
-      if (y > this.bottom || y + this.row_height < this.top) continue;
+      if (y > this.bottom || y + this.rows[row].high < this.top) continue;
       c.fillStyle = row % 2 === 0 ? this.colours.stripe : this.colours.page;
-      c.fillRect(0, y, this.width, this.row_height);
+      c.fillRect(0, y, this.width, this.rows[row].high);
     }
   }
 
@@ -300,11 +326,11 @@ class Timeline {
     c.fillRect(0, AXIS, GUTTER, this.bottom - AXIS);
     for (let row = 0; row < this.rows.length; row++) {
       const y = this.row_y(row);
-      if (y > this.bottom || y + this.row_height < this.top) continue;
+      if (y > this.bottom || y + this.rows[row].high < this.top) continue;
       c.fillStyle = row % 2 === 0 ? this.colours.stripe : this.colours.page;
-      c.fillRect(0, y, GUTTER - 1, this.row_height);
+      c.fillRect(0, y, GUTTER - 1, this.rows[row].high);
       c.fillStyle = this.colours.text;
-      c.fillText(shortened(this.rows[row].name, 12), 8, y + this.row_height / 2);
+      c.fillText(shortened(this.rows[row].name, 12), 8, y + this.rows[row].high / 2);
     }
     c.fillStyle = this.colours.page;
     c.fillRect(0, AXIS, GUTTER, this.top - AXIS);
@@ -322,27 +348,36 @@ class Timeline {
   }
 
   paint_bands() {
-    const { context: c, colours } = this;
-    let free = GUTTER;
+    const { context: c, colours } = this, seen = [];
     for (const band of this.history.bands) {
       const [x0, x1] = this.band_ends(band);
       if (x1 < GUTTER || x0 > this.width) continue;
-      const left = Math.max(GUTTER, x0), wide = Math.max(1, Math.min(this.width, x1) - left);
-      c.globalAlpha = 0.13;
+      const left = Math.max(GUTTER, x0), right = Math.min(this.width, x1);
       c.fillStyle = colours.fault;
-      if (!band.mark) c.fillRect(left, AXIS, wide, this.bottom - AXIS);
-      c.globalAlpha = 0.8;
-      if (x0 >= GUTTER) c.fillRect(x0, AXIS, band.mark ? 1.5 : 1, this.bottom - AXIS);
-      if (!band.mark && x1 <= this.width) c.fillRect(x1, AXIS, 1, this.bottom - AXIS);
-      c.globalAlpha = 1;
-      const name = shortened(band.name + (band.about ? ` ${band.about}` : ''), 60), at = Math.max(free, left + 4);
-      const room = (band.mark ? this.width : Math.max(x1, left + 60)) - at;
-      if (room > 24) {
-        c.fillStyle = colours.text;
-        const text = shortened(name, Math.max(3, Math.floor(room / this.letter)));
-        c.fillText(text, at, AXIS + BAND / 2);
-        free = at + text.length * this.letter + 8;
+      c.globalAlpha = 0.13;
+      if (!band.mark) c.fillRect(left, AXIS, Math.max(1, right - left), this.bottom - AXIS);
+      for (const x of band.mark ? [x0] : [x0, x1]) {
+        if (x < GUTTER || x > this.width) continue;
+        c.globalAlpha = 0.35;
+        c.fillRect(x, this.top, 1, this.bottom - this.top);
+        c.globalAlpha = 1;
+        c.fillRect(x - 0.5, AXIS, 2, this.top - AXIS);
       }
+      c.globalAlpha = 1;
+      seen.push({ band, left, right });
+    }
+    let free = GUTTER;
+    for (const { band, left, right } of seen) {
+      const at = Math.max(free, left + 4), room = (band.mark ? this.width : Math.max(right, left + 60)) - at;
+      if (room <= 24 || at > left + 40) continue;
+      const text = shortened(shortened(band.label, 60), Math.max(3, Math.floor(room / this.letter)));
+      c.fillStyle = colours.page;
+      c.globalAlpha = 0.85;
+      c.fillRect(at - 1, AXIS + 1, text.length * this.letter + 2, BAND - 2);
+      c.globalAlpha = 1;
+      c.fillStyle = colours.text;
+      c.fillText(text, at, AXIS + BAND / 2);
+      free = at + text.length * this.letter + 8;
     }
   }
 
@@ -353,37 +388,35 @@ class Timeline {
   }
 
   paint_ops() {
-    const { history } = this;
     const emphasis = this.show.evidence.size > 0 && !this.show.only;
     const above = [];
     for (let row = 0; row < this.rows.length; row++) {
       const y = this.row_y(row);
-      if (y > this.bottom || y + this.row_height < this.top) continue;
+      if (y > this.bottom || y + this.rows[row].high < this.top) continue;
       const { ops, open } = this.rows[row];
       for (const op of open) {
         if (this.begin_of(op) >= this.view.from) break;
-        this.paint_op(op, y, emphasis && !this.show.evidence.has(op));
+        this.paint_op(op, row, emphasis && !this.show.evidence.has(op));
       }
       let drawn_to = -1;
       for (let i = this.first_at(ops, this.view.from); i < ops.length; i++) {
         const op = ops[i], begin = this.begin_of(op);
         if (begin > this.view.to) break;
         if (this.show.evidence.has(op) || op === this.show.selected) {
-          above.push([op, y]);
+          above.push([op, row, i + 1 < ops.length ? this.x(this.begin_of(ops[i + 1])) : this.width]);
           continue;
         }
-        const end = this.end_of(op), x1 = end === Infinity ? this.width : this.x(end);
+        const end = this.end_of(op), x1 = this.x(end === Infinity ? begin : end);
         if (x1 < drawn_to + 1) continue;
-        this.paint_op(op, y, emphasis, i + 1 < ops.length ? this.x(this.begin_of(ops[i + 1])) : this.width);
+        this.paint_op(op, row, emphasis, i + 1 < ops.length ? this.x(this.begin_of(ops[i + 1])) : this.width);
         drawn_to = x1;
       }
     }
     for (const op of this.show.evidence) {
       const row = this.row_at(op);
-      if (row !== NONE && this.begin_of(op) < this.view.from && this.end_of(op) > this.view.from) above.push([op, this.row_y(row)]);
+      if (row !== NONE && this.begin_of(op) < this.view.from && this.end_of(op) > this.view.from) above.push([op, row, this.width]);
     }
-    for (const [op, y] of above) this.paint_op(op, y, false, this.width);
-    void history;
+    for (const [op, row, next] of above) this.paint_op(op, row, false, next);
   }
 
   /** The first of a lane's operations that may end at `at` or later. */
@@ -403,12 +436,13 @@ class Timeline {
     return { x0, x1: Math.max(x0 + 2, x1), open: end === Infinity };
   }
 
-  paint_op(op, y, dim, next = 0) {
+  paint_op(op, row, dim, next = 0) {
     const { context: c, show } = this;
+    const y = this.row_y(row), high = this.rows[row].high;
     const { x0, x1, open } = this.bar(op);
     if (x0 > this.width || (x1 < GUTTER && !open)) return;
     const evidence = show.evidence.has(op), selected = op === show.selected;
-    const tall = Math.min(this.row_height - 2 * BAR_GAP, 26), top = y + (this.row_height - tall) / 2;
+    const tall = bar_height(high), top = y + (high - tall) / 2;
     const wide = x1 - x0, outcome = this.history.ops.outcome[op], colour = this.colour(op);
     const alpha = dim ? 0.4 : 1;
     if (open) {
@@ -437,7 +471,7 @@ class Timeline {
       c.lineWidth = selected ? 3 : 2;
       c.strokeRect(x0 - 1, top - 1, (open ? 40 : wide) + 2, tall + 2);
     }
-    this.paint_point(op, top, tall);
+    this.paint_point(op, top, tall, wide);
     this.paint_label(op, x0, x1, top + tall / 2 + 0.5, { dim, evidence: evidence || selected, open, next });
   }
 
@@ -467,9 +501,9 @@ class Timeline {
     const { context: c } = this;
     const left = Math.max(x0, GUTTER) + 6;
     const number = this.show.numbers.get(op);
-    let room = Math.floor((Math.min(open ? Math.max(x1, next - 6) : x1, this.width) - left - 3) / this.letter), outside = false;
+    let room = Math.floor((Math.min(open ? Math.max(x0, next - 4) : x1, this.width) - left - 3) / this.letter), outside = false;
     if (room < 4 && evidence) {
-      room = Math.floor((this.width - x1 - 8) / this.letter);
+      room = Math.floor(((this.show.only ? Math.max(next, x1) : this.width) - Math.max(x1, GUTTER) - 8) / this.letter);
       outside = true;
     }
     if (room < 2) return;
@@ -488,12 +522,16 @@ class Timeline {
     c.globalAlpha = 1;
   }
 
-  paint_point(op, top, tall) {
+  paint_point(op, top, tall, wide) {
     const point = this.show.points.get(op);
     if (point === undefined) return;
     const { context: c } = this, x = this.x(this.at(point));
-    c.fillStyle = this.colours.good;
-    c.fillRect(x - 1, top - 2, 2, tall + 4);
+    c.fillStyle = this.colours.text;
+    if (wide < 12) {
+      if (wide > 3) c.fillRect(x - 0.5, top - 1, 1, 4);
+      return;
+    }
+    c.fillRect(x - 0.5, top + tall - 3, 1, 5);
     c.beginPath();
     c.moveTo(x - 3.5, top - 3);
     c.lineTo(x + 3.5, top - 3);
@@ -507,19 +545,19 @@ class Timeline {
   anchor(op, other, reason, leaving) {
     if (op === NONE) {
       const row = other === NONE ? NONE : this.row_at(other);
-      return row === NONE ? null : { x: Math.max(GUTTER + 8, this.x(this.first) + 4), y: this.row_y(row) + this.row_height / 2, initial: true };
+      return row === NONE ? null : { x: Math.max(GUTTER + 8, this.x(this.first) + 4), y: this.row_y(row) + this.rows[row].high / 2, half: 9, initial: true };
     }
     const row = this.row_at(op);
     if (row === NONE) return null;
     const { x0, x1, open } = this.bar(op);
     let x = (x0 + (open ? x0 + 40 : x1)) / 2;
     if (reason === 'REAL_TIME' || reason === 'SESSION') x = leaving ? (open ? x0 : x1) : x0;
-    return { x, y: this.row_y(row) + this.row_height / 2, row };
+    return { x, y: this.row_y(row) + this.rows[row].high / 2, half: bar_height(this.rows[row].high) / 2 + 2 };
   }
 
   paint_edges() {
     const { context: c, show } = this;
-    const badges = [], uses = new Map();
+    const badges = [], uses = new Map(), paths = [];
     show.edges.forEach(([from, to, , , reason], i) => {
       const a = this.anchor(from, to, reason, true), b = this.anchor(to, from, reason, false);
       if (!a || !b) return;
@@ -528,8 +566,13 @@ class Timeline {
         uses.set(use, n + 1);
         if (reason !== 'REAL_TIME' && reason !== 'SESSION') end.x += (n % 2 ? -1 : 1) * Math.ceil(n / 2) * 9;
       }
-      this.paint_edge(a, b, i, badges);
+      paths.push({ ...this.path(a, b), a, i });
     });
+    for (const path of paths) this.paint_curve(path, true);
+    for (const path of paths) {
+      this.paint_curve(path, false);
+      badges.push({ ...this.badge_place(path.points, badges), i: path.i });
+    }
     for (const { x, y, i } of badges) {
       const chosen = show.edge === i;
       c.beginPath();
@@ -547,36 +590,36 @@ class Timeline {
     this.badges = badges;
   }
 
-  paint_edge(a, b, i, badges) {
+  /** From one bar's edge to another's; within a lane in a bow above it. */
+  path(a, b) {
+    const same = Math.abs(a.y - b.y) < 1, down = b.y > a.y ? 1 : -1;
+    const p0 = { x: a.x, y: a.initial ? a.y : a.y + (same ? -a.half : down * a.half) }, p3 = { x: b.x, y: b.initial ? b.y : b.y - (same ? b.half : down * b.half) };
+    const lift = Math.min(30, 12 + Math.abs(b.x - a.x) * 0.05), reach = same ? -lift : down * Math.max(14, Math.abs(p3.y - p0.y) * 0.45);
+    const aside = same ? (p3.x - p0.x) * 0.2 : 0;
+    return { points: [p0, { x: p0.x + aside, y: p0.y + reach }, { x: p3.x - aside, y: p3.y + (same ? -lift : -reach) }, p3] };
+  }
+
+  paint_curve({ points: [p0, p1, p2, p3], a, i }, halo) {
     const { context: c } = this;
-    const half = Math.min(this.row_height - 2 * BAR_GAP, 26) / 2 + 2;
-    const same = Math.abs(a.y - b.y) < 1;
-    const lift = Math.min(30, 12 + Math.abs(b.x - a.x) * 0.05);
-    const down = b.y > a.y ? 1 : -1;
-    const p0 = { x: a.x, y: a.initial ? a.y : same ? a.y - half : a.y + down * half }, p3 = { x: b.x, y: same ? b.y - half : b.y - down * half };
-    if (same && a.initial) p3.y = b.y;
-    const reach = same ? -lift : down * Math.max(14, Math.abs(p3.y - p0.y) * 0.45);
-    const p1 = { x: p0.x + (same ? (p3.x - p0.x) * 0.2 : 0), y: p0.y + reach }, p2 = { x: p3.x - (same ? (p3.x - p0.x) * 0.2 : 0), y: p3.y + (same ? -lift : -reach) };
     const chosen = this.show.edge === i;
-    for (const halo of [true, false]) {
-      c.strokeStyle = halo ? this.colours.page : this.colours.bad;
-      c.lineWidth = (chosen ? 3 : 1.8) + (halo ? 3 : 0);
-      c.globalAlpha = halo ? 0.8 : this.show.edge === NONE || chosen ? 1 : 0.45;
-      c.beginPath();
-      c.moveTo(p0.x, p0.y);
-      c.bezierCurveTo(p1.x, p1.y, p2.x, p2.y, p3.x, p3.y);
-      c.stroke();
-    }
-    const dx = p3.x - p2.x, dy = p3.y - p2.y, length = Math.hypot(dx, dy) || 1, [ux, uy] = [dx / length, dy / length];
-    c.fillStyle = this.colours.bad;
+    c.strokeStyle = halo ? this.colours.page : this.colours.bad;
+    c.lineWidth = (chosen ? 3 : 1.8) + (halo ? 3 : 0);
+    c.globalAlpha = halo ? 0.8 : this.show.edge === NONE || chosen ? 1 : 0.4;
     c.beginPath();
-    c.moveTo(p3.x, p3.y);
-    c.lineTo(p3.x - 9 * ux + 4.5 * uy, p3.y - 9 * uy - 4.5 * ux);
-    c.lineTo(p3.x - 9 * ux - 4.5 * uy, p3.y - 9 * uy + 4.5 * ux);
-    c.fill();
+    c.moveTo(p0.x, p0.y);
+    c.bezierCurveTo(p1.x, p1.y, p2.x, p2.y, p3.x, p3.y);
+    c.stroke();
+    if (!halo) {
+      const length = Math.hypot(p3.x - p2.x, p3.y - p2.y) || 1, ux = (p3.x - p2.x) / length, uy = (p3.y - p2.y) / length;
+      c.fillStyle = this.colours.bad;
+      c.beginPath();
+      c.moveTo(p3.x, p3.y);
+      c.lineTo(p3.x - 10 * ux + 5 * uy, p3.y - 10 * uy - 5 * ux);
+      c.lineTo(p3.x - 10 * ux - 5 * uy, p3.y - 10 * uy + 5 * ux);
+      c.fill();
+    }
     c.globalAlpha = 1;
-    if (a.initial) this.paint_initial(a);
-    badges.push({ ...this.badge_place([p0, p1, p2, p3], badges), i });
+    if (a.initial && !halo) this.paint_initial(a);
   }
 
   paint_initial({ x, y }) {
@@ -625,11 +668,11 @@ class Timeline {
       free = from + text.length * this.letter + 10;
     };
     if (this.knots !== null && !timed) {
-      this.knots.at.forEach((position, i) => tick(this.x(this.knots.to[i]), String(Math.floor(position))));
+      this.knots.at.forEach((position, i) => tick(this.x(this.knots.to[i]), Math.floor(position).toLocaleString('en')));
     } else {
       const step = nice((view.to - view.from) / ((this.width - GUTTER) / 110), !timed);
       for (let at = Math.ceil(view.from / step) * step; at <= view.to; at += step)
-        if (at >= 0) tick(this.x(at), timed ? time_text(at, step) : Math.round(at).toLocaleString('en'));
+        if (at >= 0) tick(this.x(at), timed && at !== 0 ? time_text(at, step) : Math.round(at).toLocaleString('en'));
     }
     c.fillStyle = colours.line;
     c.fillRect(0, AXIS - 1, this.width, 1);
@@ -674,7 +717,7 @@ class Timeline {
 
   op_under(x, y) {
     if (x < GUTTER || y < this.top || y > this.bottom) return NONE;
-    const row = this.rows[Math.floor((y - this.top + this.scroll) / this.row_height)];
+    const row = this.rows.find((each) => y - this.top + this.scroll < each.y + each.high);
     if (!row) return NONE;
     const at = this.axis_at(x), near = this.axis_at(x + 3) - at;
     let found = NONE;
@@ -778,6 +821,8 @@ class Timeline {
     this.on.select(at < 0 ? order[0] : order[Math.min(order.length - 1, Math.max(0, at + by))]);
   }
 }
+
+const bar_height = (high) => Math.min(high - 2 * BAR_GAP, 26);
 
 /** A round number not below `least`. */
 function nice(least, whole) {

@@ -2,12 +2,6 @@
 
 const op_words = (op) => ({ op });
 
-/** What an operation did to a key: "wrote x = 5". */
-function deed(history, op, key) {
-  if (op === NONE) return 'the initial state';
-  return op_label(history, op);
-}
-
 function read_value(history, op, key) {
   if (op === NONE) return null;
   if (is_txn(history, op)) {
@@ -20,7 +14,7 @@ function read_value(history, op, key) {
 /** [from, to, by, key, reason] as a sentence. */
 function reason_words(history, [from, to, by, key, reason]) {
   const A = op_words(from), B = op_words(to), R = op_words(by);
-  const name = key === NONE ? 'the same key' : shortened(value_text(history, key), 40);
+  const name = key === NONE ? 'the same key' : shortened(name_text(history, key), 40);
   const got = (op) => {
     const value = read_value(history, op, key);
     return value === null ? '' : ` = ${shortened(value_text(history, value), 60)}`;
@@ -73,15 +67,15 @@ function time_text(ns, step = 0) {
 
 /** The verdict in one sentence. */
 function verdict_sentence(history) {
-  const what = `${history.model} is ${history.level}`;
-  const noun = `${history.level}`;
+  const adjective = { linearizable: 'linearizable', sequential: 'sequentially consistent', serializable: 'serializable', 'strict-serializable': 'strictly serializable' }[history.level];
+  const noun = history.level;
   switch (history.answer) {
     case 'yes':
-      return `Yes: this history of a ${history.model} satisfies ${noun}.`;
+      return `Yes: this history ${adjective ? `is ${adjective}` : `satisfies ${noun}`}.`;
     case 'no':
-      return `No: this history of a ${history.model} violates ${noun}.`;
+      return `No: this history ${adjective ? `is not ${adjective}` : `violates ${noun}`}.`;
     case 'undecided':
-      return `Undecided: whether this history of a ${history.model} satisfies ${noun} could not be decided${history.stopped ? `; ${history.stopped} stopped the check` : ''}.`;
+      return `Undecided: whether this history ${adjective ? `is ${adjective}` : `satisfies ${noun}`} could not be decided${history.stopped ? `; ${history.stopped} stopped the check` : ''}.`;
     default:
       return `The level ${noun} is not defined for the model ${history.model}.`;
   }
