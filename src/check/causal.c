@@ -1,25 +1,9 @@
 #include "check/causal.h"
 
 #include "base/alloc.h"
-#include "base/assert.h"
+#include "check/registers.h"
 
 #include <string.h>
-
-static uint32_t part(const struct history *history, const struct op *op, uint32_t at) {
-    return value_items(&history->values, op->arg)[at];
-}
-
-static uint32_t value_written(const struct history *history, const struct op *op) {
-    if (op->outcome == OP_MISMATCH || op->f == OP_READ)
-        return VALUE_NONE;
-    return op->f == OP_CAS ? part(history, op, 1) : op->arg;
-}
-
-static uint32_t value_read(const struct history *history, const struct op *op) {
-    if (op->f == OP_CAS && op->outcome != OP_MISMATCH)
-        return part(history, op, 0);
-    return op->f == OP_READ && op->outcome == OP_OK ? op->out : VALUE_NONE;
-}
 
 /* ---- who wrote what ---- */
 
@@ -35,7 +19,7 @@ static uint32_t *writer_slot(const struct history *history, struct writers *writ
     uint32_t at = (uint32_t)(hash >> 32) & (writers->size - 1);
     for (; writers->table[at] != OP_NONE; at = (at + 1) & (writers->size - 1)) {
         const struct op *op = &history->ops[writers->table[at]];
-        if (op->key == key && value_written(history, op) == value)
+        if (op->key == key && register_writes(history, op) == value)
             break;
     }
     return &writers->table[at];
@@ -57,7 +41,7 @@ static enum causal_fault find_writers(const struct history *history, struct writ
             continue;
         if (other_operation(op))
             return CAUSAL_OTHER;
-        uint32_t value = value_written(history, op);
+        uint32_t value = register_writes(history, op);
         if (value == VALUE_NONE)
             continue;
         uint32_t *slot = writer_slot(history, writers, op->key, value);
@@ -77,7 +61,7 @@ static void mark_seen(const struct history *history, struct writers *writers, ui
     while (number != OP_NONE && !seen[number]) {
         seen[number] = true;
         const struct op *op = &history->ops[number];
-        uint32_t value = value_read(history, op);
+        uint32_t value = register_reads(history, op);
         number = value == VALUE_NONE || value == history_initial(history, op->key)
                      ? OP_NONE
                      : *writer_slot(history, writers, op->key, value);
@@ -107,7 +91,7 @@ static void fill_ops(struct causal *causal, const bool *seen, uint32_t *number_o
         to->process = dense(process_of, op->process, &causal->process_count);
         to->key = dense(key_of, op->key, &causal->key_count);
         to->position = ++positions[to->process];
-        to->writes = value_written(history, op) != VALUE_NONE;
+        to->writes = register_writes(history, op) != VALUE_NONE;
     }
     causal->key_values = cairn_alloc((causal->key_count + 1) * sizeof *causal->key_values);
     for (uint32_t i = 0; i < causal->count; i++)
@@ -130,7 +114,7 @@ static bool link_reads(struct causal *causal, struct writers *writers, const uin
     for (uint32_t i = 0; i < causal->count; i++) {
         struct causal_op *to = &causal->ops[i];
         const struct op *op = &history->ops[to->op];
-        uint32_t value = value_read(history, op);
+        uint32_t value = register_reads(history, op);
         to->from = FROM_NOBODY;
         if (value == VALUE_NONE)
             continue;

@@ -29,7 +29,7 @@ struct block {
 
 struct zones {
     const struct history *history;
-    uint32_t *state_of; /* value -> state; STATE_NONE but while a key is judged */
+    uint32_t *state_of; /* scratch of value_states */
     struct state_op *ops;
     uint32_t op_count, op_cap;
     struct cluster *clusters;
@@ -60,65 +60,6 @@ static const struct op *op_at(const struct zones *zones, uint32_t op) {
 
 static int64_t ret_of(const struct op *op) {
     return op->outcome == OP_INFO ? INT64_MAX : (int64_t)op->ret;
-}
-
-/* ---- values as states ---- */
-
-static uint32_t cas_part(const struct zones *zones, const struct op *op, uint32_t part) {
-    return value_items(&zones->history->values, op->arg)[part];
-}
-
-static uint32_t value_written(const struct zones *zones, const struct op *op) {
-    return op->f == OP_CAS ? cas_part(zones, op, 1) : op->arg;
-}
-
-/* What nobody wrote has a state too, without a writer. */
-static uint32_t state_read(struct zones *zones, const struct op *op, uint32_t *states) {
-    uint32_t value = op->f == OP_CAS ? cas_part(zones, op, 0) : op->out;
-    if (op->f != OP_CAS && (op->f != OP_READ || op->outcome != OP_OK || value == VALUE_NONE))
-        return STATE_NONE;
-    if (zones->state_of[value] == STATE_NONE)
-        zones->state_of[value] = (*states)++;
-    return zones->state_of[value];
-}
-
-/* False: a value is written twice, or something else is done than reading, writing, comparing. */
-static bool number_writes(struct zones *zones, const uint32_t *ops, uint32_t count,
-                          uint32_t *states) {
-    for (uint32_t i = 0; i < count; i++) {
-        const struct op *op = op_at(zones, ops[i]);
-        zones->ops[i] = (struct state_op){ops[i], STATE_NONE, STATE_NONE};
-        if (op->f == OP_READ)
-            continue;
-        if ((op->f != OP_WRITE && op->f != OP_CAS) || op->outcome == OP_MISMATCH)
-            return false;
-        uint32_t *state = &zones->state_of[value_written(zones, op)];
-        if (*state != STATE_NONE)
-            return false;
-        zones->ops[i].writes = *state = (*states)++;
-    }
-    return true;
-}
-
-static bool value_states(struct zones *zones, const uint32_t *ops, uint32_t count, uint32_t key,
-                         uint32_t *states) {
-    uint32_t initial = history_initial(zones->history, key);
-    *states = 1;
-    zones->state_of[initial] = 0;
-    bool unique = number_writes(zones, ops, count, states);
-    for (uint32_t i = 0; i < count && unique; i++)
-        zones->ops[i].reads = state_read(zones, op_at(zones, ops[i]), states);
-    zones->state_of[initial] = STATE_NONE;
-    for (uint32_t i = 0; i < count; i++) {
-        const struct op *op = op_at(zones, ops[i]);
-        if (op->f == OP_READ && op->out != VALUE_NONE)
-            zones->state_of[op->out] = STATE_NONE;
-        else if (op->f == OP_WRITE || op->f == OP_CAS)
-            zones->state_of[value_written(zones, op)] = STATE_NONE;
-        if (op->f == OP_CAS)
-            zones->state_of[cas_part(zones, op, 0)] = STATE_NONE;
-    }
-    return unique;
 }
 
 /* ---- clusters ---- */
@@ -504,7 +445,8 @@ bool zones_check(struct zones *zones, const uint32_t *ops, uint32_t count, uint3
     }
     zones->op_count = count;
     if (!(texts ? text_states(zones->history, ops, count, key, zones->ops, &states)
-                : value_states(zones, ops, count, key, &states)))
+                : value_states(zones->history, ops, count, key, zones->state_of, zones->ops,
+                               &states)))
         return false;
     open_clusters(zones, states);
     *holds = gather(zones, verdict) && link_all(zones, verdict) && make_blocks(zones, verdict);

@@ -34,8 +34,15 @@ void zones_free(struct zones *zones);
 bool zones_check(struct zones *zones, const uint32_t *ops, uint32_t count, uint32_t key,
                  bool want_order, bool *holds, struct verdict *verdict);
 
-/* text_states.c: the same of a key whose texts are appended to. False: tokens repeat, or a text can
- * be read in two ways. to: room for count; *states: one more than the highest. */
+/* Both: false where the method does not apply. to: room for count; *states: one more than the
+ * highest. */
+
+/* value_states.c: each value is a state. state_of: STATE_NONE for every value of the history, and
+ * so again afterwards. */
+bool value_states(const struct history *history, const uint32_t *ops, uint32_t count, uint32_t key,
+                  uint32_t *state_of, struct state_op *to, uint32_t *states);
+/* text_states.c: of texts that are appended to; not where tokens repeat, or a text can be read in
+ * two ways. */
 bool text_states(const struct history *history, const uint32_t *ops, uint32_t count, uint32_t key,
                  struct state_op *to, uint32_t *states);
 
