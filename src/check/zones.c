@@ -184,6 +184,7 @@ static bool link_all(struct zones *zones, struct verdict *verdict) {
 static void cycle_of_chain(struct zones *zones, uint32_t later, uint32_t late_op, uint32_t earlier,
                            uint32_t early_op, struct verdict *verdict) {
     verdict_edge(verdict, (struct edge){late_op, early_op, OP_NONE, VALUE_NONE, REASON_REAL_TIME});
+    buf_printf(&verdict->text, "a value was seen before it was written");
     if (early_op == zones->clusters[later].writer) {
         verdict_edge(verdict,
                      (struct edge){early_op, late_op, OP_NONE, VALUE_NONE, REASON_READS_FROM});
@@ -314,6 +315,8 @@ static void overlap(struct zones *zones, const struct block *a, const struct blo
                     struct verdict *verdict) {
     uint32_t a_last = any_op(zones, a, a->last_op), b_first = any_op(zones, b, b->first_op);
     uint32_t b_last = any_op(zones, b, b->last_op);
+    buf_printf(&verdict->text, "a value was written once and stood there once; here two would each "
+                               "have to come before the other");
     if (a->first_op != OP_NONE && a->first_op != b_last)
         verdict_edge(verdict,
                      (struct edge){a->first_op, b_last, OP_NONE, VALUE_NONE, REASON_REAL_TIME});
