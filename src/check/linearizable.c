@@ -129,7 +129,20 @@ static void tell_undecided(struct linear_run *run) {
                run->partition.group_count - run->undecided, run->partition.group_count);
 }
 
+/* What is tried on everything when a short search has not decided. False: that was the end. */
+static bool another_way(struct linear_run *run) {
+    const struct check_options *options = run->options;
+    const struct group *group = &run->partition.groups[0];
+    bool holds;
+    if (!multi_check(run->history, run->partition.ops + group->from, group->count, options->limits,
+                     options->want_order, &holds, run->verdict))
+        return true;
+    run->verdict->answer = holds ? ANSWER_YES : ANSWER_NO;
+    return false;
+}
+
 static void decide(struct linear_run *run) {
+    bool other = run->options->model == MODEL_MULTI_REGISTER;
     if (is_register(run->options->model))
         run->zones = zones_new(run->history);
     if (!easy_keys(run)) {
@@ -142,13 +155,15 @@ static void decide(struct linear_run *run) {
         run->has_spec = true;
     }
     for (uint64_t steps = FIRST_STEPS; run->undecided > 0; steps *= STEPS_FACTOR) {
-        bool last = run->undecided == 1;
+        bool first = steps == FIRST_STEPS, last = run->undecided == 1 && !(other && first);
         for (uint32_t i = 0; i < run->partition.group_count; i++)
             if (!run->decided[i] && !search_key(run, i, last ? 0 : steps)) {
                 if (run->verdict->answer != ANSWER_NO)
                     tell_undecided(run);
                 return;
             }
+        if (other && first && run->undecided > 0 && !another_way(run))
+            return;
     }
     run->verdict->answer = ANSWER_YES;
 }

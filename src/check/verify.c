@@ -326,6 +326,8 @@ enum verify verify_verdict(const struct history *history, const struct verdict *
         return verify_orders(history, verdict, why);
     if (verdict->answer == ANSWER_YES)
         return verify_weak_yes(history, verdict, why);
+    if (verdict->model == MODEL_MULTI_REGISTER && verdict->edge_count > 0)
+        return of_transactions(history, verdict, why);
     if (verdict->level == LEVEL_LINEARIZABLE && verdict->edge_count > 0)
         return verify_cycle(history, verdict, why);
     return verify_small(history, verdict, why);

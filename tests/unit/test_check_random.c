@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "base/prng.h"
+#include "check/containers.h"
 #include "check/exhaustive.h"
 #include "check/verify.h"
 #include "check/write.h"
@@ -242,6 +243,38 @@ static void do_mutex(struct making *making, struct object *object, struct op *op
     object->count = op->f == OP_ACQUIRE;
 }
 
+/* One to three reads and writes of the two objects. */
+static void do_txn(struct making *making, struct op *op) {
+    struct history *history = making->history;
+    op->f = OP_TXN;
+    op->key = VALUE_NULL;
+    op->arg = history->mop_count;
+    op->out = 1 + (uint32_t)prng_below(&making->prng, 3);
+    for (uint32_t i = 0; i < op->out; i++) {
+        uint32_t key = (uint32_t)prng_below(&making->prng, 2);
+        struct object *object = &making->objects[key];
+        struct mop mop = {.kind = prng_chance(&making->prng, 1, 2) ? MOP_READ : MOP_WRITE,
+                          .key = integer(making, key)};
+        if (mop.kind == MOP_WRITE)
+            hold(object, fresh(making));
+        mop.value = held(making, object);
+        *history_mop(history) = mop;
+    }
+}
+
+/* Reads that change places with others of their register. */
+static void swap_reads(struct history *history, struct prng *prng, uint32_t swaps) {
+    for (uint32_t i = 0; i < swaps * 8 && history->mop_count > 0; i++) {
+        struct mop *a = &history->mops[prng_below(prng, history->mop_count)];
+        struct mop *b = &history->mops[prng_below(prng, history->mop_count)];
+        if (a->kind != MOP_READ || b->kind != MOP_READ || a->key != b->key || i % 4 != 0)
+            continue;
+        uint32_t value = a->value;
+        a->value = b->value;
+        b->value = value;
+    }
+}
+
 static void perform(struct making *making, struct op *op) {
     struct object *object = &making->objects[op->key == VALUE_NULL ? 0 : 1];
     switch (making->plan->model) {
@@ -256,6 +289,9 @@ static void perform(struct making *making, struct op *op) {
         return;
     case MODEL_MUTEX:
         do_mutex(making, object, op);
+        return;
+    case MODEL_MULTI_REGISTER:
+        do_txn(making, op);
         return;
     case MODEL_QUEUE:
     case MODEL_STACK:
@@ -292,7 +328,7 @@ static void swap_answers(struct making *making) {
     struct op *a = &history->ops[prng_below(&making->prng, history->op_count)];
     for (int tries = 0; tries < 8; tries++) {
         struct op *b = &history->ops[prng_below(&making->prng, history->op_count)];
-        if (a == b || a->f != b->f || a->outcome != OP_OK || b->outcome != OP_OK)
+        if (a == b || a->f != b->f || a->f == OP_TXN || a->outcome != OP_OK || b->outcome != OP_OK)
             continue;
         uint32_t out = a->out;
         a->out = b->out;
@@ -377,12 +413,13 @@ static void make(struct history *history, const struct plan *plan) {
         if (op->outcome == OP_OK && prng_below(&making.prng, 100) < plan->open) {
             op->outcome = OP_INFO;
             op->ret = OP_OPEN;
-            op->out = VALUE_NONE;
+            op->out = op->f == OP_TXN ? op->out : VALUE_NONE;
             over[at->process] = true;
         }
     }
     for (uint32_t i = 0; i < plan->swaps; i++)
         swap_answers(&making);
+    swap_reads(history, &making.prng, plan->swaps);
     history->positions = 2 * plan->ops;
     qsort(history->ops, history->op_count, sizeof *history->ops, by_call);
 }
@@ -544,6 +581,47 @@ static void elements_one_by_one(void **state) {
     }
 }
 
+/* The way of transactions alone, which a short search leaves little to do. */
+static void compare_transactions(const struct plan *plan) {
+    struct history history;
+    struct verdict verdict;
+    struct buf why = {0};
+    struct limits unlimited = {0};
+    uint32_t ops[EXHAUSTIVE_OPS_MAX];
+    bool holds;
+    make(&history, plan);
+    for (uint32_t i = 0; i < history.op_count; i++)
+        ops[i] = i;
+    bool expected = exhaustive_orders(&history, plan->model, true);
+    compare(&history, plan, LEVEL_LINEARIZABLE, expected);
+    verdict_init(&verdict, plan->model, LEVEL_LINEARIZABLE);
+    if (multi_check(&history, ops, history.op_count, &unlimited, true, &holds, &verdict)) {
+        if (holds != expected)
+            show(&history, plan, LEVEL_LINEARIZABLE, expected, &verdict);
+        assert_int_equal(holds, expected);
+        assert_int_not_equal(verify_verdict(&history, &verdict, &why), VERIFY_WRONG);
+    } else {
+        assert_false(plan->unique);
+    }
+    buf_free(&why);
+    verdict_free(&verdict);
+    history_free(&history);
+}
+
+static void transactions_on_one_object(void **state) {
+    for (int unique = 0; unique < 2; unique++) {
+        compared = held_count = 0;
+        for (uint64_t seed = 1; seed <= runs(); seed++) {
+            struct plan plan = plan_of(MODEL_MULTI_REGISTER, seed, unique, false);
+            plan.swaps = (uint32_t)(plan.seed / 4096 % 4);
+            compare_transactions(&plan);
+        }
+        print_message("multi-register: %llu comparisons, %llu hold\n", (unsigned long long)compared,
+                      (unsigned long long)held_count);
+        assert_true(held_count > compared / 10 && held_count < compared - compared / 100);
+    }
+}
+
 static void counters_and_locks(void **state) {
     orders_of(MODEL_COUNTER, true);
     orders_of(MODEL_MUTEX, true);
@@ -568,6 +646,7 @@ int main(void) {
         cmocka_unit_test(texts_and_lists),
         cmocka_unit_test(containers),
         cmocka_unit_test(elements_one_by_one),
+        cmocka_unit_test(transactions_on_one_object),
         cmocka_unit_test(counters_and_locks),
         cmocka_unit_test(weak_levels),
     };
