@@ -188,7 +188,8 @@ static bool give(struct search *search, const struct way *way, struct config *co
 
 /* config: levels[depth]. False: a limit was met. */
 static bool explore(struct search *search, const struct way *way, uint32_t depth) {
-    if (limits_over(search->limits, 1))
+    size_t growth = values_growth(&search->spec->pool);
+    if (limits_over(search->limits, 1) || (growth > 0 && !limits_room(search->limits, growth)))
         return false;
     if (seen_before(search, &search->levels[depth]))
         return true;

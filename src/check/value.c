@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define GROWTH_TOLD_FROM 65536u
 #define TABLE_START 64u
 
 /* A value that is looked for: content lies outside the tables. */
@@ -69,6 +70,17 @@ static void grow_table(struct values *values) {
             at = at + 1 == values->table_size ? 0 : at + 1;
         values->table[at] = id;
     }
+}
+
+static size_t growth_of(uint64_t count, uint64_t cap, size_t size) {
+    return cap > GROWTH_TOLD_FROM && cap - count < cap / 32 ? (cap + cap / 2) * size : 0;
+}
+
+size_t values_growth(const struct values *values) {
+    return growth_of(values->item_count, values->item_cap, sizeof *values->items) +
+           growth_of(values->texts.len, values->texts.cap, 1) +
+           growth_of(values->count, values->cap, sizeof *values->at) +
+           growth_of(values->count, values->table_size / 4 * 3, sizeof *values->table);
 }
 
 static uint64_t append_items(struct values *values, const uint32_t *items, uint32_t len) {

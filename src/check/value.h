@@ -44,6 +44,9 @@ void values_init(struct values *values); /* nil is there from the start */
 void values_free(struct values *values);
 /* `to` is initialised here; numbers stay the same. */
 void values_copy(struct values *to, const struct values *from);
+/* Bytes that a large table will soon take for growing, before it gives back what it has; 0: none.
+ */
+size_t values_growth(const struct values *values);
 
 /* The number of a value, made when it is new. Items are borrowed and copied. Maps: `items` holds
  * key, value, key, value ...; of equal keys the last counts. At most 2^31 values. */

@@ -53,20 +53,25 @@ static bool is_before(const struct follow *follow, uint32_t a, uint32_t b) {
     return (follow->before[(size_t)b * follow->words + a / 64] >> (a % 64) & 1) != 0;
 }
 
-static void close_order(struct follow *follow) {
+/* False: a limit was met. */
+static bool close_order(struct follow *follow, struct limits *limits) {
     memset(follow->before, 0, (size_t)follow->causal->count * follow->words * sizeof(uint64_t));
     for (uint32_t i = 0; i < follow->causal->count; i++) {
         uint32_t at = follow->order[i];
         uint64_t *mine = follow->before + (size_t)at * follow->words;
+        uint32_t edges = 0;
         for (uint32_t edge = follow->graph.head[at]; edge != UINT32_MAX;
-             edge = follow->graph.edges[edge].next) {
+             edge = follow->graph.edges[edge].next, edges++) {
             uint32_t from = follow->graph.edges[edge].from;
             const uint64_t *theirs = follow->before + (size_t)from * follow->words;
             for (uint32_t w = 0; w < follow->words; w++)
                 mine[w] |= theirs[w];
             mine[from / 64] |= 1ull << (from % 64);
         }
+        if (limits_over(limits, edges))
+            return false;
     }
+    return true;
 }
 
 static bool saturate(struct follow *follow, uint32_t process) {
@@ -102,13 +107,10 @@ static enum answer judge_process(struct follow *follow, uint32_t process, struct
         if (cycle != OP_NONE) {
             graph_tell_cycle(&follow->graph, causal, cycle, verdict);
             answer = ANSWER_NO;
-        } else if (limits_over(limits, causal->count)) {
+        } else if (!close_order(follow, limits)) {
             answer = ANSWER_UNDECIDED;
         }
-        if (answer != ANSWER_YES)
-            break;
-        close_order(follow);
-    } while (saturate(follow, process));
+    } while (answer == ANSWER_YES && saturate(follow, process));
     cairn_free(reads);
     return answer;
 }
@@ -136,7 +138,9 @@ void weak_writes_follow_reads(const struct causal *causal, struct limits *limits
     follow.before = cairn_alloc(bits + 1);
     follow.order = cairn_alloc((causal->count + 1) * sizeof *follow.order);
     verdict->answer = ANSWER_YES;
+    limits_phase(limits, "processes", causal->process_count);
     for (uint32_t p = 0; p < causal->process_count && verdict->answer == ANSWER_YES; p++) {
+        limits_done(limits, p);
         graph_init(&follow.graph, causal->count);
         link_writes(&follow);
         verdict->answer = judge_process(&follow, p, limits, verdict);
@@ -145,8 +149,10 @@ void weak_writes_follow_reads(const struct causal *causal, struct limits *limits
         else if (verdict->answer == ANSWER_NO)
             buf_printf(&verdict->text,
                        "a write was seen before something that its writer had read");
-        else
+        else {
             verdict_undecided(verdict, limits);
+            buf_printf(&verdict->text, "it holds for %u of %u processes", p, causal->process_count);
+        }
         graph_free(&follow.graph);
     }
     cairn_free(follow.before);
