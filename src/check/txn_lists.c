@@ -150,7 +150,7 @@ static uint32_t resolve(struct txn_build *build, const struct txn_source *source
         txn_build_fault(build, found == ENTRY_NONE ? ANOMALY_THIN_AIR : ANOMALY_G1A, source->op,
                         found == ENTRY_NONE ? OP_NONE : build->entries[found].op, source->key,
                         source->list);
-    else if (build->entries[entry].place != ENTRY_NONE)
+    else if (free == 1 && build->entries[entry].place != ENTRY_NONE)
         txn_build_fault(build, ANOMALY_DUPLICATE, source->op, OP_NONE, source->key, source->list);
     if (free > 1 && build->result == TXNS_FINE) {
         build->result = TXNS_UNCLEAR;
