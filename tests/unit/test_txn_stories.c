@@ -183,6 +183,28 @@ static uint64_t later(void *context) {
     return ++*(uint64_t *)context;
 }
 
+static void what_was_appended_twice_may_stand_twice(void **state) {
+    struct history history;
+    begin(&history);
+    txn_at(&history, 0, 1, 2, "a x 1");
+    txn_at(&history, 0, 3, 4, "a x 1");
+    txn_at(&history, 0, 5, 6, "l x 2");
+    uint32_t one = value_int(&history.values, 1);
+    history.mops[2].value = value_list(&history.values, (uint32_t[]){one, one}, 2);
+    struct check_options options = {.model = MODEL_TXN_APPEND, .level = LEVEL_STRICT_SERIALIZABLE};
+    struct verdict verdict;
+    verdict_init(&verdict, MODEL_TXN_APPEND, LEVEL_STRICT_SERIALIZABLE);
+    txn_check(&history, &options, &verdict);
+    assert_int_not_equal(verdict.answer, ANSWER_NO);
+    verdict_free(&verdict);
+    history.ops[1].outcome = OP_FAIL;
+    verdict_init(&verdict, MODEL_TXN_APPEND, LEVEL_STRICT_SERIALIZABLE);
+    txn_check(&history, &options, &verdict);
+    assert_int_equal(verdict.answer, ANSWER_NO);
+    verdict_free(&verdict);
+    history_free(&history);
+}
+
 static void a_limit_leaves_it_undecided(void **state) {
     struct history history;
     together(&history, (const char *const[]){"w x 1", "w x 1 w y 1", "r x 1 r y 1", NULL});
@@ -213,6 +235,7 @@ int main(void) {
         cmocka_unit_test(what_failed_must_not_be_read),
         cmocka_unit_test(strong_levels_see_what_had_ended),
         cmocka_unit_test(a_long_fork_shows_without_its_writers),
+        cmocka_unit_test(what_was_appended_twice_may_stand_twice),
         cmocka_unit_test(a_limit_leaves_it_undecided),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
