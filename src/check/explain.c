@@ -40,7 +40,7 @@ static void write_edges(struct explain *explain, const struct verdict *verdict) 
             explain_op(explain, ops[n]);
             buf_u8(explain->out, ',');
         }
-        explain_value(explain, edge->key);
+        explain_value(explain, edge->key == VALUE_NULL ? VALUE_NONE : edge->key);
         buf_printf(explain->out, ",\"%s\"]", names[edge->reason]);
     }
     buf_u8(explain->out, ']');

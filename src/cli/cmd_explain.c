@@ -24,16 +24,18 @@ static void make_small(struct judge *judge, struct verdict *verdict) {
     cairn_free(result.keep);
 }
 
-/* What the verdict says about other levels needs no time. */
+static bool follows(const struct verdict *known, enum level level) {
+    return (known->answer == ANSWER_YES && level_implies(known->level, level)) ||
+           (known->answer == ANSWER_NO && level_implies(level, known->level));
+}
+
+/* What one answer says about other levels needs no time. */
 static void place_implied(struct verdict *levels, const struct verdict *verdict) {
     levels[verdict->level].answer = verdict->answer;
-    for (int i = 0; i < LEVEL_COUNT; i++) {
-        if (levels[i].answer != ANSWER_UNDECIDED)
-            continue;
-        if ((verdict->answer == ANSWER_YES && level_implies(verdict->level, (enum level)i)) ||
-            (verdict->answer == ANSWER_NO && level_implies((enum level)i, verdict->level)))
-            levels[i].answer = verdict->answer;
-    }
+    for (int i = 0; i < LEVEL_COUNT; i++)
+        for (int known = 0; known < LEVEL_COUNT; known++)
+            if (levels[i].answer == ANSWER_UNDECIDED && follows(&levels[known], (enum level)i))
+                levels[i].answer = levels[known].answer;
 }
 
 /* FILE without its last extension, and .html */

@@ -187,5 +187,5 @@ function order_panel(history, page) {
 function evidence_panel(history, page) {
   if (history.answer === 'no') return contradiction_panel(history, page);
   if (history.answer === 'yes') return order_panel(history, page);
-  return [el('h2', {}, 'What is known'), el('p', { class: 'lead' }, visible(history.text) || 'Nothing was proved within the limits.'), el('p', {}, 'With more time or memory (--limit-time, --limit-mem) the answer may be found.')];
+  return [el('h2', {}, 'What is known'), el('p', { class: 'lead' }, visible(history.text) || 'Nothing was proved within the limits.'), el('p', {}, 'With more time or memory (', el('code', {}, '--limit-time'), ', ', el('code', {}, '--limit-mem'), ') the answer may be found.')];
 }

@@ -23,7 +23,6 @@ function unpack(data) {
     ops,
   };
   for (let i = 0; i < ops.count; i++) history.ret[i] = ops.ret[i] < 0 ? Infinity : history.call[i] + ops.ret[i];
-  history.mop_at = new Uint32Array(ops.count);
   if (history.timed) {
     history.call_ns = summed(ops.call_time);
     history.ret_ns = Float64Array.from(ops.ret_time, (ns, i) => (ns < 0 ? NaN : history.call_ns[i] + ns));
@@ -146,7 +145,7 @@ const is_retired = (history, { ops }) => history.ops.outcome[ops[ops.length - 1]
  * is: by the number of clients); 0: there is none. */
 function rule_of_numbers(history, lanes) {
   const by_number = new Map(lanes.map((lane) => [lane.number, lane]));
-  const most = Math.max(...by_number.keys());
+  const most = lanes.reduce((highest, { number }) => Math.max(highest, number), 0);
   const fits = (n) => lanes.every((lane) => {
     const old = by_number.get(lane.number - n);
     return lane.number < n || (old !== undefined && is_retired(history, old) && history.call[old.ops[old.ops.length - 1]] < history.call[lane.ops[0]]);
@@ -168,7 +167,8 @@ function lanes_of(history) {
   const lanes = [], retired = [], step = rule_of_numbers(history, [...by_process.values()]);
   for (const lane of [...by_process.values()].sort((a, b) => history.call[a.ops[0]] - history.call[b.ops[0]])) {
     const begin = history.call[lane.ops[0]];
-    const old = history.real_time && (step > 0 || lane.number >= lanes.length) ? retired.findIndex(({ number, at }) => (step > 0 ? number === lane.number - step : number < lane.number && at < begin)) : NONE;
+    const goes_on = ({ number, at }) => (step > 0 ? number === lane.number - step : number < lane.number && at < begin);
+    const old = history.real_time && (step > 0 || lane.number >= lanes.length) ? retired.findIndex(goes_on) : NONE;
     const home = old >= 0 ? retired.splice(old, 1)[0].lane : lane;
     if (home === lane) {
       lanes.push(lane);
@@ -177,8 +177,11 @@ function lanes_of(history) {
       home.processes.push(...lane.processes);
     }
     const last = lane.ops[lane.ops.length - 1];
-    if (is_retired(history, lane)) retired.push({ lane: home, number: lane.number, at: history.call[last] });
-    retired.sort((a, b) => a.at - b.at);
+    if (is_retired(history, lane)) {
+      let place = retired.length;
+      while (place > 0 && retired[place - 1].at > history.call[last]) place--;
+      retired.splice(place, 0, { lane: home, number: lane.number, at: history.call[last] });
+    }
   }
   for (const lane of lanes) {
     lane.name = process_name(history, lane.processes[0]) + (lane.processes.length > 1 ? ` +${lane.processes.length - 1}` : '');

@@ -138,7 +138,7 @@ function rows_of(op) {
   } else {
     if (ops.key[op] !== NONE) value('key', ops.key[op]);
     if (ops.arg[op] !== NONE && h.values[ops.arg[op]] !== 'null') value('asked', ops.arg[op]);
-    value('answer', ops.out[op]);
+    if (ops.out[op] !== NONE || ops.outcome[op] === OPEN || f_name(h, op) === 'read') value('answer', ops.out[op]);
   }
   rows.push(['outcome', OUTCOMES[ops.outcome[op]]]);
   if (h.timed) rows.push(['time', `${time_text(h.call_ns[op])} to ${Number.isNaN(h.ret_ns[op]) || h.ret[op] === Infinity ? '…' : `${time_text(h.ret_ns[op])} (${time_text(h.ret_ns[op] - h.call_ns[op])})`}`]);

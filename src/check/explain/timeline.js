@@ -47,7 +47,8 @@ class Timeline {
       this.rows.push({ name: lane.name, ops, open: ops.filter((op) => history.ret[op] === Infinity), lane: i, proof: ops.some((op) => this.show.evidence.has(op)) });
     });
     if (this.rows.length > 16) this.rows.sort((a, b) => b.proof - a.proof); // what matters stands together
-    this.rows.forEach(({ lane }, i) => { this.row_of[lane] = i; });
+    if (this.show.edges.some(([from, to]) => from === NONE || to === NONE)) this.rows.unshift({ name: '', ops: [], open: [], lane: NONE, proof: false, initial: true });
+    this.rows.forEach(({ lane }, i) => { if (lane !== NONE) this.row_of[lane] = i; });
     this.make_axis();
     this.order = null;
     this.overview = null;
@@ -230,7 +231,7 @@ class Timeline {
   }
 
   reveal_rows(ops) {
-    const rows = ops.filter((op) => op !== NONE).map((op) => this.row_at(op)).filter((row) => row !== NONE);
+    const rows = ops.map((op) => (op !== NONE ? this.row_at(op) : this.rows[0]?.initial ? 0 : NONE)).filter((row) => row !== NONE);
     if (rows.length === 0) return;
     const top = this.rows[Math.min(...rows)].y, last = this.rows[Math.max(...rows)], bottom = last.y + last.high;
     const height = this.bottom - this.top;
@@ -302,6 +303,7 @@ class Timeline {
     c.rect(GUTTER, this.top, width - GUTTER, this.bottom - this.top);
     c.clip();
     this.paint_ops();
+    this.paint_initial();
     this.paint_edges();
     c.restore();
     this.paint_names();
@@ -369,8 +371,9 @@ class Timeline {
     let free = GUTTER;
     for (const { band, left, right } of seen) {
       const at = Math.max(free, left + 4), room = (band.mark ? this.width : Math.max(right, left + 60)) - at;
-      if (room <= 24 || at > left + 40) continue;
-      const text = shortened(shortened(band.label, 60), Math.max(3, Math.floor(room / this.letter)));
+      const letters = Math.min(60, Math.floor(room / this.letter));
+      if (letters < Math.min(5, band.label.length) || at > left + 40) continue;
+      const text = band.label.length <= letters ? band.label : `${band.label.slice(0, letters - 1)}…`;
       c.fillStyle = colours.page;
       c.globalAlpha = 0.85;
       c.fillRect(at - 1, AXIS + 1, text.length * this.letter + 2, BAND - 2);
@@ -544,8 +547,8 @@ class Timeline {
   /** Where an arrow leaves or reaches an operation; null: it is not shown. */
   anchor(op, other, reason, leaving) {
     if (op === NONE) {
-      const row = other === NONE ? NONE : this.row_at(other);
-      return row === NONE ? null : { x: Math.max(GUTTER + 8, this.x(this.first) + 4), y: this.row_y(row) + this.rows[row].high / 2, half: 9, initial: true };
+      if (!this.rows[0]?.initial) return null;
+      return { x: GUTTER + 44, y: this.row_y(0) + this.rows[0].high / 2, half: 9 };
     }
     const row = this.row_at(op);
     if (row === NONE) return null;
@@ -566,7 +569,7 @@ class Timeline {
         uses.set(use, n + 1);
         if (reason !== 'REAL_TIME' && reason !== 'SESSION') end.x += (n % 2 ? -1 : 1) * Math.ceil(n / 2) * 9;
       }
-      paths.push({ ...this.path(a, b), a, i });
+      paths.push({ ...this.path(a, b), i });
     });
     for (const path of paths) this.paint_curve(path, true);
     for (const path of paths) {
@@ -593,13 +596,13 @@ class Timeline {
   /** From one bar's edge to another's; within a lane in a bow above it. */
   path(a, b) {
     const same = Math.abs(a.y - b.y) < 1, down = b.y > a.y ? 1 : -1;
-    const p0 = { x: a.x, y: a.initial ? a.y : a.y + (same ? -a.half : down * a.half) }, p3 = { x: b.x, y: b.initial ? b.y : b.y - (same ? b.half : down * b.half) };
+    const p0 = { x: a.x, y: a.y + (same ? -a.half : down * a.half) }, p3 = { x: b.x, y: b.y - (same ? b.half : down * b.half) };
     const lift = Math.min(30, 12 + Math.abs(b.x - a.x) * 0.05), reach = same ? -lift : down * Math.max(14, Math.abs(p3.y - p0.y) * 0.45);
     const aside = same ? (p3.x - p0.x) * 0.2 : 0;
     return { points: [p0, { x: p0.x + aside, y: p0.y + reach }, { x: p3.x - aside, y: p3.y + (same ? -lift : -reach) }, p3] };
   }
 
-  paint_curve({ points: [p0, p1, p2, p3], a, i }, halo) {
+  paint_curve({ points: [p0, p1, p2, p3], i }, halo) {
     const { context: c } = this;
     const chosen = this.show.edge === i;
     c.strokeStyle = halo ? this.colours.page : this.colours.bad;
@@ -619,11 +622,11 @@ class Timeline {
       c.fill();
     }
     c.globalAlpha = 1;
-    if (a.initial && !halo) this.paint_initial(a);
   }
 
-  paint_initial({ x, y }) {
-    const { context: c } = this, text = 'initial';
+  paint_initial() {
+    if (!this.rows[0]?.initial) return;
+    const { context: c } = this, text = 'initial state', x = GUTTER + 8, y = this.row_y(0) + this.rows[0].high / 2;
     c.fillStyle = this.colours.page;
     c.strokeStyle = this.colours.bad;
     c.lineWidth = 1.5;
@@ -672,7 +675,7 @@ class Timeline {
     } else {
       const step = nice((view.to - view.from) / ((this.width - GUTTER) / 110), !timed);
       for (let at = Math.ceil(view.from / step) * step; at <= view.to; at += step)
-        if (at >= 0) tick(this.x(at), timed && at !== 0 ? time_text(at, step) : Math.round(at).toLocaleString('en'));
+        if (at >= 0) tick(this.x(at), timed && at !== 0 ? time_text(at, step) : (Math.round(at) + 0).toLocaleString('en'));
     }
     c.fillStyle = colours.line;
     c.fillRect(0, AXIS - 1, this.width, 1);

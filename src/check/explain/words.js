@@ -11,19 +11,28 @@ function read_value(history, op, key) {
   return f_name(history, op) === 'read' ? history.ops.out[op] : null;
 }
 
+/** "x", "key 7". */
+function key_words(history, key) {
+  const name = shortened(name_text(history, key), 40);
+  return /^[a-zA-Z]/.test(name) ? name : `key ${name}`;
+}
+
 /** [from, to, by, key, reason] as a sentence. */
 function reason_words(history, [from, to, by, key, reason]) {
   const A = op_words(from), B = op_words(to), R = op_words(by);
-  const name = key === NONE ? 'the same key' : shortened(name_text(history, key), 40);
+  const name = key === NONE ? 'the object' : key_words(history, key);
   const got = (op) => {
     const value = read_value(history, op, key);
     return value === null ? '' : ` = ${shortened(value_text(history, value), 60)}`;
   };
+  if (from === NONE && ['SESSION', 'REAL_TIME', 'DERIVED'].includes(reason)) return ['The initial state comes before ', B, ', as it comes before everything.'];
+  if (from === NONE && reason === 'OVERWRITES') return ['The initial state comes before ', B, `, which overwrote the initial value of ${name}.`];
+  if (to === NONE && reason === 'TOGETHER') return [A, ' belongs to the initial value: it stands with the initial state, before any other value.'];
   switch (reason) {
     case 'SESSION':
       return [A, ' comes before ', B, ', because one process did both, in this order.'];
     case 'REAL_TIME':
-      return [A, ' comes before ', B, `, because it had ended${when(history, from, true)} before the other began${when(history, to, false)}.`];
+      return [A, ' comes before ', B, `, because it had ended${when(history, from, to, true)} before the other began${when(history, from, to, false)}.`];
     case 'READS_FROM':
       return from === NONE ? ['The initial state comes before ', B, ', which read from it.']
         : [A, ' comes before ', B, `, because the second read ${name}${got(to)}, which the first wrote.`];
@@ -34,12 +43,11 @@ function reason_words(history, [from, to, by, key, reason]) {
     case 'EARLIER_WRITE':
       return [A, ' comes before ', B, `, because both wrote ${name}, `, R, ` must know of the first, and yet read${got(by) ? ` ${name}${got(by)}` : ''} what the second wrote: so the second's value is the later one.`];
     case 'LATER_WRITE':
-      return [A, ' comes before ', B, `, because the second wrote ${name} and must come after whoever read an older value of it`, ...(by === NONE ? [] : [' (', R, ')']), '.'];
+      return [A, ' comes before ', B, `, because the first read ${name}${got(from)}, the second wrote ${name}`, ...(by === NONE ? [] : [' (see ', R, ')']), ', and what was read is the older value.'];
     case 'VERSION':
       return [A, ' comes before ', B, `, because the list that belongs to it is a beginning of the other's: lists only grow.`];
     case 'TOGETHER':
-      return from === NONE || to === NONE
-        ? [from === NONE ? 'The initial value' : A, ' stands before ', to === NONE ? 'the end of the initial value' : B, ', because both belong to one value, and all of its operations stand together in any order.']
+      return from === NONE ? [B, ' belongs to the initial value: it stands with the initial state, before any other value.']
         : [A, ' and ', B, ' belong to one value. It was written once, so in any order its write and its reads stand together, with no other value between: what must come before one of them comes before all.'];
     default:
       return [A, ' comes before ', B, ', which follows from the other steps.'];
@@ -51,10 +59,11 @@ const SHORT = {
   LATER_WRITE: 'later write', VERSION: 'prefix', TOGETHER: 'same value', DERIVED: 'derived',
 };
 
-function when(history, op, at_end) {
-  if (op === NONE || !history.timed) return '';
-  const ns = (at_end ? history.ret_ns : history.call_ns)[op];
-  return Number.isNaN(ns) ? '' : ` at ${time_text(ns)}`;
+/** When the first ended, or the second began, as exactly as it takes to tell the two apart. */
+function when(history, first, second, of_first) {
+  if (!history.timed) return '';
+  const end = history.ret_ns[first], begin = history.call_ns[second];
+  return end < begin ? ` at ${time_text(of_first ? end : begin, Math.min((begin - end) / 2, Math.max(end, 1) / 1000))}` : '';
 }
 
 /** Nanoseconds for people; `step`: how far apart the times are that must be told from each other. */
