@@ -4,6 +4,7 @@
 #include "check/containers.h"
 #include "check/partition.h"
 #include "check/search.h"
+#include "check/sums.h"
 #include "check/zones.h"
 
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct linear_run {
     struct zones *zones;
     struct spec spec;
     bool has_spec;
+    bool short_search_over; /* what it did not decide is tried in other ways */
     bool *decided;
     uint32_t undecided;
 };
@@ -63,6 +65,30 @@ static void tell_stuck(struct linear_run *run, const struct group *group,
     buf_printf(&run->verdict->text, " return; %u operations had returned before", result->passed);
 }
 
+static bool changes_commute(enum model model) {
+    return model == MODEL_BANK || model == MODEL_COUNTER;
+}
+
+/* False: the method does not apply. */
+static bool add_up(const struct linear_run *run, const struct group *group, struct limits *limits,
+                   struct search_result *result) {
+    struct sums_result sum;
+    if (!changes_commute(run->options->model) ||
+        !sums_check(run->history, run->options->model, run->partition.ops + group->from,
+                    group->count, group->key, limits, &sum))
+        return false;
+    *result = (struct search_result){.answer = sum.answer,
+                                     .order = sum.order,
+                                     .order_count = sum.order_count,
+                                     .stuck = sum.stuck,
+                                     .passed = sum.passed};
+    if (!run->options->want_order) {
+        cairn_free(result->order);
+        result->order = NULL;
+    }
+    return true;
+}
+
 /* True: go on with the next key. */
 static bool search_key(struct linear_run *run, uint32_t number, uint64_t steps_max) {
     const struct group *group = &run->partition.groups[number];
@@ -73,8 +99,9 @@ static bool search_key(struct linear_run *run, uint32_t number, uint64_t steps_m
     bool own = steps_max != 0 && (steps_of_all == 0 || limits->steps + steps_max < steps_of_all);
     if (own)
         limits->steps_max = limits->steps + steps_max;
-    search_linear(&run->spec, run->partition.ops + group->from, group->count, group->key, limits,
-                  options->want_order, &result);
+    if (!run->short_search_over || !add_up(run, group, limits, &result))
+        search_linear(&run->spec, run->partition.ops + group->from, group->count, group->key,
+                      limits, options->want_order, &result);
     limits->steps_max = steps_of_all;
     if (own && limits->stopped == LIMITS_STEPS)
         limits->stopped = LIMITS_GO;
@@ -142,7 +169,8 @@ static bool another_way(struct linear_run *run) {
 }
 
 static void decide(struct linear_run *run) {
-    bool other = run->options->model == MODEL_MULTI_REGISTER;
+    bool multi = run->options->model == MODEL_MULTI_REGISTER;
+    bool other = multi || changes_commute(run->options->model);
     if (is_register(run->options->model))
         run->zones = zones_new(run->history);
     if (!easy_keys(run)) {
@@ -162,8 +190,9 @@ static void decide(struct linear_run *run) {
                     tell_undecided(run);
                 return;
             }
-        if (other && first && run->undecided > 0 && !another_way(run))
+        if (multi && first && run->undecided > 0 && !another_way(run))
             return;
+        run->short_search_over = true;
     }
     run->verdict->answer = ANSWER_YES;
 }

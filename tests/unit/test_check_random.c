@@ -12,6 +12,7 @@
 #include "base/prng.h"
 #include "check/containers.h"
 #include "check/exhaustive.h"
+#include "check/sums.h"
 #include "check/verify.h"
 #include "check/write.h"
 
@@ -275,6 +276,36 @@ static void swap_reads(struct history *history, struct prng *prng, uint32_t swap
     }
 }
 
+#define ACCOUNTS 3
+
+static uint32_t balances(struct making *making) {
+    uint32_t items[2 * ACCOUNTS];
+    for (uint32_t i = 0; i < ACCOUNTS; i++) {
+        items[2 * i] = integer(making, i);
+        items[2 * i + 1] = integer(making, making->objects[0].items[i]);
+    }
+    return value_map(&making->history->values, items, 2 * ACCOUNTS);
+}
+
+static void do_bank(struct making *making, struct op *op) {
+    struct values *values = &making->history->values;
+    op->key = VALUE_NULL;
+    op->f = prng_chance(&making->prng, 2, 5) ? OP_READ : OP_TRANSFER;
+    op->arg = VALUE_NULL;
+    op->out = balances(making);
+    if (op->f == OP_READ)
+        return;
+    int64_t from = (int64_t)prng_below(&making->prng, ACCOUNTS),
+            to = (int64_t)prng_below(&making->prng, ACCOUNTS),
+            amount = (int64_t)prng_below(&making->prng, 3);
+    uint32_t items[] = {value_text(values, BYTES("from")),   integer(making, from),
+                        value_text(values, BYTES("to")),     integer(making, to),
+                        value_text(values, BYTES("amount")), integer(making, amount)};
+    making->objects[0].items[from] -= amount;
+    making->objects[0].items[to] += amount;
+    op->arg = op->out = value_map(values, items, 6);
+}
+
 static void perform(struct making *making, struct op *op) {
     struct object *object = &making->objects[op->key == VALUE_NULL ? 0 : 1];
     switch (making->plan->model) {
@@ -292,6 +323,9 @@ static void perform(struct making *making, struct op *op) {
         return;
     case MODEL_MULTI_REGISTER:
         do_txn(making, op);
+        return;
+    case MODEL_BANK:
+        do_bank(making, op);
         return;
     case MODEL_QUEUE:
     case MODEL_STACK:
@@ -622,6 +656,53 @@ static void transactions_on_one_object(void **state) {
     }
 }
 
+/* Adding up alone, which a short search leaves little to do. */
+static void compare_sums(const struct plan *plan) {
+    struct history history;
+    struct verdict verdict;
+    struct buf why = {0};
+    struct sums_result result;
+    uint32_t ops[EXHAUSTIVE_OPS_MAX];
+    make(&history, plan);
+    for (uint32_t i = 0; i < history.op_count; i++)
+        ops[i] = i;
+    bool expected = exhaustive_orders(&history, plan->model, true);
+    compare(&history, plan, LEVEL_LINEARIZABLE, expected);
+    verdict_init(&verdict, plan->model, LEVEL_LINEARIZABLE);
+    assert_true(
+        sums_check(&history, plan->model, ops, history.op_count, VALUE_NULL, NULL, &result));
+    verdict.answer = result.answer;
+    if (result.answer != (expected ? ANSWER_YES : ANSWER_NO))
+        show(&history, plan, LEVEL_LINEARIZABLE, expected, &verdict);
+    assert_int_equal(result.answer, expected ? ANSWER_YES : ANSWER_NO);
+    struct order *order = verdict_order(&verdict, SCOPE_ALL, VALUE_NULL);
+    order->ops = result.order;
+    order->count = result.order_count;
+    if (expected)
+        assert_int_equal(verify_verdict(&history, &verdict, &why), VERIFY_RIGHT);
+    buf_free(&why);
+    verdict_free(&verdict);
+    history_free(&history);
+}
+
+static void sums_of_changes(void **state) {
+    static const enum model models[] = {MODEL_BANK, MODEL_COUNTER};
+    for (size_t i = 0; i < sizeof models / sizeof *models; i++) {
+        compared = held_count = 0;
+        for (uint64_t seed = 1; seed <= 2 * runs(); seed++) {
+            struct plan plan = plan_of(models[i], seed, true, false);
+            plan.keys = 1;
+            plan.open = (uint32_t)(plan.seed / 256 % 4) * 15;
+            plan.ops += (uint32_t)(plan.seed / 1024 % 2);
+            plan.swaps = (uint32_t)(plan.seed / 4096 % 3);
+            compare_sums(&plan);
+        }
+        print_message("%s, added up: %llu comparisons, %llu hold\n", model_name(models[i]),
+                      (unsigned long long)compared, (unsigned long long)held_count);
+        assert_true(held_count > compared / 10 && held_count < compared - compared / 100);
+    }
+}
+
 static void counters_and_locks(void **state) {
     orders_of(MODEL_COUNTER, true);
     orders_of(MODEL_MUTEX, true);
@@ -647,6 +728,7 @@ int main(void) {
         cmocka_unit_test(containers),
         cmocka_unit_test(elements_one_by_one),
         cmocka_unit_test(transactions_on_one_object),
+        cmocka_unit_test(sums_of_changes),
         cmocka_unit_test(counters_and_locks),
         cmocka_unit_test(weak_levels),
     };
