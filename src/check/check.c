@@ -33,16 +33,28 @@ static void begin_again(struct verdict *verdict) {
     verdict_init(verdict, model, level);
 }
 
+/* Anomalies are named after transactions; here are none. */
+static void tell_single(struct verdict *verdict) {
+    if (verdict->answer != ANSWER_NO || verdict->edge_count == 0)
+        return;
+    verdict->anomalies = 0;
+    buf_clear(&verdict->text);
+    buf_printf(&verdict->text,
+               "each of these %u operations would have to come before the next, and "
+               "the last before the first",
+               verdict->edge_count);
+}
+
 static void sequential(const struct history *history, const struct check_options *options,
                        struct verdict *verdict) {
-    struct check_options wide = *options;
     if (is_register(options->model) && !has_mismatch_or_others(history)) {
         struct causal causal;
         bool unique = causal_make(&causal, history, verdict) != CAUSAL_NOT_UNIQUE;
         causal_free(&causal);
         begin_again(verdict);
         if (unique) {
-            txn_check(history, &wide, verdict);
+            txn_check(history, options, verdict);
+            tell_single(verdict);
             return;
         }
     }
