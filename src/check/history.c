@@ -90,6 +90,13 @@ static void *grown(void *array, uint32_t count, uint32_t *cap, size_t size) {
     return cairn_realloc(array, *cap * size);
 }
 
+size_t history_growth(const struct history *history) {
+    return values_growth(&history->values) +
+           growth_of(history->op_count, history->op_cap, sizeof *history->ops) +
+           growth_of(history->mop_count, history->mop_cap, sizeof *history->mops) +
+           growth_of(history->op_count, history->times_cap, 2 * sizeof *history->times_ns);
+}
+
 struct op *history_op(struct history *history) {
     history->ops = grown(history->ops, history->op_count, &history->op_cap, sizeof *history->ops);
     struct op *op = &history->ops[history->op_count++];

@@ -124,6 +124,8 @@ void history_times(struct history *history, uint32_t op, uint64_t call_ns, uint6
 /* The initial value of a key. */
 uint32_t history_initial(const struct history *history, uint32_t key);
 void history_set_initial(struct history *history, uint32_t key, uint32_t value);
+/* As values_growth, of all. */
+size_t history_growth(const struct history *history);
 /* A copy of the operations `keep[i]` (true: stays; NULL: all stay), with all positions kept; values
  * and processes are copied whole, so their numbers stay. `to` is initialised here. For shrinking.
  */

@@ -214,7 +214,7 @@ static bool read_all(struct history *history, const json_t *json, struct verdict
         uint32_t op;
         if (!op_of(history, json_array_get(ops, i), false, &op))
             return wrong(why, "it names an operation that this history does not have");
-        verdict_op(verdict, op);
+        verdict_op_new(verdict, op);
     }
     return true;
 }

@@ -188,7 +188,9 @@ static bool read_lines(struct history_reader *reader, const uint8_t **at, const 
 /* ---- feeding ---- */
 
 static bool limit_reached(struct history_reader *reader, size_t len) {
-    if (!limits_over(reader->options.limits, 512 + len / 64))
+    size_t growth = history_growth(reader->history);
+    if (!limits_over(reader->options.limits, 512 + len / 64) &&
+        (growth == 0 || limits_room(reader->options.limits, growth)))
         return false;
     read_fail(reader, CAIRN_CANCELLED, reader->line, "reading was stopped by %s",
               limits_stop_text(reader->options.limits->stopped));

@@ -112,22 +112,7 @@ static bool reduce(struct shrink *shrink) {
     return true;
 }
 
-/* A cycle that was found in what is left, in numbers of the whole. */
-static void tell(struct shrink *shrink, struct verdict *verdict, bool minimal) {
-    struct history few;
-    struct check_options unlimited = shrink->options;
-    uint32_t *number = cairn_alloc((shrink->kept + 1) * sizeof *number), count = 0;
-    for (uint32_t i = 0; i < shrink->history->op_count; i++)
-        if (shrink->keep[i])
-            number[count++] = i;
-    enum model model = verdict->model;
-    enum level level = verdict->level;
-    verdict_free(verdict);
-    unlimited.limits = NULL;
-    history_copy(&few, shrink->history, shrink->keep);
-    check_history(&few, &unlimited, verdict);
-    verdict->model = model;
-    verdict->level = level;
+static void renumber(struct verdict *verdict, const uint32_t *number) {
     for (uint32_t i = 0; i < verdict->edge_count; i++) {
         struct edge *edge = &verdict->edges[i];
         if (edge->from != OP_NONE)
@@ -137,13 +122,36 @@ static void tell(struct shrink *shrink, struct verdict *verdict, bool minimal) {
         if (edge->by != OP_NONE)
             edge->by = number[edge->by];
     }
-    verdict->op_count = 0;
-    cairn_free(verdict->ops);
-    verdict->ops = NULL;
-    for (uint32_t i = 0; i < count; i++)
-        verdict_op(verdict, number[i]);
-    verdict->minimal = minimal;
+}
+
+/* What is left, judged again: a cycle that is found in it, in numbers of the whole. */
+static void judge_again(struct shrink *shrink, const uint32_t *number, struct verdict *verdict) {
+    struct history few;
+    struct check_options unlimited = shrink->options;
+    enum model model = verdict->model;
+    enum level level = verdict->level;
+    verdict_free(verdict);
+    unlimited.limits = NULL;
+    history_copy(&few, shrink->history, shrink->keep);
+    check_history(&few, &unlimited, verdict);
+    verdict->model = model;
+    verdict->level = level;
+    renumber(verdict, number);
     history_free(&few);
+}
+
+/* When a limit stopped it, what is left may be much: its evidence stays that of the whole. */
+static void tell(struct shrink *shrink, struct verdict *verdict, bool minimal) {
+    uint32_t *number = cairn_alloc((shrink->kept + 1) * sizeof *number), count = 0;
+    for (uint32_t i = 0; i < shrink->history->op_count; i++)
+        if (shrink->keep[i])
+            number[count++] = i;
+    if (minimal)
+        judge_again(shrink, number, verdict);
+    verdict->op_count = 0;
+    for (uint32_t i = 0; i < count; i++)
+        verdict_op_new(verdict, number[i]);
+    verdict->minimal = minimal;
     cairn_free(number);
 }
 

@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define GROWTH_TOLD_FROM 65536u
+#define GROWTH_TOLD_FROM 32768u
+#define GROWTH_TOLD_BEFORE 5000u /* more than one piece of input holds */
 #define TABLE_START 64u
 
 /* A value that is looked for: content lies outside the tables. */
@@ -72,8 +73,9 @@ static void grow_table(struct values *values) {
     }
 }
 
-static size_t growth_of(uint64_t count, uint64_t cap, size_t size) {
-    return cap > GROWTH_TOLD_FROM && cap - count < cap / 32 ? (cap + cap / 2) * size : 0;
+size_t growth_of(uint64_t count, uint64_t cap, size_t size) {
+    bool soon = cap - count < cap / 32 || cap - count < GROWTH_TOLD_BEFORE;
+    return cap > GROWTH_TOLD_FROM && soon ? (cap + cap / 2) * size : 0;
 }
 
 size_t values_growth(const struct values *values) {

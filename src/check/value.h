@@ -47,6 +47,8 @@ void values_copy(struct values *to, const struct values *from);
 /* Bytes that a large table will soon take for growing, before it gives back what it has; 0: none.
  */
 size_t values_growth(const struct values *values);
+/* The same for any array that grows by half. */
+size_t growth_of(uint64_t count, uint64_t cap, size_t size);
 
 /* The number of a value, made when it is new. Items are borrowed and copied. Maps: `items` holds
  * key, value, key, value ...; of equal keys the last counts. At most 2^31 values. */

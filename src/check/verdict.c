@@ -82,6 +82,10 @@ void verdict_op(struct verdict *verdict, uint32_t op) {
     for (uint32_t i = 0; i < verdict->op_count; i++)
         if (verdict->ops[i] == op)
             return;
+    verdict_op_new(verdict, op);
+}
+
+void verdict_op_new(struct verdict *verdict, uint32_t op) {
     if (full(verdict->op_count))
         verdict->ops =
             cairn_realloc(verdict->ops, doubled(verdict->op_count) * sizeof *verdict->ops);

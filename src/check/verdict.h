@@ -100,7 +100,9 @@ void verdict_free(struct verdict *verdict);
 struct order *verdict_order(struct verdict *verdict, enum scope scope, uint32_t of);
 void order_push(struct order *order, uint32_t op); /* grows by doubling */
 void verdict_edge(struct verdict *verdict, struct edge edge);
+/* Once, however often it is told; where there are many, that they are different is to be known. */
 void verdict_op(struct verdict *verdict, uint32_t op);
+void verdict_op_new(struct verdict *verdict, uint32_t op);
 void verdict_undecided(struct verdict *verdict, const struct limits *limits);
 
 #endif

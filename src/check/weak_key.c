@@ -123,7 +123,7 @@ static void tell_cycle(const struct blocks *blocks, uint32_t node, struct verdic
     buf_printf(&verdict->text, ": processes saw its values in orders that contradict each other");
     for (uint32_t i = 0; i < causal->count; i++)
         if (causal->ops[i].key == key)
-            verdict_op(verdict, causal->ops[i].op);
+            verdict_op_new(verdict, causal->ops[i].op);
 }
 
 static bool order_blocks(struct blocks *blocks, struct verdict *verdict) {
