@@ -2,6 +2,7 @@
 #include "check/forced.h"
 #include "check/proof.h"
 #include "check/shrink.h"
+#include "check/verify.h"
 #include "cli/judge.h"
 
 #include "base/alloc.h"
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define SHOWN_OPS 20u
+#define LOOKED_UP_OPS_MAX 20000u
 
 static void put_json(struct buf *out) {
     buf_printf(out, "\n");
@@ -72,6 +74,18 @@ static int tell_forced(struct judge *judge, const char *pair) {
 /* ---- check ---- */
 
 /* A contradiction among few operations can be checked again; one among thousands can't. */
+/* What a proof says has to be seen in it: where the evidence does not tell it alone, the few
+ * operations that violate the level do. Of transactions the evidence always does. */
+static bool tells_all(const struct judge *judge, const struct verdict *verdict) {
+    struct buf why = {0};
+    if (judge->history.op_count > LOOKED_UP_OPS_MAX && verdict->edge_count > 0)
+        return true;
+    bool told = verdict->answer != ANSWER_NO || model_transactional(verdict->model) ||
+                verify_verdict(&judge->history, verdict, &why) == VERIFY_RIGHT;
+    buf_free(&why);
+    return told;
+}
+
 static void make_small(struct judge *judge, struct verdict *verdict) {
     struct shrink_result result;
     shrink_violation(&judge->history, &judge->options, verdict, &result);
@@ -96,7 +110,7 @@ static int judge_and_tell(struct judge *judge, const char *proof, uint64_t times
     struct verdict verdict;
     judge->options.want_order = proof != NULL || !judge->options.by_key;
     uint64_t check_ns = judge_timed(judge, times, &verdict);
-    if (proof != NULL && verdict.answer == ANSWER_NO && verdict.edge_count == 0)
+    if (proof != NULL && !tells_all(judge, &verdict))
         make_small(judge, &verdict);
     judge_quiet(judge);
     int code = exit_of(verdict.answer);

@@ -177,8 +177,6 @@ bool judge_open(struct judge *judge, const char *command, const char *path) {
     judge->options.by_key = true;
     judge->options.want_order = true;
     judge->options.limits = &judge->limits;
-    history_init(&judge->history);
-    lint_init(&judge->lint);
     judge->statm = -1;
     if (!set_limits(judge))
         return false;
