@@ -1,6 +1,7 @@
 // The data of the page, unpacked, and what can be asked of it.
 
 const NONE = -1;
+const by_name = new Intl.Collator('en', { numeric: true }).compare;
 const OK = 0, FAILED = 1, OPEN = 2, MISMATCH = 3;
 
 /** Sums of what is stored as differences. */
@@ -132,7 +133,7 @@ function keys_of(history) {
   for (let op = 0; op < history.count; op++)
     for (const key of op_keys(history, op)) if (key !== NONE) counts.set(key, (counts.get(key) ?? 0) + 1);
   const keys = [...counts].map(([key, count]) => ({ key, count, text: name_text(history, key) }));
-  keys.sort((a, b) => a.text.localeCompare(b.text, 'en', { numeric: true }));
+  keys.sort((a, b) => by_name(a.text, b.text));
   history.colour_of = new Map(keys.map(({ key }, i) => [key, i]));
   return keys;
 }
@@ -173,8 +174,8 @@ function lanes_of(history) {
     if (home === lane) {
       lanes.push(lane);
     } else {
-      home.ops = home.ops.concat(lane.ops);
-      home.processes.push(...lane.processes);
+      for (const op of lane.ops) home.ops.push(op);
+      home.processes.push(lane.processes[0]);
     }
     const last = lane.ops[lane.ops.length - 1];
     if (is_retired(history, lane)) {
@@ -186,7 +187,7 @@ function lanes_of(history) {
   for (const lane of lanes) {
     lane.name = process_name(history, lane.processes[0]) + (lane.processes.length > 1 ? ` +${lane.processes.length - 1}` : '');
   }
-  lanes.sort((a, b) => process_name(history, a.processes[0]).localeCompare(process_name(history, b.processes[0]), 'en', { numeric: true }));
+  lanes.sort((a, b) => by_name(a.name, b.name));
   history.lane_of = new Int32Array(history.processes.length).fill(NONE);
   lanes.forEach((lane, i) => lane.processes.forEach((process) => { history.lane_of[process] = i; }));
   return lanes;
