@@ -183,6 +183,8 @@ void check_history(const struct history *history, const struct check_options *op
     cairn_assert(options->model < MODEL_COUNT && options->level < LEVEL_COUNT);
     verdict_init(verdict, options->model, options->level);
     dispatch(history, options, verdict);
+    if (history->op_count == 0 && verdict->answer == ANSWER_YES)
+        buf_printf(&verdict->text, "there are no operations");
 }
 
 /* ---- every level ---- */
