@@ -59,7 +59,7 @@ static void tell_stuck(struct linear_run *run, const struct group *group,
     uint32_t ret = run->history->ops[result->stuck].ret;
     for (uint32_t i = 0; i < group->count; i++)
         if (run->history->ops[ops[i]].call <= ret)
-            verdict_op(run->verdict, ops[i]);
+            verdict_op_new(run->verdict, ops[i]);
     buf_printf(&run->verdict->text, "no order of what was called by then lets ");
     history_describe(run->history, result->stuck, &run->verdict->text);
     buf_printf(&run->verdict->text, " return; %u operations had returned before", result->passed);
@@ -128,6 +128,9 @@ static bool without_search(struct linear_run *run, const struct group *group, bo
     if (run->options->model == MODEL_STACK)
         return stack_check(run->history, ops, group->count, group->key, run->options->limits, order,
                            holds, run->verdict);
+    if (run->options->model == MODEL_SET)
+        return set_check(run->history, ops, group->count, group->key, run->options->limits, order,
+                         holds, run->verdict);
     return run->zones != NULL &&
            zones_check(run->zones, ops, group->count, group->key, order, holds, run->verdict);
 }
