@@ -107,6 +107,8 @@ function numbers_of(history, orders) {
   return { numbers, points: timely ? points : new Map() };
 }
 
+const REPLAYED = 20000; // operations; later states are not told
+
 /** The object's state after an operation, for the models where that is plain. */
 function replay(history, order, upto) {
   const states = new Map();
@@ -125,17 +127,21 @@ function replay(history, order, upto) {
 function apply(history, states, f, key, arg, out) {
   const text = (value) => (value === NONE ? '?' : value_text(history, value));
   const raw = arg === NONE ? undefined : history.values[arg];
-  const list = () => (Array.isArray(states.get(key)) ? states.get(key) : []);
+  const first = /^-?\d+$/.test(history.values[history.initial]) ? history.values[history.initial] : 0;
+  const list = () => {
+    if (!Array.isArray(states.get(key))) states.set(key, []);
+    return states.get(key);
+  };
   if (['write', 'w', 'swap'].includes(f)) states.set(key, text(arg));
   else if (f === 'cas') {
     const pair = /^\[(.*),(.*)\]$/.exec(raw ?? '');
     if (pair) states.set(key, pair[2]);
   } else if (f === 'append' && history.model === 'kv') states.set(key, `${states.get(key) ?? ''}${text(arg)}`);
-  else if (['append', 'enqueue', 'push', 'insert'].includes(f)) states.set(key, [...list(), text(arg)]);
-  else if (f === 'add' && history.model === 'set') states.set(key, [...new Set([...list(), text(arg)])]);
-  else if (f === 'add') states.set(key, String(BigInt(states.get(key) ?? 0) + BigInt(/^-?\d+$/.test(raw ?? '') ? raw : 1)));
-  else if (f === 'dequeue') states.set(key, list().slice(history.values[out] === 'null' ? 0 : 1));
-  else if (f === 'pop') states.set(key, history.values[out] === 'null' ? list() : list().slice(0, -1));
+  else if (['append', 'enqueue', 'push', 'insert'].includes(f)) list().push(text(arg));
+  else if (f === 'add' && history.model === 'set') list().includes(text(arg)) || list().push(text(arg));
+  else if (f === 'add') states.set(key, String(BigInt(states.get(key) ?? first) + BigInt(/^-?\d+$/.test(raw ?? '') ? raw : 1)));
+  else if (f === 'dequeue') history.values[out] === 'null' || list().shift();
+  else if (f === 'pop') history.values[out] === 'null' || list().pop();
   else if (f === 'remove') states.set(key, list().filter((each) => each !== text(arg)));
   else if (f === 'delete-min' || f === 'delete-max') states.set(key, without(list(), text(out)));
   else if (f === 'acquire') states.set(key, 'held');
@@ -167,8 +173,9 @@ function order_panel(history, page) {
   const list = long_list(order.ops, (op) => [op_link(history, op, page)]);
   page.at_step = (op) => {
     const i = order.ops.indexOf(op);
-    const states = i >= 0 ? replay(history, order, i) : null;
-    state.textContent = i >= 0 ? `after ${i + 1} of ${order.ops.length}: ${states.size > 0 ? state_text(history, states, is_txn(history, op) ? NONE : history.ops.key[op]) : 'nothing was written yet'}` : '';
+    const states = i >= 0 && i < REPLAYED && history.model !== 'bank' ? replay(history, order, i) : null;
+    const told = states === null ? '' : `: ${states.size > 0 ? state_text(history, states, is_txn(history, op) ? NONE : history.ops.key[op]) : 'nothing was written yet'}`;
+    state.textContent = i >= 0 ? `after ${i + 1} of ${order.ops.length}${told}` : '';
     if (i >= 0 && list.reveal) list.reveal(i);
     return i;
   };

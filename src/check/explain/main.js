@@ -21,7 +21,8 @@ function write_head() {
   $('verdict').append(el('span', { class: 'sign', 'aria-hidden': 'true' }, SIGNS[h.answer] ?? '?'), el('h1', {}, verdict_sentence(h)));
   const facts = [visible(h.name), `${h.total.toLocaleString('en')} operations of ${h.processes.length} process${h.processes.length === 1 ? '' : 'es'}${h.lanes.length < h.processes.length ? ` (${h.lanes.length} clients)` : ''}`,
     `${h.level}: ${h.level_line}`, `model ${h.model}: ${h.model_line}`];
-  if (h.count < h.total) facts.push(`${h.count.toLocaleString('en')} of them are on this page, around the evidence`);
+  const show_evidence = page.show.evidence.size > 0;
+  if (h.count < h.total) facts.push(`${h.count.toLocaleString('en')} of them are on this page, ${show_evidence ? 'around the contradiction' : 'the first ones'}`);
   if (!h.real_time) facts.push('the file tells sessions only: left and right mean nothing across processes');
   const list = el('ul', {});
   for (const fact of facts) list.append(el('li', {}, fact));
