@@ -77,6 +77,8 @@ static void of_register(struct making *making, uint32_t number) {
         put(&making->given, op->key, value_items(&history->values, op->arg)[1], number);
     } else {
         put(&making->given, op->key, op->arg, number);
+        if (op->f == OP_APPEND && told) /* how long the text is */
+            put(&making->needed, op->key, ANY_WRITE, number);
         if (op->f == OP_SWAP && told)
             put(&making->needed, op->key, op->out, number);
     }
@@ -182,25 +184,45 @@ static void of_op(struct making *making, uint32_t number) {
     }
 }
 
-/* Texts that were appended stand inside the texts that were read; a text that was put is the
- * beginning of some. */
+/* VALUE_NONE: none, or it is no text. */
+static uint32_t text_told(const struct history *history, const struct op *op) {
+    uint32_t value = VALUE_NONE;
+    if (op->f == OP_CAS && op->outcome != OP_MISMATCH)
+        value = value_items(&history->values, op->arg)[0];
+    else if ((op->f == OP_READ || op->f == OP_SWAP) && op->outcome == OP_OK)
+        value = op->out;
+    bool text = value != VALUE_NONE && value_at(&history->values, value)->kind == VALUE_TEXT;
+    return text ? value : VALUE_NONE;
+}
+
+static uint32_t text_given(const struct history *history, const struct op *op) {
+    uint32_t value = op->f == OP_READ  ? VALUE_NONE
+                     : op->f == OP_CAS ? value_items(&history->values, op->arg)[1]
+                                       : op->arg;
+    if (op->f == OP_DELETE)
+        return VALUE_NULL;
+    bool text = value != VALUE_NONE && value_at(&history->values, value)->kind == VALUE_TEXT;
+    return text ? value : VALUE_NONE;
+}
+
+/* Texts that were appended stand inside the texts that were told; a text that was put is the
+ * beginning of some, and so is nothing. */
 static void of_texts(struct making *making) {
     const struct history *history = making->history;
-    const struct values *values = &history->values;
     for (uint32_t r = 0; r < history->op_count; r++) {
-        const struct op *read = &history->ops[r];
-        if (read->f != OP_READ || read->outcome != OP_OK || read->out == VALUE_NONE ||
-            value_at(values, read->out)->kind != VALUE_TEXT)
+        uint32_t told = text_told(history, &history->ops[r]);
+        if (told == VALUE_NONE || history->ops[r].outcome == OP_FAIL)
             continue;
-        struct bytes text = value_bytes(values, read->out);
+        struct bytes text = value_bytes(&history->values, told);
         for (uint32_t w = 0; w < history->op_count; w++) {
-            const struct op *write = &history->ops[w];
-            if (write->f == OP_READ || write->key != read->key ||
-                value_at(values, write->arg)->kind != VALUE_TEXT)
+            uint32_t given = text_given(history, &history->ops[w]);
+            if (given == VALUE_NONE || history->ops[w].key != history->ops[r].key || w == r)
                 continue;
-            struct bytes part = value_bytes(values, write->arg);
-            if (part.len == 0 || memmem(text.data, text.len, part.data, part.len) != NULL)
-                put(&making->needed, read->key, write->arg, r);
+            struct bytes part =
+                given == VALUE_NULL ? BYTES("") : value_bytes(&history->values, given);
+            if (part.len == 0 ||
+                (text.len > 0 && memmem(text.data, text.len, part.data, part.len) != NULL))
+                put(&making->needed, history->ops[r].key, given, r);
         }
     }
 }
