@@ -239,4 +239,10 @@ void check_place(const struct history *history, const struct check_options *opti
         if (invariant || (weak && !is_register(options->model)) || !implied(verdicts, one.level))
             dispatch(history, &one, &verdicts[one.level]);
     }
+    /* What was left open may follow from what was decided after it. */
+    for (int level = 0; level < LEVEL_COUNT; level++)
+        if (verdicts[level].answer == ANSWER_UNDECIDED) {
+            buf_clear(&verdicts[level].text);
+            implied(verdicts, (enum level)level);
+        }
 }

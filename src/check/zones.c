@@ -433,8 +433,10 @@ static void name_only(struct verdict *verdict) {
         if (edge->from != OP_NONE)
             verdict_op(verdict, edge->from);
     }
-    if (verdict->edge_count > 0)
+    if (verdict->edge_count > 0) {
+        buf_clear(&verdict->text);
         buf_printf(&verdict->text, "the texts that were read put these into no one order");
+    }
     verdict->edge_count = 0;
 }
 

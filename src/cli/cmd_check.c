@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define SHOWN_OPS 20u
+#define SHOWN_BYTES 400u /* of a reason, in place */
 #define LOOKED_UP_OPS_MAX 20000u
 
 static void put_json(struct buf *out) {
@@ -174,8 +175,10 @@ static void print_place(const struct verdict *verdicts) {
         if (verdict->answer == ANSWER_UNDEFINED)
             continue;
         printf("%-26s %-10s", level_name((enum level)i), answer_name(verdict->answer));
-        if (verdict->text.len > 0 && verdict->answer != ANSWER_YES)
-            printf(" %.*s", (int)verdict->text.len, (const char *)verdict->text.data);
+        if (verdict->text.len > 0 && verdict->answer != ANSWER_YES) {
+            putchar(' ');
+            judge_print_text(buf_view(&verdict->text), SHOWN_BYTES);
+        }
         printf("\n");
     }
     bool any = false;

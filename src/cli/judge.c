@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define DEFAULT_TIME_S 600u
+#define SHOWN_BYTES 400u /* of one operation on the terminal */
 
 /* ---- the limits ---- */
 
@@ -225,6 +226,19 @@ int exit_of(enum answer answer) {
 
 /* ---- for a person ---- */
 
+void judge_print_text(struct bytes text, size_t max) {
+    size_t len = text.len < max ? text.len : max;
+    while (len < text.len && len > 0 && (text.data[len] & 0xc0) == 0x80)
+        len--; /* not within a character */
+    for (size_t i = 0; i < len; i++)
+        if (text.data[i] < ' ' || text.data[i] == 0x7f)
+            printf("\\x%02x", text.data[i]);
+        else
+            putchar(text.data[i]);
+    if (len < text.len)
+        printf("...");
+}
+
 static void print_op(const struct judge *judge, uint32_t op) {
     struct buf text = {0};
     if (op == OP_NONE)
@@ -232,7 +246,7 @@ static void print_op(const struct judge *judge, uint32_t op) {
                                                                   : "the initial state");
     else
         history_describe(&judge->history, op, &text);
-    printf("%.*s", (int)text.len, (const char *)text.data);
+    judge_print_text(buf_view(&text), SHOWN_BYTES);
     buf_free(&text);
 }
 
@@ -260,8 +274,10 @@ void judge_print(const struct judge *judge, const struct verdict *verdict, uint3
                                        "is not defined for this model"};
     printf("%s (%s): %s\n", level_name(verdict->level), model_name(verdict->model),
            says[verdict->answer]);
-    if (verdict->text.len > 0)
-        printf("%.*s\n", (int)verdict->text.len, (const char *)verdict->text.data);
+    if (verdict->text.len > 0) {
+        judge_print_text(buf_view(&verdict->text), 4 * SHOWN_BYTES);
+        printf("\n");
+    }
     if (verdict->answer == ANSWER_UNDECIDED && verdict->stopped != LIMITS_GO)
         printf("stopped by %s\n", limits_stop_text(verdict->stopped));
     bool first = true;

@@ -24,7 +24,7 @@ struct judge {
     struct check_options options; /* level: LEVEL_NONE when none was given */
     int statm;                    /* /proc/self/statm, kept open; -1 */
     bool shown;                   /* progress stands on the terminal */
-    uint64_t read_ns; /* how long reading took */
+    uint64_t read_ns;             /* how long reading took */
     bool out_of_limits;           /* judge_open: reading met a limit: undecided */
 };
 
@@ -46,6 +46,8 @@ void judge_close(struct judge *judge);
 void judge_quiet(struct judge *judge);
 uint64_t judge_now_ns(void); /* monotonic */
 int exit_of(enum answer answer);
+/* What came from a history, for a terminal: control characters as \xNN, the rest cut. */
+void judge_print_text(struct bytes text, size_t max);
 /* The lines that tell a verdict to a person: the answer, why, and the evidence, at most `max`
  * operations of it. */
 void judge_print(const struct judge *judge, const struct verdict *verdict, uint32_t max);
