@@ -17,6 +17,8 @@ bool queue_check(const struct history *history, const uint32_t *ops, uint32_t co
 bool stack_check(const struct history *history, const uint32_t *ops, uint32_t count, uint32_t key,
                  struct limits *limits, bool want_order, bool *holds, struct verdict *verdict);
 
+bool priority_check(const struct history *history, const uint32_t *ops, uint32_t count,
+                    uint32_t key, bool want_order, bool *holds, struct verdict *verdict);
 bool set_check(const struct history *history, const uint32_t *ops, uint32_t count, uint32_t key,
                struct limits *limits, bool want_order, bool *holds, struct verdict *verdict);
 /* Multi-registers, all operations together: of YES and NO, the verdict is replaced, its edges are
