@@ -150,8 +150,14 @@ static void of_lock(struct making *making, uint32_t number) {
         before--;
     bool paired =
         history->ops[before].f == OP_ACQUIRE && history->ops[before].process == op->process;
-    put(&making->given, op->key, paired ? before : number, number);
-    put(&making->needed, op->key, paired ? before : number, number);
+    put(&making->given, op->key, ANY_WRITE, number);
+    if (!paired) { /* it gave back somebody else's, and then all depends on it */
+        put(&making->given, op->key, BLIND_TAKE, number);
+        put(&making->needed, op->key, ANY_WRITE, number);
+        return;
+    }
+    put(&making->given, op->key, before, number);
+    put(&making->needed, op->key, before, number);
 }
 
 static void of_op(struct making *making, uint32_t number) {

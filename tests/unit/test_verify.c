@@ -134,6 +134,15 @@ static void every_edge_of_a_cycle_is_looked_up(void **state) {
     end_story(&story);
 }
 
+static void operations_that_overlap_are_in_no_real_time(void **state) {
+    static const struct edge overlap[] = {EDGE(0, 1, REAL_TIME), EDGE(1, 0, REAL_TIME)};
+    struct story story;
+    tell_story(&story, two_writers, MODEL_REGISTER, LEVEL_LINEARIZABLE);
+    story.verdict.answer = ANSWER_NO;
+    assert_cycle(&story, overlap, 2, VERIFY_WRONG);
+    end_story(&story);
+}
+
 static void operations_that_do_not_contradict_each_other_are_no_counterexample(void **state) {
     struct story story;
     tell_story(&story, stale, MODEL_CAS_REGISTER, LEVEL_LINEARIZABLE);
@@ -241,6 +250,7 @@ int main(void) {
         cmocka_unit_test(a_sequential_order_contains_each_process_and_no_real_time),
         cmocka_unit_test(every_key_needs_an_order),
         cmocka_unit_test(every_edge_of_a_cycle_is_looked_up),
+        cmocka_unit_test(operations_that_overlap_are_in_no_real_time),
         cmocka_unit_test(operations_that_do_not_contradict_each_other_are_no_counterexample),
         cmocka_unit_test(each_process_has_its_own_order_of_all_writes),
         cmocka_unit_test(one_order_of_the_writes_explains_every_read),
