@@ -24,28 +24,13 @@ static void take_blindly(struct element *element, const struct history *history,
         element->take_call = element->put_call;
 }
 
-/* What lies on top of something that is taken out later is taken out before; and everything is,
- * before nothing is found. */
-static int64_t has_to_go(const struct elements *elements, const struct element *element) {
-    int64_t until = INT64_MAX;
-    for (uint32_t i = 0; i < elements->count; i++) {
-        const struct element *other = &elements->at[i];
-        bool empty = other->put == other->take;
-        bool under =
-            other->put_ret < element->put_call && element->put_ret < other->take_call && !empty;
-        bool found_empty = empty && element->put_ret < other->put_call;
-        if ((under || found_empty) && other->take_ret < until)
-            until = other->take_ret;
-    }
-    return until;
-}
-
-void blind_share(struct elements *elements, const struct history *history) {
+void blind_share(struct elements *elements, const struct history *history,
+                 int64_t (*until)(const struct elements *elements, uint32_t element)) {
     struct pressing *pressing = cairn_alloc((elements->count + 1) * sizeof *pressing);
     uint32_t count = 0;
     for (uint32_t i = 0; i < elements->count && elements->blind_count > 0; i++)
         if (elements->at[i].take == OP_NONE)
-            pressing[count++] = (struct pressing){i, has_to_go(elements, &elements->at[i])};
+            pressing[count++] = (struct pressing){i, until(elements, i)};
     qsort(pressing, count, sizeof *pressing, by_until);
     for (uint32_t i = 0; i < count && i < elements->blind_count; i++)
         take_blindly(&elements->at[pressing[i].element], history, elements->blind[i]);

@@ -47,8 +47,10 @@ enum elements_fault elements_make(struct elements *elements, const struct histor
                                   enum op_f take, struct verdict *verdict);
 void elements_free(struct elements *elements);
 
-/* Of a stack: gives each blind removal an element that stays, the most pressing first. */
-void blind_share(struct elements *elements, const struct history *history);
+/* Gives each blind removal an element that stays, the most pressing first. until: by when its
+ * removal has to have begun; INT64_MAX: it may stay. */
+void blind_share(struct elements *elements, const struct history *history,
+                 int64_t (*until)(const struct elements *elements, uint32_t element));
 /* Gives the first blind removal to every element that stays: more than can be. */
 void blind_spread(struct elements *elements, const struct history *history);
 

@@ -172,10 +172,22 @@ static void tell_order(struct heap *heap, uint32_t key) {
         order_push(order, heap->placed[i].op);
 }
 
-/* With removals of which nobody knows what they took: yes if they took nothing, or what stayed; no
- * if it is no even when one of them took all that stayed; else nothing is decided. */
+/* Before something greater comes out, or nothing is found. */
+static int64_t has_to_go(const struct elements *elements, uint32_t number) {
+    int64_t until = INT64_MAX;
+    for (uint32_t i = number + 1; i < elements->count; i++) {
+        const struct element *other = &elements->at[i];
+        if (elements->at[number].put_ret < other->take_call && other->take_ret < until)
+            until = other->take_ret;
+    }
+    return until;
+}
+
+/* With removals of which nobody knows what they took: yes if it is with those that press; no if it
+ * is no even when one of them took all that stayed; else nothing is decided. */
 static bool judge(struct heap *heap, bool *holds) {
     struct elements *elements = heap->elements;
+    blind_share(elements, heap->history, has_to_go);
     *holds = look_at_all(heap);
     if (*holds || elements->blind_count == 0)
         return true;

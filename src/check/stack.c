@@ -280,8 +280,24 @@ static void forget(struct verdict *verdict) {
     buf_clear(&verdict->text);
 }
 
+/* What lies on top of something that is taken out later is taken out before; and everything is,
+ * before nothing is found. */
+static int64_t has_to_go(const struct elements *elements, uint32_t number) {
+    const struct element *element = &elements->at[number];
+    int64_t until = INT64_MAX;
+    for (uint32_t i = 0; i < elements->count; i++) {
+        const struct element *other = &elements->at[i];
+        bool under = other->put_ret < element->put_call && element->put_ret < other->take_call &&
+                     !found_nothing(other);
+        bool empty = found_nothing(other) && element->put_ret < other->put_call;
+        if ((under || empty) && other->take_ret < until)
+            until = other->take_ret;
+    }
+    return until;
+}
+
 static bool judge(struct elements *elements, struct pile *pile, bool *holds) {
-    blind_share(elements, pile->history);
+    blind_share(elements, pile->history, has_to_go);
     enum piled piled = pile_up(pile);
     if (piled == CONTRADICTS && elements->blind_count > 0) {
         /* Did others have to be taken? Not if it fails even when each takes as many as it likes. */
