@@ -1,7 +1,8 @@
-/* Queues, stacks and sets whose elements are unique: linearizability without a search. Elements are
- * looked at one by one, and each step takes one away that can't be in the way of the others
- * (decrease and conquer: Lee & Mathur 2025; the patterns of violations: Bouajjani, Emmi, Enea,
- * Hamza 2015). Tested against exhaustive search.
+/* Objects that need no general search: queues, stacks, priority queues and sets whose elements are
+ * unique, and multi-registers. Of the first three, elements are looked at one by one, and each step
+ * takes one away that can't be in the way of the others (decrease and conquer: Lee & Mathur 2025;
+ * the patterns of violations: Bouajjani, Emmi, Enea, Hamza 2015); sets and multi-registers become
+ * edges between operations (txn_solver.h, txn.h). All are tested against exhaustive search.
  */
 #ifndef CAIRN_CHECK_CONTAINERS_H
 #define CAIRN_CHECK_CONTAINERS_H
