@@ -8,6 +8,7 @@ Stages, in order:
   release   unit, scenario and simulated tests on the release build
   asan      unit and scenario tests and a slice of the simulated ones, address + undefined sanitizers
   tsan      unit tests that use threads, and a real node, thread sanitizer
+  mutants   a third of the mutants of the judge, which its tests must kill (make soak: all)
   fuzz      a short slice of every fuzz target
   client    real processes: redis-cli, redis-benchmark, hiredis, Node clients, kills and restarts
 """
@@ -22,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 JOBS = int(os.environ.get("JOBS", "2"))
 TEST_TIMEOUT_S = 900
+MUTANTS_PART = "1/3"
 PASSED = re.compile(r"\[  PASSED  \] (\d+) test")
 FAILED = re.compile(r"\[  FAILED  \] (\d+) test")
 COUNTED = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
@@ -140,6 +142,12 @@ def stage_tsan(tally):
         tally.add("tsan: a real cluster under load", code == 0, code != 0, seconds, output)
 
 
+def stage_mutants(tally):
+    code, output, seconds = run(["tools/mutants", "--part", MUTANTS_PART, "--jobs", str(JOBS)], timeout=3600)
+    passed, failed = count(code, output)
+    tally.add(f"mutants of the judge, part {MUTANTS_PART}", passed, failed, seconds, output)
+
+
 def stage_fuzz(tally):
     code, output, seconds = run(["python3", "tools/fuzz.py", "--seconds", "5"], timeout=3600)
     passed, failed = count(code, output)
@@ -156,7 +164,7 @@ def stage_client(tally):
 
 
 STAGES = {"lint": stage_lint, "release": stage_release, "asan": stage_asan, "tsan": stage_tsan,
-          "fuzz": stage_fuzz, "client": stage_client}
+          "mutants": stage_mutants, "fuzz": stage_fuzz, "client": stage_client}
 
 
 def main():

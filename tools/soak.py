@@ -6,6 +6,7 @@ Usage: tools/soak.py [--minutes M] [--only PART[,PART...]]
 Parts:
   seeds     the simulator over fresh seeds, for M minutes
   mutants   every seeded bug must be found within ten core-minutes
+  judge     every mutant of the checkers must be killed by the tests
   fuzz      every fuzz target, a million executions
   failover  50 kills of the leader under load
 """
@@ -51,6 +52,10 @@ def part_mutants(_):
     return results
 
 
+def part_judge(_):
+    return [("mutants of the judge", run(["tools/mutants"]) == 0)]
+
+
 def part_fuzz(_):
     return [("fuzz", run(["python3", "tools/fuzz.py", "--runs", str(FUZZ_RUNS)]) == 0)]
 
@@ -59,7 +64,7 @@ def part_failover(_):
     return [("failover", run(["python3", "bench/failover.py", "--kills", str(KILLS)]) == 0)]
 
 
-PARTS = {"seeds": part_seeds, "mutants": part_mutants, "fuzz": part_fuzz, "failover": part_failover}
+PARTS = {"seeds": part_seeds, "mutants": part_mutants, "judge": part_judge, "fuzz": part_fuzz, "failover": part_failover}
 
 
 def main():

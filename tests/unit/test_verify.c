@@ -219,6 +219,7 @@ static void one_order_of_the_writes_explains_every_read(void **state) {
     ASSERT_ORDER(&story, VERIFY_WRONG, 0, 1);
     story.verdict.order_count = 0;
     assert_int_equal(judged(&story), VERIFY_WRONG);
+    story.verdict.order_count = 1;
     end_story(&story);
     tell_story(&story,
                OP(0, "write", "1") OP(1, "write", "2") OP(0, "read", "2") OP(1, "read", "2"),
