@@ -109,7 +109,8 @@ static void push(struct walk *walk, uint32_t parent, uint32_t event) {
                                .next = walk->buckets[bucket]};
     memcpy(node->words, walk->mask, sums->words * sizeof *walk->mask);
     memcpy(node->words + sums->words, walk->state, sums->parts * sizeof *walk->state);
-    memcpy(walk->path + walk->path_count, walk->own, walk->own_count * sizeof *walk->own);
+    if (walk->own_count > 0)
+        memcpy(walk->path + walk->path_count, walk->own, walk->own_count * sizeof *walk->own);
     walk->path_count += walk->own_count;
     walk->buckets[bucket] = walk->node_count;
     if (walk->stack_count == walk->stack_cap) {
