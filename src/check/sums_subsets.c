@@ -167,7 +167,8 @@ bool subsets_find(struct sums *sums, const uint64_t *mask, const int64_t *state,
     collect(&choice, mask, but);
     bound(&choice);
     choose(&choice, 0);
-    qsort(subsets->at, subsets->count, sizeof *subsets->at, by_cost);
+    if (subsets->count > 0)
+        qsort(subsets->at, subsets->count, sizeof *subsets->at, by_cost);
     cairn_free(choice.members);
     cairn_free(choice.kinds);
     cairn_free(choice.missing);
