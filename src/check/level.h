@@ -35,10 +35,10 @@
  * - snapshot-isolation: prefix, and V = t2 commits before or is a transaction that commits before
  *   t3 and writes a common key;
  * - serializable: V = commits before.
- * - strict-serializable: the same, and the commit order contains real time; strong-snapshot-isolation:
- *   besides, a transaction sees all that had ended before it began.
- * With one operation a transaction, serializable is sequential, strict-serializable is
- * linearizable, and causal is causal-convergence.
+ * - strict-serializable: the same, and the commit order contains real time;
+ * strong-snapshot-isolation: besides, a transaction sees all that had ended before it began. With
+ * one operation a transaction, serializable is sequential, strict-serializable is linearizable, and
+ * causal is causal-convergence.
  */
 #ifndef CAIRN_CHECK_LEVEL_H
 #define CAIRN_CHECK_LEVEL_H

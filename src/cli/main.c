@@ -117,7 +117,8 @@ static const struct subcommand subcommands[] = {
      "  --whole          one order for all keys, not one a key (linearizable is local: both exist\n"
      "                   or neither)\n"
      "  --repeat N       judge it N times, to measure it: --json tells the least time, check_s\n"
-     "  --forced L1,L2   instead of a verdict: which of the operations called in these lines comes\n"
+     "  --forced L1,L2   instead of a verdict: which of the operations called in these lines "
+     "comes\n"
      "                   first, in every linearization or in some\n"
      "  --limit-time T   500ms, 10s, 2m ...; default 10m      --limit-mem SIZE   200M, 4G ...\n"
      "  --initial V      what a key holds at first (JSON), or x=0,y=0\n"
@@ -138,7 +139,8 @@ static const struct subcommand subcommands[] = {
      "  cairn place history.jsonl\n"},
     {"explain", cmd_explain, "a verdict as a page for the browser",
      "Usage: cairn explain FILE [--model M] [--level L] [--html OUT] [--limit-extra S]\n"
-     "                     [--limit-time T] [--limit-mem SIZE] [reading options as in cairn check]\n"
+     "                     [--limit-time T] [--limit-mem SIZE] [reading options as in cairn "
+     "check]\n"
      "\n"
      "Judges as cairn check does, and writes one HTML file that needs nothing else: a timeline of\n"
      "all processes with the faults, the contradiction with the reason of each step or the order\n"

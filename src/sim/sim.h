@@ -82,14 +82,14 @@ struct sim_options {
     uint64_t seed;
     enum mutant mutant;
     enum sim_scenario scenario;
-    unsigned nodes;      /* 0: drawn (3 or 5, now and then 1 to 7) */
-    uint64_t fault_mask; /* of 1 << enum sim_fault; 0: drawn */
-    uint64_t fault_ms;   /* length of the first phase; 0: drawn */
-    uint32_t clients;    /* 0: drawn */
-    uint64_t think_us;   /* of a client between operations; 0: drawn */
+    unsigned nodes;          /* 0: drawn (3 or 5, now and then 1 to 7) */
+    uint64_t fault_mask;     /* of 1 << enum sim_fault; 0: drawn */
+    uint64_t fault_ms;       /* length of the first phase; 0: drawn */
+    uint32_t clients;        /* 0: drawn */
+    uint64_t think_us;       /* of a client between operations; 0: drawn */
     const struct plan *plan; /* faults instead of drawn ones; not expanded; NULL: none */
-    FILE *log;           /* one line a change; NULL: none */
-    FILE *history;       /* one line an operation; NULL: none */
+    FILE *log;               /* one line a change; NULL: none */
+    FILE *history;           /* one line an operation; NULL: none */
 };
 
 struct sim_result {

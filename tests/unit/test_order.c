@@ -11,7 +11,7 @@
 #include <string.h>
 
 static enum answer check(const struct order_op *ops, size_t count, const uint32_t *final,
-                                size_t final_count) {
+                         size_t final_count) {
     char error[200];
     size_t where;
     return order_check(ops, count, final, final_count, error, sizeof error, &where);
