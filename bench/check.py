@@ -149,7 +149,7 @@ def made(folder, passes):
     began = min(run(["place", path])[2] for _ in range(passes))
     row("cairn place, 10,000 unique operations, all levels", ms(began), "2 s", "-", began <= 2)
     os.unlink(path)
-    path = gen(folder, "txn.jsonl", "--model", "txn-rw", "--clients", "50", "--ops", "250000", "--keys", "1000",
+    path = gen(folder, "txn.jsonl", "--model", "txn-rw", "--clients", "50", "--ops", "300000", "--keys", "1000",
                "--seed", "6")
     with open(path) as file:
         mops = sum(line.count('"r"') + line.count('"w"') for line in file if '"ok"' in line)
