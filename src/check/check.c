@@ -10,10 +10,6 @@
 
 #include <string.h>
 
-static bool is_register(enum model model) {
-    return model == MODEL_REGISTER || model == MODEL_CAS_REGISTER || model == MODEL_KV;
-}
-
 /* Registers with unique values and no failed comparison have a faster way. */
 static bool has_mismatch_or_others(const struct history *history) {
     for (uint32_t i = 0; i < history->op_count; i++) {
@@ -47,7 +43,7 @@ static void tell_single(struct verdict *verdict) {
 
 static void sequential(const struct history *history, const struct check_options *options,
                        struct verdict *verdict) {
-    if (is_register(options->model) && !has_mismatch_or_others(history)) {
+    if (model_is_register(options->model) && !has_mismatch_or_others(history)) {
         struct causal causal;
         bool unique = causal_make(&causal, history, verdict) != CAUSAL_NOT_UNIQUE;
         causal_free(&causal);
@@ -63,7 +59,7 @@ static void sequential(const struct history *history, const struct check_options
 
 static void per_key(const struct history *history, const struct check_options *options,
                     struct verdict *verdict) {
-    if (is_register(options->model)) {
+    if (model_is_register(options->model)) {
         weak_check(history, options, verdict);
         if (verdict->answer == ANSWER_YES || verdict->answer == ANSWER_NO)
             return;
@@ -173,7 +169,7 @@ static void dispatch(const struct history *history, const struct check_options *
         invariant_check(history, options, verdict);
         return;
     default:
-        if (is_register(options->model))
+        if (model_is_register(options->model))
             weak_check(history, options, verdict);
     }
 }
@@ -236,7 +232,8 @@ void check_place(const struct history *history, const struct check_options *opti
                          one.level == LEVEL_SET_COMPLETE;
         bool weak = one.level != LEVEL_LINEARIZABLE && one.level != LEVEL_SEQUENTIAL &&
                     one.level != LEVEL_PER_KEY_SEQUENTIAL;
-        if (invariant || (weak && !is_register(options->model)) || !implied(verdicts, one.level))
+        if (invariant || (weak && !model_is_register(options->model)) ||
+            !implied(verdicts, one.level))
             dispatch(history, &one, &verdicts[one.level]);
     }
     /* What was left open may follow from what was decided after it. */

@@ -95,6 +95,19 @@ enum level level_of(const char *name, bool transactional) {
     return LEVEL_NONE;
 }
 
+enum level level_of_transactions(enum level level) {
+    switch (level) {
+    case LEVEL_LINEARIZABLE:
+        return LEVEL_STRICT_SERIALIZABLE;
+    case LEVEL_SEQUENTIAL:
+        return LEVEL_SERIALIZABLE;
+    case LEVEL_CAUSAL_CONVERGENCE:
+        return LEVEL_TXN_CAUSAL;
+    default:
+        return level;
+    }
+}
+
 bool level_implies(enum level stronger, enum level weaker) {
     if (stronger == weaker)
         return true;

@@ -85,6 +85,9 @@ const char *level_line(enum level level);
 bool level_transactional(enum level level);
 /* By name (some synonyms: causal+, fifo, read-your-writes, si, ...); LEVEL_NONE: there is none. */
 enum level level_of(const char *name, bool transactional);
+/* What a level of single operations is of transactions of one operation; itself where that is not
+ * one of the three above. */
+enum level level_of_transactions(enum level level);
 /* Whatever satisfies `stronger` satisfies `weaker` (reflexive). */
 bool level_implies(enum level stronger, enum level weaker);
 

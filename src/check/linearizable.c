@@ -28,10 +28,6 @@ struct linear_run {
     uint32_t undecided;
 };
 
-static bool is_register(enum model model) {
-    return model == MODEL_REGISTER || model == MODEL_CAS_REGISTER || model == MODEL_KV;
-}
-
 static void say_key(struct linear_run *run, uint32_t key, struct buf *out) {
     if (run->partition.group_count < 2)
         return;
@@ -177,7 +173,7 @@ static bool another_way(struct linear_run *run) {
 static void decide(struct linear_run *run) {
     bool multi = run->options->model == MODEL_MULTI_REGISTER;
     bool other = multi || changes_commute(run->options->model);
-    if (is_register(run->options->model))
+    if (model_is_register(run->options->model))
         run->zones = zones_new(run->history);
     if (!easy_keys(run)) {
         if (run->verdict->answer != ANSWER_NO)

@@ -73,6 +73,10 @@ bool model_transactional(enum model model) {
     return rows[model].transactional;
 }
 
+bool model_is_register(enum model model) {
+    return model == MODEL_REGISTER || model == MODEL_CAS_REGISTER || model == MODEL_KV;
+}
+
 enum model model_of(const char *name) {
     for (int model = 0; model < MODEL_COUNT; model++)
         if (strcmp(rows[model].name, name) == 0)

@@ -39,6 +39,8 @@ const char *model_name(enum model model);
 const char *model_line(enum model model);
 bool model_keyed(enum model model);
 bool model_transactional(enum model model);
+/* A map of registers: register, cas-register, kv. */
+bool model_is_register(enum model model);
 /* By name, with synonyms (kv-register, kv-append, lock, list-append, rw-register ...). */
 enum model model_of(const char *name);
 /* The weakest model in the table that has all operations of the history; MODEL_NONE: there is none,

@@ -234,10 +234,6 @@ static void forget_alive(struct spec *spec) {
     spec->alive_size = spec->alive_count = 0;
 }
 
-static bool is_register(enum model model) {
-    return model == MODEL_REGISTER || model == MODEL_CAS_REGISTER || model == MODEL_KV;
-}
-
 static int order_of_texts(const void *a, const void *b, void *context) {
     const struct spec *spec = context;
     return bytes_compare(value_bytes(&spec->pool, *(const uint32_t *)a),
@@ -315,7 +311,7 @@ void spec_prepare(struct spec *spec, const uint32_t *ops, uint32_t count, struct
         spec_live(spec, VALUE_NULL);
     for (uint32_t i = 0; i < count; i++)
         translate(spec, ops[i], &to[i]);
-    if (is_register(spec->model))
+    if (model_is_register(spec->model))
         learn_register(spec, to, count);
     else if (spec->model != MODEL_APPEND)
         forget_alive(spec);
@@ -343,15 +339,4 @@ uint32_t spec_initial(struct spec *spec, uint32_t key) {
     default:
         return spec_value(spec, initial);
     }
-}
-
-void spec_print(const struct spec *spec, uint32_t state, struct buf *out) {
-    if (state == SPEC_DEAD)
-        buf_printf(out, "something that nobody reads");
-    else if (spec->model == MODEL_MUTEX)
-        buf_printf(out, state == VALUE_NULL ? "free" : "held");
-    else if (spec->model != MODEL_APPEND)
-        value_print(&spec->pool, state, out);
-    else
-        spec_print_chain(spec, state, out);
 }

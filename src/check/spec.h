@@ -60,6 +60,5 @@ void spec_prepare(struct spec *spec, const uint32_t *ops, uint32_t count, struct
 uint32_t spec_initial(struct spec *spec, uint32_t key);
 /* False: not possible in this state. */
 bool spec_step(struct spec *spec, uint32_t state, const struct spec_op *op, uint32_t *next);
-void spec_print(const struct spec *spec, uint32_t state, struct buf *out);
 
 #endif

@@ -10,7 +10,6 @@ uint32_t spec_alive(const struct spec *spec, uint32_t state); /* the state, or S
 /* spec_step.c: what an ADD adds: 1 unless it says */
 int64_t spec_amount(const struct spec *spec, const struct spec_op *op);
 uint32_t spec_chain(struct spec *spec, uint32_t chain, uint32_t element);
-void spec_print_chain(const struct spec *spec, uint32_t chain, struct buf *out);
 
 /* spec_taken.c: queues and stacks */
 void spec_learn_taken(struct spec *spec, const uint32_t *ops, const struct spec_op *to,

@@ -193,19 +193,3 @@ bool spec_step_bank(struct spec *spec, uint32_t state, const struct spec_op *op,
     cairn_free(parts);
     return true;
 }
-
-void spec_print_chain(const struct spec *spec, uint32_t chain, struct buf *out) {
-    uint32_t count = 0;
-    for (uint32_t at = chain; at != VALUE_NULL; at = value_items(&spec->pool, at)[0])
-        count++;
-    uint32_t *elements = cairn_alloc((count + 1) * sizeof *elements);
-    for (uint32_t at = chain, i = count; at != VALUE_NULL; at = value_items(&spec->pool, at)[0])
-        elements[--i] = value_items(&spec->pool, at)[1];
-    buf_printf(out, "[");
-    for (uint32_t i = 0; i < count; i++) {
-        buf_printf(out, i ? "," : "");
-        value_print(&spec->pool, elements[i], out);
-    }
-    buf_printf(out, "]");
-    cairn_free(elements);
-}

@@ -201,21 +201,6 @@ static bool has_lists(enum model model) {
 
 /* ---- the doors ---- */
 
-/* Single operations ask for what transactions of one operation would. */
-static enum level as_transactional(enum level level) {
-    switch (level) {
-    case LEVEL_LINEARIZABLE:
-        return LEVEL_STRICT_SERIALIZABLE;
-    case LEVEL_SEQUENTIAL:
-        return LEVEL_SERIALIZABLE;
-    case LEVEL_CAUSAL_CONVERGENCE:
-        return LEVEL_TXN_CAUSAL;
-    default:
-        cairn_assert(level_transactional(level));
-        return level;
-    }
-}
-
 static bool without_time(const struct history *history, struct verdict *verdict) {
     if (history->has_real_time || !wants_real_time(verdict->level))
         return false;
@@ -228,7 +213,8 @@ void txn_check(const struct history *history, const struct check_options *option
     if (without_time(history, verdict))
         return;
     struct ways ways = {.history = history, .options = options, .lists = has_lists(options->model)};
-    enum level asked = verdict->level, level = as_transactional(asked);
+    enum level asked = verdict->level, level = level_of_transactions(asked);
+    cairn_assert(level_transactional(level));
     struct verdict verdicts[LEVEL_COUNT];
     for (int i = 0; i < LEVEL_COUNT; i++)
         verdict_init(&verdicts[i], options->model, (enum level)i);

@@ -9,19 +9,6 @@
 
 #define TRIED_MAX 8u /* operations whose orders are tried one by one */
 
-static enum level as_transactional(enum level level) {
-    switch (level) {
-    case LEVEL_LINEARIZABLE:
-        return LEVEL_STRICT_SERIALIZABLE;
-    case LEVEL_SEQUENTIAL:
-        return LEVEL_SERIALIZABLE;
-    case LEVEL_CAUSAL_CONVERGENCE:
-        return LEVEL_TXN_CAUSAL;
-    default:
-        return level;
-    }
-}
-
 /* ---- a read that nothing explains ---- */
 
 /* Is the list what whole transactions appended, one after the other? True as well when two could
@@ -157,7 +144,8 @@ static enum txn_verified try_orders(const struct txn_facts *facts, const struct 
     history_copy(&part, history, keep);
     struct trial trial = {.limits = limits};
     enum txn_verified result = TXN_UNVERIFIED;
-    if (txn_facts_make(&trial.facts, &part, verdict->model, as_transactional(verdict->level))) {
+    if (txn_facts_make(&trial.facts, &part, verdict->model,
+                       level_of_transactions(verdict->level))) {
         bool order = has_order(&trial, 0);
         result = order ? TXN_REFUTED : trial.undecided ? TXN_UNVERIFIED : TXN_VERIFIED;
         buf_printf(why, order ? "the operations do have an order" : "");
@@ -204,7 +192,7 @@ static enum txn_verified verify_history(const struct history *history,
                                         struct buf *why) {
     struct txn_facts facts;
     enum txn_verified result = TXN_UNVERIFIED;
-    if (!txn_facts_make(&facts, history, verdict->model, as_transactional(verdict->level)))
+    if (!txn_facts_make(&facts, history, verdict->model, level_of_transactions(verdict->level)))
         buf_printf(why, "there are operations that are no reads, writes or appends");
     else if (verdict->answer == ANSWER_YES)
         result = verify_yes(&facts, verdict, limits, why);
