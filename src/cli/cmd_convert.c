@@ -6,27 +6,13 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-static void flush(void *context, struct bytes bytes) {
-    fwrite(bytes.data, 1, bytes.len, context);
-}
-
-static int write_out(const struct history *history, enum write_format format, const char *path) {
-    FILE *out = history_file_output("convert", path);
-    struct buf why = {0};
-    if (out == NULL)
-        return EXIT_NO;
-    struct history_writer writer = {
-        .history = history, .format = format, .flush = flush, .context = out};
-    bool good = history_write(&writer, &why);
-    if (!good)
-        fprintf(stderr, "cairn convert: %.*s\n", (int)why.len, (const char *)why.data);
-    else if (writer.lost != 0)
+static int convert(const struct history *history, enum write_format format, const char *path) {
+    uint32_t lost;
+    bool good = history_file_write("convert", history, format, path, &lost);
+    if (lost != 0)
         fprintf(stderr,
                 "cairn convert: %" PRIu32 " operations or answers can't be told in this format\n",
-                writer.lost);
-    good &= history_file_close("convert", path, out);
-    buf_free(&writer.out);
-    buf_free(&why);
+                lost);
     return good ? EXIT_FINE : EXIT_NO;
 }
 
@@ -46,7 +32,7 @@ int cmd_convert(int argc, char **argv) {
     struct lint lint;
     int code = EXIT_MISUSE;
     if (history_file_read("convert", argv[1], &read, NULL, &history, &lint))
-        code = write_out(&history, format, path);
+        code = convert(&history, format, path);
     lint_free(&lint);
     history_free(&history);
     return code;

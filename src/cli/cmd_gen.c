@@ -13,10 +13,6 @@ struct gen_command {
     bool bad;
 };
 
-static void flush(void *context, struct bytes bytes) {
-    fwrite(bytes.data, 1, bytes.len, context);
-}
-
 static void list_choices(struct buf *out, enum model model) {
     if (model == MODEL_NONE) {
         for (int m = 0; m < MODEL_COUNT; m++)
@@ -66,28 +62,12 @@ static int options_of(const struct gen_command *command, struct gen_options *opt
     return EXIT_FINE;
 }
 
-static int write_out(const struct history *history, enum write_format format, const char *path) {
-    FILE *out = history_file_output("gen", path);
-    struct buf why = {0};
-    if (out == NULL)
-        return EXIT_NO;
-    struct history_writer writer = {
-        .history = history, .format = format, .flush = flush, .context = out};
-    bool good = history_write(&writer, &why);
-    if (!good)
-        fprintf(stderr, "cairn gen: %.*s\n", (int)why.len, (const char *)why.data);
-    good &= history_file_close("gen", path, out);
-    buf_free(&writer.out);
-    buf_free(&why);
-    return good ? EXIT_FINE : EXIT_NO;
-}
-
 static int run(const struct gen_options *options, enum write_format format, const char *path) {
     struct history history;
     struct buf why = {0};
     int code;
     if (gen_history(options, &history, &why))
-        code = write_out(&history, format, path);
+        code = history_file_write("gen", &history, format, path, NULL) ? EXIT_FINE : EXIT_NO;
     else
         code = misuse("gen", "%.*s", (int)why.len, (const char *)why.data);
     buf_free(&why);

@@ -16,21 +16,10 @@
 
 static bool write_history(const struct judge *judge, const bool *keep, const char *path) {
     struct history few;
-    struct buf why = {0};
     history_copy(&few, &judge->history, keep);
-    struct history_writer writer = {.history = &few, .format = WRITE_JSON};
-    bool good = history_write(&writer, &why);
-    if (!good)
-        misuse("shrink", "%.*s", (int)why.len, (const char *)why.data);
-    FILE *out = good ? history_file_output("shrink", path) : NULL;
-    if (out != NULL) {
-        fwrite(writer.out.data, 1, writer.out.len, out);
-        good = history_file_close("shrink", path, out);
-    }
-    buf_free(&writer.out);
-    buf_free(&why);
+    bool good = history_file_write("shrink", &few, WRITE_JSON, path, NULL);
     history_free(&few);
-    return good && out != NULL;
+    return good;
 }
 
 static int shrink(struct judge *judge, const char *path, bool json) {

@@ -149,3 +149,28 @@ bool history_file_close(const char *subcommand, const char *path, FILE *out) {
                 path == NULL ? "standard output" : path, strerror(errno));
     return good;
 }
+
+static void flush(void *context, struct bytes bytes) {
+    fwrite(bytes.data, 1, bytes.len, context);
+}
+
+bool history_file_write(const char *subcommand, const struct history *history,
+                        enum write_format format, const char *path, uint32_t *lost) {
+    struct buf why = {0};
+    if (lost != NULL)
+        *lost = 0;
+    FILE *out = history_file_output(subcommand, path);
+    if (out == NULL)
+        return false;
+    struct history_writer writer = {
+        .history = history, .format = format, .flush = flush, .context = out};
+    bool good = history_write(&writer, &why);
+    if (!good)
+        fprintf(stderr, "cairn %s: %.*s\n", subcommand, (int)why.len, (const char *)why.data);
+    if (lost != NULL && good)
+        *lost = writer.lost;
+    good &= history_file_close(subcommand, path, out);
+    buf_free(&writer.out);
+    buf_free(&why);
+    return good;
+}

@@ -12,6 +12,7 @@
 
 #include "check/lint.h"
 #include "check/read.h"
+#include "check/write.h"
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -41,6 +42,10 @@ bool history_file_read_silently(const char *subcommand, const char *path,
 /* "FILE:17: error: process 3 ..." a line, at most `max` of them. */
 void history_file_print_lint(const char *path, const struct lint *lint, enum lint_severity least,
                              uint32_t max, FILE *out);
+/* Writes a history to FILE, or to standard output (NULL or "-"). False: a message was printed. lost
+ * (may be NULL): operations and answers that the format can't hold. */
+bool history_file_write(const char *subcommand, const struct history *history,
+                        enum write_format format, const char *path, uint32_t *lost);
 /* Where `-o FILE` or standard output (NULL or "-") leads; NULL: a message was printed. */
 FILE *history_file_output(const char *subcommand, const char *path);
 /* Writes all and closes what is not standard output. False: a message was printed. */
