@@ -17,6 +17,23 @@ bool change_next(struct reader *reader, struct change *change) {
     return !reader->bad;
 }
 
+void change_put_life(struct buf *changes, uint64_t id, const struct life_change *life) {
+    uint8_t key[8], value[16];
+    put_u64(key, id);
+    put_u64(value, life->timeout_ms);
+    put_u64(value + 8, life->holder);
+    change_put(changes, CHANGE_LIFE, bytes_of(key, sizeof key), bytes_of(value, sizeof value));
+}
+
+bool change_life(const struct change *change, uint64_t *id, struct life_change *life) {
+    if (change->kind != CHANGE_LIFE || change->key.len != 8 || change->value.len != 16)
+        return false;
+    *id = get_u64(change->key.data);
+    life->timeout_ms = get_u64(change->value.data);
+    life->holder = get_u64(change->value.data + 8);
+    return true;
+}
+
 void key_uses_add(struct key_uses *uses, struct bytes key, bool write) {
     if (uses->count == uses->cap) {
         uses->cap = uses->cap ? uses->cap * 2 : 8;

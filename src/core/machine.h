@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/mutant.h"
 #include "base/status.h"
+#include "core/config.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -44,7 +45,10 @@ struct apply_context {
 enum change_kind {
     CHANGE_PUBLISH = 1, /* key: channel, value: message */
     CHANGE_KEY,         /* key: the key, value: the event's name ("set", "expired") */
-    CHANGE_FLUSH        /* everything is gone */
+    CHANGE_FLUSH,       /* everything is gone */
+    CHANGE_LIFE,        /* key: u64 id of a life (below); value: struct life_change */
+    CHANGE_JUMP /* the executor's own: a snapshot took the state's place, and what changed in
+                 * between is not told one by one */
 };
 
 /* Appended to a buffer in order; walked by change_next. */
@@ -55,6 +59,14 @@ struct change {
     struct bytes value;
 };
 bool change_next(struct reader *reader, struct change *change);
+
+/* A life began, passed to another holder, or ended (timeout 0). Encoded as two u64. */
+struct life_change {
+    uint64_t timeout_ms; /* 0: it ended */
+    uint64_t holder;     /* the machine's own token of who holds it now */
+};
+void change_put_life(struct buf *changes, uint64_t id, const struct life_change *life);
+bool change_life(const struct change *change, uint64_t *id, struct life_change *life);
 
 /* Keys that a command touches, found without executing it. */
 struct key_use {
@@ -112,6 +124,22 @@ struct machine_kind {
      * it like any command. */
     bool (*due)(const struct machine *machine, uint64_t time_ms, uint32_t under_way,
                 struct buf *command);
+
+    /* Lives: what a machine holds for somebody only as long as he gives signs of life (sessions of
+     * clients, leases of servers). The machine keeps each life's timeout and tells of it by
+     * CHANGE_LIFE; signs (node_alive) go to the leader beside the log; when none came for the
+     * timeout, the leader proposes the command that life_end gives. A new leader gives every life
+     * its full timeout anew. NULL: this machine has none.
+     * life_next: the first life with an id above `after`; false when there is none. */
+    bool (*life_next)(const struct machine *machine, uint64_t after, uint64_t *id,
+                      uint64_t *timeout_ms);
+    /* The command that ends it if it is still held as it is now. */
+    void (*life_end)(const struct machine *machine, uint64_t id, struct buf *command);
+
+    /* Appends the command that tells the machine the group's committed members; false when it knows
+     * them. The leader proposes it. NULL: this machine does not care. */
+    bool (*members)(const struct machine *machine, const struct config *config,
+                    struct buf *command);
 
     uint64_t (*digest)(const struct machine *machine);
     size_t (*memory)(const struct machine *machine);  /* bytes, estimate */
