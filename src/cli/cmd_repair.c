@@ -64,7 +64,7 @@ static void load_base(struct repair *repair) {
     struct snapshot_meta meta;
     char folder[600];
     snprintf(folder, sizeof folder, "%s/snapshots", repair->dir);
-    if (snapshot_reader_open(repair->env, folder, NODE_GROUP, 0, &reader) != CAIRN_OK)
+    if (snapshot_reader_open(repair->env, folder, NODE_GROUP_OF(0), 0, &reader) != CAIRN_OK)
         return;
     snapshot_reader_meta(reader, &meta);
     struct log_base base = {.index = meta.index,
@@ -84,7 +84,7 @@ static bool recover(struct repair *repair) {
     char folder[600], error[512] = "";
     struct node_options defaults;
     node_options_default(&defaults);
-    struct replica_options options = {.group = NODE_GROUP,
+    struct replica_options options = {.group = NODE_GROUP_OF(0),
                                       .id = repair->identity.node,
                                       .incarnation = repair->identity.incarnation,
                                       .bootstrap = repair->identity.founders,
@@ -109,7 +109,7 @@ static bool recover(struct repair *repair) {
                                  .reset = on_reset,
                                  .damage = on_damage,
                                  .hard_lost = on_hard_lost};
-    repair->protocol = registry_protocol(defaults.protocol);
+    repair->protocol = registry_protocol(defaults.keyspaces[0].protocol);
     repair->replica = repair->protocol->create(&options);
     load_base(repair);
     snprintf(folder, sizeof folder, "%s/log", repair->dir);
@@ -141,7 +141,7 @@ static void write_configuration(struct repair *repair) {
                           .kind = ENTRY_CONFIG};
     entry.blob = blob_new(entry_size(payload.len));
     entry_encode(&entry, entry.blob->data, buf_view(&payload), chain);
-    struct wal_write write = {.group = NODE_GROUP, .seq = 1, .entries = &entry, .count = 1};
+    struct wal_write write = {.group = NODE_GROUP_OF(0), .seq = 1, .entries = &entry, .count = 1};
     wal_write(repair->wal, &write);
     wal_flush(repair->wal);
     runtime_run(repair->runtime);

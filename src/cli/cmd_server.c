@@ -30,9 +30,9 @@ static void on_log(void *context, int level, const char *text) {
     log_line(&server->log, level, text);
 }
 
-static void on_change(void *context, const struct change *change) {
+static void on_change(void *context, uint32_t keyspace, const struct change *change) {
     struct server *server = context;
-    if (server->redis != NULL)
+    if (server->redis != NULL && keyspace == SETTINGS_KV)
         redis_front_change(server->redis, change);
 }
 
@@ -67,11 +67,9 @@ static void on_signal(void *context, int number) {
 /* One line on standard output when this node first serves: `cairn dev` and scripts wait for it. */
 static void tell_ready(struct server *server) {
     struct node_status status;
-    if (server->ready)
+    if (server->ready || strcmp(node_health(server->node), "ok") != 0)
         return;
-    node_status(server->node, &status);
-    if (strcmp(status.health, "ok") != 0)
-        return;
+    node_status(server->node, SETTINGS_KV, &status);
     server->ready = true;
     printf("ready node=%llu redis=%s peer=%s admin=http://%s leader=%llu\n",
            (unsigned long long)server->settings.node, server->settings.redis_listen,
@@ -105,10 +103,9 @@ static unsigned on_admin(void *context, const char *method, const char *path, st
         return 200;
     }
     if (strcmp(path, "/health") == 0) {
-        struct node_status status;
-        node_status(server->node, &status);
-        buf_printf(body, "%s\n", status.health);
-        return strcmp(status.health, "ok") == 0 ? 200 : 503;
+        const char *health = node_health(server->node);
+        buf_printf(body, "%s\n", health);
+        return strcmp(health, "ok") == 0 ? 200 : 503;
     }
     buf_printf(body, "There is /metrics, /status and /health.\n");
     return 404;

@@ -295,9 +295,10 @@ void settings_to_node(const struct settings *settings, struct node_options *opti
     options->disk_stall_ns = settings->disk_stall_ms * MS;
     options->clock_drift_ppm = (uint32_t)settings->clock_drift_ppm;
     options->lease_reads = settings->lease_reads;
-    options->consistency = strcmp(settings->consistency, "stale") == 0        ? NODE_STALE
-                           : strcmp(settings->consistency, "sequential") == 0 ? NODE_SEQUENTIAL
-                                                                              : NODE_LINEARIZABLE;
+    options->keyspaces[SETTINGS_KV].consistency =
+        strcmp(settings->consistency, "stale") == 0        ? NODE_STALE
+        : strcmp(settings->consistency, "sequential") == 0 ? NODE_SEQUENTIAL
+                                                           : NODE_LINEARIZABLE;
     options->value_bytes_max = settings->value_max_mb * MB;
     options->command_bytes_max = settings->value_max_mb * MB + 8 * MB;
     options->wal_segment_bytes = settings->segment_mb * MB;

@@ -9,6 +9,9 @@
 
 #include <stdio.h>
 
+/* A server's keyspaces, by their numbers. */
+enum { SETTINGS_KV };
+
 struct settings {
     uint64_t node;
     char dir[400];

@@ -82,37 +82,39 @@ struct asker {
 };
 
 void forward_replies_flush(struct link *link) {
-    if (link->reply_count == 0 || link->state != LINK_UP)
+    if (link->replies.len == 0 || link->state != LINK_UP)
         return;
-    link_send(link, LANE_BULK, FRAME_FORWARD_REPLY, NODE_GROUP, buf_view(&link->replies), NULL, 0);
+    link_send(link, LANE_BULK, FRAME_FORWARD_REPLY, link->replies_group, buf_view(&link->replies),
+              NULL, 0);
     buf_clear(&link->replies);
     node_trim(&link->replies);
-    link->reply_count = 0;
 }
 
-static void put_reply(struct link *link, uint64_t tag, enum cairn_status status, uint64_t index,
-                      struct bytes reply) {
+static void put_reply(struct link *link, uint64_t group, uint64_t tag, enum cairn_status status,
+                      uint64_t index, struct bytes reply) {
     struct buf too_large = {0};
     if (reply.len > FRAME_MESSAGE_MAX - REPLY_HEAD_BYTES) {
         reply_error(&too_large, "EXECUTED the command was executed, but its reply is too large to "
                                 "be passed on; ask the leader for such");
         reply = buf_view(&too_large);
     }
-    if (link->replies.len + reply.len > FRAME_MESSAGE_MAX - REPLY_HEAD_BYTES)
+    if (link->replies_group != group ||
+        link->replies.len + reply.len > FRAME_MESSAGE_MAX - REPLY_HEAD_BYTES)
         forward_replies_flush(link);
+    link->replies_group = group;
     buf_u64(&link->replies, tag);
     buf_u8(&link->replies, (uint8_t)status);
     buf_u64(&link->replies, index);
     buf_block(&link->replies, reply);
-    link->reply_count++;
     buf_free(&too_large);
 }
 
 /* Not executed, and whatever its sender sent behind it will not be either. */
-static void refuse(struct link *link, uint64_t tag, uint64_t epoch, enum cairn_status status) {
-    if (epoch > link->refused_epoch)
-        link->refused_epoch = epoch;
-    put_reply(link, tag, status, 0, bytes_of(NULL, 0));
+static void refuse(const struct group *group, struct link *link, uint64_t tag, uint64_t epoch,
+                   enum cairn_status status) {
+    if (epoch > link->refused_epoch[group->keyspace])
+        link->refused_epoch[group->keyspace] = epoch;
+    put_reply(link, group->id, tag, status, 0, bytes_of(NULL, 0));
 }
 
 static void answered(void *context, enum cairn_status status, struct bytes reply) {
@@ -121,9 +123,9 @@ static void answered(void *context, enum cairn_status status, struct bytes reply
     struct link *link = peer == NULL ? NULL : peer->link;
     if (link != NULL && link->hello.boot == asker->boot) {
         if (status == CAIRN_NOT_LEADER || status == CAIRN_NOT_EXECUTED)
-            refuse(link, asker->tag, asker->epoch, status);
+            refuse(asker->group, link, asker->tag, asker->epoch, status);
         else
-            put_reply(link, asker->tag, status, asker->group->applied, reply);
+            put_reply(link, asker->group->id, asker->tag, status, asker->group->applied, reply);
     }
     cairn_free(asker);
 }
@@ -132,13 +134,13 @@ static void answered(void *context, enum cairn_status status, struct bytes reply
 static bool may_serve(const struct group *group, const struct link *link, uint64_t term,
                       uint64_t epoch) {
     return group->role == ROLE_LEADER && group->term == term && !group->node->stopping &&
-           epoch > link->refused_epoch;
+           epoch > link->refused_epoch[group->keyspace];
 }
 
 static void accept_one(struct group *group, struct link *link, const struct asker *from,
                        enum request_kind kind, bool retry_safe, struct bytes command) {
     if (requests_full(group, command.len) || link->bulk_bytes > UNTAKEN_MAX) {
-        put_reply(link, from->tag, CAIRN_BUSY, 0, bytes_of(NULL, 0));
+        put_reply(link, group->id, from->tag, CAIRN_BUSY, 0, bytes_of(NULL, 0));
         return;
     }
     struct asker *asker = cairn_alloc(sizeof *asker);
@@ -163,7 +165,7 @@ void forward_receive(struct group *group, struct link *link, struct bytes body) 
         if (may_serve(group, link, term, from.epoch))
             accept_one(group, link, &from, (enum request_kind)kind, retry_safe, command);
         else
-            refuse(link, from.tag, from.epoch, CAIRN_NOT_LEADER);
+            refuse(group, link, from.tag, from.epoch, CAIRN_NOT_LEADER);
     }
 }
 

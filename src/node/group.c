@@ -1,104 +1,18 @@
-/* A group on this node: recovery, and the one executor of a protocol's effects. */
+/* A group on this node, and the one executor of a protocol's effects. */
 #include "node/node_internal.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "node/registry.h"
 
-#include <stdio.h>
-#include <string.h>
-
-/* ---- recovery ---- */
-
-struct recovery {
-    struct group *group;
-    enum cairn_status status;
-};
-
-static void on_hard(void *context, uint64_t id, struct bytes hard) {
-    struct recovery *recovery = context;
-    if (recovery->status == CAIRN_OK)
-        recovery->status = recovery->group->protocol->recover_hard(recovery->group->replica, hard);
-}
-
-static void on_entry(void *context, uint64_t id, const struct entry *entry, bool repaired) {
-    struct recovery *recovery = context;
-    struct group *group = recovery->group;
-    if (recovery->status == CAIRN_OK)
-        recovery->status = group->protocol->recover_entry(group->replica, entry, repaired);
-}
-
-/* The log begins behind a snapshot: ours, or an older one than ours. */
-static void on_reset(void *context, uint64_t id, uint64_t index, uint64_t term, uint64_t chain) {
-    struct recovery *recovery = context;
-    if (index > recovery->group->snapshot_index && recovery->status == CAIRN_OK) {
-        node_log(recovery->group->node, 2,
-                 "the log begins behind a snapshot at index %llu, which is not there",
-                 (unsigned long long)index);
-        recovery->status = CAIRN_CORRUPT;
-    }
-}
-
-static void on_damage(void *context, uint64_t id, uint64_t first, uint64_t last) {
-    struct recovery *recovery = context;
-    struct group *group = recovery->group;
-    node_log(group->node, 2,
-             "log damaged: entries %llu to %llu are unreadable; waiting for repair "
-             "from peers",
-             (unsigned long long)first, (unsigned long long)last);
-    group->tail_unknown |= last == UINT64_MAX;
-    group->protocol->recover_damage(group->replica, first, last);
-}
-
-static void on_hard_lost(void *context, uint64_t id) {
-    struct recovery *recovery = context;
-    node_log(recovery->group->node, 2,
-             "term and vote are unreadable: no votes until this replica "
-             "has caught up with a leader");
-    recovery->group->protocol->recover_hard_lost(recovery->group->replica);
-}
-
-static void on_wal_done(void *context, uint64_t id, uint64_t seq, enum cairn_status status) {
-    struct node *node = context;
-    group_persist_done(node->group, seq, status);
-}
-
-static enum cairn_status recover_log(struct group *group, char *error, size_t error_size) {
-    struct node *node = group->node;
-    struct recovery recovery = {group, CAIRN_OK};
-    struct wal_options options = {
-        .segment_bytes = node->options.wal_segment_bytes,
-        .batch_bytes_max = node->options.wal_batch_bytes_max,
-        .spare_segments = 1,
-        .mutant = node->options.mutant,
-        .done = on_wal_done,
-        .context = node,
-    };
-    struct wal_recovery calls = {.context = &recovery,
-                                 .hard = on_hard,
-                                 .entry = on_entry,
-                                 .reset = on_reset,
-                                 .damage = on_damage,
-                                 .hard_lost = on_hard_lost};
-    char folder[sizeof node->options.folder + 8];
-    snprintf(folder, sizeof folder, "%s/log", node->options.folder);
-    enum cairn_status status =
-        wal_open(node->env, folder, &options, &calls, &node->wal, error, error_size);
-    if (status == CAIRN_OK && recovery.status != CAIRN_OK) {
-        status = recovery.status;
-        snprintf(error, error_size, "the log in %s can't be understood: %s", folder,
-                 cairn_status_text(status));
-    }
-    return status;
-}
-
-static void fill_replica_options(const struct node *node, struct replica_options *replica) {
+static void fill_replica_options(const struct node *node, uint64_t group,
+                                 struct replica_options *replica) {
     const struct node_options *options = &node->options;
     *replica = (struct replica_options){
-        .group = NODE_GROUP,
+        .group = group,
         .id = options->identity.node,
         .incarnation = options->identity.incarnation,
-        .seed = prng_mix(options->seed, node->boot),
+        .seed = prng_mix(options->seed, node->boot + group - 1),
         .bootstrap = options->bootstrap,
         .election_timeout_min_ns = options->election_timeout_min_ns,
         .election_timeout_max_ns = options->election_timeout_max_ns,
@@ -121,11 +35,13 @@ static uint64_t mutant_clock(void *context) {
     return node_wall_ms(context);
 }
 
-static struct group *group_new(struct node *node) {
+struct group *group_new(struct node *node, uint32_t keyspace) {
+    const struct node_keyspace *named = &node->options.keyspaces[keyspace];
     struct group *group = cairn_alloc_zero(sizeof *group);
     group->node = node;
-    group->id = NODE_GROUP;
-    group->protocol = registry_protocol(node->options.protocol);
+    group->id = NODE_GROUP_OF(keyspace);
+    group->keyspace = keyspace;
+    group->protocol = registry_protocol(named->protocol);
     group->role = ROLE_FOLLOWER;
     group->epoch = 1; /* above what no link has refused */
     group->due_at_ns = UINT64_MAX;
@@ -142,23 +58,12 @@ static struct group *group_new(struct node *node) {
                                       .local_clock = mutant_clock,
                                       .local_clock_context = node};
     group->snapshot_delay = prng_below(&node->prng, node->options.snapshot_log_bytes / 2 + 1);
-    stack_open(&group->stack, registry_machine(node->options.machine), &machine,
+    stack_open(&group->stack, registry_machine(named->machine), &machine,
                node->options.session_window);
     struct replica_options replica;
-    fill_replica_options(node, &replica);
+    fill_replica_options(node, group->id, &replica);
     group->replica = group->protocol->create(&replica);
     return group;
-}
-
-enum cairn_status group_open(struct node *node, struct group **out, char *error,
-                             size_t error_size) {
-    struct group *group = group_new(node);
-    node->group = *out = group;
-    bool found = false;
-    enum cairn_status status = group_restore_newest(group, &found, error, error_size);
-    if (status == CAIRN_OK)
-        status = recover_log(group, error, error_size);
-    return status;
 }
 
 void group_start(struct group *group) {
@@ -304,13 +209,14 @@ static void do_role(struct group *group, const struct effect *effect) {
     if (was_leader && group->role != ROLE_LEADER)
         snapshot_send_stop_all(group);
     if (news)
-        node_log(group->node, 1, "%s in term %llu, leader %llu", role_name(group->role),
+        node_log(group->node, 1, "%s: %s in term %llu, leader %llu",
+                 group->node->options.keyspaces[group->keyspace].name, role_name(group->role),
                  (unsigned long long)group->term, (unsigned long long)group->leader);
 }
 
 static void do_config(struct group *group, const struct effect *effect) {
     group->config = *effect->config.config;
-    peers_configure(group->node, &group->config);
+    peers_configure(group->node);
 }
 
 static void do_effect(struct group *group, const struct effect *effect) {

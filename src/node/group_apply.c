@@ -10,7 +10,7 @@ static void deliver_changes(struct group *group) {
     struct change change;
     while (change_next(&reader, &change))
         if (options->change != NULL)
-            options->change(options->context, &change);
+            options->change(options->context, group->keyspace, &change);
     buf_clear(&group->changes);
 }
 

@@ -81,7 +81,7 @@ static const char *hello_refusal(const struct link *link, const struct hello *he
         return "no common wire version";
     const struct link *live =
         peer_find(link->node, hello->node) ? peer_find(link->node, hello->node)->link : NULL;
-    const struct member *member = config_member(&link->node->group->config, hello->node);
+    const struct member *member = node_member(link->node, hello->node);
     if (live != NULL && member != NULL && member->incarnation != 0 &&
         member->incarnation == live->hello.incarnation &&
         hello->incarnation != live->hello.incarnation)
@@ -115,15 +115,15 @@ static void take_hello(struct link *link, struct bytes body) {
     link->since_ns = env_now(node->env);
     node_log(node, 0, "link to node %llu is up, wire version %u", (unsigned long long)hello.node,
              link->wire_version);
-    group_peer(node->group, EVENT_PEER_UP, link);
+    NODE_EACH_GROUP(group, node)
+    group_peer(group, EVENT_PEER_UP, link);
 }
 
 /* A node that joins learns the cluster's epoch from the one who made it a member. */
 static void adopt_epoch(struct link *link) {
     struct node *node = link->node;
     struct identity *identity = &node->options.identity;
-    if (identity->epoch != 0 || link->hello.epoch == 0 ||
-        config_member(&node->group->config, identity->node) == NULL)
+    if (identity->epoch != 0 || link->hello.epoch == 0 || node_member(node, identity->node) == NULL)
         return;
     identity->epoch = link->hello.epoch;
     enum cairn_status status = identity_store(node->env, node->options.folder, identity);
@@ -131,8 +131,12 @@ static void adopt_epoch(struct link *link) {
         node_fail(node, status, "can't write this node's identity");
 }
 
-static void take_message(struct link *link, enum frame_type type, struct blob *message) {
-    struct group *group = link->node->group;
+/* Of a keyspace that this node does not serve (yet): nobody's. */
+static void take_message(struct link *link, enum frame_type type, uint64_t id,
+                         struct blob *message) {
+    struct group *group = node_group(link->node, id);
+    if (group == NULL)
+        return;
     struct bytes body = blob_view(message);
     switch (type) {
     case FRAME_PROTOCOL:
@@ -170,7 +174,7 @@ static void take_frame(struct link *link, const struct frame_head *head, struct 
         take_hello(link, payload);
         return;
     }
-    if (link->state != LINK_UP || (head->type != FRAME_PING && head->group != NODE_GROUP)) {
+    if (link->state != LINK_UP) {
         link_drop(link, "a frame that has no place here");
         return;
     }
@@ -181,8 +185,10 @@ static void take_frame(struct link *link, const struct frame_head *head, struct 
         assembly->blob = blob_new(head->message_len);
         assembly->filled = 0;
         assembly->type = head->type;
+        assembly->group = head->group;
     }
-    if (assembly->type != head->type || assembly->blob->len != head->message_len ||
+    if (assembly->type != head->type || assembly->group != head->group ||
+        assembly->blob->len != head->message_len ||
         payload.len > head->message_len - assembly->filled) {
         link_drop(link, "frames of a message do not fit together");
         return;
@@ -193,7 +199,7 @@ static void take_frame(struct link *link, const struct frame_head *head, struct 
     if (assembly->filled == head->message_len) {
         struct blob *message = assembly->blob;
         assembly->blob = NULL;
-        take_message(link, head->type, message);
+        take_message(link, head->type, head->group, message);
         blob_unref(message);
     }
 }

@@ -13,8 +13,8 @@
 
 void node_options_default(struct node_options *options) {
     *options = (struct node_options){
-        .protocol = "raft",
-        .machine = "kv",
+        .keyspaces = {{"kv", "raft", "kv", NODE_LINEARIZABLE}},
+        .keyspace_count = 1,
         .wire_version_max = WIRE_VERSION_MAX,
         .election_timeout_min_ns = 150 * MS,
         .election_timeout_max_ns = 300 * MS,
@@ -23,7 +23,6 @@ void node_options_default(struct node_options *options) {
         .request_timeout_ns = 3000 * MS,
         .clock_drift_ppm = 1000,
         .lease_reads = true,
-        .consistency = NODE_LINEARIZABLE,
         .command_bytes_max = 72u << 20,
         .value_bytes_max = 64u << 20,
         .work_max = 20000000,
@@ -43,14 +42,35 @@ void node_options_default(struct node_options *options) {
     };
 }
 
+static bool check_keyspaces(const struct node_options *options, char *error, size_t error_size) {
+    if (options->keyspace_count == 0 || options->keyspace_count > NODE_KEYSPACES_MAX) {
+        snprintf(error, error_size, "a node serves 1 to %u keyspaces", NODE_KEYSPACES_MAX);
+        return false;
+    }
+    for (uint32_t i = 0; i < options->keyspace_count; i++) {
+        const struct node_keyspace *keyspace = &options->keyspaces[i];
+        bool protocol = registry_protocol(keyspace->protocol) != NULL;
+        char names[256];
+        if (protocol && registry_machine(keyspace->machine) != NULL)
+            continue;
+        if (protocol)
+            registry_machine_names(names, sizeof names);
+        else
+            registry_protocol_names(names, sizeof names);
+        snprintf(error, error_size, "keyspace %s: there is no %s '%s' (there is: %s)",
+                 keyspace->name, protocol ? "machine" : "protocol",
+                 protocol ? keyspace->machine : keyspace->protocol, names);
+        return false;
+    }
+    return true;
+}
+
 enum cairn_status node_options_check(const struct node_options *options, char *error,
                                      size_t error_size) {
     const char *problem = NULL;
-    if (registry_protocol(options->protocol) == NULL)
-        problem = "no such protocol (there is: raft)";
-    else if (registry_machine(options->machine) == NULL)
-        problem = "no such machine (there is: kv)";
-    else if (options->identity.node == 0)
+    if (!check_keyspaces(options, error, error_size))
+        return CAIRN_INVALID;
+    if (options->identity.node == 0)
         problem = "a node's id must be above 0";
     else if (options->election_timeout_min_ns < 2 * options->heartbeat_ns)
         problem = "the least election timeout must be at least twice the heartbeat interval";
@@ -103,6 +123,17 @@ uint64_t node_wall_ms(struct node *node) {
     return (wall.earliest + (wall.latest - wall.earliest) / 2) / MS;
 }
 
+struct group *node_group(const struct node *node, uint64_t id) {
+    return id == 0 || id > node->group_count ? NULL : node->groups[id - 1];
+}
+
+const struct member *node_member(const struct node *node, uint64_t id) {
+    const struct member *member = NULL;
+    for (uint32_t i = 0; i < node->group_count && member == NULL; i++)
+        member = config_member(&node->groups[i]->config, id);
+    return member;
+}
+
 static void on_timer(struct env_timer *timer) {
     /* What is due is done in the turn that follows every batch of callbacks. */
 }
@@ -137,7 +168,7 @@ enum cairn_status node_open(struct env *env, const struct node_options *options,
     *out = node;
     status = make_folders(node, error, error_size);
     if (status == CAIRN_OK)
-        status = group_open(node, &node->group, error, error_size);
+        status = node_recover(node, error, error_size);
     if (status == CAIRN_OK) {
         status = peers_open(node);
         if (status != CAIRN_OK)
@@ -149,8 +180,9 @@ enum cairn_status node_open(struct env *env, const struct node_options *options,
         *out = NULL;
         return status;
     }
-    peers_configure(node, &node->group->config);
-    group_start(node->group);
+    peers_configure(node);
+    NODE_EACH_GROUP(group, node)
+    group_start(group);
     env_wake(env);
     return CAIRN_OK;
 }
@@ -163,8 +195,8 @@ void node_disconnect(struct node *node) {
 void node_close(struct node *node) {
     node->closing = true;
     env_timer_clear(node->env, &node->timer);
-    if (node->group != NULL)
-        group_close(node->group);
+    NODE_EACH_GROUP(group, node)
+    group_close(group);
     peers_close(node);
     if (node->wal != NULL)
         wal_close(node->wal);
@@ -204,21 +236,24 @@ void node_stop(struct node *node, void (*stopped)(void *context), void *context)
     node->stopped = stopped;
     node->stopped_context = context;
     node->stop_at_ns = env_now(node->env) + 2 * node->options.election_timeout_max_ns;
-    if (node->group->role == ROLE_LEADER)
-        transfer_at_stop(node->group);
+    NODE_EACH_GROUP(group, node)
+    if (group->role == ROLE_LEADER)
+        transfer_at_stop(group);
     env_wake(node->env);
 }
 
 static void turn_stop(struct node *node, uint64_t now) {
     if (!node->stopping || node->stopped == NULL)
         return;
-    bool led = node->group->role == ROLE_LEADER && node->group->config.count > 1;
-    bool quiet = !led && list_empty(&node->group->aging) && wal_idle(node->wal);
+    bool quiet = wal_idle(node->wal);
+    NODE_EACH_GROUP(group, node)
+    quiet &= list_empty(&group->aging) && !(group->role == ROLE_LEADER && group->config.count > 1);
     if (!quiet && now < node->stop_at_ns && !node->failed)
         return;
     void (*stopped)(void *) = node->stopped;
     node->stopped = NULL;
-    requests_fail_all(node->group, CAIRN_SHUTDOWN, CAIRN_UNKNOWN_FATE);
+    NODE_EACH_GROUP(group, node)
+    requests_fail_all(group, CAIRN_SHUTDOWN, CAIRN_UNKNOWN_FATE);
     stopped(node->stopped_context);
 }
 
@@ -228,9 +263,12 @@ static void send_replies(struct node *node) {
 }
 
 static void set_timer(struct node *node, uint64_t peers_at) {
-    uint64_t deadline = node->failed ? UINT64_MAX : group_deadline(node->group);
-    if (peers_at < deadline)
-        deadline = peers_at;
+    uint64_t deadline = peers_at;
+    NODE_EACH_GROUP(group, node) {
+        uint64_t wanted = node->failed ? UINT64_MAX : group_deadline(group);
+        if (wanted < deadline)
+            deadline = wanted;
+    }
     if (node->stopped != NULL && node->stop_at_ns < deadline)
         deadline = node->stop_at_ns;
     if (deadline != node->timer.deadline || node->timer.heap_at == 0)
@@ -242,7 +280,8 @@ void node_turn(struct node *node) {
         return;
     uint64_t now = env_now(node->env);
     if (!node->failed) {
-        group_turn(node->group, now);
+        NODE_EACH_GROUP(group, node)
+        group_turn(group, now);
         wal_flush(node->wal);
     }
     uint64_t peers_at = peers_tick(node, now);
@@ -254,8 +293,11 @@ void node_turn(struct node *node) {
 
 /* ---- clients ---- */
 
-void node_client_open(struct node *node, struct node_client *client) {
-    *client = (struct node_client){.node = node, .consistency = node->options.consistency};
+void node_client_open(struct node *node, uint32_t keyspace, struct node_client *client) {
+    cairn_assert(keyspace < node->group_count);
+    *client = (struct node_client){.node = node,
+                                   .group = node->groups[keyspace],
+                                   .consistency = node->options.keyspaces[keyspace].consistency};
     list_init(&client->requests);
 }
 
@@ -274,12 +316,12 @@ static enum cairn_status refuse_early(const struct node_client *client, size_t l
         return CAIRN_SHUTDOWN;
     if (len > node->options.command_bytes_max - 1024)
         return CAIRN_TOO_LARGE;
-    return requests_full(node->group, len) ? CAIRN_BUSY : CAIRN_OK;
+    return requests_full(client->group, len) ? CAIRN_BUSY : CAIRN_OK;
 }
 
 enum cairn_status node_execute(struct node_client *client, struct bytes command, node_done *done,
                                void *context) {
-    struct group *group = client->node->group;
+    struct group *group = client->group;
     enum cairn_status refusal = refuse_early(client, command.len);
     if (refusal != CAIRN_OK)
         return refusal;
@@ -299,7 +341,7 @@ enum cairn_status node_execute(struct node_client *client, struct bytes command,
 /* The head of the envelope is in scratch. */
 static enum cairn_status submit_envelope(struct node_client *client, bool retry_safe,
                                          struct bytes command, node_done *done, void *context) {
-    struct group *group = client->node->group;
+    struct group *group = client->group;
     enum cairn_status refusal = refuse_early(client, group->scratch.len + command.len);
     if (refusal != CAIRN_OK)
         return refusal;
@@ -310,7 +352,7 @@ static enum cairn_status submit_envelope(struct node_client *client, bool retry_
 
 enum cairn_status node_once(struct node_client *client, uint64_t session, uint64_t sequence,
                             struct bytes command, node_done *done, void *context) {
-    struct buf *envelope = &client->node->group->scratch;
+    struct buf *envelope = &client->group->scratch;
     buf_clear(envelope);
     stack_encode_once(envelope, session, sequence, bytes_of(NULL, 0));
     return submit_envelope(client, true, command, done, context);
@@ -318,7 +360,7 @@ enum cairn_status node_once(struct node_client *client, uint64_t session, uint64
 
 enum cairn_status node_session_open(struct node_client *client, uint64_t ttl_ms, node_done *done,
                                     void *context) {
-    struct buf *envelope = &client->node->group->scratch;
+    struct buf *envelope = &client->group->scratch;
     buf_clear(envelope);
     stack_encode_open(envelope, ttl_ms);
     return submit_envelope(client, false, bytes_of(NULL, 0), done, context);
@@ -326,7 +368,7 @@ enum cairn_status node_session_open(struct node_client *client, uint64_t ttl_ms,
 
 enum cairn_status node_session_close(struct node_client *client, uint64_t session, node_done *done,
                                      void *context) {
-    struct buf *envelope = &client->node->group->scratch;
+    struct buf *envelope = &client->group->scratch;
     buf_clear(envelope);
     stack_encode_close(envelope, session);
     return submit_envelope(client, false, bytes_of(NULL, 0), done, context);
@@ -334,7 +376,7 @@ enum cairn_status node_session_close(struct node_client *client, uint64_t sessio
 
 enum cairn_status node_operate(struct node_client *client, enum node_operation operation,
                                uint64_t id, const char *address, node_done *done, void *context) {
-    struct group *group = client->node->group;
+    struct group *group = client->group;
     enum cairn_status refusal = refuse_early(client, 0);
     if (refusal != CAIRN_OK)
         return refusal;

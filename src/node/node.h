@@ -23,7 +23,9 @@
 
 struct node;
 
-#define NODE_GROUP 1u /* the one group of this version's one keyspace */
+#define NODE_KEYSPACES_MAX 4u
+/* The group that serves a keyspace: until slots are spread over many, each has one. */
+#define NODE_GROUP_OF(keyspace) ((uint64_t)(keyspace) + 1)
 
 enum node_consistency {
     NODE_LINEARIZABLE, /* leader lease or read-index */
@@ -31,11 +33,20 @@ enum node_consistency {
     NODE_STALE         /* local */
 };
 
+/* A named machine on a protocol, both named in node/registry.c. A keyspace is known by its place in
+ * the list, which is the same on every node and for the cluster's life: new ones come last. */
+struct node_keyspace {
+    char name[16];
+    char protocol[16];
+    char machine[16];
+    enum node_consistency consistency; /* what its clients begin with */
+};
+
 struct node_options {
     char folder[512];
     char peer_address[CONFIG_ADDRESS_MAX]; /* where peers are listened for */
-    char protocol[16];                     /* named in node/registry.c */
-    char machine[16];
+    struct node_keyspace keyspaces[NODE_KEYSPACES_MAX];
+    uint32_t keyspace_count;
     struct identity identity;
     struct config bootstrap; /* count 0: join an existing cluster */
     struct {
@@ -53,7 +64,6 @@ struct node_options {
     uint64_t request_timeout_ns; /* a request without quorum gets its error after this */
     uint32_t clock_drift_ppm;
     bool lease_reads;
-    enum node_consistency consistency;
 
     size_t command_bytes_max;
     size_t value_bytes_max;
@@ -77,7 +87,7 @@ struct node_options {
     /* One line about what happens (elections, links, repairs); level as EFFECT_TRACE. */
     void (*log)(void *context, int level, const char *text);
     /* A machine's change, delivered on every node before any reply or read at that index. */
-    void (*change)(void *context, const struct change *change);
+    void (*change)(void *context, uint32_t keyspace, const struct change *change);
     /* The node can't go on (failed disk, foreign data): the process should end. */
     void (*failed)(void *context, enum cairn_status status, const char *text);
 };
@@ -112,6 +122,7 @@ void node_turn(struct node *node);
 
 struct node_client {
     struct node *node;
+    struct group *group;      /* of its keyspace */
     struct list requests;     /* outstanding, in order */
     uint32_t writes_inflight; /* not yet answered */
     uint32_t writes_sent;     /* of these: in the log, or with the leader, since ... */
@@ -127,7 +138,7 @@ struct node_client {
  * itself, of sessions too, are replies. */
 typedef void node_done(void *context, enum cairn_status status, struct bytes reply);
 
-void node_client_open(struct node *node, struct node_client *client);
+void node_client_open(struct node *node, uint32_t keyspace, struct node_client *client);
 /* Outstanding requests go on, but nobody is told. */
 void node_client_close(struct node_client *client);
 
@@ -176,31 +187,35 @@ struct node_status {
     uint32_t cluster_version;
     uint32_t requests; /* outstanding */
     uint32_t links_up;
-    const char *health; /* "ok", "no leader", "damaged", "disk full" ... */
+    const char *health; /* the keyspace's: "ok", "no leader", "damaged", "disk full" ... */
     struct {
         uint64_t executed, refused, unknown, forwarded, reads, applied;
         uint64_t snapshots_taken, snapshots_sent, snapshots_installed;
         uint64_t frames_bad, links_refused, elections;
     } counters;
 };
-void node_status(const struct node *node, struct node_status *status);
-/* The same as a JSON object, and as Prometheus text. */
+/* Of one keyspace; identity, links and counters are the node's. */
+void node_status(const struct node *node, uint32_t keyspace, struct node_status *status);
+/* False when there is no keyspace of that name. */
+bool node_keyspace_find(const struct node *node, const char *name, uint32_t *keyspace);
+/* Of all keyspaces: "ok", or what stands in the way of one. */
+const char *node_health(const struct node *node);
+/* All of it as a JSON object, and as Prometheus text. */
 void node_status_json(const struct node *node, struct buf *out);
 void node_metrics(const struct node *node, struct buf *out);
 
 struct env *node_env(const struct node *node);
-const struct machine_kind *node_machine(const struct node *node);
 const struct node_options *node_get_options(const struct node *node);
 /* Bytes that the machine's state occupies. Cheap. A limit on it is the front end's to keep, before
  * a command is placed: in apply it would have to be equal on all replicas. */
-size_t node_machine_bytes(const struct node *node);
+size_t node_machine_bytes(const struct node *node, uint32_t keyspace);
 /* How many other voters are known to hold everything that is committed. */
-uint32_t node_replicas_current(const struct node *node);
+uint32_t node_replicas_current(const struct node *node, uint32_t keyspace);
 uint64_t node_random(struct node *node);
 
 /* For the simulator's global checks. */
-bool node_chain_at(const struct node *node, uint64_t index, uint64_t *chain);
-uint64_t node_applied_index(const struct node *node);
-uint64_t node_state_digest(const struct node *node);
+bool node_chain_at(const struct node *node, uint32_t keyspace, uint64_t index, uint64_t *chain);
+uint64_t node_applied_index(const struct node *node, uint32_t keyspace);
+uint64_t node_state_digest(const struct node *node, uint32_t keyspace);
 
 #endif

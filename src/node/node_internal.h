@@ -56,9 +56,10 @@ struct link {
     struct buf control; /* frames of the control lane, to be written at the turn's end */
     struct list bulk;   /* struct outgoing */
     size_t bulk_bytes;
-    struct buf replies; /* of forwarded requests, gathered in a turn */
-    uint32_t reply_count;
-    uint64_t refused_epoch; /* forwarded requests of this epoch and below are refused */
+    struct buf replies; /* of one group's forwarded requests, gathered in a turn */
+    uint64_t replies_group;
+    /* By keyspace: forwarded requests of this epoch and below are refused. */
+    uint64_t refused_epoch[NODE_KEYSPACES_MAX];
 };
 
 /* Another node that we know of, by configuration, by seed or because it said hello. */
@@ -76,8 +77,8 @@ enum cairn_status peers_open(struct node *node);
 void peers_disconnect(struct node *node);
 void peers_close(struct node *node);
 struct peer *peer_find(struct node *node, uint64_t id);
-/* Takes addresses and the wish for links from the configuration in use. */
-void peers_configure(struct node *node, const struct config *config);
+/* Takes addresses and the wish for links from the groups' configurations in use. */
+void peers_configure(struct node *node);
 /* Dials what is wanted, drops what is silent; returns when it wants to be called again. */
 uint64_t peers_tick(struct node *node, uint64_t now);
 /* Everything queued leaves (turn's end). */
@@ -173,6 +174,7 @@ struct receiving;    /* snapshot_receive.c */
 struct group {
     struct node *node;
     uint64_t id;
+    uint32_t keyspace;
     const struct protocol *protocol;
     struct replica *replica;
     struct stack stack;
@@ -237,7 +239,8 @@ struct node {
     uint64_t boot;
     struct wal *wal;
     struct env_file *lock;
-    struct group *group;
+    struct group *groups[NODE_KEYSPACES_MAX + 1]; /* by keyspace; then NULL */
+    uint32_t group_count;
     struct env_listener listener;
     bool listening;
     struct list links;
@@ -262,8 +265,21 @@ void node_trim(struct buf *buf);
 void node_fail(struct node *node, enum cairn_status status, const char *text);
 uint64_t node_wall_ms(struct node *node);
 
-/* group.c: recovery, and the executor of effects */
-enum cairn_status group_open(struct node *node, struct group **out, char *error, size_t error_size);
+/* The groups of a node, in the order of its keyspaces. */
+#define NODE_EACH_GROUP(group, node)                                                  \
+    for (struct group *const *each_ = (node)->groups, *group = *each_; group != NULL; \
+         group = *++each_)
+/* NULL: no keyspace of ours. */
+struct group *node_group(const struct node *node, uint64_t id);
+/* As some group of ours lists it; NULL: none does. */
+const struct member *node_member(const struct node *node, uint64_t id);
+
+/* recovery.c: what the disk holds. Fills node->groups from the keyspaces, restores their newest
+ * snapshots, opens the log and hands them what it tells. */
+enum cairn_status node_recover(struct node *node, char *error, size_t error_size);
+
+/* group.c: the executor of effects */
+struct group *group_new(struct node *node, uint32_t keyspace);
 void group_close(struct group *group);
 void group_start(struct group *group);
 void group_step(struct group *group, struct event *event);

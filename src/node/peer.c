@@ -63,12 +63,17 @@ static void want(struct node *node, uint64_t id, const char *address) {
     peer->wanted = true;
 }
 
-void peers_configure(struct node *node, const struct config *config) {
+void peers_configure(struct node *node) {
+    bool known = false;
     for (int i = 0; i < PEERS_MAX; i++)
         node->peers[i].wanted = false;
-    for (uint32_t i = 0; i < config->count; i++)
-        want(node, config->members[i].id, config->members[i].address);
-    if (config->count == 0)
+    NODE_EACH_GROUP(group, node) {
+        const struct config *config = &group->config;
+        known |= config->count > 0;
+        for (uint32_t i = 0; i < config->count; i++)
+            want(node, config->members[i].id, config->members[i].address);
+    }
+    if (!known)
         for (uint32_t i = 0; i < node->options.seed_count; i++)
             want(node, node->options.seeds[i].id, node->options.seeds[i].address);
     peer_forget_idle(node);
@@ -131,9 +136,11 @@ void peer_lose_link(struct link *link) {
     peer->dial_at_ns = env_now(node->env) + dial_delay(node, peer);
     peer_forget_link(link);
     if (was_up) {
-        forward_link_lost(node->group, link);
-        snapshot_send_link_lost(node->group, link->hello.node);
-        group_peer(node->group, EVENT_PEER_DOWN, link);
+        NODE_EACH_GROUP(group, node) {
+            forward_link_lost(group, link);
+            snapshot_send_link_lost(group, link->hello.node);
+            group_peer(group, EVENT_PEER_DOWN, link);
+        }
     }
     node->peers_at_ns = 0;
 }

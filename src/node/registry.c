@@ -3,6 +3,7 @@
 #include "machine/kv/kv.h"
 #include "protocol/raft/raft.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const struct protocol *const protocols[] = {&protocol_raft};
@@ -20,4 +21,18 @@ const struct machine_kind *registry_machine(const char *name) {
         if (strcmp(machines[i]->name, name) == 0)
             return machines[i];
     return NULL;
+}
+
+#define NAMES(list, out, size)                                                 \
+    for (size_t i = 0, len = 0; i < sizeof list / sizeof *list; i++) {         \
+        snprintf(out + len, size - len, "%s%s", i ? ", " : "", list[i]->name); \
+        len = strlen(out);                                                     \
+    }
+
+void registry_protocol_names(char *out, size_t size) {
+    NAMES(protocols, out, size)
+}
+
+void registry_machine_names(char *out, size_t size) {
+    NAMES(machines, out, size)
 }

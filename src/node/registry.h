@@ -8,5 +8,8 @@
 /* NULL when there is none of that name. */
 const struct protocol *registry_protocol(const char *name);
 const struct machine_kind *registry_machine(const char *name);
+/* All names, with commas: for messages. */
+void registry_protocol_names(char *out, size_t size);
+void registry_machine_names(char *out, size_t size);
 
 #endif

@@ -11,37 +11,46 @@ struct env *node_env(const struct node *node) {
     return node->env;
 }
 
-const struct machine_kind *node_machine(const struct node *node) {
-    return node->group->stack.kind;
-}
-
 const struct node_options *node_get_options(const struct node *node) {
     return &node->options;
 }
 
-size_t node_machine_bytes(const struct node *node) {
-    return node->group->stack.kind->memory(node->group->stack.machine);
+size_t node_machine_bytes(const struct node *node, uint32_t keyspace) {
+    const struct stack *stack = &node->groups[keyspace]->stack;
+    return stack->kind->memory(stack->machine);
 }
 
 uint64_t node_random(struct node *node) {
     return prng_next(&node->prng);
 }
 
-bool node_chain_at(const struct node *node, uint64_t index, uint64_t *chain) {
-    return node->group->protocol->chain_at(node->group->replica, index, chain);
+bool node_chain_at(const struct node *node, uint32_t keyspace, uint64_t index, uint64_t *chain) {
+    const struct group *group = node->groups[keyspace];
+    return group->protocol->chain_at(group->replica, index, chain);
 }
 
-uint64_t node_applied_index(const struct node *node) {
-    return node->group->install != NULL ? 0 : node->group->applied;
+uint64_t node_applied_index(const struct node *node, uint32_t keyspace) {
+    const struct group *group = node->groups[keyspace];
+    return group->install != NULL ? 0 : group->applied;
 }
 
-uint64_t node_state_digest(const struct node *node) {
-    return stack_digest(&node->group->stack);
+uint64_t node_state_digest(const struct node *node, uint32_t keyspace) {
+    return stack_digest(&node->groups[keyspace]->stack);
 }
 
-uint32_t node_replicas_current(const struct node *node) {
+bool node_keyspace_find(const struct node *node, const char *name, uint32_t *keyspace) {
+    for (uint32_t i = 0; i < node->options.keyspace_count; i++)
+        if (strcmp(node->options.keyspaces[i].name, name) == 0) {
+            *keyspace = i;
+            return true;
+        }
+    return false;
+}
+
+uint32_t node_replicas_current(const struct node *node, uint32_t keyspace) {
+    const struct group *group = node->groups[keyspace];
     struct replica_status status;
-    node->group->protocol->status(node->group->replica, &status);
+    group->protocol->status(group->replica, &status);
     uint32_t voters = 0, current = 0;
     for (uint32_t i = 0; i < status.config.count; i++)
         voters += status.config.members[i].voter;
@@ -53,29 +62,42 @@ uint32_t node_replicas_current(const struct node *node) {
     return current > sure ? current : sure;
 }
 
-static const char *health(const struct node *node, const struct node_status *status) {
+static const char *health(const struct group *group, const struct replica_status *replica) {
+    const struct node *node = group->node;
     struct wal_stats log;
     wal_stats(node->wal, &log);
     if (node->failed)
         return "failed";
     if (node->stopping)
         return "stopping";
-    if (status->replica.damaged)
+    if (replica->damaged)
         return "damaged";
     if (log.full)
         return "disk full";
-    if (node->group->install != NULL)
+    if (group->install != NULL)
         return "installing a snapshot";
-    if (status->replica.config.count == 0)
+    if (replica->config.count == 0)
         return "waiting to be added to a cluster";
-    if (status->replica.leader == 0)
+    if (replica->leader == 0)
         return "no leader";
-    bool lags = status->replica.applied_index + LAG_HEALTHY < status->replica.commit_index;
+    bool lags = replica->applied_index + LAG_HEALTHY < replica->commit_index;
     return lags ? "catching up" : "ok";
 }
 
-void node_status(const struct node *node, struct node_status *status) {
-    struct group *group = node->group;
+const char *node_health(const struct node *node) {
+    const char *worst = "ok";
+    NODE_EACH_GROUP(group, node) {
+        struct replica_status status;
+        group->protocol->status(group->replica, &status);
+        const char *told = health(group, &status);
+        if (strcmp(worst, "ok") == 0)
+            worst = told;
+    }
+    return worst;
+}
+
+void node_status(const struct node *node, uint32_t keyspace, struct node_status *status) {
+    struct group *group = node->groups[keyspace];
     *status = node->counted;
     status->identity = node->options.identity;
     group->protocol->status(group->replica, &status->replica);
@@ -91,7 +113,7 @@ void node_status(const struct node *node, struct node_status *status) {
     status->requests = (uint32_t)group->request_count;
     for (int i = 0; i < PEERS_MAX; i++)
         status->links_up += node->peers[i].link != NULL;
-    status->health = health(node, status);
+    status->health = health(group, &status->replica);
 }
 
 static const char *role_text(enum role role) {
@@ -99,8 +121,7 @@ static const char *role_text(enum role role) {
     return texts[role];
 }
 
-static void json_members(const struct node *node, const struct node_status *status,
-                         struct buf *out) {
+static void json_members(const struct node_status *status, struct buf *out) {
     const struct config *config = &status->replica.config;
     buf_printf(out, "\"joint\":%s,\"members\":[", config->joint ? "true" : "false");
     for (uint32_t i = 0; i < config->count; i++) {
@@ -120,36 +141,94 @@ static void json_members(const struct node *node, const struct node_status *stat
     buf_printf(out, "]");
 }
 
+/* What one keyspace tells, without the braces. */
+static void json_fields(const struct node *node, uint32_t keyspace, struct buf *out) {
+    struct node_status status;
+    node_status(node, keyspace, &status);
+    buf_printf(out,
+               "\"role\":\"%s\",\"term\":%llu,\"leader\":%llu,\"cluster_version\":%u,"
+               "\"first_index\":%llu,\"last_index\":%llu,\"durable_index\":%llu,",
+               role_text(status.replica.role), (ull)status.replica.term, (ull)status.replica.leader,
+               status.cluster_version, (ull)status.replica.first_index,
+               (ull)status.replica.last_index, (ull)status.replica.durable_index);
+    buf_printf(out,
+               "\"commit_index\":%llu,\"applied_index\":%llu,\"snapshot_index\":%llu,"
+               "\"lease_left_ms\":%llu,",
+               (ull)status.replica.commit_index, (ull)status.replica.applied_index,
+               (ull)status.snapshot_index, (ull)(status.replica.lease_left_ns / 1000000));
+    buf_printf(out,
+               "\"keys\":%llu,\"machine_bytes\":%zu,\"digest\":\"%016llx\",\"time_ms\":%llu,"
+               "\"sessions\":%llu,\"requests\":%u,",
+               (ull)status.keys, status.machine_bytes, (ull)status.state_digest,
+               (ull)status.time_ms, (ull)status.sessions, status.requests);
+    json_members(&status, out);
+}
+
+static void json_keyspaces(const struct node *node, struct buf *out) {
+    buf_printf(out, "\"keyspaces\":[");
+    NODE_EACH_GROUP(group, node) {
+        const struct node_keyspace *named = &node->options.keyspaces[group->keyspace];
+        struct replica_status replica;
+        group->protocol->status(group->replica, &replica);
+        buf_printf(out,
+                   "%s{\"name\":\"%s\",\"machine\":\"%s\",\"protocol\":\"%s\",\"health\":\"%s\",",
+                   group->keyspace ? "," : "", named->name, named->machine, named->protocol,
+                   health(group, &replica));
+        json_fields(node, group->keyspace, out);
+        buf_printf(out, "}");
+    }
+    buf_printf(out, "]");
+}
+
+/* The first keyspace's fields stand at the top too. */
 void node_status_json(const struct node *node, struct buf *out) {
+    const struct identity *identity = &node->options.identity;
     struct node_status status;
     struct wal_stats log;
-    node_status(node, &status);
+    node_status(node, 0, &status);
     wal_stats(node->wal, &log);
     buf_printf(out,
                "{\"node\":%llu,\"cluster\":\"%016llx\",\"incarnation\":\"%016llx\",\"epoch\":%llu,"
-               "\"version\":\"%s\",\"cluster_version\":%u,\"health\":\"%s\",\"role\":\"%s\","
-               "\"term\":%llu,\"leader\":%llu,",
-               (ull)status.identity.node, (ull)status.identity.cluster,
-               (ull)status.identity.incarnation, (ull)status.identity.epoch, CAIRN_VERSION,
-               status.cluster_version, status.health, role_text(status.replica.role),
-               (ull)status.replica.term, (ull)status.replica.leader);
-    buf_printf(out,
-               "\"first_index\":%llu,\"last_index\":%llu,\"durable_index\":%llu,"
-               "\"commit_index\":%llu,\"applied_index\":%llu,\"snapshot_index\":%llu,"
-               "\"lease_left_ms\":%llu,",
-               (ull)status.replica.first_index, (ull)status.replica.last_index,
-               (ull)status.replica.durable_index, (ull)status.replica.commit_index,
-               (ull)status.replica.applied_index, (ull)status.snapshot_index,
-               (ull)(status.replica.lease_left_ns / 1000000));
-    buf_printf(out,
-               "\"keys\":%llu,\"machine_bytes\":%zu,\"digest\":\"%016llx\",\"time_ms\":%llu,"
-               "\"sessions\":%llu,\"requests\":%u,\"links_up\":%u,\"log_bytes\":%llu,"
+               "\"version\":\"%s\",\"health\":\"%s\",\"links_up\":%u,\"log_bytes\":%llu,"
                "\"log_direct\":%s,",
-               (ull)status.keys, status.machine_bytes, (ull)status.state_digest,
-               (ull)status.time_ms, (ull)status.sessions, status.requests, status.links_up,
+               (ull)identity->node, (ull)identity->cluster, (ull)identity->incarnation,
+               (ull)identity->epoch, CAIRN_VERSION, node_health(node), status.links_up,
                (ull)log.log_bytes, log.direct ? "true" : "false");
-    json_members(node, &status, out);
+    json_fields(node, 0, out);
+    buf_printf(out, ",");
+    json_keyspaces(node, out);
     buf_printf(out, "}\n");
+}
+
+/* X(name, type, help, value of `status`) */
+#define KEYSPACE_METRICS(X)                                                                   \
+    X("cairn_is_leader", "gauge", "1 on the leader", status.replica.role == ROLE_LEADER)      \
+    X("cairn_has_leader", "gauge", "1 when a leader is known", status.replica.leader != 0)    \
+    X("cairn_term", "gauge", "Current term", status.replica.term)                             \
+    X("cairn_last_index", "gauge", "Last index in the log", status.replica.last_index)        \
+    X("cairn_commit_index", "gauge", "Commit index", status.replica.commit_index)             \
+    X("cairn_applied_index", "gauge", "Applied index", status.replica.applied_index)          \
+    X("cairn_snapshot_index", "gauge", "Index of the newest snapshot", status.snapshot_index) \
+    X("cairn_damaged", "gauge", "1 while the log waits for repair", status.replica.damaged)   \
+    X("cairn_keys", "gauge", "Keys in the machine", status.keys)                              \
+    X("cairn_machine_bytes", "gauge", "Memory of the machine's state", status.machine_bytes)  \
+    X("cairn_log_memory_bytes", "gauge", "Log entries held in memory",                        \
+      status.replica.memory_bytes)                                                            \
+    X("cairn_sessions", "gauge", "Open exactly-once sessions", status.sessions)               \
+    X("cairn_requests", "gauge", "Requests outstanding", status.requests)                     \
+    X("cairn_cluster_version", "gauge", "Replicated cluster version", status.cluster_version)
+
+static void keyspace_metrics(const struct node *node, struct buf *out) {
+    struct node_status status;
+#define X(metric, type, help, value)                                                           \
+    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, type);               \
+    for (uint32_t i = 0; i < node->group_count; i++) {                                         \
+        node_status(node, i, &status);                                                         \
+        buf_printf(out, "%s{keyspace=\"%s\"} %llu\n", metric, node->options.keyspaces[i].name, \
+                   (ull)(value));                                                              \
+    }
+    KEYSPACE_METRICS(X)
+#undef X
 }
 
 struct metric {
@@ -162,25 +241,11 @@ struct metric {
 void node_metrics(const struct node *node, struct buf *out) {
     struct node_status status;
     struct wal_stats log;
-    node_status(node, &status);
+    keyspace_metrics(node, out);
+    node_status(node, 0, &status);
     wal_stats(node->wal, &log);
     const struct metric metrics[] = {
-        {"cairn_is_leader", "gauge", "1 on the leader", status.replica.role == ROLE_LEADER},
-        {"cairn_has_leader", "gauge", "1 when a leader is known", status.replica.leader != 0},
-        {"cairn_term", "gauge", "Current term", status.replica.term},
-        {"cairn_last_index", "gauge", "Last index in the log", status.replica.last_index},
-        {"cairn_commit_index", "gauge", "Commit index", status.replica.commit_index},
-        {"cairn_applied_index", "gauge", "Applied index", status.replica.applied_index},
-        {"cairn_snapshot_index", "gauge", "Index of the newest snapshot", status.snapshot_index},
-        {"cairn_damaged", "gauge", "1 while the log waits for repair", status.replica.damaged},
-        {"cairn_keys", "gauge", "Keys in the machine", status.keys},
-        {"cairn_machine_bytes", "gauge", "Memory of the machine's state", status.machine_bytes},
-        {"cairn_log_memory_bytes", "gauge", "Log entries held in memory",
-         status.replica.memory_bytes},
-        {"cairn_sessions", "gauge", "Open exactly-once sessions", status.sessions},
-        {"cairn_requests", "gauge", "Requests outstanding", status.requests},
         {"cairn_links_up", "gauge", "Peers linked", status.links_up},
-        {"cairn_cluster_version", "gauge", "Replicated cluster version", status.cluster_version},
         {"cairn_executed_total", "counter", "Requests answered", status.counters.executed},
         {"cairn_refused_total", "counter", "Requests refused, not executed",
          status.counters.refused},

@@ -119,7 +119,7 @@ static void settle_members(struct sim_cluster *cluster) {
     const struct sim_node *leader = sim_cluster_leader(cluster);
     if (leader == NULL)
         return;
-    node_status(leader->node, &status);
+    node_status(leader->node, 0, &status);
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
         struct sim_node *node = &cluster->nodes[id];
         bool member = config_member(&status.replica.config, id) != NULL;
@@ -140,7 +140,7 @@ static bool requests_done(const struct sim_cluster *cluster) {
         struct node_status status;
         if (!sim_node_is_up(&cluster->nodes[id]))
             continue;
-        node_status(cluster->nodes[id].node, &status);
+        node_status(cluster->nodes[id].node, 0, &status);
         if (status.requests > REQUESTS_LEFT_MAX)
             return false;
     }

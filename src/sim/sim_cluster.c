@@ -32,7 +32,7 @@ static void count_up(const struct sim_node *node) {
     struct sim_result *result = node->cluster->result;
     if (node->node == NULL)
         return;
-    node_status(node->node, &status);
+    node_status(node->node, 0, &status);
     result->snapshots += status.counters.snapshots_taken;
     result->installed += status.counters.snapshots_installed;
 }
@@ -83,7 +83,7 @@ static void on_log(void *context, int level, const char *text) {
     sim_log(&node->cluster->world, node->host.name, "%s", text);
 }
 
-static void on_change(void *context, const struct change *change) {
+static void on_change(void *context, uint32_t keyspace, const struct change *change) {
     struct sim_node *node = context;
     if (node->front != NULL)
         redis_front_change(node->front, change);
@@ -249,7 +249,7 @@ void sim_node_start(struct sim_node *node) {
     node->refusals = 0;
     node->cluster->result->restarts++;
     sim_log(world, host->name, "started, applied %llu",
-            (unsigned long long)node_applied_index(node->node));
+            (unsigned long long)node_applied_index(node->node, 0));
     env_set_turn(&host->env, on_turn, node);
     env_wake(&host->env);
 }
@@ -295,7 +295,7 @@ bool sim_node_may_be_wiped(struct sim_node *node) {
     const struct sim_node *leader = sim_cluster_leader(node->cluster);
     if (leader == NULL)
         return false;
-    node_status(leader->node, &status);
+    node_status(leader->node, 0, &status);
     const struct member *member = config_member(&status.replica.config, node->id);
     return member != NULL && status.replica.config_committed &&
            member->incarnation == node->incarnation;
@@ -320,7 +320,7 @@ struct sim_node *sim_cluster_leader(struct sim_cluster *cluster) {
         struct node_status status;
         if (!sim_node_is_up(&cluster->nodes[id]))
             continue;
-        node_status(cluster->nodes[id].node, &status);
+        node_status(cluster->nodes[id].node, 0, &status);
         if (status.replica.role == ROLE_LEADER && status.replica.term > term) {
             term = status.replica.term;
             found = &cluster->nodes[id];

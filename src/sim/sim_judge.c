@@ -30,7 +30,7 @@ static void truth_room(struct sim_truth *truth, uint64_t index) {
 static void judge_chain(struct sim_node *node, uint64_t index) {
     struct sim_truth *truth = &node->cluster->truth;
     uint64_t chain;
-    if (!node_chain_at(node->node, index, &chain))
+    if (!node_chain_at(node->node, 0, index, &chain))
         return;
     if (truth->at[index].chain == 0)
         truth->at[index].chain = chain;
@@ -56,7 +56,7 @@ static void judge_applied(struct sim_node *node, uint64_t applied) {
         from = applied - 10000; /* older ones are in snapshots anyway */
     for (uint64_t index = from; index <= applied; index++)
         judge_chain(node, index);
-    uint64_t digest = node_state_digest(node->node);
+    uint64_t digest = node_state_digest(node->node, 0);
     if (truth->at[applied].digest == 0)
         truth->at[applied].digest = digest;
     else if (truth->at[applied].digest != digest)
@@ -90,7 +90,7 @@ static void judge_leader(struct sim_node *node, uint64_t term) {
 
 static void judge_role(struct sim_node *node) {
     struct node_status status;
-    node_status(node->node, &status);
+    node_status(node->node, 0, &status);
     node->role_news = false;
     if (status.replica.term < node->term)
         sim_fail(&node->cluster->world, "%s went back from term %llu to %llu", node->host.name,
@@ -101,7 +101,7 @@ static void judge_role(struct sim_node *node) {
 }
 
 void sim_judge_round(struct sim_node *node) {
-    uint64_t applied = node_applied_index(node->node);
+    uint64_t applied = node_applied_index(node->node, 0);
     if (node->failed)
         return;
     if (applied != node->applied && applied != 0)
@@ -129,7 +129,7 @@ static bool converged_with(const struct node_status *leader, const struct sim_no
         snprintf(why, size, "%s is not up", node->host.name);
         return false;
     }
-    node_status(node->node, &status);
+    node_status(node->node, 0, &status);
     if (status.replica.damaged) {
         snprintf(why, size, "%s waits for the repair of %llu to %llu", node->host.name,
                  (ull)status.replica.damaged_first, (ull)status.replica.damaged_last);
@@ -158,7 +158,7 @@ bool sim_judge_converged(struct sim_cluster *cluster, char *why, size_t size) {
         snprintf(why, size, "nobody leads");
         return false;
     }
-    node_status(leader->node, &status);
+    node_status(leader->node, 0, &status);
     const struct config *config = &status.replica.config;
     if (config->joint || !status.replica.config_committed) {
         snprintf(why, size, "a change of members does not end");

@@ -19,7 +19,8 @@ struct fixture {
 static void start(struct fixture *fixture, struct fake_env *fake) {
     memset(fixture, 0, sizeof *fixture);
     fixture->node.env = &fake->env;
-    fixture->node.group = &fixture->group;
+    fixture->node.groups[0] = &fixture->group;
+    fixture->node.group_count = 1;
     node_options_default(&fixture->node.options);
     struct group *group = &fixture->group;
     group->node = &fixture->node;
@@ -28,7 +29,7 @@ static void start(struct fixture *fixture, struct fake_env *fake) {
                             &group->forwarded,      &group->operating,     &group->aging};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
-    node_client_open(&fixture->node, &fixture->client);
+    node_client_open(&fixture->node, 0, &fixture->client);
 }
 
 static void stop(struct fixture *fixture) {

@@ -162,7 +162,7 @@ static void settings_reach_the_node_and_the_front_end(void **state) {
     settings_to_node(&settings, &node);
     settings_to_redis(&settings, &redis);
     assert_int_equal(node.heartbeat_ns, 7000000);
-    assert_int_equal(node.consistency, NODE_STALE);
+    assert_int_equal(node.keyspaces[SETTINGS_KV].consistency, NODE_STALE);
     assert_int_equal(node.value_bytes_max, 2 << 20);
     assert_int_equal(redis.bulk_bytes_max, 2 << 20);
     assert_int_equal(redis.memory_max, 3 << 20);

@@ -13,6 +13,7 @@
 struct redis_front;
 
 struct redis_options {
+    uint32_t keyspace;                /* whose clients these are: of the machine kv */
     char address[CONFIG_ADDRESS_MAX]; /* where clients are listened for */
     char password[128];               /* empty: none is asked for */
     uint32_t clients_max;

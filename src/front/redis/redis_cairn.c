@@ -62,7 +62,7 @@ void cmd_cairn_once(struct call *call) {
 
 static void put_members(struct call *call) {
     struct node_status status;
-    node_status(call->conn->front->node, &status);
+    node_status(call->conn->front->node, call->conn->front->options.keyspace, &status);
     const struct config *config = &status.replica.config;
     resp_put_array(call->out, config->count);
     for (uint32_t i = 0; i < config->count; i++) {

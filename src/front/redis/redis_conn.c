@@ -236,7 +236,7 @@ static struct env_stream *on_accept(struct env_listener *listener, const char *p
     list_init(&conn->subscriptions);
     list_push(&front->conns, &conn->list);
     hmap_insert(&front->by_id, &conn->by_id, hash_u64(conn->id));
-    node_client_open(front->node, &conn->client);
+    node_client_open(front->node, front->options.keyspace, &conn->client);
     front->conn_count++;
     front->total_connections++;
     return &conn->stream;

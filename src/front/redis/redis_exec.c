@@ -111,7 +111,7 @@ static bool shape_fits(struct conn *conn, const struct command *command, const s
 
 bool out_of_memory(const struct redis_front *front, const struct command *command) {
     return front->options.memory_max != 0 && command->kv_flags & KV_OOM &&
-           node_machine_bytes(front->node) > front->options.memory_max;
+           node_machine_bytes(front->node, front->options.keyspace) > front->options.memory_max;
 }
 
 static void refuse_subscriber(struct conn *conn, const struct command *command) {

@@ -115,7 +115,7 @@ static bool wanted(const struct call *call, const char *name) {
 void cmd_info(struct call *call) {
     struct node_status status;
     struct buf text = {0};
-    node_status(call->conn->front->node, &status);
+    node_status(call->conn->front->node, call->conn->front->options.keyspace, &status);
     for (size_t i = 0; i < sizeof sections / sizeof *sections; i++) {
         if (!wanted(call, sections[i].name))
             continue;

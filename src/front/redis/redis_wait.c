@@ -14,7 +14,7 @@ void waits_open(struct redis_front *front) {
 }
 
 static void wait_settle(struct conn *conn, uint64_t now) {
-    uint32_t current = node_replicas_current(conn->front->node);
+    uint32_t current = node_replicas_current(conn->front->node, conn->front->options.keyspace);
     bool enough = current >= conn->wait_replicas && conn->client.writes_inflight == 0;
     if (!enough && now < conn->wait_deadline_ns)
         return;
