@@ -1,24 +1,11 @@
-/* ZooKeeper's client protocol as bytes: requests out, answers in. No I/O; the caller keeps the
+/* A ZooKeeper client's requests and answers, on wire/jute's codec. No I/O; the caller keeps the
  * session (id, password, last zxid) and counts xids up from 1.
  */
 #ifndef CAIRN_CLIENT_JUTE_H
 #define CAIRN_CLIENT_JUTE_H
 
-#include "base/bytes.h"
+#include "wire/jute.h"
 
-enum jute_op {
-    JUTE_CREATE = 1,
-    JUTE_DELETE = 2,
-    JUTE_EXISTS = 3,
-    JUTE_GET = 4,
-    JUTE_SET = 5,
-    JUTE_CHILDREN = 8,
-    JUTE_SYNC = 9,
-    JUTE_PING = 11,
-    JUTE_MULTI = 14,
-    JUTE_MULTI_READ = 22,
-    JUTE_CLOSE = -11
-};
 enum jute_flags { JUTE_PERSISTENT = 0, JUTE_EPHEMERAL = 1, JUTE_SEQUENTIAL = 2 };
 /* The answers that a client must tell apart. */
 enum jute_error {
@@ -30,7 +17,7 @@ enum jute_error {
     JUTE_EXPIRED = -112,
     JUTE_MOVED = -118
 };
-#define JUTE_FRAME_MAX (16u * 1024 * 1024)
+#define JUTE_FRAME_MAX (16u * 1024 * 1024) /* of answers, for jute_frame */
 
 /* ---- requests: each appends one frame ---- */
 
@@ -54,8 +41,6 @@ void jute_multi_get(struct buf *out, int32_t xid, const char *const *paths, size
 
 /* ---- answers ---- */
 
-/* The next frame's content. 0: more is needed; SIZE_MAX: malformed; else bytes taken. */
-size_t jute_frame(struct bytes bytes, struct bytes *frame);
 /* False: malformed. The session is filled; id 0: it has expired. */
 bool jute_connected(struct bytes frame, struct jute_session *session);
 struct jute_answer {

@@ -35,7 +35,7 @@ static void hello(struct store_session *session, struct buf *out) {
 static enum store_outcome welcome(struct store_session *session, struct bytes bytes, size_t *used) {
     struct bytes frame;
     struct jute_session granted = {0};
-    size_t taken = jute_frame(bytes, &frame);
+    size_t taken = jute_frame(bytes, JUTE_FRAME_MAX, &frame);
     if (taken == 0)
         return STORE_MORE;
     if (taken == SIZE_MAX || !jute_connected(frame, &granted))
@@ -266,7 +266,7 @@ static enum store_outcome answer(struct store_session *session, struct bytes byt
     while (*used < bytes.len) {
         struct bytes frame, rest = bytes_of(bytes.data + *used, bytes.len - *used);
         struct jute_answer answer;
-        size_t taken = jute_frame(rest, &frame);
+        size_t taken = jute_frame(rest, JUTE_FRAME_MAX, &frame);
         if (taken == SIZE_MAX || (taken > 0 && !jute_answer(frame, &answer)))
             return STORE_BROKEN;
         if (taken == 0)

@@ -38,11 +38,11 @@ static void frames_come_whole_or_not_at_all(void **state) {
     const uint8_t giant[] = {0x7f, 0, 0, 0}, negative[] = {0xff, 0, 0, 0};
     struct bytes frame;
     for (size_t len = 0; len < 7; len++)
-        assert_int_equal(jute_frame(bytes_of(bytes, len), &frame), 0);
-    assert_int_equal(jute_frame(bytes_of(bytes, 8), &frame), 7);
+        assert_int_equal(jute_frame(bytes_of(bytes, len), JUTE_FRAME_MAX, &frame), 0);
+    assert_int_equal(jute_frame(bytes_of(bytes, 8), JUTE_FRAME_MAX, &frame), 7);
     assert_int_equal(frame.len, 3);
-    assert_int_equal(jute_frame(bytes_of(giant, 4), &frame), SIZE_MAX);
-    assert_int_equal(jute_frame(bytes_of(negative, 4), &frame), SIZE_MAX);
+    assert_int_equal(jute_frame(bytes_of(giant, 4), JUTE_FRAME_MAX, &frame), SIZE_MAX);
+    assert_int_equal(jute_frame(bytes_of(negative, 4), JUTE_FRAME_MAX, &frame), SIZE_MAX);
 }
 
 static void the_first_child_is_the_smallest_name(void **state) {
