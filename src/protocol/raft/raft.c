@@ -5,6 +5,15 @@
 
 #include <inttypes.h>
 
+void raft_outcome(struct replica *raft, uint64_t tag, enum cairn_status status, uint64_t index) {
+    struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_OUTCOME);
+    effect->outcome.tag = tag;
+    effect->outcome.status = status;
+    effect->outcome.index = index;
+    effect->outcome.term = raft->term;
+    effect->outcome.leader = raft->leader;
+}
+
 /* ---- life ---- */
 
 static struct replica *create(const struct replica_options *options) {
@@ -17,42 +26,39 @@ static struct replica *create(const struct replica_options *options) {
     raft->options = *options;
     prng_seed(&raft->prng, prng_mix(prng_mix(options->seed, options->group), options->id));
     raft->role = ROLE_FOLLOWER;
-    raft_log_reset(raft, 0, 0, 0);
-    if (options->bootstrap.count > 0)
-        raft_config_push(raft, 0, &options->bootstrap);
+    journal_open(&raft->journal, &raft->options);
+    raft_config_changed(raft);
     return raft;
 }
 
 static void destroy(struct replica *raft) {
     raft_holes_drop(raft);
-    raft_log_free(raft);
     raft_reads_free(raft);
     for (uint32_t i = 0; i < raft->peer_count; i++)
         progress_free(&raft->peers[i].progress);
     cairn_free(raft->fill);
-    cairn_free(raft->configs);
-    cairn_free(raft->pending);
-    cairn_free(raft->apply_points);
-    buf_free(&raft->base_state);
     buf_free(&raft->install_state);
-    raft_effects_free(raft);
+    journal_free(&raft->journal);
     cairn_free(raft);
 }
 
 static struct effects finish(struct replica *raft) {
-    if (!raft->failed) {
+    if (!raft->journal.failed) {
         raft_member_advance(raft);
-        raft_apply(raft);
+        if (!raft->installing)
+            journal_apply(&raft->journal);
         raft_persist(raft);
     }
-    raft_log_evict(raft);
+    struct journal *journal = &raft->journal;
+    uint64_t durable = journal->durable_index;
+    log_evict(&journal->log, journal->applied < durable ? journal->applied : durable);
     raft_check(raft);
-    return (struct effects){raft->effects, raft->effect_count};
+    return (struct effects){journal->out.effects, journal->out.effect_count};
 }
 
 static struct effects start(struct replica *raft, uint64_t now, uint64_t wall_ms) {
-    raft_effects_begin(raft); /* what recovery emitted is stale */
-    raft->now = now;
+    outbox_begin(&raft->journal.out); /* what recovery emitted is stale */
+    raft->now = raft->journal.now = now;
     raft->wall_ms = wall_ms;
     raft->start_at = now;
     /* Ids and nonces of another life of this replica must not be mistaken for this one's. */
@@ -62,6 +68,7 @@ static struct effects start(struct replica *raft, uint64_t now, uint64_t wall_ms
     raft_recover_finish(raft);
     raft_election_reset(raft);
     raft_config_changed(raft);
+    journal_config_tell(&raft->journal);
     raft_role_tell(raft);
     raft_repair_tick(raft);
     return finish(raft);
@@ -80,7 +87,7 @@ static bool is_answer(enum raft_message_type type) {
 /* A promise counts only if it was made by the data folder that the configuration names: a replica
  * that lost its disk under the same id has forgotten what it promised. */
 static bool counts(const struct replica *raft, const struct raft_message *message) {
-    const struct config *config = raft_config(raft);
+    const struct config *config = journal_config(&raft->journal);
     const struct member *member = config ? config_member(config, message->from) : NULL;
     return member != NULL && (member->incarnation == 0 || message->incarnation == 0 ||
                               member->incarnation == message->incarnation);
@@ -91,7 +98,7 @@ static void answer_stale(struct replica *raft, const struct raft_message *messag
     if (!from_a_leader(message->type))
         return;
     struct raft_message answer = {.type = RAFT_HEARTBEAT_ANSWER, .term = raft->term};
-    raft_send(raft, message->from, raft->hard_seq, &answer, NULL, 0);
+    raft_send(raft, message->from, raft->journal.hard_seq, &answer, NULL, 0);
 }
 
 /* True when the message's term is (now) ours and it should be handled. */
@@ -99,7 +106,7 @@ static bool same_term(struct replica *raft, const struct raft_message *message) 
     bool from_leader = from_a_leader(message->type);
     if (message->term > raft->term) {
         /* Whoever is not a member may not depose anybody. */
-        if (!from_leader && !raft_is_member(raft, message->from))
+        if (!from_leader && !journal_is_member(&raft->journal, message->from))
             return false;
         raft_become_follower(raft, message->term, from_leader ? message->from : 0);
     } else if (message->term < raft->term) {
@@ -107,8 +114,9 @@ static bool same_term(struct replica *raft, const struct raft_message *message) 
         return message->type == RAFT_READ_INDEX;
     }
     if (from_leader && raft->leader != 0 && raft->leader != message->from) {
-        raft_trace(raft, 2, "%" PRIu64 " claims to lead term %" PRIu64 ", which %" PRIu64 " leads",
-                   message->from, raft->term, raft->leader);
+        outbox_trace(&raft->journal.out, 2,
+                     "%" PRIu64 " claims to lead term %" PRIu64 ", which %" PRIu64 " leads",
+                     message->from, raft->term, raft->leader);
         return false;
     }
     return true;
@@ -171,17 +179,18 @@ static void on_message(struct replica *raft, uint64_t from, struct blob *frame, 
     enum cairn_status status = raft_message_decode(body, &message, NULL, 0);
     if (status == CAIRN_OK && message.count > 0) {
         uint32_t count = message.count;
-        struct entry *entries = raft_scratch(raft, count * sizeof *entries);
+        struct entry *entries = outbox_scratch(&raft->journal.out, count * sizeof *entries);
         status = raft_message_decode(body, &message, entries, count);
     }
     message.from = from;
     if (status != CAIRN_OK || from == 0 || from == raft->options.id) {
-        raft_trace(raft, 2, "malformed message from %" PRIu64 " dropped", from);
+        outbox_trace(&raft->journal.out, 2, "malformed message from %" PRIu64 " dropped", from);
         return;
     }
     if (message.term > raft->term + RAFT_TERM_JUMP_MAX) {
-        raft_trace(raft, 2, "message from %" PRIu64 " with impossible term %" PRIu64 " dropped",
-                   from, message.term);
+        outbox_trace(&raft->journal.out, 2,
+                     "message from %" PRIu64 " with impossible term %" PRIu64 " dropped", from,
+                     message.term);
         return;
     }
     if (is_answer(message.type) && !counts(raft, &message))
@@ -191,14 +200,24 @@ static void on_message(struct replica *raft, uint64_t from, struct blob *frame, 
 
 /* ---- events ---- */
 
+static void apply_loaded(struct replica *raft, enum cairn_status status,
+                         const struct entry *entries, size_t count) {
+    raft->journal.apply_tag = 0;
+    if (raft->installing)
+        return;
+    journal_apply_loaded(&raft->journal, status, entries, count);
+    if (raft->journal.failed && raft->role != ROLE_FOLLOWER)
+        raft_become_follower(raft, raft->term, 0);
+}
+
 static void on_loaded(struct replica *raft, const struct event *event) {
     uint64_t tag = event->loaded.tag;
     const struct entry *entries = event->loaded.entries;
     size_t count = event->loaded.count;
     if (tag == 0)
         return;
-    if (tag == raft->apply_tag) {
-        raft_apply_loaded(raft, event->loaded.status, entries, count);
+    if (tag == raft->journal.apply_tag) {
+        apply_loaded(raft, event->loaded.status, entries, count);
         return;
     }
     for (uint32_t i = 0; i < raft->peer_count; i++) {
@@ -237,7 +256,7 @@ static void step_failed(struct replica *raft, const struct event *event) {
         raft_outcome(raft, event->transfer.tag, CAIRN_NOT_LEADER, 0);
         break;
     case EVENT_APPLIED:
-        raft_on_applied(raft, event->applied.index);
+        journal_applied(&raft->journal, event->applied.index);
         break;
     case EVENT_TICK:
         raft_transfer_tick(raft);
@@ -272,7 +291,7 @@ static void step_event(struct replica *raft, const struct event *event) {
         on_loaded(raft, event);
         break;
     case EVENT_APPLIED:
-        raft_on_applied(raft, event->applied.index);
+        journal_applied(&raft->journal, event->applied.index);
         break;
     case EVENT_COMPACTED:
         raft_on_compacted(raft, &event->compacted.base, event->compacted.trim);
@@ -311,11 +330,11 @@ static void step_event(struct replica *raft, const struct event *event) {
 }
 
 static struct effects step(struct replica *raft, const struct event *event) {
-    raft_effects_begin(raft);
+    outbox_begin(&raft->journal.out);
     if (event->now > raft->now)
-        raft->now = event->now;
+        raft->now = raft->journal.now = event->now;
     raft->wall_ms = event->wall_ms;
-    if (raft->failed)
+    if (raft->journal.failed)
         step_failed(raft, event);
     else
         step_event(raft, event);
@@ -334,15 +353,13 @@ static uint64_t deadline(const struct replica *raft) {
         at = raft->transfer_deadline;
     if (raft->read_request != 0)
         at = earlier(at, raft->read_deadline);
-    if (raft->failed)
+    if (raft->journal.failed)
         return at;
-    if (raft->full)
-        at = earlier(at, raft->full_retry_at);
+    if (raft->journal.full)
+        at = earlier(at, raft->journal.full_retry_at);
     if (raft_damaged(raft) || raft->amnesia || raft->mending)
         at = earlier(at, raft->repair_at);
-    if (raft->apply_sent == raft->applied && raft->applied < raft->commit && raft->apply_tag == 0 &&
-        raft->apply_retry_at > raft->now)
-        at = earlier(at, raft->apply_retry_at);
+    at = earlier(at, journal_apply_retry_at(&raft->journal));
     if (raft->role == ROLE_LEADER)
         return earlier(at, raft->heartbeat_at);
     if (raft->role == ROLE_PRE_CANDIDATE && raft->campaign_at != 0)
@@ -352,7 +369,7 @@ static uint64_t deadline(const struct replica *raft) {
 }
 
 static uint64_t time_ms(const struct replica *raft, uint64_t now, uint64_t wall_ms) {
-    return stamps_time_ms(&raft->stamps, now, wall_ms);
+    return stamps_time_ms(&raft->journal.stamps, now, wall_ms);
 }
 
 static void status(const struct replica *raft, struct replica_status *out) {
@@ -362,16 +379,16 @@ static void status(const struct replica *raft, struct replica_status *out) {
         .term = raft->term,
         .vote = raft->vote == RAFT_NOBODY ? 0 : raft->vote,
         .leader = raft->leader,
-        .first_index = raft->log.before_index + 1,
-        .last_index = raft->log.last,
-        .last_term = raft_log_last_term(raft),
-        .durable_index = raft->durable_index,
-        .commit_index = raft->commit,
-        .applied_index = raft->applied,
+        .first_index = raft->journal.log.before_index + 1,
+        .last_index = raft->journal.log.last,
+        .last_term = log_last_term(&raft->journal.log),
+        .durable_index = raft->journal.durable_index,
+        .commit_index = raft->journal.commit,
+        .applied_index = raft->journal.applied,
         .lease_left_ns = lease_end > raft->now ? lease_end - raft->now : 0,
         .damaged = raft_damaged(raft) || raft->mending || raft->amnesia,
-        .config_committed = raft_config_index(raft) <= raft->commit,
-        .memory_bytes = raft->log.window_bytes,
+        .config_committed = journal_config_index(&raft->journal) <= raft->journal.commit,
+        .memory_bytes = raft->journal.log.window_bytes,
     };
     if (raft_damaged(raft)) {
         out->damaged_first = raft->holes[0].first;
@@ -380,8 +397,8 @@ static void status(const struct replica *raft, struct replica_status *out) {
         out->damaged_first = raft->damage_first;
         out->damaged_last = raft->damage_last;
     }
-    if (raft_config(raft) != NULL)
-        out->config = *raft_config(raft);
+    if (journal_config(&raft->journal) != NULL)
+        out->config = *journal_config(&raft->journal);
     for (uint32_t i = 0; i < raft->peer_count && raft->role == ROLE_LEADER; i++) {
         const struct raft_peer *peer = &raft->peers[i];
         if (!peer->member || out->peer_count == CONFIG_MEMBERS_MAX)
@@ -396,6 +413,14 @@ static void status(const struct replica *raft, struct replica_status *out) {
     }
 }
 
+static void snapshot_base(const struct replica *raft, struct log_base *base, struct buf *state) {
+    journal_snapshot_base(&raft->journal, base, state);
+}
+
+static bool chain_at(const struct replica *raft, uint64_t index, uint64_t *chain) {
+    return log_chain(&raft->journal.log, index, chain);
+}
+
 const struct protocol protocol_raft = {
     .name = "raft",
     .create = create,
@@ -408,8 +433,8 @@ const struct protocol protocol_raft = {
     .start = start,
     .step = step,
     .deadline = deadline,
-    .snapshot_base = raft_snapshot_base,
+    .snapshot_base = snapshot_base,
     .time_ms = time_ms,
     .status = status,
-    .chain_at = raft_log_chain,
+    .chain_at = chain_at,
 };

@@ -137,9 +137,9 @@ void raft_send(struct replica *raft, uint64_t to, uint64_t after, struct raft_me
     message->incarnation = raft->options.incarnation;
     message->count = (uint32_t)count;
     size_t size = raft_message_size(message->type);
-    uint8_t *head = raft_scratch(raft, size);
+    uint8_t *head = outbox_scratch(&raft->journal.out, size);
     raft_message_encode(message, head);
-    struct effect *effect = raft_emit(raft, EFFECT_SEND);
+    struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_SEND);
     effect->send.to = to;
     effect->send.after = after;
     effect->send.lane = has_entries(message->type) ? LANE_BULK : LANE_CONTROL;

@@ -11,7 +11,7 @@ void raft_role_tell(struct replica *raft) {
     raft->told_role = raft->role;
     raft->told_term = raft->term;
     raft->told_leader = raft->leader;
-    struct effect *effect = raft_emit(raft, EFFECT_ROLE);
+    struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_ROLE);
     effect->role.role = raft->role;
     effect->role.term = raft->term;
     effect->role.leader = raft->leader;
@@ -30,8 +30,9 @@ static bool is_ours(const struct replica *raft, const struct member *self) {
  * their own configuration, and only under the incarnation that it names. A replica without any
  * configuration is blank, perhaps by having lost its disk, and never votes. */
 bool raft_may_vote(const struct replica *raft) {
-    const struct config *config = raft_config(raft);
-    if (raft->failed || raft_damaged(raft) || raft->mending || raft->amnesia || config == NULL)
+    const struct config *config = journal_config(&raft->journal);
+    if (raft->journal.failed || raft_damaged(raft) || raft->mending || raft->amnesia ||
+        config == NULL)
         return false;
     const struct member *self = config_member(config, raft->options.id);
     return self == NULL || is_ours(raft, self);
@@ -39,19 +40,9 @@ bool raft_may_vote(const struct replica *raft) {
 
 /* "A server that is not part of its own latest configuration should still start new elections, as
  * it might still be needed until the C_new entry is committed" (dissertation 4.2.2). */
-static bool voter_until_committed(const struct replica *raft) {
-    for (uint32_t i = raft->config_count; i > 0; i--) {
-        if (config_is_voter(&raft->configs[i - 1].config, raft->options.id))
-            return true;
-        if (raft->configs[i - 1].index <= raft->commit)
-            return false;
-    }
-    return false;
-}
-
 bool raft_may_campaign(const struct replica *raft) {
-    return raft_may_vote(raft) && voter_until_committed(raft) && !raft->installing &&
-           !raft_disk_stalled(raft);
+    return raft_may_vote(raft) && journal_voter_until_committed(&raft->journal) &&
+           !raft->installing && !journal_disk_stalled(&raft->journal);
 }
 
 /* What this replica promised by hearing a leader: no vote for another until then. After a restart
@@ -109,7 +100,7 @@ void raft_become_follower(struct replica *raft, uint64_t term, uint64_t leader) 
     if (term > raft->term) {
         raft->term = term;
         raft->vote = 0;
-        raft->hard_dirty = true;
+        raft->journal.hard_dirty = true;
     }
     if (raft->told_term != raft->term || raft->told_leader != leader)
         raft->verified = 0;
@@ -135,10 +126,10 @@ static void become_leader(struct replica *raft) {
     raft->stall_handled = false;
     raft->uncommitted_bytes = 0;
     raft->leave_index = 0;
-    raft->change = CHANGE_NONE;
+    raft->change.stage = CHANGE_NONE;
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct raft_peer *peer = &raft->peers[i];
-        progress_reset(&peer->progress, raft->log.last + 1);
+        progress_reset(&peer->progress, raft->journal.log.last + 1);
         peer->heard_at = raft->now;
         peer->lease_at = peer->round = 0;
         peer->load_tag = 0;
@@ -159,15 +150,15 @@ static void ask(struct replica *raft, uint64_t to) {
     bool pre = raft->role == ROLE_PRE_CANDIDATE;
     struct raft_message request = {.type = RAFT_VOTE_REQUEST,
                                    .term = pre ? raft->term + 1 : raft->term,
-                                   .index = raft->log.last,
-                                   .log_term = raft_log_last_term(raft)};
+                                   .index = raft->journal.log.last,
+                                   .log_term = log_last_term(&raft->journal.log)};
     request.flags =
         (pre ? RAFT_FLAG_PRE : 0) | (raft->campaign_by_transfer && !pre ? RAFT_FLAG_TRANSFER : 0);
     raft_send(raft, to, pre ? 0 : raft->vote_seq, &request, NULL, 0);
 }
 
 static void ask_all(struct replica *raft) {
-    const struct config *config = raft_config(raft);
+    const struct config *config = journal_config(&raft->journal);
     for (uint32_t i = 0; i < config->count; i++) {
         uint64_t id = config->members[i].id;
         if (id != raft->options.id && config_is_voter(config, id))
@@ -178,7 +169,8 @@ static void ask_all(struct replica *raft) {
 static uint64_t vote_of(const void *context, uint64_t id) {
     const struct replica *raft = context;
     if (id == raft->options.id) {
-        bool counts = raft->role == ROLE_PRE_CANDIDATE || raft->persisted_seq >= raft->vote_seq ||
+        bool counts = raft->role == ROLE_PRE_CANDIDATE ||
+                      raft->journal.persisted_seq >= raft->vote_seq ||
                       raft->options.mutant == MUTANT_VOTE_NOT_DURABLE;
         return counts ? 2 : 0;
     }
@@ -200,7 +192,7 @@ static uint64_t readiness_of(const void *context, uint64_t id) {
 }
 
 static struct config deciding(const struct replica *raft) {
-    struct config config = *raft_config(raft);
+    struct config config = *journal_config(&raft->journal);
     if (raft->options.mutant == MUTANT_JOINT_NEW_ONLY)
         config.joint = false;
     return config;
@@ -234,7 +226,8 @@ static void count_pre_votes(struct replica *raft) {
 
 static void count_votes(struct replica *raft) {
     /* Even a candidate that is no voter itself needs its term on disk before it leads in it. */
-    if (raft->persisted_seq < raft->vote_seq && raft->options.mutant != MUTANT_VOTE_NOT_DURABLE)
+    if (raft->journal.persisted_seq < raft->vote_seq &&
+        raft->options.mutant != MUTANT_VOTE_NOT_DURABLE)
         return;
     struct config config = deciding(raft);
     enum quorum_vote result = quorum_votes(&config, vote_of, raft);
@@ -278,7 +271,7 @@ void raft_campaign(struct replica *raft, bool by_transfer) {
     raft->verified = 0;
     raft->campaign_at = 0;
     raft->campaign_by_transfer = by_transfer;
-    raft->hard_dirty = true;
+    raft->journal.hard_dirty = true;
     raft->vote_seq = raft_persist(raft);
     raft_reads_refuse(raft, CAIRN_NO_QUORUM);
     clear_votes(raft);
@@ -310,9 +303,9 @@ void raft_leader_lost(struct replica *raft) {
 static bool log_up_to_date(const struct replica *raft, const struct raft_message *request) {
     if (raft->options.mutant == MUTANT_VOTE_STALE_LOG)
         return true;
-    uint64_t term = raft_log_last_term(raft);
+    uint64_t term = log_last_term(&raft->journal.log);
     return request->log_term > term ||
-           (request->log_term == term && request->index >= raft->log.last);
+           (request->log_term == term && request->index >= raft->journal.log.last);
 }
 
 static void answer(struct replica *raft, uint64_t to, uint64_t after, uint64_t term, uint64_t flags,
@@ -324,8 +317,8 @@ static void answer(struct replica *raft, uint64_t to, uint64_t after, uint64_t t
 
 /* Two who ask at once: the one whose log is behind, or whose id is lower, stands down. */
 static bool stands_down(const struct replica *raft, const struct raft_message *request) {
-    return request->log_term > raft_log_last_term(raft) || request->index > raft->log.last ||
-           request->from > raft->options.id;
+    return request->log_term > log_last_term(&raft->journal.log) ||
+           request->index > raft->journal.log.last || request->from > raft->options.id;
 }
 
 static void on_pre_vote_request(struct replica *raft, const struct raft_message *request) {
@@ -339,7 +332,7 @@ static void on_pre_vote_request(struct replica *raft, const struct raft_message 
         }
     }
     if (!yes) {
-        answer(raft, request->from, raft->hard_seq, raft->term, RAFT_FLAG_PRE, 0);
+        answer(raft, request->from, raft->journal.hard_seq, raft->term, RAFT_FLAG_PRE, 0);
         return;
     }
     uint64_t until = promise_until(raft);
@@ -349,7 +342,7 @@ static void on_pre_vote_request(struct replica *raft, const struct raft_message 
 }
 
 void raft_on_vote_request(struct replica *raft, const struct raft_message *request) {
-    if (raft->failed)
+    if (raft->journal.failed)
         return;
     if (request->flags & RAFT_FLAG_PRE) {
         on_pre_vote_request(raft, request);
@@ -361,7 +354,7 @@ void raft_on_vote_request(struct replica *raft, const struct raft_message *reque
                     (raft->role == ROLE_LEADER || raft->now < promise_until(raft));
     if (promised && !(request->flags & RAFT_FLAG_TRANSFER)) {
         if (request->term <= raft->term)
-            answer(raft, request->from, raft->hard_seq, raft->term, 0, 0);
+            answer(raft, request->from, raft->journal.hard_seq, raft->term, 0, 0);
         return;
     }
     if (request->term > raft->term)
@@ -373,12 +366,13 @@ void raft_on_vote_request(struct replica *raft, const struct raft_message *reque
     if (yes) {
         if (raft->role == ROLE_PRE_CANDIDATE)
             raft_become_follower(raft, raft->term, 0);
-        raft->hard_dirty |= raft->vote != request->from;
+        raft->journal.hard_dirty |= raft->vote != request->from;
         raft->vote = request->from;
         raft_election_reset(raft);
     }
     raft_persist(raft);
-    uint64_t after = raft->options.mutant == MUTANT_VOTE_NOT_DURABLE ? 0 : raft->persist_seq;
+    uint64_t after =
+        raft->options.mutant == MUTANT_VOTE_NOT_DURABLE ? 0 : raft->journal.persist_seq;
     answer(raft, request->from, after, raft->term, yes ? RAFT_FLAG_YES : 0, 0);
 }
 

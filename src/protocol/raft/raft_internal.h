@@ -7,8 +7,9 @@
 #include "protocol/raft/raft.h"
 
 #include "base/prng.h"
+#include "core/change.h"
+#include "core/journal.h"
 #include "core/progress.h"
-#include "core/stamp.h"
 
 #define RAFT_TERM_JUMP_MAX (1ull << 40) /* a peer's term further ahead is refused */
 #define RAFT_NUMBER_MAX (1ull << 62)    /* no index or term is above */
@@ -17,13 +18,6 @@
 #define RAFT_HOLES_MAX 64
 #define RAFT_READS_MAX 65536 /* reads that wait at one replica; beyond: BUSY */
 
-/* ---- the log (raft_log.c) ---- */
-
-struct raft_run {
-    uint64_t first;
-    uint64_t term; /* 0: unknown (a hole) */
-};
-
 /* Where entries are known and lost (damage that recovery reported). */
 struct raft_hole {
     uint64_t first;
@@ -31,29 +25,6 @@ struct raft_hole {
     uint64_t chain_before;
     bool chain_known;
     struct entry behind; /* the first entry after it: the chain's other end */
-};
-
-struct raft_config {
-    uint64_t index;
-    struct config config;
-};
-
-/* The log: (before, last]. The tail from window_first on is in memory; what lies between is on
- * disk only. Terms of all of it are kept as runs, so that term_at needs no disk. */
-struct raft_log {
-    uint64_t before_index; /* everything at or below was trimmed */
-    uint64_t before_term;
-    uint64_t before_chain;
-    bool before_chain_known;
-    uint64_t last;
-    struct raft_run *runs; /* by rising first, covering before_index + 1 .. last */
-    uint32_t run_count, run_cap;
-    struct entry *window; /* entries window_first..last at window[head...] */
-    size_t head, count, cap;
-    uint64_t window_first;
-    uint64_t window_chain; /* of entry window_first - 1 */
-    bool window_chain_known;
-    size_t window_bytes;
 };
 
 /* ---- peers ---- */
@@ -79,17 +50,6 @@ struct raft_peer {
     bool term_told;      /* amnesia: it told its term */
 };
 
-/* A disk or a link may be as slow as 20 MB/s: beyond that, what is late is taken for lost. */
-#define RAFT_NS_PER_BYTE 50u
-
-struct raft_pending {
-    uint64_t seq;
-    uint64_t last; /* index of the last entry in it; 0: none */
-    uint64_t term; /* of that entry */
-    uint64_t bytes;
-    uint64_t issued_at; /* or since when it is the first */
-};
-
 struct raft_read {
     uint64_t tag;   /* local: the caller's; else the peer's request id */
     uint64_t from;  /* 0: local */
@@ -103,23 +63,12 @@ struct raft_reads {
     size_t count, cap;
 };
 
-/* Membership changes, as the leader sees them. */
-enum raft_change { CHANGE_NONE, CHANGE_CATCH_UP, CHANGE_JOINING, CHANGE_LEAVING };
-
-struct raft_scratch;
-
 struct replica {
     struct replica_options options;
     struct prng prng;
+    struct journal journal;
     uint64_t now;
     uint64_t wall_ms;
-
-    /* effects of the running step */
-    struct effect *effects;
-    size_t effect_count, effect_cap;
-    struct raft_scratch *scratch;
-    struct blob **graveyard; /* let go of at the next step */
-    size_t grave_count, grave_cap;
 
     /* hard state */
     uint64_t term;
@@ -129,47 +78,13 @@ struct replica {
 
     enum role role;
     uint64_t leader;
-    bool failed; /* an I/O error: nothing is promised any more */
     uint64_t start_at;
 
-    struct raft_log log;
-    struct log_base base; /* of the newest snapshot; state in base_state */
-    struct buf base_state;
-    struct stamps stamps;
-    uint64_t commit;
-    uint64_t applied;
-    uint64_t apply_sent;
-    struct log_base applied_point; /* of the entry at applied */
-    struct log_base *apply_points; /* of the entries that are being applied */
-    size_t apply_count, apply_cap;
-    uint64_t apply_tag;
-    uint64_t apply_retry_at;
     uint64_t verified; /* follower: equal to the term's leader up to here */
 
-    struct raft_config *configs; /* last at or below applied, and all above; by rising index */
-    uint32_t config_count, config_cap;
-    uint64_t config_told; /* index up to which a commit was told by EFFECT_CONFIG */
+    uint64_t config_seen; /* version that peers follow */
     struct raft_peer peers[RAFT_PEERS_MAX];
     uint32_t peer_count;
-
-    /* persists */
-    uint64_t persist_seq; /* last issued */
-    uint64_t persisted_seq;
-    uint64_t hard_seq;  /* the one that carried the hard state in force */
-    uint64_t reset_seq; /* the last that carried a reset */
-    uint64_t durable_index;
-    struct raft_pending *pending; /* oldest first */
-    size_t pending_count, pending_cap;
-    bool hard_dirty;
-    bool reset_dirty;
-    uint64_t truncate_dirty; /* 0: no */
-    uint64_t entries_dirty;  /* first index; 0: no */
-    bool full;               /* the disk is: everything not durable is tried again */
-    uint64_t full_seq;       /* persists up to here failed */
-    uint64_t full_retry_at;
-    uint64_t full_retry_seq; /* the try under way; 0: none */
-    bool full_retry;         /* the persist being issued is a try */
-    uint64_t repaired_seq;   /* entries of a repair are durable with it */
 
     /* elections */
     uint64_t heard_at; /* from a live leader; 0: never */
@@ -186,7 +101,6 @@ struct replica {
     uint64_t round;
     bool lease_revoked; /* TIMEOUT_NOW was sent in this term */
     size_t uncommitted_bytes;
-    uint64_t load_tags;
 
     /* reads */
     struct raft_reads reads;   /* leader: wait for a round */
@@ -206,13 +120,7 @@ struct replica {
     bool stall_handled; /* of the present disk stall */
 
     /* membership */
-    enum raft_change change;
-    bool change_told;
-    uint64_t change_tag;
-    struct config change_target;
-    uint64_t change_index;    /* of its configuration entry under way */
-    uint64_t change_progress; /* what the learners had when progress was last seen */
-    uint64_t change_progress_at;
+    struct change change;
     uint64_t leave_index; /* of the final configuration without this leader; 0: none */
 
     /* snapshots */
@@ -242,49 +150,7 @@ struct replica {
     uint64_t seen_term, seen_commit, seen_vote;
 };
 
-/* ---- effects (raft_effects.c): all valid until the next step ---- */
-struct effect *raft_emit(struct replica *raft, enum effect_kind kind);
-void *raft_scratch(struct replica *raft, size_t size);
-struct bytes raft_scratch_copy(struct replica *raft, struct bytes bytes);
-/* Holds a reference to the entry's blob until the next step. */
-void raft_bury(struct replica *raft, struct entry *entry);
-void raft_trace(struct replica *raft, int level, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
 void raft_outcome(struct replica *raft, uint64_t tag, enum cairn_status status, uint64_t index);
-void raft_effects_begin(struct replica *raft);
-void raft_effects_free(struct replica *raft);
-
-/* ---- log ---- */
-void raft_log_free(struct replica *raft);
-/* Starts anew behind (index, term, chain). */
-void raft_log_reset(struct replica *raft, uint64_t index, uint64_t term, uint64_t chain);
-/* False when not known: trimmed, beyond the end, in a hole. Index 0 has term 0, chain 0. */
-bool raft_log_term(const struct replica *raft, uint64_t index, uint64_t *term);
-bool raft_log_chain(const struct replica *raft, uint64_t index, uint64_t *chain);
-/* After a cut below the window the end's chain is unknown until a leader tells it. */
-void raft_log_know_chain(struct replica *raft, uint64_t index, uint64_t chain);
-uint64_t raft_log_last_term(const struct replica *raft);
-/* The entry, if it is in memory. */
-const struct entry *raft_log_entry(const struct replica *raft, uint64_t index);
-/* Takes its own reference (or a copy when there is no blob). The index follows the last. */
-void raft_log_append(struct replica *raft, const struct entry *entry);
-/* Drops entries at and above index. */
-void raft_log_truncate(struct replica *raft, uint64_t index);
-void raft_log_trim(struct replica *raft, uint64_t index);
-/* Lets go of applied, durable entries beyond the window's limit. */
-void raft_log_evict(struct replica *raft);
-/* Recovery: all of it is on disk, only the end stays in memory. */
-void raft_log_evict_recovered(struct replica *raft);
-/* Recovery: entries follow after a gap; the window starts anew behind it. */
-void raft_log_gap(struct replica *raft, uint64_t first);
-void raft_log_set_term(struct replica *raft, uint64_t index, uint64_t term);
-/* The first index that is held with the term that index has. */
-uint64_t raft_log_run_first(const struct replica *raft, uint64_t index);
-/* The last index at or below `index` whose term is at most `term`; before_index when none is. */
-uint64_t raft_log_find_term(const struct replica *raft, uint64_t index, uint64_t term);
-/* Entries first..last (in memory) up to bytes_max, at least one, in scratch. */
-const struct entry *raft_log_slice(struct replica *raft, uint64_t first, uint64_t last,
-                                   size_t bytes_max, size_t *count, size_t *bytes);
 
 /* ---- codec (raft_codec.c) ---- */
 #define RAFT_FIELDS(X)              \
@@ -385,11 +251,6 @@ uint64_t raft_persist(struct replica *raft);
 void raft_on_persisted(struct replica *raft, uint64_t seq);
 void raft_on_persist_failed(struct replica *raft, uint64_t seq, enum cairn_status status);
 void raft_persist_tick(struct replica *raft);
-/* For how long the oldest write under way has taken longer than its size explains; 0: it has not.
- */
-uint64_t raft_disk_late(const struct replica *raft);
-bool raft_disk_stalled(const struct replica *raft);
-void raft_pending_cut(struct replica *raft, uint64_t index);
 
 /* ---- roles and elections (raft_election.c) ---- */
 void raft_role_tell(struct replica *raft);
@@ -425,10 +286,6 @@ uint64_t raft_match_of(const void *context, uint64_t id);
 void raft_maybe_commit(struct replica *raft);
 void raft_commit_to(struct replica *raft, uint64_t index);
 bool raft_own_term_committed(const struct replica *raft);
-void raft_apply(struct replica *raft);
-void raft_apply_loaded(struct replica *raft, enum cairn_status status, const struct entry *entries,
-                       size_t count);
-void raft_on_applied(struct replica *raft, uint64_t index);
 
 /* ---- reads (raft_read.c) ---- */
 void raft_on_read(struct replica *raft, uint64_t tag);
@@ -442,15 +299,8 @@ void raft_reads_free(struct replica *raft);
 uint64_t raft_lease_end(const struct replica *raft);
 
 /* ---- members (raft_member.c) ---- */
-const struct config *raft_config(const struct replica *raft);
-uint64_t raft_config_index(const struct replica *raft);
-void raft_config_push(struct replica *raft, uint64_t index, const struct config *config);
-void raft_config_truncate(struct replica *raft, uint64_t index);
-void raft_config_forget(struct replica *raft);
-void raft_config_committed(struct replica *raft);
+/* Peers follow the configuration in force: after every push or truncation of one. */
 void raft_config_changed(struct replica *raft);
-/* The configuration as of an index (at or above applied). NULL: none. */
-const struct config *raft_config_at(const struct replica *raft, uint64_t index);
 struct raft_peer *raft_peer(struct replica *raft, uint64_t id);
 struct raft_peer *raft_member(struct replica *raft, uint64_t id);
 void raft_on_peer_up(struct replica *raft, uint64_t id, uint64_t incarnation);
@@ -458,7 +308,6 @@ void raft_on_peer_down(struct replica *raft, uint64_t id);
 void raft_on_configure(struct replica *raft, uint64_t tag, const struct config_change *change);
 void raft_member_advance(struct replica *raft);
 void raft_change_lost(struct replica *raft);
-bool raft_is_member(const struct replica *raft, uint64_t id);
 
 /* ---- transfer (raft_transfer.c) ---- */
 void raft_on_transfer(struct replica *raft, uint64_t tag, uint64_t to);
@@ -470,7 +319,6 @@ void raft_transfer_leader_known(struct replica *raft);
 void raft_on_timeout_now(struct replica *raft, const struct raft_message *message);
 
 /* ---- snapshots (raft_snapshot.c) ---- */
-void raft_base_set(struct replica *raft, const struct log_base *base);
 void raft_snapshot_send(struct replica *raft, struct raft_peer *peer);
 void raft_on_compacted(struct replica *raft, const struct log_base *base, uint64_t trim);
 void raft_on_snapshot_sent(struct replica *raft, uint64_t to, uint64_t index,
@@ -480,7 +328,6 @@ void raft_on_snapshot_offered(struct replica *raft, uint64_t from, uint64_t term
 void raft_on_snapshot_received(struct replica *raft, uint64_t from, uint64_t term,
                                const struct log_base *base);
 void raft_on_snapshot_installed(struct replica *raft, uint64_t index, enum cairn_status status);
-void raft_snapshot_base(const struct replica *raft, struct log_base *base, struct buf *state);
 
 /* ---- damage (raft_repair.c, raft_recover.c) ---- */
 bool raft_damaged(const struct replica *raft);

@@ -22,7 +22,7 @@ void raft_reads_free(struct replica *raft) {
 static void answer(struct replica *raft, const struct raft_read *read, enum cairn_status status,
                    uint64_t index) {
     if (read->from == 0) {
-        struct effect *effect = raft_emit(raft, EFFECT_READ_READY);
+        struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_READ_READY);
         effect->read_ready.tag = read->tag;
         effect->read_ready.status = status;
         effect->read_ready.index = index;
@@ -67,7 +67,7 @@ uint64_t raft_lease_end(const struct replica *raft) {
     if (raft->role != ROLE_LEADER || !raft->options.lease_reads || raft->lease_revoked ||
         !raft_own_term_committed(raft))
         return 0;
-    uint64_t sent = quorum_reached(raft_config(raft), lease_at_of, raft);
+    uint64_t sent = quorum_reached(journal_config(&raft->journal), lease_at_of, raft);
     if (sent == 0)
         return 0;
     uint64_t million = 1000000, drift = raft->options.clock_drift_ppm;
@@ -92,13 +92,13 @@ static uint64_t round_of(const void *context, uint64_t id) {
 void raft_reads_advance(struct replica *raft) {
     if (raft->role != ROLE_LEADER || raft->reads.count == 0)
         return;
-    uint64_t confirmed = quorum_reached(raft_config(raft), round_of, raft);
+    uint64_t confirmed = quorum_reached(journal_config(&raft->journal), round_of, raft);
     bool committed = raft_own_term_committed(raft), wants_round = false;
     size_t left = 0;
     for (size_t i = 0; i < raft->reads.count; i++) {
         struct raft_read *read = &raft->reads.items[i];
         if (committed && read->index == 0)
-            read->index = raft->commit;
+            read->index = raft->journal.commit;
         if (committed && read->round <= confirmed) {
             answer(raft, read, CAIRN_OK, read->index);
             continue;
@@ -116,7 +116,7 @@ static void read_at_leader(struct replica *raft, struct raft_read read) {
     bool committed = raft_own_term_committed(raft);
     if (committed &&
         (raft->now < raft_lease_end(raft) || raft->options.mutant == MUTANT_READ_NO_ROUND)) {
-        answer(raft, &read, CAIRN_OK, raft->commit);
+        answer(raft, &read, CAIRN_OK, raft->journal.commit);
         return;
     }
     if (raft->reads.count >= RAFT_READS_MAX) {
@@ -124,7 +124,7 @@ static void read_at_leader(struct replica *raft, struct raft_read read) {
         return;
     }
     read.round = raft->round + 1;
-    read.index = committed ? raft->commit : 0;
+    read.index = committed ? raft->journal.commit : 0;
     read.deadline = raft->now + 2 * raft->options.election_timeout_max_ns;
     push(&raft->reads, read);
     raft_reads_advance(raft);
@@ -151,12 +151,12 @@ static void ask(struct replica *raft) {
     raft->read_deadline = raft->now + raft->options.election_timeout_max_ns;
     struct raft_message message = {
         .type = RAFT_READ_INDEX, .term = raft->term, .request = raft->read_request};
-    raft_send(raft, raft->leader, raft->hard_seq, &message, NULL, 0);
+    raft_send(raft, raft->leader, raft->journal.hard_seq, &message, NULL, 0);
 }
 
 void raft_on_read(struct replica *raft, uint64_t tag) {
     struct raft_read read = {.tag = tag};
-    if (raft->failed || raft_damaged(raft)) {
+    if (raft->journal.failed || raft_damaged(raft)) {
         answer(raft, &read, CAIRN_DAMAGED, 0);
     } else if (raft->role == ROLE_LEADER) {
         read_at_leader(raft, read);

@@ -19,13 +19,13 @@ bool raft_hole_covers(const struct replica *raft, uint64_t index) {
 
 static void drop_fill(struct replica *raft) {
     for (size_t i = 0; i < raft->fill_count; i++)
-        raft_bury(raft, &raft->fill[i]);
+        outbox_bury(&raft->journal.out, &raft->fill[i]);
     raft->fill_count = raft->fill_bytes = 0;
 }
 
 static void drop_hole(struct replica *raft, uint32_t at) {
     if (raft->holes[at].behind.blob != NULL)
-        raft_bury(raft, &raft->holes[at].behind);
+        outbox_bury(&raft->journal.out, &raft->holes[at].behind);
     raft->hole_count--;
     memmove(&raft->holes[at], &raft->holes[at + 1],
             (raft->hole_count - at) * sizeof raft->holes[0]);
@@ -42,14 +42,15 @@ void raft_hole_fill(struct replica *raft, struct raft_hole *hole, const struct e
                     size_t count) {
     for (size_t i = 0; i < count; i++) {
         cairn_assert(entries[i].index == hole->first && hole->first <= hole->last);
-        raft_log_set_term(raft, entries[i].index, entries[i].term);
+        log_set_term(&raft->journal.log, entries[i].index, entries[i].term);
         hole->first++;
         hole->chain_before = entries[i].chain;
         struct config config;
         if (entries[i].kind == ENTRY_CONFIG &&
             config_decode(entries[i].payload, &config) == CAIRN_OK)
-            raft_config_push(raft, entries[i].index, &config);
+            journal_config_push(&raft->journal, entries[i].index, &config);
     }
+    raft_config_changed(raft);
     if (hole->first > hole->last)
         drop_hole(raft, (uint32_t)(hole - raft->holes));
 }
@@ -90,22 +91,24 @@ static uint64_t next_peer(const struct replica *raft) {
  * log instead, without voting until it is here. */
 static void give_up(struct replica *raft) {
     uint64_t first = raft->holes[0].first;
-    raft_trace(raft, 2, "entries from %" PRIu64 " are lost here and trimmed elsewhere", first);
+    outbox_trace(&raft->journal.out, 2,
+                 "entries from %" PRIu64 " are lost here and trimmed elsewhere", first);
     uint64_t chain = raft->holes[0].chain_before;
     raft_holes_drop(raft);
-    raft_log_truncate(raft, first);
-    raft_log_know_chain(raft, first - 1, chain);
-    raft_config_truncate(raft, first);
-    raft_pending_cut(raft, first);
-    raft->truncate_dirty = first;
+    log_truncate(&raft->journal.log, first);
+    log_know_chain(&raft->journal.log, first - 1, chain);
+    journal_config_truncate(&raft->journal, first);
+    raft_config_changed(raft);
+    journal_pending_cut(&raft->journal, first);
+    raft->journal.truncate_dirty = first;
     raft->mending = true;
     raft->mend_target = 0;
-    raft->hard_dirty = true;
+    raft->journal.hard_dirty = true;
     raft_persist(raft);
 }
 
 static bool others_told_terms(const struct replica *raft) {
-    const struct config *config = raft_config(raft);
+    const struct config *config = journal_config(&raft->journal);
     for (uint32_t i = 0; config != NULL && i < config->count; i++) {
         uint64_t id = config->members[i].id;
         if (id == raft->options.id || !config_is_voter(config, id))
@@ -125,9 +128,10 @@ static void end_amnesia(struct replica *raft) {
     raft->amnesia = false;
     if (raft->vote == 0)
         raft->vote = RAFT_NOBODY;
-    raft->hard_dirty = true;
+    raft->journal.hard_dirty = true;
     raft_persist(raft);
-    raft_trace(raft, 1, "the lost vote is settled: no vote in term %" PRIu64, raft->term);
+    outbox_trace(&raft->journal.out, 1, "the lost vote is settled: no vote in term %" PRIu64,
+                 raft->term);
 }
 
 void raft_repair_tick(struct replica *raft) {
@@ -141,8 +145,8 @@ void raft_repair_tick(struct replica *raft) {
         raft->repair_peer = next_peer(raft);
         if (raft->repair_peer == 0 && !raft->repair_warned) {
             raft->repair_warned = true;
-            raft_trace(raft, 2, "entry %" PRIu64 " is damaged and no peer holds it",
-                       raft->holes[0].first);
+            outbox_trace(&raft->journal.out, 2, "entry %" PRIu64 " is damaged and no peer holds it",
+                         raft->holes[0].first);
         }
         if (raft->repair_peer == 0)
             raft->repair_refused = 0; /* ask again: one may lead by then */
@@ -166,9 +170,10 @@ void raft_mend_advance(struct replica *raft) {
     raft->mending = false;
     raft->mend_target = 0;
     raft->damage_first = raft->damage_last = 0;
-    raft->hard_dirty = true;
+    raft->journal.hard_dirty = true;
     raft_persist(raft);
-    raft_trace(raft, 1, "the lost end of the log is back: this replica votes again");
+    outbox_trace(&raft->journal.out, 1,
+                 "the lost end of the log is back: this replica votes again");
 }
 
 /* ---- answering ---- */
@@ -181,21 +186,21 @@ static void answer(struct replica *raft, struct raft_peer *peer, uint64_t nonce,
                                        flags | (raft->role == ROLE_LEADER ? RAFT_FLAG_LEADER : 0),
                                    .request = nonce,
                                    .first = first,
-                                   .last = raft->log.last};
-    raft_send(raft, peer->id, raft->hard_seq, &message, entries, count);
+                                   .last = raft->journal.log.last};
+    raft_send(raft, peer->id, raft->journal.hard_seq, &message, entries, count);
 }
 
 /* Who asks has forgotten entries that it acknowledged: they count no more. */
 static void forget_match(struct replica *raft, struct raft_peer *peer) {
     if (raft->role == ROLE_LEADER && peer->member) {
-        progress_reset(&peer->progress, raft->log.last + 1);
+        progress_reset(&peer->progress, raft->journal.log.last + 1);
         raft_replicate(raft, peer);
     }
 }
 
 void raft_on_repair_fetch(struct replica *raft, const struct raft_message *message) {
     struct raft_peer *peer = raft_member(raft, message->from);
-    if (peer == NULL || raft->failed || message->first == 0)
+    if (peer == NULL || raft->journal.failed || message->first == 0)
         return;
     uint64_t first = message->first, last = message->last;
     if (last < first) { /* only the term and, from a leader, its last index are asked for */
@@ -203,29 +208,30 @@ void raft_on_repair_fetch(struct replica *raft, const struct raft_message *messa
         answer(raft, peer, message->request, first, 0, NULL, 0);
         return;
     }
-    if (first <= raft->log.before_index) {
+    if (first <= raft->journal.log.before_index) {
         answer(raft, peer, message->request, first, RAFT_FLAG_GONE, NULL, 0);
         return;
     }
-    if (last > raft->log.last)
-        last = raft->log.last;
+    if (last > raft->journal.log.last)
+        last = raft->journal.log.last;
     for (uint32_t i = 0; i < raft->hole_count; i++)
         if (raft->holes[i].last >= first && raft->holes[i].first <= last)
             last = raft->holes[i].first > first ? raft->holes[i].first - 1 : first - 1;
     if (last < first) {
         answer(raft, peer, message->request, first, 0, NULL, 0);
-    } else if (first >= raft->log.window_first) {
+    } else if (first >= raft->journal.log.window_first) {
         size_t count, bytes;
-        const struct entry *entries =
-            raft_log_slice(raft, first, last, raft->options.append_bytes_max, &count, &bytes);
+        const struct entry *entries = log_slice(&raft->journal.log, first, last,
+                                                raft->options.append_bytes_max, &count, &bytes);
         answer(raft, peer, message->request, first, 0, entries, count);
     } else {
-        peer->fetch_tag = ++raft->load_tags;
+        peer->fetch_tag = ++raft->journal.load_tags;
         peer->fetch_nonce = message->request;
-        struct effect *effect = raft_emit(raft, EFFECT_LOAD);
+        struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_LOAD);
         effect->load.tag = peer->fetch_tag;
         effect->load.first = first;
-        effect->load.last = last < raft->log.window_first ? last : raft->log.window_first - 1;
+        effect->load.last =
+            last < raft->journal.log.window_first ? last : raft->journal.log.window_first - 1;
         effect->load.bytes_max = raft->options.append_bytes_max;
     }
 }
@@ -235,12 +241,7 @@ void raft_repair_loaded(struct replica *raft, struct raft_peer *peer, enum cairn
     peer->fetch_tag = 0;
     if (status != CAIRN_OK || count == 0)
         return;
-    struct entry *copy = raft_scratch(raft, count * sizeof *copy);
-    for (size_t i = 0; i < count; i++) {
-        copy[i] = entries[i];
-        struct entry held = entry_ref(&entries[i]);
-        raft_bury(raft, &held);
-    }
+    struct entry *copy = journal_hold(&raft->journal, entries, count);
     answer(raft, peer, peer->fetch_nonce, entries[0].index, 0, copy, count);
 }
 
@@ -270,8 +271,9 @@ static bool fill_closes(const struct replica *raft, const struct raft_hole *hole
 static void fill_hole(struct replica *raft) {
     struct raft_hole *hole = &raft->holes[0];
     if (!fill_closes(raft, hole)) {
-        raft_trace(raft, 1, "entries from %" PRIu64 " for the repair at %" PRIu64 " do not fit",
-                   raft->repair_peer, hole->first);
+        outbox_trace(&raft->journal.out, 1,
+                     "entries from %" PRIu64 " for the repair at %" PRIu64 " do not fit",
+                     raft->repair_peer, hole->first);
         /* The leader's entries follow from ours before the damage, so ours behind it are not the
          * leader's: they go as in any conflict. */
         if (raft->repair_peer == raft->leader)
@@ -280,21 +282,22 @@ static void fill_hole(struct replica *raft) {
             drop_fill(raft);
         return;
     }
-    raft_trace(raft, 1, "repaired entries %" PRIu64 "..%" PRIu64 " from %" PRIu64, hole->first,
-               hole->last, raft->repair_peer);
-    struct entry *copy = raft_scratch(raft, raft->fill_count * sizeof *copy);
+    outbox_trace(&raft->journal.out, 1, "repaired entries %" PRIu64 "..%" PRIu64 " from %" PRIu64,
+                 hole->first, hole->last, raft->repair_peer);
+    struct entry *copy = outbox_scratch(&raft->journal.out, raft->fill_count * sizeof *copy);
     memcpy(copy, raft->fill, raft->fill_count * sizeof *copy);
     size_t count = raft->fill_count;
     raft_hole_fill(raft, hole, copy, count);
     drop_fill(raft);
     raft_persist(raft);
-    struct effect *effect = raft_emit(raft, EFFECT_PERSIST);
-    effect->persist.seq = ++raft->persist_seq;
+    struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_PERSIST);
+    effect->persist.seq = ++raft->journal.persist_seq;
     effect->persist.entries = copy;
     effect->persist.count = count;
     effect->persist.repaired = true;
-    raft->repaired_seq = raft->persist_seq;
-    raft->hard_seq = raft->persist_seq; /* nothing is promised before it is durable */
+    raft->journal.repaired_seq = raft->journal.persist_seq;
+    raft->journal.hard_seq =
+        raft->journal.persist_seq; /* nothing is promised before it is durable */
     raft->repair_refused = 0;
     raft->repair_warned = false;
     raft->repair_at = raft->now;

@@ -16,24 +16,17 @@ static struct progress_limits limits_of(const struct replica *raft) {
 /* Appends one entry whose encoding goes to `at`, inside blob. */
 static void place(struct replica *raft, enum entry_kind kind, struct bytes payload,
                   struct blob *blob, uint8_t *at) {
-    struct entry entry = {
-        .index = raft->log.last + 1, .term = raft->term, .kind = kind, .blob = blob};
-    uint64_t chain;
-    bool known = raft_log_chain(raft, raft->log.last, &chain);
-    cairn_assert(known && raft->role == ROLE_LEADER);
-    stamps_next(&raft->stamps, raft->now, raft->wall_ms, &entry.order, &entry.time_ms);
-    entry_encode(&entry, at, payload, chain);
-    raft_log_append(raft, &entry);
+    cairn_assert(raft->role == ROLE_LEADER);
+    struct entry entry =
+        journal_place(&raft->journal, raft->term, raft->wall_ms, kind, payload, blob, at);
     raft->uncommitted_bytes += entry.encoded.len;
-    if (!raft->entries_dirty)
-        raft->entries_dirty = entry.index;
 }
 
 uint64_t raft_append_own(struct replica *raft, enum entry_kind kind, struct bytes payload) {
     struct blob *blob = blob_new(entry_size(payload.len));
     place(raft, kind, payload, blob, blob->data);
     blob_unref(blob);
-    return raft->log.last;
+    return raft->journal.log.last;
 }
 
 static enum cairn_status refusal(const struct replica *raft, const struct proposal *proposal,
@@ -43,7 +36,7 @@ static enum cairn_status refusal(const struct replica *raft, const struct propos
     size_t size = entry_size(proposal->command.len);
     if (size > raft->options.entry_bytes_max)
         return CAIRN_TOO_LARGE;
-    if (raft->full)
+    if (raft->journal.full)
         return CAIRN_NO_SPACE;
     if (raft->transferring) /* who waits a moment finds the next leader */
         return CAIRN_NOT_LEADER;
@@ -54,7 +47,7 @@ static enum cairn_status refusal(const struct replica *raft, const struct propos
 
 /* One blob for all of a batch: encoded once, shared by log, disk, network and apply. */
 void raft_on_propose(struct replica *raft, const struct proposal *items, size_t count) {
-    enum cairn_status *status = raft_scratch(raft, count * sizeof *status);
+    enum cairn_status *status = outbox_scratch(&raft->journal.out, count * sizeof *status);
     size_t total = 0;
     for (size_t i = 0; i < count; i++) {
         status[i] = refusal(raft, &items[i], raft->uncommitted_bytes + total);
@@ -68,7 +61,7 @@ void raft_on_propose(struct replica *raft, const struct proposal *items, size_t 
         if (status[i] == CAIRN_OK) {
             place(raft, ENTRY_COMMAND, items[i].command, blob, blob->data + used);
             used += entry_size(items[i].command.len);
-            index = raft->log.last;
+            index = raft->journal.log.last;
         }
         raft_outcome(raft, items[i].tag, status[i], index);
     }
@@ -90,16 +83,16 @@ static void send_append(struct replica *raft, struct raft_peer *peer, uint64_t p
                                    .index = prev,
                                    .log_term = prev_term,
                                    .chain = prev_chain,
-                                   .commit = raft->commit,
+                                   .commit = raft->journal.commit,
                                    .sent_at = raft->now};
     raft_send(raft, peer->id, 0, &message, entries, count);
     progress_sent(&peer->progress, prev + count, bytes, raft->now);
 }
 
 static void load(struct replica *raft, struct raft_peer *peer, uint64_t first, uint64_t last) {
-    peer->load_tag = ++raft->load_tags;
+    peer->load_tag = ++raft->journal.load_tags;
     peer->load_first = first;
-    struct effect *effect = raft_emit(raft, EFFECT_LOAD);
+    struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_LOAD);
     effect->load.tag = peer->load_tag;
     effect->load.first = first;
     effect->load.last = last;
@@ -110,19 +103,19 @@ static bool chain_before(const struct replica *raft, const struct raft_peer *pee
                          uint64_t *chain) {
     uint64_t prev = peer->progress.next - 1;
     *chain = peer->known_chain;
-    return peer->known_index == prev || raft_log_chain(raft, prev, chain);
+    return peer->known_index == prev || log_chain(&raft->journal.log, prev, chain);
 }
 
 /* Sends what comes next from memory. False when the disk or a snapshot has to help. */
 static bool send_from_memory(struct replica *raft, struct raft_peer *peer) {
     uint64_t next = peer->progress.next, term, chain;
-    if (next <= raft->log.last && next < raft->log.window_first)
+    if (next <= raft->journal.log.last && next < raft->journal.log.window_first)
         return false;
-    if (!raft_log_term(raft, next - 1, &term) || !chain_before(raft, peer, &chain))
+    if (!log_term(&raft->journal.log, next - 1, &term) || !chain_before(raft, peer, &chain))
         return false;
     size_t count = 0, bytes = 0;
-    const struct entry *entries =
-        raft_log_slice(raft, next, raft->log.last, raft->options.append_bytes_max, &count, &bytes);
+    const struct entry *entries = log_slice(&raft->journal.log, next, raft->journal.log.last,
+                                            raft->options.append_bytes_max, &count, &bytes);
     /* A probe is repeated with every heartbeat: it must not carry 64 MiB each time. */
     if (peer->progress.state == PROGRESS_PROBE && bytes > PROBE_BYTES_MAX)
         count = bytes = 0;
@@ -135,14 +128,14 @@ static void send_from_disk(struct replica *raft, struct raft_peer *peer) {
     uint64_t next = peer->progress.next, term, chain;
     if (peer->load_tag != 0)
         return;
-    uint64_t last = raft->log.window_first - 1;
-    if (last > raft->log.last)
-        last = raft->log.last;
-    if (next <= raft->log.before_index || !raft_log_term(raft, next - 1, &term))
+    uint64_t last = raft->journal.log.window_first - 1;
+    if (last > raft->journal.log.last)
+        last = raft->journal.log.last;
+    if (next <= raft->journal.log.before_index || !log_term(&raft->journal.log, next - 1, &term))
         raft_snapshot_send(raft, peer);
     else if (chain_before(raft, peer, &chain))
         load(raft, peer, next, last);
-    else if (next - 1 > raft->log.before_index)
+    else if (next - 1 > raft->journal.log.before_index)
         load(raft, peer, next - 1, last > next - 1 ? last : next - 1);
     else
         raft_snapshot_send(raft, peer);
@@ -153,7 +146,7 @@ void raft_replicate(struct replica *raft, struct raft_peer *peer) {
     struct progress_limits limits = limits_of(raft);
     bool probe = peer->progress.state == PROGRESS_PROBE;
     while (progress_may_send(&peer->progress, &limits) &&
-           (probe || peer->progress.next <= raft->log.last)) {
+           (probe || peer->progress.next <= raft->journal.log.last)) {
         if (!send_from_memory(raft, peer)) {
             send_from_disk(raft, peer);
             return;
@@ -177,9 +170,9 @@ void raft_replication_loaded(struct replica *raft, struct raft_peer *peer, enum 
     struct progress_limits limits = limits_of(raft);
     struct progress *progress = &peer->progress;
     if (status != CAIRN_OK || count == 0) {
-        raft_trace(raft, 1, "entries from %" PRIu64 " cannot be read: %s", peer->load_first,
-                   cairn_status_name(status));
-        if (raft->base.index >= peer->load_first)
+        outbox_trace(&raft->journal.out, 1, "entries from %" PRIu64 " cannot be read: %s",
+                     peer->load_first, cairn_status_name(status));
+        if (raft->journal.log.base.index >= peer->load_first)
             raft_snapshot_send(raft, peer);
         else
             progress->paused = true;
@@ -193,22 +186,18 @@ void raft_replication_loaded(struct replica *raft, struct raft_peer *peer, enum 
         peer->known_index = prev;
         peer->known_chain = entries[0].chain;
     }
-    if (count == skip && progress->next <= raft->log.last) {
+    if (count == skip && progress->next <= raft->journal.log.last) {
         raft_replicate(raft, peer); /* the limit left no room for more */
         return;
     }
     /* The peer may have moved on meanwhile. */
     if ((!skip && entries[0].index != progress->next) || !chain_before(raft, peer, &chain) ||
-        !raft_log_term(raft, prev, &term))
+        !log_term(&raft->journal.log, prev, &term))
         return;
     size_t bytes = 0;
-    struct entry *copy = raft_scratch(raft, count * sizeof *copy);
-    for (size_t i = 0; i < count; i++) {
-        copy[i] = entries[i];
-        struct entry held = entry_ref(&entries[i]);
-        raft_bury(raft, &held);
-        bytes += i >= skip ? entries[i].encoded.len : 0;
-    }
+    for (size_t i = skip; i < count; i++)
+        bytes += entries[i].encoded.len;
+    struct entry *copy = journal_hold(&raft->journal, entries, count);
     peer->known_index = copy[count - 1].index;
     peer->known_chain = copy[count - 1].chain;
     send_append(raft, peer, prev, term, chain, copy + skip, count - skip, bytes);
@@ -221,7 +210,8 @@ void raft_heartbeat_to(struct replica *raft, struct raft_peer *peer) {
     uint64_t match = peer->progress.match;
     struct raft_message message = {.type = RAFT_HEARTBEAT,
                                    .term = raft->term,
-                                   .commit = match < raft->commit ? match : raft->commit,
+                                   .commit =
+                                       match < raft->journal.commit ? match : raft->journal.commit,
                                    .round = raft->round,
                                    .sent_at = raft->now};
     raft_send(raft, peer->id, 0, &message, NULL, 0);
@@ -249,18 +239,18 @@ static uint64_t heard_of(const void *context, uint64_t id) {
 void raft_leader_tick(struct replica *raft) {
     cairn_assert(raft->role == ROLE_LEADER);
     /* Dissertation 6.2: a leader steps down when it cannot reach a majority. */
-    uint64_t heard = quorum_reached(raft_config(raft), heard_of, raft);
+    uint64_t heard = quorum_reached(journal_config(&raft->journal), heard_of, raft);
     if (raft->now - heard > raft->options.election_timeout_max_ns) {
-        raft_trace(raft, 1, "no quorum: the leader steps down");
+        outbox_trace(&raft->journal.out, 1, "no quorum: the leader steps down");
         raft_become_follower(raft, raft->term, 0);
         return;
     }
-    if (raft_disk_stalled(raft) && !raft->stall_handled) {
+    if (journal_disk_stalled(&raft->journal) && !raft->stall_handled) {
         raft->stall_handled = true;
-        raft_trace(raft, 2, "the disk is stalled: the leader hands over");
+        outbox_trace(&raft->journal.out, 2, "the disk is stalled: the leader hands over");
         raft_hand_over(raft);
     }
-    if (raft_disk_late(raft) >
+    if (journal_disk_late(&raft->journal) >
         raft->options.disk_stall_ns + raft->options.election_timeout_max_ns) {
         raft_become_follower(raft, raft->term, 0);
         return;
@@ -271,7 +261,7 @@ void raft_leader_tick(struct replica *raft) {
         struct raft_peer *peer = &raft->peers[i];
         uint64_t oldest = progress_oldest(&peer->progress);
         uint64_t patience = raft->options.election_timeout_min_ns +
-                            peer->progress.inflight_bytes * RAFT_NS_PER_BYTE;
+                            peer->progress.inflight_bytes * JOURNAL_NS_PER_BYTE;
         if (oldest != UINT64_MAX && raft->now - oldest > patience)
             progress_probe(&peer->progress);
         if (peer->progress.state == PROGRESS_PROBE)
@@ -301,14 +291,14 @@ void raft_on_heartbeat_answer(struct replica *raft, const struct raft_message *m
     if (progress->state == PROGRESS_REPLICATE && message->index < progress->match &&
         progress->count == 0) {
         uint64_t term, chain;
-        if (raft_log_term(raft, progress->match, &term) &&
-            raft_log_chain(raft, progress->match, &chain)) {
+        if (log_term(&raft->journal.log, progress->match, &term) &&
+            log_chain(&raft->journal.log, progress->match, &chain)) {
             struct raft_message probe = {.type = RAFT_APPEND,
                                          .term = raft->term,
                                          .index = progress->match,
                                          .log_term = term,
                                          .chain = chain,
-                                         .commit = raft->commit,
+                                         .commit = raft->journal.commit,
                                          .sent_at = raft->now};
             raft_send(raft, peer->id, 0, &probe, NULL, 0);
         } else {
@@ -324,8 +314,9 @@ void raft_on_heartbeat_answer(struct replica *raft, const struct raft_message *m
 static uint64_t next_after_conflict(const struct replica *raft, const struct raft_message *answer) {
     if (answer->conflict_term == 0)
         return answer->last + 1;
-    uint64_t at = raft_log_find_term(raft, answer->index, answer->conflict_term), term;
-    if (raft_log_term(raft, at, &term) && term == answer->conflict_term && at >= answer->first)
+    uint64_t at = log_find_term(&raft->journal.log, answer->index, answer->conflict_term), term;
+    if (log_term(&raft->journal.log, at, &term) && term == answer->conflict_term &&
+        at >= answer->first)
         return at + 1;
     return answer->first > 0 ? answer->first : 1;
 }
@@ -337,8 +328,9 @@ void raft_on_append_answer(struct replica *raft, const struct raft_message *mess
     heard(raft, peer, message->sent_at);
     struct progress *progress = &peer->progress;
     if (message->flags & RAFT_FLAG_YES) {
-        if (message->index > raft->log.last) {
-            raft_trace(raft, 2, "peer %" PRIu64 " acknowledges what it was never sent", peer->id);
+        if (message->index > raft->journal.log.last) {
+            outbox_trace(&raft->journal.out, 2,
+                         "peer %" PRIu64 " acknowledges what it was never sent", peer->id);
             return;
         }
         bool news = progress_acked(progress, message->index);
@@ -364,18 +356,18 @@ static void reply(struct replica *raft, const struct raft_message *append, bool 
     struct raft_message answer = {.type = RAFT_APPEND_ANSWER,
                                   .term = raft->term,
                                   .index = index,
-                                  .last = raft->log.last,
+                                  .last = raft->journal.log.last,
                                   .sent_at = append->sent_at};
     answer.flags = (yes ? RAFT_FLAG_YES : 0) | (raft->mending ? RAFT_FLAG_FORGOT : 0);
-    uint64_t after = raft->hard_seq;
+    uint64_t after = raft->journal.hard_seq;
     if (yes && raft->options.mutant != MUTANT_ACK_BEFORE_SYNC)
-        after = raft->persist_seq;
+        after = raft->journal.persist_seq;
     uint64_t term = 0;
-    if (!yes && index <= raft->log.last && raft_log_term(raft, index, &term)) {
+    if (!yes && index <= raft->journal.log.last && log_term(&raft->journal.log, index, &term)) {
         answer.conflict_term = term;
-        answer.first = raft_log_run_first(raft, index);
-        if (answer.first <= raft->commit)
-            answer.first = raft->commit + 1;
+        answer.first = log_run_first(&raft->journal.log, index);
+        if (answer.first <= raft->journal.commit)
+            answer.first = raft->journal.commit + 1;
     }
     raft_send(raft, append->from, after, &answer, NULL, 0);
 }
@@ -384,31 +376,34 @@ static void reply(struct replica *raft, const struct raft_message *append, bool 
  * it lost its majority when the disks of a majority are full, and nobody could read. What is
  * committed and on our disk is surely the leader's too. */
 static void reply_full(struct replica *raft, const struct raft_message *append) {
-    uint64_t index = raft->commit < raft->durable_index ? raft->commit : raft->durable_index;
+    uint64_t index = raft->journal.commit < raft->journal.durable_index
+                         ? raft->journal.commit
+                         : raft->journal.durable_index;
     struct raft_message answer = {.type = RAFT_APPEND_ANSWER,
                                   .term = raft->term,
                                   .flags = RAFT_FLAG_YES,
                                   .index = index,
-                                  .last = raft->log.last,
+                                  .last = raft->journal.log.last,
                                   .sent_at = append->sent_at};
-    raft_send(raft, append->from, raft->hard_seq, &answer, NULL, 0);
+    raft_send(raft, append->from, raft->journal.hard_seq, &answer, NULL, 0);
 }
 
 /* True when our log holds the leader's entry before the new ones; else it was answered. */
 static bool prev_matches(struct replica *raft, const struct raft_message *append) {
     uint64_t term, chain;
-    if (append->index <= raft->commit)
+    if (append->index <= raft->journal.commit)
         return true; /* committed entries are the leader's too (section 5.4) */
-    if (raft->options.mutant == MUTANT_NO_LOG_MATCH && append->index <= raft->log.last)
+    if (raft->options.mutant == MUTANT_NO_LOG_MATCH && append->index <= raft->journal.log.last)
         return true;
-    if (append->index > raft->log.last || !raft_log_term(raft, append->index, &term) ||
-        term != append->log_term) {
+    if (append->index > raft->journal.log.last ||
+        !log_term(&raft->journal.log, append->index, &term) || term != append->log_term) {
         reply(raft, append, false, append->index);
         return false;
     }
-    if (raft_log_chain(raft, append->index, &chain) && chain != append->chain) {
-        raft_trace(raft, 2, "log differs from the leader's at %" PRIu64 " though terms agree",
-                   append->index);
+    if (log_chain(&raft->journal.log, append->index, &chain) && chain != append->chain) {
+        outbox_trace(&raft->journal.out, 2,
+                     "log differs from the leader's at %" PRIu64 " though terms agree",
+                     append->index);
         return false;
     }
     return true;
@@ -429,73 +424,62 @@ static bool count_known(struct replica *raft, const struct raft_message *append,
     for (*known = 0; *known < append->count; (*known)++) {
         const struct entry *entry = &append->entries[*known];
         uint64_t term, chain;
-        if (entry->index > raft->log.last)
+        if (entry->index > raft->journal.log.last)
             break;
-        if (!raft_log_term(raft, entry->index, &term)) {
-            if (entry->index <= raft->commit)
+        if (!log_term(&raft->journal.log, entry->index, &term)) {
+            if (entry->index <= raft->journal.commit)
                 continue; /* trimmed */
             break;
         }
         if (term != entry->term) {
-            if (entry->index <= raft->commit) {
-                raft_trace(raft, 2, "refused to cut committed entry %" PRIu64, entry->index);
+            if (entry->index <= raft->journal.commit) {
+                outbox_trace(&raft->journal.out, 2, "refused to cut committed entry %" PRIu64,
+                             entry->index);
                 return false;
             }
             break;
         }
-        if (raft_log_chain(raft, entry->index, &chain) && chain != entry->chain) {
-            raft_trace(raft, 2, "entry %" PRIu64 " differs from the leader's though terms agree",
-                       entry->index);
+        if (log_chain(&raft->journal.log, entry->index, &chain) && chain != entry->chain) {
+            outbox_trace(&raft->journal.out, 2,
+                         "entry %" PRIu64 " differs from the leader's though terms agree",
+                         entry->index);
             return false;
         }
     }
     if (raft->options.mutant == MUTANT_TRUNCATE_ALWAYS && *known == append->count &&
-        append->index + append->count > raft->commit)
+        append->index + append->count > raft->journal.commit)
         *known = append->count ? append->count - 1 : 0;
     return true;
 }
 
 static void cut(struct replica *raft, uint64_t index) {
-    cairn_assert(index > raft->commit);
-    raft_log_truncate(raft, index);
-    raft_config_truncate(raft, index);
-    raft_pending_cut(raft, index);
-    if (!raft->truncate_dirty || index < raft->truncate_dirty)
-        raft->truncate_dirty = index;
+    journal_cut(&raft->journal, index);
+    raft_config_changed(raft);
 }
 
 static void take(struct replica *raft, struct raft_message *append, uint32_t known,
                  struct blob *frame) {
     uint64_t first = append->index + known + 1;
-    if (first <= raft->log.last)
-        cut(raft, first);
-    raft_log_know_chain(raft, first - 1, known ? append->entries[known - 1].chain : append->chain);
-    for (uint32_t i = known; i < append->count; i++) {
-        struct entry *entry = &append->entries[i];
-        entry->blob = frame;
-        raft_log_append(raft, entry);
-        stamps_note(&raft->stamps, entry->order, entry->time_ms, raft->now);
-        struct config config;
-        if (entry->kind == ENTRY_CONFIG && config_decode(entry->payload, &config) == CAIRN_OK)
-            raft_config_push(raft, entry->index, &config);
-    }
-    if (!raft->entries_dirty || first < raft->entries_dirty)
-        raft->entries_dirty = first;
+    if (first <= raft->journal.log.last)
+        journal_cut(&raft->journal, first);
+    uint64_t chain = known ? append->entries[known - 1].chain : append->chain;
+    journal_take(&raft->journal, append->entries + known, append->count - known, chain, frame);
+    raft_config_changed(raft);
 }
 
 void raft_on_append(struct replica *raft, struct raft_message *append, struct blob *frame) {
     raft_heard_leader(raft, append->from);
     /* A damaged log is mended first (raft_repair.c); a full disk or a snapshot being installed
      * takes nothing now. Silence makes the leader try again. */
-    if (raft->installing || raft->full || raft_damaged(raft)) {
+    if (raft->installing || raft->journal.full || raft_damaged(raft)) {
         raft_persist(raft);
-        if (raft->full && !raft->installing && !raft_damaged(raft))
+        if (raft->journal.full && !raft->installing && !raft_damaged(raft))
             reply_full(raft, append);
         return;
     }
     if (!chains_hold(append)) {
-        raft_trace(raft, 2, "append from %" PRIu64 " at %" PRIu64 ": chain broken", append->from,
-                   append->index);
+        outbox_trace(&raft->journal.out, 2, "append from %" PRIu64 " at %" PRIu64 ": chain broken",
+                     append->from, append->index);
         return;
     }
     uint32_t known;
@@ -506,22 +490,23 @@ void raft_on_append(struct replica *raft, struct raft_message *append, struct bl
     if (known < append->count) {
         uint64_t chain, first = append->index + known + 1;
         uint64_t expected = known ? append->entries[known - 1].chain : append->chain;
-        if (raft_log_chain(raft, first - 1, &chain) && chain != expected &&
+        if (log_chain(&raft->journal.log, first - 1, &chain) && chain != expected &&
             raft->options.mutant == MUTANT_NONE) {
-            raft_trace(raft, 2, "append at %" PRIu64 " does not continue this log", first);
+            outbox_trace(&raft->journal.out, 2, "append at %" PRIu64 " does not continue this log",
+                         first);
             return;
         }
         take(raft, append, known, frame);
     } else if (raft->options.mutant == MUTANT_TRUNCATE_ALWAYS &&
-               append->index + append->count < raft->log.last &&
-               append->index + append->count >= raft->commit) {
+               append->index + append->count < raft->journal.log.last &&
+               append->index + append->count >= raft->journal.commit) {
         cut(raft, append->index + append->count + 1);
     }
-    raft_log_know_chain(raft, append->index, append->chain);
+    log_know_chain(&raft->journal.log, append->index, append->chain);
     raft_persist(raft);
     uint64_t match = append->index + append->count;
-    if (match < raft->commit)
-        match = raft->commit;
+    if (match < raft->journal.commit)
+        match = raft->journal.commit;
     if (match > raft->verified)
         raft->verified = match;
     reply(raft, append, true, match);
@@ -540,6 +525,6 @@ void raft_on_heartbeat(struct replica *raft, const struct raft_message *message)
                                   .index = raft->verified,
                                   .round = message->round,
                                   .sent_at = message->sent_at};
-    raft_send(raft, message->from, raft->hard_seq, &answer, NULL, 0);
+    raft_send(raft, message->from, raft->journal.hard_seq, &answer, NULL, 0);
     raft_mend_advance(raft);
 }

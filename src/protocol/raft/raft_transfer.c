@@ -3,7 +3,7 @@
 #include "base/assert.h"
 
 static bool eligible(const struct replica *raft, const struct raft_peer *peer) {
-    const struct config *config = raft_config(raft);
+    const struct config *config = journal_config(&raft->journal);
     const struct member *member = config_member(config, peer->id);
     return peer->member && member != NULL && member->voter &&
            raft->now - peer->heard_at < raft->options.election_timeout_max_ns;
@@ -37,7 +37,7 @@ void raft_on_transfer(struct replica *raft, uint64_t tag, uint64_t to) {
         raft_outcome(raft, tag, CAIRN_OK, 0);
         return;
     }
-    if (raft->transferring || raft->transfer_told || raft->change != CHANGE_NONE) {
+    if (raft->transferring || raft->transfer_told || raft->change.stage != CHANGE_NONE) {
         raft_outcome(raft, tag, CAIRN_BUSY, 0);
         return;
     }
@@ -61,7 +61,7 @@ void raft_hand_over(struct replica *raft) {
  * override the lease promise, so no read may be served by lease in this term any more. */
 void raft_transfer_advance(struct replica *raft, const struct raft_peer *peer) {
     if (!raft->transferring || raft->transfer_sent || peer->id != raft->transfer_to ||
-        peer->progress.match != raft->log.last)
+        peer->progress.match != raft->journal.log.last)
         return;
     raft->transfer_sent = true;
     raft->lease_revoked = true;

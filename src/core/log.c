@@ -1,28 +1,36 @@
-#include "protocol/raft/raft_internal.h"
+#include "core/log.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
 
 #include <string.h>
 
-static void drop_window(struct replica *raft, size_t from) {
-    struct raft_log *log = &raft->log;
+static void drop_window(struct log *log, size_t from) {
     while (log->count > from) {
         struct entry *entry = &log->window[log->head + --log->count];
         log->window_bytes -= entry->encoded.len;
-        raft_bury(raft, entry);
+        outbox_bury(log->out, entry);
     }
 }
 
-void raft_log_free(struct replica *raft) {
-    drop_window(raft, 0);
-    cairn_free(raft->log.window);
-    cairn_free(raft->log.runs);
+void log_free(struct log *log) {
+    drop_window(log, 0);
+    buf_free(&log->base_state);
+    cairn_free(log->window);
+    cairn_free(log->runs);
 }
 
-void raft_log_reset(struct replica *raft, uint64_t index, uint64_t term, uint64_t chain) {
-    struct raft_log *log = &raft->log;
-    drop_window(raft, 0);
+void log_base_set(struct log *log, const struct log_base *base) {
+    struct buf copy = {0};
+    buf_bytes(&copy, base->state);
+    buf_free(&log->base_state);
+    log->base_state = copy;
+    log->base = *base;
+    log->base.state = buf_view(&log->base_state);
+}
+
+void log_reset(struct log *log, uint64_t index, uint64_t term, uint64_t chain) {
+    drop_window(log, 0);
     log->head = 0;
     log->run_count = 0;
     log->before_index = log->last = index;
@@ -33,7 +41,7 @@ void raft_log_reset(struct replica *raft, uint64_t index, uint64_t term, uint64_
 }
 
 /* The run that holds index, which lies in the log. */
-static uint32_t run_of(const struct raft_log *log, uint64_t index) {
+static uint32_t run_of(const struct log *log, uint64_t index) {
     uint32_t low = 0, high = log->run_count;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
@@ -45,19 +53,18 @@ static uint32_t run_of(const struct raft_log *log, uint64_t index) {
     return low;
 }
 
-static uint64_t run_last(const struct raft_log *log, uint32_t run) {
+static uint64_t run_last(const struct log *log, uint32_t run) {
     return run + 1 < log->run_count ? log->runs[run + 1].first - 1 : log->last;
 }
 
-bool raft_log_term(const struct replica *raft, uint64_t index, uint64_t *term) {
-    const struct raft_log *log = &raft->log;
+bool log_term(const struct log *log, uint64_t index, uint64_t *term) {
     *term = 0;
     if (index == log->before_index) {
         *term = log->before_term;
         return true;
     }
-    if (index == raft->base.index) {
-        *term = raft->base.term;
+    if (index == log->base.index) {
+        *term = log->base.term;
         return true;
     }
     if (index < log->before_index || index > log->last)
@@ -66,13 +73,12 @@ bool raft_log_term(const struct replica *raft, uint64_t index, uint64_t *term) {
     return *term != 0;
 }
 
-bool raft_log_chain(const struct replica *raft, uint64_t index, uint64_t *chain) {
-    const struct raft_log *log = &raft->log;
-    const struct entry *entry = raft_log_entry(raft, index);
+bool log_chain(const struct log *log, uint64_t index, uint64_t *chain) {
+    const struct entry *entry = log_entry(log, index);
     if (entry != NULL) {
         *chain = entry->chain;
-    } else if (index == raft->base.index && index <= log->last) {
-        *chain = raft->base.chain;
+    } else if (index == log->base.index && index <= log->last) {
+        *chain = log->base.chain;
     } else if (index + 1 == log->window_first && log->window_chain_known) {
         *chain = log->window_chain;
     } else if (index == log->before_index && log->before_chain_known) {
@@ -83,37 +89,34 @@ bool raft_log_chain(const struct replica *raft, uint64_t index, uint64_t *chain)
     return true;
 }
 
-void raft_log_know_chain(struct replica *raft, uint64_t index, uint64_t chain) {
-    struct raft_log *log = &raft->log;
+void log_know_chain(struct log *log, uint64_t index, uint64_t chain) {
     if (index != log->last || log->window_chain_known || log->count > 0)
         return;
     log->window_chain = chain;
     log->window_chain_known = true;
 }
 
-uint64_t raft_log_last_term(const struct replica *raft) {
-    const struct raft_log *log = &raft->log;
+uint64_t log_last_term(const struct log *log) {
     return log->run_count ? log->runs[log->run_count - 1].term : log->before_term;
 }
 
-const struct entry *raft_log_entry(const struct replica *raft, uint64_t index) {
-    const struct raft_log *log = &raft->log;
+const struct entry *log_entry(const struct log *log, uint64_t index) {
     if (index < log->window_first || index - log->window_first >= log->count)
         return NULL;
     return &log->window[log->head + (index - log->window_first)];
 }
 
-static void run_push(struct raft_log *log, uint64_t first, uint64_t term) {
+static void run_push(struct log *log, uint64_t first, uint64_t term) {
     if (log->run_count > 0 && log->runs[log->run_count - 1].term == term)
         return;
     if (log->run_count == log->run_cap) {
         log->run_cap = log->run_cap ? log->run_cap * 2 : 16;
         log->runs = cairn_realloc(log->runs, log->run_cap * sizeof *log->runs);
     }
-    log->runs[log->run_count++] = (struct raft_run){first, term};
+    log->runs[log->run_count++] = (struct log_run){first, term};
 }
 
-static void window_room(struct raft_log *log) {
+static void window_room(struct log *log) {
     if (log->head + log->count < log->cap)
         return;
     if (log->head > 0 && log->head >= log->count) {
@@ -135,10 +138,9 @@ static struct entry keep(const struct entry *entry) {
     return copy;
 }
 
-void raft_log_append(struct replica *raft, const struct entry *entry) {
-    struct raft_log *log = &raft->log;
+void log_append(struct log *log, const struct entry *entry) {
     cairn_assert(entry->index == log->last + 1);
-    cairn_assert(entry->term >= raft_log_last_term(raft) || raft->options.mutant);
+    cairn_assert(entry->term >= log_last_term(log) || log->unchecked);
     cairn_assert(log->window_first + log->count == log->last + 1);
     window_room(log);
     log->window[log->head + log->count++] = keep(entry);
@@ -147,17 +149,16 @@ void raft_log_append(struct replica *raft, const struct entry *entry) {
     log->last = entry->index;
 }
 
-void raft_log_truncate(struct replica *raft, uint64_t index) {
-    struct raft_log *log = &raft->log;
+void log_truncate(struct log *log, uint64_t index) {
     cairn_assert(index > log->before_index && index <= log->last);
     if (index >= log->window_first) {
-        drop_window(raft, (size_t)(index - log->window_first));
+        drop_window(log, (size_t)(index - log->window_first));
     } else {
-        drop_window(raft, 0);
+        drop_window(log, 0);
         log->window_first = index;
         log->window_chain_known = false;
-        if (index - 1 == raft->base.index) {
-            log->window_chain = raft->base.chain;
+        if (index - 1 == log->base.index) {
+            log->window_chain = log->base.chain;
             log->window_chain_known = true;
         } else if (index - 1 == log->before_index && log->before_chain_known) {
             log->window_chain = log->before_chain;
@@ -169,29 +170,27 @@ void raft_log_truncate(struct replica *raft, uint64_t index) {
     log->last = index - 1;
 }
 
-static void window_pop(struct replica *raft) {
-    struct raft_log *log = &raft->log;
+static void window_pop(struct log *log) {
     struct entry *entry = &log->window[log->head];
     log->window_chain = entry->chain;
     log->window_chain_known = true;
     log->window_bytes -= entry->encoded.len;
-    raft_bury(raft, entry);
+    outbox_bury(log->out, entry);
     log->head++;
     log->count--;
     log->window_first++;
 }
 
-void raft_log_trim(struct replica *raft, uint64_t index) {
-    struct raft_log *log = &raft->log;
+void log_trim(struct log *log, uint64_t index) {
     if (index <= log->before_index)
         return;
-    cairn_assert(index <= log->last && index <= raft->applied);
+    cairn_assert(index <= log->last);
     uint64_t term = 0, chain = 0;
-    bool term_known = raft_log_term(raft, index, &term);
+    bool term_known = log_term(log, index, &term);
     cairn_assert(term_known);
-    log->before_chain_known = raft_log_chain(raft, index, &chain);
+    log->before_chain_known = log_chain(log, index, &chain);
     while (log->count > 0 && log->window_first <= index)
-        window_pop(raft);
+        window_pop(log);
     if (log->window_first <= index) {
         log->window_first = index + 1;
         log->window_chain = chain;
@@ -210,32 +209,26 @@ void raft_log_trim(struct replica *raft, uint64_t index) {
     log->before_chain = chain;
 }
 
-void raft_log_evict(struct replica *raft) {
-    struct raft_log *log = &raft->log;
-    uint64_t safe = raft->applied < raft->durable_index ? raft->applied : raft->durable_index;
-    while (log->window_bytes > raft->options.window_bytes_max && log->count > 0 &&
-           log->window_first <= safe)
-        window_pop(raft);
+void log_evict(struct log *log, uint64_t safe) {
+    while (log->window_bytes > log->window_bytes_max && log->count > 0 && log->window_first <= safe)
+        window_pop(log);
 }
 
-void raft_log_evict_recovered(struct replica *raft) {
-    struct raft_log *log = &raft->log;
-    while (log->window_bytes > raft->options.window_bytes_max && log->count > 1)
-        window_pop(raft);
+void log_evict_recovered(struct log *log) {
+    while (log->window_bytes > log->window_bytes_max && log->count > 1)
+        window_pop(log);
 }
 
-void raft_log_gap(struct replica *raft, uint64_t first) {
-    struct raft_log *log = &raft->log;
+void log_gap(struct log *log, uint64_t first) {
     cairn_assert(first > log->last + 1);
-    drop_window(raft, 0);
+    drop_window(log, 0);
     run_push(log, log->last + 1, 0);
     log->last = first - 1;
     log->window_first = first;
     log->window_chain_known = false;
 }
 
-void raft_log_set_term(struct replica *raft, uint64_t index, uint64_t term) {
-    struct raft_log *log = &raft->log;
+void log_set_term(struct log *log, uint64_t index, uint64_t term) {
     uint32_t at = run_of(log, index);
     cairn_assert(log->runs[at].term == 0 && log->runs[at].first == index);
     bool whole = run_last(log, at) == index;
@@ -250,21 +243,19 @@ void raft_log_set_term(struct replica *raft, uint64_t index, uint64_t term) {
     } else {
         run_push(log, UINT64_MAX, UINT64_MAX);
         memmove(log->runs + at + 1, log->runs + at, (log->run_count - at - 1) * sizeof *log->runs);
-        log->runs[at] = (struct raft_run){index, term};
+        log->runs[at] = (struct log_run){index, term};
         log->runs[at + 1].first = index + 1;
     }
     /* Runs of one term that meet now stay two: harmless, and the next trim drops them. */
 }
 
-uint64_t raft_log_run_first(const struct replica *raft, uint64_t index) {
-    const struct raft_log *log = &raft->log;
+uint64_t log_run_first(const struct log *log, uint64_t index) {
     if (index <= log->before_index || index > log->last)
         return index;
     return log->runs[run_of(log, index)].first;
 }
 
-uint64_t raft_log_find_term(const struct replica *raft, uint64_t index, uint64_t term) {
-    const struct raft_log *log = &raft->log;
+uint64_t log_find_term(const struct log *log, uint64_t index, uint64_t term) {
     if (index > log->last)
         index = log->last;
     if (index <= log->before_index)
@@ -277,17 +268,38 @@ uint64_t raft_log_find_term(const struct replica *raft, uint64_t index, uint64_t
     return log->before_index;
 }
 
-const struct entry *raft_log_slice(struct replica *raft, uint64_t first, uint64_t last,
-                                   size_t bytes_max, size_t *count, size_t *bytes) {
+const struct entry *log_slice(struct log *log, uint64_t first, uint64_t last, size_t bytes_max,
+                              size_t *count, size_t *bytes) {
     *count = *bytes = 0;
     if (first > last)
         return NULL;
-    const struct entry *from = raft_log_entry(raft, first);
-    cairn_assert(from != NULL && last <= raft->log.last);
+    const struct entry *from = log_entry(log, first);
+    cairn_assert(from != NULL && last <= log->last);
     size_t left = (size_t)(last - first + 1);
     while (*count < left && (*count == 0 || *bytes + from[*count].encoded.len <= bytes_max))
         *bytes += from[(*count)++].encoded.len;
-    struct entry *copy = raft_scratch(raft, *count * sizeof *copy);
+    struct entry *copy = outbox_scratch(log->out, *count * sizeof *copy);
     memcpy(copy, from, *count * sizeof *copy);
     return copy;
+}
+
+void log_check_deep(const struct log *log) {
+    uint64_t chain = log->window_chain;
+    bool known = log->window_chain_known;
+    size_t bytes = 0;
+    for (size_t i = 0; i < log->count; i++) {
+        const struct entry *entry = &log->window[log->head + i];
+        uint64_t term;
+        cairn_assert(entry->index == log->window_first + i);
+        cairn_assert(log_term(log, entry->index, &term) && term == entry->term);
+        cairn_assert(!known || entry_chain_holds(entry, chain));
+        cairn_assert(i == 0 || (entry->term >= entry[-1].term && entry->order > entry[-1].order &&
+                                entry->time_ms >= entry[-1].time_ms));
+        chain = entry->chain;
+        known = true;
+        bytes += entry->encoded.len;
+    }
+    cairn_assert(bytes == log->window_bytes);
+    for (uint32_t i = 1; i < log->run_count; i++)
+        cairn_assert(log->runs[i].first > log->runs[i - 1].first);
 }

@@ -1,0 +1,261 @@
+#include "core/journal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+
+void journal_open(struct journal *journal, const struct replica_options *options) {
+    journal->options = options;
+    journal->log.out = &journal->out;
+    journal->log.window_bytes_max = options->window_bytes_max;
+    journal->log.unchecked = options->mutant != MUTANT_NONE;
+    log_reset(&journal->log, 0, 0, 0);
+    if (options->bootstrap.count > 0)
+        journal_config_push(journal, 0, &options->bootstrap);
+}
+
+void journal_free(struct journal *journal) {
+    log_free(&journal->log);
+    cairn_free(journal->configs);
+    cairn_free(journal->pending);
+    cairn_free(journal->apply_points);
+    outbox_free(&journal->out);
+}
+
+/* ---- persists ---- */
+
+static void pending_push(struct journal *journal, struct journal_pending pending) {
+    if (journal->pending_count == journal->pending_cap) {
+        journal->pending_cap = journal->pending_cap ? journal->pending_cap * 2 : 16;
+        journal->pending =
+            cairn_realloc(journal->pending, journal->pending_cap * sizeof *journal->pending);
+    }
+    journal->pending[journal->pending_count++] = pending;
+}
+
+/* What failed is nowhere: the next try carries all that is not durable. */
+static void dirty_everything(struct journal *journal) {
+    journal->reset_dirty = journal->reset_seq > journal->persisted_seq;
+    uint64_t first = journal->durable_index + 1;
+    journal->truncate_dirty = first;
+    journal->entries_dirty = journal->log.last >= first ? first : 0;
+}
+
+bool journal_dirty(const struct journal *journal) {
+    return journal->hard_dirty || journal->reset_dirty || journal->truncate_dirty ||
+           journal->entries_dirty;
+}
+
+/* The hard state has its place on the disk; entries wait until it is time for a try. */
+static void wait_for_space(struct journal *journal) {
+    if (journal->reset_dirty)
+        journal->reset_seq = UINT64_MAX; /* no persist has carried it yet */
+    journal->reset_dirty = false;
+    journal->truncate_dirty = journal->entries_dirty = 0;
+}
+
+uint64_t journal_persist(struct journal *journal, struct bytes hard) {
+    if (!journal_dirty(journal))
+        return journal->persist_seq;
+    if (journal->full && !journal->full_retry) {
+        wait_for_space(journal);
+        if (!journal->hard_dirty)
+            return journal->persist_seq;
+    }
+    struct log *log = &journal->log;
+    struct journal_pending pending = {.seq = ++journal->persist_seq, .issued_at = journal->now};
+    size_t count = 0, bytes = 0;
+    const struct entry *entries = NULL;
+    if (journal->entries_dirty && journal->entries_dirty <= log->last) {
+        entries = log_slice(log, journal->entries_dirty, log->last, SIZE_MAX, &count, &bytes);
+        pending.last = log->last;
+        pending.term = log_last_term(log);
+        pending.bytes = bytes;
+    }
+    struct effect *effect = outbox_emit(&journal->out, EFFECT_PERSIST);
+    effect->persist.seq = pending.seq;
+    effect->persist.hard = journal->hard_dirty ? hard : bytes_of(NULL, 0);
+    effect->persist.reset = journal->reset_dirty;
+    if (journal->reset_dirty)
+        effect->persist.reset_base = log->base;
+    effect->persist.truncate_from = journal->truncate_dirty;
+    effect->persist.entries = entries;
+    effect->persist.count = count;
+    if (journal->hard_dirty)
+        journal->hard_seq = pending.seq;
+    if (journal->reset_dirty)
+        journal->reset_seq = pending.seq;
+    journal->hard_dirty = journal->reset_dirty = false;
+    journal->truncate_dirty = journal->entries_dirty = 0;
+    pending_push(journal, pending);
+    return pending.seq;
+}
+
+void journal_pending_cut(struct journal *journal, uint64_t index) {
+    if (journal->durable_index >= index)
+        journal->durable_index = index - 1;
+    if (journal->entries_dirty >= index)
+        journal->entries_dirty = 0;
+    for (size_t i = 0; i < journal->pending_count; i++)
+        if (journal->pending[i].last >= index) {
+            journal->pending[i].last = index - 1;
+            log_term(&journal->log, index - 1, &journal->pending[i].term);
+        }
+}
+
+void journal_cut(struct journal *journal, uint64_t index) {
+    cairn_assert(index > journal->commit);
+    log_truncate(&journal->log, index);
+    journal_config_truncate(journal, index);
+    journal_pending_cut(journal, index);
+    if (!journal->truncate_dirty || index < journal->truncate_dirty)
+        journal->truncate_dirty = index;
+}
+
+bool journal_persisted(struct journal *journal, uint64_t seq) {
+    if (seq > journal->persist_seq || seq <= journal->full_seq)
+        return false;
+    size_t done = 0;
+    for (; done < journal->pending_count && journal->pending[done].seq <= seq; done++) {
+        const struct journal_pending *pending = &journal->pending[done];
+        uint64_t term;
+        /* An entry of another term may stand there by now: this one was cut away since, and its
+         * successor has a persist of its own. */
+        if (pending->last > journal->durable_index &&
+            log_term(&journal->log, pending->last, &term) && term == pending->term)
+            journal->durable_index = pending->last;
+    }
+    journal->pending_count -= done;
+    for (size_t i = 0; i < journal->pending_count; i++)
+        journal->pending[i] = journal->pending[i + done];
+    if (done > 0 && journal->pending_count > 0)
+        journal->pending[0].issued_at = journal->now; /* until now the disk was at another */
+    if (seq > journal->persisted_seq)
+        journal->persisted_seq = seq;
+    if (journal->full && journal->full_retry_seq != 0 && seq >= journal->full_retry_seq) {
+        journal->full = false;
+        outbox_trace(&journal->out, 1, "the disk has space again");
+    }
+    return true;
+}
+
+void journal_persist_failed(struct journal *journal, uint64_t seq, enum cairn_status status) {
+    if (status != CAIRN_NO_SPACE) {
+        outbox_trace(&journal->out, 2, "write failed: this replica promises nothing any more");
+        journal->failed = true;
+        return;
+    }
+    if (seq <= journal->full_seq)
+        return;
+    if (journal->repaired_seq > journal->persisted_seq) {
+        outbox_trace(&journal->out, 2, "the disk is full in the middle of a repair");
+        journal->failed = true;
+    }
+    journal->full_seq = journal->persist_seq;
+    journal->pending_count = 0;
+    journal->hard_dirty = journal->hard_seq > journal->persisted_seq;
+    if (!journal->full)
+        outbox_trace(&journal->out, 2, "the disk is full: writes are refused until it has space");
+    journal->full = true;
+    journal->full_retry_seq = 0;
+    journal->full_retry_at = journal->now + journal->options->heartbeat_ns;
+}
+
+bool journal_retry_due(struct journal *journal) {
+    if (!journal->full || journal->now < journal->full_retry_at)
+        return false;
+    journal->full_retry_at = journal->now + journal->options->heartbeat_ns;
+    return true;
+}
+
+/* The hard state went before, apart from the entries: it finds room, and answers may wait for it.
+ */
+void journal_retry(struct journal *journal) {
+    cairn_assert(journal->full && !journal->hard_dirty);
+    dirty_everything(journal);
+    journal->full_retry = true;
+    journal->full_retry_seq = journal_persist(journal, bytes_of(NULL, 0));
+    journal->full_retry = false;
+}
+
+/* A slow disk is not a stalled one: a value of 64 MiB may take its time, and those behind
+ * it wait for it. */
+uint64_t journal_disk_late(const struct journal *journal) {
+    if (journal->pending_count == 0)
+        return 0;
+    uint64_t taken = journal->now - journal->pending[0].issued_at;
+    uint64_t fair = journal->pending[0].bytes * JOURNAL_NS_PER_BYTE;
+    return taken > fair ? taken - fair : 0;
+}
+
+bool journal_disk_stalled(const struct journal *journal) {
+    return journal_disk_late(journal) > journal->options->disk_stall_ns;
+}
+
+void journal_install(struct journal *journal, const struct log_base *base) {
+    log_base_set(&journal->log, base);
+    log_reset(&journal->log, base->index, base->term, base->chain);
+    journal_pending_cut(journal, 1);
+    journal->durable_index = journal->commit = base->index;
+    journal->applied = journal->apply_sent = base->index;
+    journal->applied_point = journal->log.base;
+    journal->apply_tag = 0;
+    journal->entries_dirty = journal->truncate_dirty = 0;
+    journal->reset_dirty = true;
+    stamps_note(&journal->stamps, base->order, base->time_ms, journal->now);
+    journal->config_count = 0;
+    struct config config;
+    if (config_decode(base->state, &config) == CAIRN_OK)
+        journal_config_push(journal, base->index, &config);
+    else
+        outbox_trace(&journal->out, 2, "a snapshot holds no configuration");
+}
+
+/* ---- entries ---- */
+
+struct entry journal_place(struct journal *journal, uint64_t term, uint64_t wall_ms,
+                           enum entry_kind kind, struct bytes payload, struct blob *blob,
+                           uint8_t *at) {
+    struct log *log = &journal->log;
+    struct entry entry = {.index = log->last + 1, .term = term, .kind = kind, .blob = blob};
+    uint64_t chain;
+    bool known = log_chain(log, log->last, &chain);
+    cairn_assert(known);
+    stamps_next(&journal->stamps, journal->now, wall_ms, &entry.order, &entry.time_ms);
+    entry_encode(&entry, at, payload, chain);
+    log_append(log, &entry);
+    if (!journal->entries_dirty)
+        journal->entries_dirty = entry.index;
+    return entry;
+}
+
+void journal_take(struct journal *journal, struct entry *entries, uint32_t count,
+                  uint64_t chain_before, struct blob *frame) {
+    struct log *log = &journal->log;
+    uint64_t first = log->last + 1;
+    log_know_chain(log, log->last, chain_before);
+    for (uint32_t i = 0; i < count; i++) {
+        struct entry *entry = &entries[i];
+        entry->blob = frame;
+        log_append(log, entry);
+        stamps_note(&journal->stamps, entry->order, entry->time_ms, journal->now);
+        struct config config;
+        if (entry->kind == ENTRY_CONFIG && config_decode(entry->payload, &config) == CAIRN_OK)
+            journal_config_push(journal, entry->index, &config);
+    }
+    if (count > 0 && (!journal->entries_dirty || first < journal->entries_dirty))
+        journal->entries_dirty = first;
+}
+
+void journal_check(const struct journal *journal) {
+    const struct log *log = &journal->log;
+    cairn_assert(journal->applied <= journal->apply_sent && journal->apply_sent <= journal->commit);
+    cairn_assert(journal->commit <= log->last && journal->durable_index <= log->last);
+    cairn_assert(log->before_index <= journal->applied);
+    cairn_assert(log->base.index == 0 || log->before_index <= log->base.index);
+    cairn_assert(log->window_first + log->count == log->last + 1);
+    cairn_assert(log->window_first > log->before_index);
+    cairn_assert(journal->persisted_seq <= journal->persist_seq);
+    cairn_assert(!journal->hard_dirty || journal->full || journal->failed);
+    for (uint32_t i = 1; i < journal->config_count; i++)
+        cairn_assert(journal->configs[i].index > journal->configs[i - 1].index);
+}
