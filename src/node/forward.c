@@ -1,11 +1,15 @@
 /* Forwarding: what this node can't serve goes to the leader as machine commands, first in, first
- * out, each with a tag; answers come back by tag. What may have been executed is never sent again,
- * unless it carries a session.
+ * out, each with a tag. The leader's answer to a write is its place in the log: the asking node,
+ * which applies the same log, waits for that index itself, and has the reply there at the very
+ * moment at which its own state is the one that the write left. So a write's fate is known even if
+ * its leader is gone, once it was placed. What may have been executed is never sent again, unless
+ * it carries a session.
  *
  * FORWARD: u64 term, u64 epoch, repeated {u64 tag, u8 kind, u8 retry_safe, block command}. The term
  * is the one in which the sender takes the receiver for its leader; the epoch is explained at
  * request_leaves.
- * FORWARD_REPLY: repeated {u64 tag, u8 status, u64 index, block reply}.
+ * FORWARD_REPLY: repeated {u64 tag, u8 status, u64 index, u64 term, block reply}; status OK with an
+ * index: placed there, with 0: an operation ended with that reply.
  */
 #include "node/node_internal.h"
 
@@ -20,7 +24,7 @@
 #define UNSENT_MAX (8u << 20)
 /* A peer that does not take its answers is not worked for. */
 #define UNTAKEN_MAX (256u << 20)
-#define REPLY_HEAD_BYTES 21u /* tag, status, index, length */
+#define REPLY_HEAD_BYTES 29u /* tag, status, index, term, length */
 #define REFUSED_RETRY_NS 5000000ull
 
 static struct link *leader_link(struct group *group) {
@@ -84,50 +88,70 @@ struct asker {
 void forward_replies_flush(struct link *link) {
     if (link->replies.len == 0 || link->state != LINK_UP)
         return;
-    link_send(link, LANE_BULK, FRAME_FORWARD_REPLY, link->replies_group, buf_view(&link->replies),
-              NULL, 0);
+    /* A place must be known there before the news that it is committed, which may take either lane:
+     * this is sent a turn before that at the latest. */
+    link_send(link, LANE_CONTROL, FRAME_FORWARD_REPLY, link->replies_group,
+              buf_view(&link->replies), NULL, 0);
     buf_clear(&link->replies);
     node_trim(&link->replies);
 }
 
-static void put_reply(struct link *link, uint64_t group, uint64_t tag, enum cairn_status status,
-                      uint64_t index, struct bytes reply) {
-    struct buf too_large = {0};
-    if (reply.len > FRAME_MESSAGE_MAX - REPLY_HEAD_BYTES) {
-        reply_error(&too_large, "EXECUTED the command was executed, but its reply is too large to "
-                                "be passed on; ask the leader for such");
-        reply = buf_view(&too_large);
-    }
-    if (link->replies_group != group ||
-        link->replies.len + reply.len > FRAME_MESSAGE_MAX - REPLY_HEAD_BYTES)
+struct answer {
+    uint64_t tag;
+    enum cairn_status status;
+    uint64_t index, term; /* of a placed write */
+    struct bytes reply;   /* of an operation: a sentence */
+};
+
+static void put_answer(const struct group *group, struct link *link, const struct answer *answer) {
+    struct buf *out = &link->replies;
+    if (link->replies_group != group->id ||
+        out->len + REPLY_HEAD_BYTES + answer->reply.len > FRAME_PAYLOAD_MAX)
         forward_replies_flush(link);
-    link->replies_group = group;
-    buf_u64(&link->replies, tag);
-    buf_u8(&link->replies, (uint8_t)status);
-    buf_u64(&link->replies, index);
-    buf_block(&link->replies, reply);
-    buf_free(&too_large);
+    link->replies_group = group->id;
+    buf_u64(out, answer->tag);
+    buf_u8(out, (uint8_t)answer->status);
+    buf_u64(out, answer->index);
+    buf_u64(out, answer->term);
+    buf_block(out, answer->reply);
 }
 
 /* Not executed, and whatever its sender sent behind it will not be either. */
 static void refuse(const struct group *group, struct link *link, uint64_t tag, uint64_t epoch,
                    enum cairn_status status) {
+    struct answer answer = {.tag = tag, .status = status};
     if (epoch > link->refused_epoch[group->keyspace])
         link->refused_epoch[group->keyspace] = epoch;
-    put_reply(link, group->id, tag, status, 0, bytes_of(NULL, 0));
+    put_answer(group, link, &answer);
+}
+
+static struct link *link_to(const struct asker *asker) {
+    struct peer *peer = peer_find(asker->group->node, asker->peer);
+    struct link *link = peer == NULL ? NULL : peer->link;
+    return link != NULL && link->hello.boot == asker->boot ? link : NULL;
 }
 
 static void answered(void *context, enum cairn_status status, struct bytes reply) {
     struct asker *asker = context;
-    struct peer *peer = peer_find(asker->group->node, asker->peer);
-    struct link *link = peer == NULL ? NULL : peer->link;
-    if (link != NULL && link->hello.boot == asker->boot) {
-        if (status == CAIRN_NOT_LEADER || status == CAIRN_NOT_EXECUTED)
-            refuse(asker->group, link, asker->tag, asker->epoch, status);
-        else
-            put_reply(link, asker->group->id, asker->tag, status, asker->group->applied, reply);
-    }
+    struct link *link = link_to(asker);
+    struct answer answer = {.tag = asker->tag, .status = status, .reply = reply};
+    if (link != NULL && (status == CAIRN_NOT_LEADER || status == CAIRN_NOT_EXECUTED))
+        refuse(asker->group, link, asker->tag, asker->epoch, status);
+    else if (link != NULL)
+        put_answer(asker->group, link, &answer);
     cairn_free(asker);
+}
+
+void forward_placed(struct group *group, struct request *request, uint64_t index, uint64_t term) {
+    struct asker *asker = request->context;
+    struct link *link = link_to(asker);
+    struct answer answer = {.tag = asker->tag, .status = CAIRN_OK, .index = index, .term = term};
+    cairn_assert(request->origin == ORIGIN_PEER && index > 0);
+    if (link != NULL)
+        put_answer(group, link, &answer);
+    cairn_free(asker);
+    request->done = NULL;
+    request_finish(group, request, CAIRN_OK, bytes_of(NULL, 0));
 }
 
 /* As a leader of that term, who is not about to hand over. */
@@ -140,7 +164,8 @@ static bool may_serve(const struct group *group, const struct link *link, uint64
 static void accept_one(struct group *group, struct link *link, const struct asker *from,
                        enum request_kind kind, bool retry_safe, struct bytes command) {
     if (requests_full(group, command.len) || link->bulk_bytes > UNTAKEN_MAX) {
-        put_reply(link, group->id, from->tag, CAIRN_BUSY, 0, bytes_of(NULL, 0));
+        struct answer busy = {.tag = from->tag, .status = CAIRN_BUSY};
+        put_answer(group, link, &busy);
         return;
     }
     struct asker *asker = cairn_alloc(sizeof *asker);
@@ -171,30 +196,51 @@ void forward_receive(struct group *group, struct link *link, struct bytes body) 
 
 /* ---- back at the node that asked ---- */
 
+static void fate_unknown(struct group *group, struct request *request) {
+    request->maybe_executed = true;
+    if (request->retry_safe)
+        request_again(group, request);
+    else
+        request_finish(group, request, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));
+}
+
+static void take_answer(struct group *group, struct request *request, const struct answer *answer) {
+    if (answer->status == CAIRN_NOT_LEADER || answer->status == CAIRN_NOT_EXECUTED) {
+        group->epoch += request->epoch == group->epoch;
+        request_again(group, request);
+        group->write_retry_ns = env_now(group->node->env) + REFUSED_RETRY_NS;
+        return;
+    }
+    bool placed = answer->status == CAIRN_OK && request->kind == REQUEST_WRITE;
+    if (!placed) {
+        request_finish(group, request, answer->status, answer->reply);
+        return;
+    }
+    request->index = answer->index;
+    request->term = answer->term;
+    if (answer->index > group->applied && group->install == NULL)
+        waiter_push_forwarded(group, request);
+    else /* applied before its place was told: a snapshot, or another leader, was faster */
+        fate_unknown(group, request);
+}
+
 void forward_receive_reply(struct group *group, struct link *link, struct bytes body) {
     struct reader reader = reader_of(body);
     while (reader_left(&reader) > 0) {
-        uint64_t tag = read_u64(&reader);
+        struct answer answer = {.tag = read_u64(&reader)};
         uint8_t status = read_u8(&reader);
-        uint64_t index = read_u64(&reader);
-        struct bytes reply = read_block(&reader, FRAME_MESSAGE_MAX);
+        answer.index = read_u64(&reader);
+        answer.term = read_u64(&reader);
+        answer.reply = read_block(&reader, FRAME_MESSAGE_MAX);
         if (reader.bad || status >= CAIRN_STATUS_COUNT) {
             link_drop(link, "malformed answer to a forwarded request");
             return;
         }
-        struct request *request = request_by_tag(group, tag);
-        if (request == NULL || request->state != REQUEST_FORWARDED ||
-            request->sent_to != link->hello.node)
-            continue; /* given up meanwhile */
-        if (status == CAIRN_NOT_LEADER || status == CAIRN_NOT_EXECUTED) {
-            group->epoch += request->epoch == group->epoch;
-            request_again(group, request);
-            group->write_retry_ns = env_now(group->node->env) + REFUSED_RETRY_NS;
-            continue;
-        }
-        if (request->client != NULL && request->client->seen_index < index)
-            request->client->seen_index = index;
-        request_finish(group, request, (enum cairn_status)status, reply);
+        answer.status = (enum cairn_status)status;
+        struct request *request = request_by_tag(group, answer.tag);
+        if (request != NULL && request->state == REQUEST_FORWARDED &&
+            request->sent_to == link->hello.node) /* else given up meanwhile */
+            take_answer(group, request, &answer);
     }
 }
 
@@ -208,11 +254,6 @@ void forward_link_lost(struct group *group, const struct link *link) {
         list_push(&lost, item);
     }
     while (!list_empty(&lost)) {
-        struct request *request = container_of(list_first(&lost), struct request, queue);
-        request->maybe_executed = true;
-        if (request->retry_safe)
-            request_again(group, request);
-        else
-            request_finish(group, request, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));
+        fate_unknown(group, container_of(list_first(&lost), struct request, queue));
     }
 }

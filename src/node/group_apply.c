@@ -14,15 +14,6 @@ static void deliver_changes(struct group *group) {
     buf_clear(&group->changes);
 }
 
-/* An entry of another term at that index took its place: the request was never executed, and may
- * be placed anew if somebody still waits. */
-static void lost_its_place(struct group *group, struct request *request) {
-    if (list_empty(&request->aging))
-        request_finish(group, request, CAIRN_NOT_EXECUTED, bytes_of(NULL, 0));
-    else
-        request_again(group, request);
-}
-
 static void apply_one(struct group *group, const struct entry *entry) {
     cairn_assert(entry->index == group->applied + 1);
     buf_clear(&group->reply);
@@ -32,15 +23,17 @@ static void apply_one(struct group *group, const struct entry *entry) {
     group->log_bytes += entry->encoded.len;
     if (group->changes.len > 0)
         deliver_changes(group);
-    struct request *request = waiter_pop(group, entry->index);
-    if (request == NULL)
-        return;
-    bool same =
-        request->term == entry->term || group->node->options.mutant == MUTANT_WAITER_BY_INDEX;
-    if (same && entry->kind == ENTRY_COMMAND)
-        request_finish(group, request, CAIRN_OK, buf_view(&group->reply));
-    else
-        lost_its_place(group, request);
+    for (struct request *request; (request = waiter_pop(group, entry->index)) != NULL;) {
+        bool same =
+            request->term == entry->term || group->node->options.mutant == MUTANT_WAITER_BY_INDEX;
+        if (same && entry->kind == ENTRY_COMMAND)
+            request_finish(group, request, CAIRN_OK, buf_view(&group->reply));
+        else
+            waiter_displaced(group, request);
+    }
+    if (entry->term != group->applied_term)
+        waiters_overtaken(group, entry->term);
+    group->applied_term = entry->term;
 }
 
 void group_apply(struct group *group, const struct entry *entries, size_t count) {

@@ -112,8 +112,7 @@ static void installed(struct group *group, struct install_job *job) {
     group->applied = group->applied_fed = group->snapshot_index = job->base.index;
     group->log_bytes = 0;
     group->node->counted.counters.snapshots_installed++;
-    struct request *early = waiter_pop(group, job->base.index);
-    if (early != NULL)
+    for (struct request *early; (early = waiter_pop(group, job->base.index)) != NULL;)
         waiter_lost(group, early);
     node_log(group->node, 1, "installed a snapshot at index %llu",
              (unsigned long long)job->base.index);

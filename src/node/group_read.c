@@ -10,6 +10,10 @@
 
 static void execute(struct group *group, struct request *request) {
     struct node *node = group->node;
+    if (request->barrier) {
+        request_finish(group, request, CAIRN_OK, bytes_of(NULL, 0));
+        return;
+    }
     if (request->time_ms == 0) /* kept for later tries, or constant expiry could starve it */
         request->time_ms =
             group->protocol->time_ms(group->replica, env_now(node->env), node_wall_ms(node));
@@ -76,7 +80,8 @@ static uint64_t local_index(const struct request *request) {
 }
 
 static bool is_local(const struct group *group, const struct request *request) {
-    return request->client != NULL && request->client->consistency != NODE_LINEARIZABLE;
+    return request->client != NULL && !request->barrier &&
+           request->client->consistency != NODE_LINEARIZABLE;
 }
 
 void group_reads(struct group *group, uint64_t now) {

@@ -153,7 +153,7 @@ static void answer(struct group *group, struct request *request, enum cairn_stat
     detach(request);
     list_remove(&request->aging);
     struct node_status *counted = &group->node->counted;
-    counted->counters.executed += status == CAIRN_OK;
+    counted->counters.executed += status == CAIRN_OK && request->origin != ORIGIN_PEER;
     counted->counters.unknown += status == CAIRN_UNKNOWN_FATE;
     counted->counters.refused += status != CAIRN_OK && status != CAIRN_UNKNOWN_FATE;
     if (done != NULL)
@@ -263,27 +263,49 @@ static void grow(struct group *group) {
     group->waiters_head = 0;
 }
 
-/* Placed in an earlier term at or above this index, and so overwritten by now: never executed. */
-static void drop_overwritten(struct group *group, uint64_t index) {
-    while (group->waiters_count > 0) {
-        struct request *last = *waiter_at(group, group->waiters_count - 1);
-        if (last->index < index)
-            break;
-        group->waiters_count--;
-        if (list_empty(&last->aging))
-            request_finish(group, last, CAIRN_NOT_EXECUTED, bytes_of(NULL, 0));
-        else
-            request_again(group, last);
-    }
+/* Leaders of different terms may have placed several at one index, or a later one below an earlier
+ * one. Which of them was executed is not known before something is applied there: an entry that a
+ * newer leader overwrote may still come back from a replica that holds it. */
+static void insert(struct group *group, struct request *request) {
+    if (group->waiters_count == group->waiters_cap)
+        grow(group);
+    size_t at = group->waiters_count++;
+    for (; at > 0 && (*waiter_at(group, at - 1))->index > request->index; at--)
+        *waiter_at(group, at) = *waiter_at(group, at - 1);
+    *waiter_at(group, at) = request;
 }
 
 void waiter_push(struct group *group, struct request *request) {
-    drop_overwritten(group, request->index);
-    if (group->waiters_count == group->waiters_cap)
-        grow(group);
     list_remove(&request->queue);
     request_leaves(group, request, REQUEST_PLACED);
-    *waiter_at(group, group->waiters_count++) = request;
+    insert(group, request);
+}
+
+void waiter_push_forwarded(struct group *group, struct request *request) {
+    cairn_assert(request->state == REQUEST_FORWARDED);
+    untag(group, request);
+    list_remove(&request->queue);
+    request->state = REQUEST_PLACED;
+    insert(group, request);
+}
+
+void waiters_overtaken(struct group *group, uint64_t term) {
+    size_t kept = 0;
+    for (size_t i = 0; i < group->waiters_count; i++) {
+        struct request *request = *waiter_at(group, i);
+        if (request->term >= term)
+            *waiter_at(group, kept++) = request;
+        else
+            waiter_displaced(group, request);
+    }
+    group->waiters_count = kept;
+}
+
+void waiter_displaced(struct group *group, struct request *request) {
+    if (list_empty(&request->aging))
+        request_finish(group, request, CAIRN_NOT_EXECUTED, bytes_of(NULL, 0));
+    else
+        request_again(group, request);
 }
 
 /* Whether it was executed, and its reply, is not to be known any more. */

@@ -57,6 +57,10 @@ void group_outcome(struct group *group, const struct effect *effect) {
     cairn_assert(request->kind == REQUEST_WRITE && request->state == REQUEST_PENDING);
     switch (effect->outcome.status) {
     case CAIRN_OK:
+        if (request->origin == ORIGIN_PEER) {
+            forward_placed(group, request, effect->outcome.index, effect->outcome.term);
+            break;
+        }
         request->index = effect->outcome.index;
         request->term = effect->outcome.term;
         waiter_push(group, request);

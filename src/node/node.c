@@ -338,6 +338,28 @@ enum cairn_status node_execute(struct node_client *client, struct bytes command,
     return CAIRN_OK;
 }
 
+enum cairn_status node_read(struct node_client *client, struct bytes query, struct buf *reply) {
+    struct group *group = client->group;
+    struct node *node = client->node;
+    if (node->failed || group->install != NULL)
+        return CAIRN_BUSY;
+    node->counted.counters.reads++;
+    uint64_t time_ms =
+        group->protocol->time_ms(group->replica, env_now(node->env), node_wall_ms(node));
+    return group->stack.kind->read(group->stack.machine, time_ms, prng_next(&node->prng), query,
+                                   reply);
+}
+
+enum cairn_status node_barrier(struct node_client *client, node_done *done, void *context) {
+    enum cairn_status refusal = refuse_early(client, 0);
+    if (refusal != CAIRN_OK)
+        return refusal;
+    request_new(client->group, client, REQUEST_READ, bytes_of(NULL, 0), bytes_of(NULL, 0), done,
+                context)
+        ->barrier = true;
+    return CAIRN_OK;
+}
+
 /* The head of the envelope is in scratch. */
 static enum cairn_status submit_envelope(struct node_client *client, bool retry_safe,
                                          struct bytes command, node_done *done, void *context) {

@@ -146,9 +146,18 @@ void node_client_close(struct node_client *client);
  * TOO_LARGE, SHUTDOWN (then done is never called). */
 
 /* Executes a machine command; command is copied. Reads (by the machine's is_read) follow the
- * client's consistency. */
+ * client's consistency. A write's OK comes while its entry is applied here: behind its changes, and
+ * before anything that follows it in the log. */
 enum cairn_status node_execute(struct node_client *client, struct bytes command, node_done *done,
                                void *context);
+/* Answers a read at once from what this node has applied, whatever that is: as sequential as the
+ * caller makes it, who gets the reply to a write at the moment at which it is applied here. OK: one
+ * reply value was appended. BUSY: there is no state now (a snapshot is being installed); DUE, and
+ * BUSY for long reads, as a machine's read. */
+enum cairn_status node_read(struct node_client *client, struct bytes query, struct buf *reply);
+/* done(OK) once this node has applied whatever was committed anywhere when this was called, by the
+ * word of a leader whom a quorum confirms: a read that follows is linearizable. */
+enum cairn_status node_barrier(struct node_client *client, node_done *done, void *context);
 /* Exactly once: session from node_session_open, sequence counted by the client from 1. A retry of a
  * sequence within the window gets the first reply. */
 enum cairn_status node_once(struct node_client *client, uint64_t session, uint64_t sequence,

@@ -111,7 +111,7 @@ enum request_origin {
 };
 enum request_state {
     REQUEST_PENDING = 1, /* not given to the protocol, nor sent anywhere */
-    REQUEST_PLACED,      /* in our own log at (term, index) */
+    REQUEST_PLACED,      /* in the log at (term, index), ours or the leader's */
     REQUEST_FORWARDED,   /* sent to the leader: fate unknown until it answers */
     REQUEST_READING,     /* a read: waits for its index */
     REQUEST_OPERATING    /* given to the protocol, which answers later */
@@ -130,6 +130,7 @@ struct request {
     enum request_origin origin;
     enum request_state state;
     bool retry_safe;      /* carries a session: may be sent again whatever became of it */
+    bool barrier;         /* a read of nothing: only its index is waited for */
     bool maybe_executed;  /* by an earlier attempt: no refusal says any more that it was not */
     uint64_t index, term; /* PLACED */
     uint64_t tag;         /* FORWARDED, OPERATING */
@@ -183,8 +184,9 @@ struct group {
     uint64_t term, leader;
     struct config config;
     uint64_t applied;
-    uint64_t applied_fed; /* told to the protocol */
-    uint64_t persisted;   /* highest sequence known durable */
+    uint64_t applied_term; /* of the newest entry applied in this life */
+    uint64_t applied_fed;  /* told to the protocol */
+    uint64_t persisted;    /* highest sequence known durable */
     uint64_t persisted_fed;
     uint64_t persist_issued; /* highest sequence handed to the log */
     bool tail_unknown;       /* recovery found damage that reaches to an unknown end */
@@ -210,7 +212,7 @@ struct group {
     uint64_t write_retry_ns; /* pending requests are tried again then, or when the role changes */
     uint64_t read_retry_ns;
 
-    struct request **waiters; /* a ring of PLACED requests by rising index */
+    struct request **waiters; /* a ring of PLACED requests, no index below the one before */
     size_t waiters_cap, waiters_head, waiters_count;
 
     uint32_t due_inflight; /* batches */
@@ -326,8 +328,17 @@ void requests_expire(struct group *group, uint64_t now);
 void requests_hurry(struct group *group, uint64_t deadline_ns);
 void requests_fail_all(struct group *group, enum cairn_status pending, enum cairn_status placed);
 void waiter_push(struct group *group, struct request *request);
-/* The request placed at index, removed; those below it first (lost to a snapshot). */
+/* One that the leader told to have placed at the index and term now in it. */
+void waiter_push_forwarded(struct group *group, struct request *request);
+/* A request placed at index, removed; NULL: none (more). Those below it first (lost to a snapshot).
+ */
 struct request *waiter_pop(struct group *group, uint64_t index);
+/* An entry of that term was applied below: terms never fall along a log, so those that were placed
+ * in an older one were surely not executed. */
+void waiters_overtaken(struct group *group, uint64_t term);
+/* An entry of another term was applied in its place: it was never executed, and may be placed anew
+ * if somebody still waits. */
+void waiter_displaced(struct group *group, struct request *request);
 /* A snapshot took the place of its entry. */
 void waiter_lost(struct group *group, struct request *request);
 struct request *request_by_tag(struct group *group, uint64_t tag);
@@ -351,6 +362,8 @@ void group_reads_close(struct group *group);
 void forward_requests(struct group *group, struct list *queue);
 void forward_receive(struct group *group, struct link *link, struct bytes body);
 void forward_receive_reply(struct group *group, struct link *link, struct bytes body);
+/* A peer's request has its place in the log: the peer is told, and waits for it itself. */
+void forward_placed(struct group *group, struct request *request, uint64_t index, uint64_t term);
 /* The answers gathered for that peer leave. */
 void forward_replies_flush(struct link *link);
 void forward_link_lost(struct group *group, const struct link *link);

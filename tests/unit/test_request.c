@@ -71,14 +71,52 @@ static void later_writes_follow_on_the_same_way_only(void **state) {
     stop(&fixture);
 }
 
-static void an_overwritten_write_of_a_peer_goes_back_to_the_peer(void **state) {
+/* A leader that lost its term may have its entry committed all the same, by a replica that holds
+ * it: nothing is placed anew before something is applied at its index. */
+static void two_writes_placed_at_one_index_both_wait(void **state) {
     struct fixture fixture;
     start(&fixture, *state);
-    struct request *request =
-        request_new_from(&fixture.group, ORIGIN_PEER, REQUEST_WRITE, BYTES("m"), done, &fixture);
-    place(&fixture, request, 10);
-    place(&fixture, write_new(&fixture), 10); /* of a later term, at the same index */
-    assert_int_equal(fixture.last, CAIRN_NOT_EXECUTED);
+    struct request *old = write_new(&fixture), *fresh = write_new(&fixture);
+    old->term = 3;
+    fresh->term = 4;
+    place(&fixture, old, 12);
+    place(&fixture, fresh, 10);
+    assert_int_equal(old->state, REQUEST_PLACED);
+    assert_ptr_equal(waiter_pop(&fixture.group, 10), fresh);
+    request_again(&fixture.group, fresh);
+    assert_ptr_equal(waiter_pop(&fixture.group, 12), old);
+    request_again(&fixture.group, old);
+    stop(&fixture);
+}
+
+static void an_applied_entry_of_a_newer_term_ends_the_wait_of_older_ones(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state);
+    struct request *old = write_new(&fixture), *fresh = write_new(&fixture);
+    old->term = 3;
+    fresh->term = 4;
+    place(&fixture, old, 12);
+    place(&fixture, fresh, 11);
+    waiters_overtaken(&fixture.group, 4);
+    assert_int_equal(old->state, REQUEST_PENDING);
+    assert_int_equal(fresh->state, REQUEST_PLACED);
+    stop(&fixture);
+}
+
+static void a_forwarded_write_waits_where_the_leader_placed_it(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state);
+    struct request *request = write_new(&fixture);
+    request_leaves(&fixture.group, request, REQUEST_FORWARDED);
+    list_remove(&request->queue);
+    list_push(&fixture.group.forwarded, &request->queue);
+    request->index = 7;
+    waiter_push_forwarded(&fixture.group, request);
+    assert_true(list_empty(&fixture.group.forwarded));
+    assert_int_equal(fixture.client.writes_sent, 1);
+    assert_ptr_equal(waiter_pop(&fixture.group, 7), request);
+    request_finish(&fixture.group, request, CAIRN_OK, bytes_of(NULL, 0));
+    assert_int_equal(fixture.client.writes_sent, 0);
     stop(&fixture);
 }
 
@@ -127,7 +165,9 @@ static int tear_down(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(later_writes_follow_on_the_same_way_only),
-        cmocka_unit_test(an_overwritten_write_of_a_peer_goes_back_to_the_peer),
+        cmocka_unit_test(two_writes_placed_at_one_index_both_wait),
+        cmocka_unit_test(an_applied_entry_of_a_newer_term_ends_the_wait_of_older_ones),
+        cmocka_unit_test(a_forwarded_write_waits_where_the_leader_placed_it),
         cmocka_unit_test(what_a_silent_leader_holds_is_given_up_soon),
         cmocka_unit_test(commands_are_limited_in_bytes),
     };
