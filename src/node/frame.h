@@ -31,6 +31,7 @@ enum frame_type {
     FRAME_SNAPSHOT_ANSWER,
     FRAME_SNAPSHOT_CHUNK,
     FRAME_SNAPSHOT_ACK,
+    FRAME_LIVES, /* signs of life for the leader */
     FRAME_TYPE_COUNT
 };
 

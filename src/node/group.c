@@ -45,6 +45,7 @@ struct group *group_new(struct node *node, uint32_t keyspace) {
     group->role = ROLE_FOLLOWER;
     group->epoch = 1; /* above what no link has refused */
     group->due_at_ns = UINT64_MAX;
+    lives_open(&group->lives);
     struct list *lists[] = {&group->held,           &group->pending_writes,  &group->pending_reads,
                             &group->operations,     &group->forwarded,       &group->operating,
                             &group->aging,          &group->read_asked,      &group->read_waiting,
@@ -95,6 +96,8 @@ void group_close(struct group *group) {
     group->protocol->destroy(group->replica);
     stack_close(&group->stack);
     hmap_free(&group->by_tag);
+    lives_clear(&group->lives);
+    buf_free(&group->signs);
     buf_free(&group->reply);
     buf_free(&group->changes);
     buf_free(&group->scratch);
@@ -208,6 +211,8 @@ static void do_role(struct group *group, const struct effect *effect) {
         group->node->counted.counters.elections++;
     if (was_leader && group->role != ROLE_LEADER)
         snapshot_send_stop_all(group);
+    group_lives_role(group, was_leader);
+    group->members_asked = true;
     if (news)
         node_log(group->node, 1, "%s: %s in term %llu, leader %llu",
                  group->node->options.keyspaces[group->keyspace].name, role_name(group->role),
@@ -216,6 +221,8 @@ static void do_role(struct group *group, const struct effect *effect) {
 
 static void do_config(struct group *group, const struct effect *effect) {
     group->config = *effect->config.config;
+    group->config_committed = effect->config.committed;
+    group->members_asked = true;
     peers_configure(group->node);
 }
 

@@ -8,9 +8,12 @@ static void deliver_changes(struct group *group) {
     const struct node_options *options = &group->node->options;
     struct reader reader = reader_of(buf_view(&group->changes));
     struct change change;
-    while (change_next(&reader, &change))
+    while (change_next(&reader, &change)) {
+        if (change.kind == CHANGE_LIFE)
+            group_lives_change(group, &change);
         if (options->change != NULL)
             options->change(options->context, group->keyspace, &change);
+    }
     buf_clear(&group->changes);
 }
 

@@ -114,6 +114,9 @@ static void installed(struct group *group, struct install_job *job) {
     group->node->counted.counters.snapshots_installed++;
     for (struct request *early; (early = waiter_pop(group, job->base.index)) != NULL;)
         waiter_lost(group, early);
+    const struct node_options *options = &group->node->options;
+    if (options->change != NULL)
+        options->change(options->context, group->keyspace, &(struct change){.kind = CHANGE_JUMP});
     node_log(group->node, 1, "installed a snapshot at index %llu",
              (unsigned long long)job->base.index);
     struct event event = {.kind = EVENT_SNAPSHOT_INSTALLED};

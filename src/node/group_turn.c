@@ -12,6 +12,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 uint64_t group_deadline(const struct group *group) {
     uint64_t deadline = group->protocol->deadline(group->replica);
     deadline = earlier(deadline, group->due_at_ns);
+    deadline = earlier(deadline, group_lives_deadline(group));
     if (!list_empty(&group->aging))
         deadline =
             earlier(deadline, container_of(group->aging.next, struct request, aging)->deadline_ns);
@@ -56,6 +57,8 @@ void group_turn(struct group *group, uint64_t now) {
     group_reads_due(group);
     group_propose_due(group, now);
     group_propose_version(group);
+    group_propose_members(group);
+    group_lives_turn(group, now);
     group_operations(group, now);
     group_propose(group, now);
     requests_expire(group, now);

@@ -161,6 +161,9 @@ static void take_message(struct link *link, enum frame_type type, uint64_t id,
     case FRAME_SNAPSHOT_ACK:
         snapshot_send_ack(group, link, body);
         break;
+    case FRAME_LIVES:
+        group_lives_receive(group, link, body);
+        break;
     case FRAME_HELLO:
     case FRAME_PING:
     case FRAME_TYPE_COUNT:

@@ -158,6 +158,9 @@ enum cairn_status node_read(struct node_client *client, struct bytes query, stru
 /* done(OK) once this node has applied whatever was committed anywhere when this was called, by the
  * word of a leader whom a quorum confirms: a read that follows is linearizable. */
 enum cairn_status node_barrier(struct node_client *client, node_done *done, void *context);
+/* A sign of life of what the keyspace's machine holds under this id (core/machine.h, "Lives"),
+ * given by somebody whom this node serves. Cheap; a few a second are enough. */
+void node_alive(struct node *node, uint32_t keyspace, uint64_t id);
 /* Exactly once: session from node_session_open, sequence counted by the client from 1. A retry of a
  * sequence within the window gets the first reply. */
 enum cairn_status node_once(struct node_client *client, uint64_t session, uint64_t sequence,

@@ -5,6 +5,7 @@
 #include "base/hmap.h"
 #include "base/prng.h"
 #include "node/frame.h"
+#include "node/life.h"
 #include "node/node.h"
 #include "node/slices.h"
 #include "node/stack.h"
@@ -218,6 +219,14 @@ struct group {
     uint32_t due_inflight; /* batches */
     uint64_t due_at_ns;
     bool version_inflight;
+    bool config_committed; /* config is that of a committed entry */
+    bool members_asked;    /* the machine may have to be told the members */
+    bool members_inflight;
+
+    struct lives lives; /* leader */
+    uint32_t ends_under_way;
+    struct buf signs; /* for the leader: u64 ids */
+    uint64_t signs_at_ns;
 
     struct snapshot_job *snapshot;
     uint64_t snapshot_index; /* newest on disk */
@@ -371,6 +380,15 @@ void forward_link_lost(struct group *group, const struct link *link);
 /* time.c: what the leader proposes by itself */
 void group_propose_due(struct group *group, uint64_t now);
 void group_propose_version(struct group *group);
+void group_propose_members(struct group *group);
+
+/* group_life.c */
+void group_lives_receive(struct group *group, struct link *link, struct bytes body);
+void group_lives_role(struct group *group, bool was_leader);
+void group_lives_change(struct group *group, const struct change *change);
+/* Passes signs on; proposes the ends that are due. */
+void group_lives_turn(struct group *group, uint64_t now);
+uint64_t group_lives_deadline(const struct group *group);
 
 /* operate.c */
 void group_operations(struct group *group, uint64_t now);

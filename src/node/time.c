@@ -1,4 +1,5 @@
-/* What the leader proposes by itself: what has become due, and a higher cluster version. */
+/* What the leader proposes by itself: what has become due, a higher cluster version, and the
+ * members for a machine that asks for them. */
 #include "node/node_internal.h"
 
 #include "base/assert.h"
@@ -72,4 +73,28 @@ void group_propose_version(struct group *group) {
     stack_encode_version(envelope, common);
     group->version_inflight = true;
     request_new_from(group, ORIGIN_SELF, REQUEST_WRITE, buf_view(envelope), version_done, group);
+}
+
+static void members_done(void *context, enum cairn_status status, struct bytes reply) {
+    struct group *group = context;
+    group->members_inflight = false;
+    group->members_asked = true; /* until the machine knows them */
+}
+
+/* A machine that wants to know the group's members is told by a command. */
+void group_propose_members(struct group *group) {
+    const struct machine_kind *kind = group->stack.kind;
+    if (group->role != ROLE_LEADER || !group->members_asked || group->members_inflight ||
+        !group->config_committed || group->config.joint || group->install != NULL)
+        return;
+    group->members_asked = false;
+    if (kind->members == NULL)
+        return;
+    struct buf *envelope = &group->scratch;
+    buf_clear(envelope);
+    stack_encode_machine(envelope, bytes_of(NULL, 0));
+    if (!kind->members(group->stack.machine, &group->config, envelope))
+        return;
+    group->members_inflight = true;
+    request_new_from(group, ORIGIN_SELF, REQUEST_WRITE, buf_view(envelope), members_done, group);
 }
