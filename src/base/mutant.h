@@ -34,7 +34,18 @@
     X(WAL_TRUNCATE_LOST, "wal-truncate-lost", "a truncation record is not written")                \
     X(HARD_STATE_ONE_SLOT, "hard-state-one-slot", "the hard state is overwritten in place")        \
     X(WATCH_IGNORED, "watch-ignored", "a transaction does not compare what it watched")            \
-    X(EXPIRE_LOCAL_CLOCK, "expire-local-clock", "a replica expires keys by its own clock")
+    X(EXPIRE_LOCAL_CLOCK, "expire-local-clock", "a replica expires keys by its own clock")         \
+    X(TREE_EPHEMERAL_STAYS, "tree-ephemeral-stays", "one ephemeral outlives its session")          \
+    X(TREE_EXPIRY_IGNORES_HOLDER, "tree-expiry-ignores-holder",                                    \
+      "a session that moved meanwhile is expired all the same")                                    \
+    X(TREE_MOVED_IGNORED, "tree-moved-ignored", "a session's former server still writes for it")   \
+    X(TREE_MULTI_PARTIAL, "tree-multi-partial", "a multi that fails keeps its earlier parts")      \
+    X(TREE_SEQUENCE_FROM_CHILDREN, "tree-sequence-from-children",                                  \
+      "a sequence suffix counts the children that are there")                                      \
+    X(TREE_VERSION_IGNORED, "tree-version-ignored", "data is set whatever version was asked for")  \
+    X(TREE_ZXID_REPEATS, "tree-zxid-repeats", "a new term counts zxids from one in the old epoch") \
+    X(TREE_SNAPSHOT_NO_SESSIONS, "tree-snapshot-no-sessions",                                      \
+      "a snapshot of the tree leaves the sessions out")
 
 enum mutant {
 #define X(constant, name, text) MUTANT_##constant,

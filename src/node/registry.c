@@ -1,13 +1,14 @@
 #include "node/registry.h"
 
 #include "machine/kv/kv.h"
+#include "machine/tree/tree.h"
 #include "protocol/raft/raft.h"
 
 #include <stdio.h>
 #include <string.h>
 
 static const struct protocol *const protocols[] = {&protocol_raft};
-static const struct machine_kind *const machines[] = {&machine_kv};
+static const struct machine_kind *const machines[] = {&machine_kv, &machine_tree};
 
 const struct protocol *registry_protocol(const char *name) {
     for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++)

@@ -69,8 +69,8 @@ enum tree_error {
 };
 
 /* X(constant, opcode, reads only, own fields -> results)
- * Strings and data are blocks (u32 length, bytes); acl as tree_put_acl; stat: a bulk of
- * TREE_STAT_BYTES. */
+ * Strings and data are blocks (u32 length, bytes); null data is the length 0xffffffff alone; acl as
+ * tree_put_acl; stat: a bulk of TREE_STAT_BYTES. */
 #define TREE_OPERATIONS(X)                                                                         \
     X(CREATE, 1, false, "u8 mode, block path, block data, acl, u64 ttl_ms -> path, stat")          \
     X(DELETE, 2, false, "u32 version, block path -> -")                                            \
@@ -150,7 +150,7 @@ struct tree_caller {
 
 /* ---- making commands: each appends a whole command, or within a multi one part ---- */
 
-/* Opcode and caller: the head of every command. Own fields follow. */
+/* Opcode and caller: the head of every command. Own fields follow. caller NULL: nobody's. */
 void tree_put_head(struct buf *out, enum tree_opcode opcode, const struct tree_caller *caller);
 /* Own fields. The version -1 stands for any. acl NULL or count 0: an empty one (an error at apply).
  * data.data NULL: null. */
@@ -171,8 +171,9 @@ void tree_put_server(struct buf *out, uint64_t node, struct bytes address);
 /* A command without its own fields, or a read by id. */
 void tree_put_u64(struct buf *out, uint64_t value);
 
-/* An encoded ACL, as GET_ACL answers it: u32 count, count x (u32 permissions, block scheme, block
- * id). False at the end, or when malformed (reader->bad). */
+/* An encoded ACL, as commands carry it and GET_ACL answers it: u32 count, count x (u32 permissions,
+ * block scheme, block id). False at the end, or when malformed (reader->bad). */
+void tree_put_acl(struct buf *out, const struct tree_acl *acl, uint32_t count);
 uint32_t tree_acl_count(struct reader *reader);
 bool tree_acl_next(struct reader *reader, struct tree_acl *acl);
 

@@ -1,0 +1,254 @@
+#include "machine/tree/tree_internal.h"
+
+#include "base/alloc.h"
+#include "base/assert.h"
+#include "base/prng.h"
+
+/* ---- life ---- */
+
+/* What is there from the start, as ZooKeeper has it: with zxid 0 and time 0, and not counted among
+ * creations. */
+static void plant(struct machine *machine) {
+    static const struct {
+        const char *path;
+        uint32_t children;
+    } nodes[] = {{"/", 1}, {"/zookeeper", 2}, {TREE_QUOTA_PATH, 0}, {TREE_CONFIG_PATH, 0}};
+    struct tree_view view = {.machine = machine};
+    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
+        struct tree_node node = {.children = nodes[i].children, .data = BYTES("")};
+        tree_node_put(&view, bytes_cstr(nodes[i].path), &node);
+    }
+}
+
+static struct machine *create(const struct machine_options *options) {
+    struct machine *machine = cairn_alloc_zero(sizeof *machine);
+    machine->options = *options;
+    machine->map = vmap_new();
+    machine->due = vmap_new();
+    machine->told = vmap_new();
+    plant(machine);
+    return machine;
+}
+
+static void destroy(struct machine *machine) {
+    vmap_free(machine->map);
+    vmap_free(machine->due);
+    vmap_free(machine->told);
+    buf_free(&machine->key);
+    buf_free(&machine->path);
+    buf_free(&machine->acl);
+    buf_free(&machine->undo);
+    cairn_free(machine);
+}
+
+/* ---- applying ---- */
+
+static uint64_t zxid_of(const struct tree_head *head) {
+    return (uint64_t)head->epoch << 32 | head->counter;
+}
+
+static uint64_t next_zxid(struct machine *machine, uint64_t term) {
+    struct tree_head *head = &machine->head;
+    bool turn = term != head->term || head->counter == UINT32_MAX;
+    if (turn) {
+        head->epoch += machine->options.mutant != MUTANT_TREE_ZXID_REPEATS;
+        head->counter = 0;
+        head->term = term;
+    }
+    head->counter++;
+    return zxid_of(head);
+}
+
+static int32_t write(struct tree_view *view, struct buf *reply) {
+    const struct tree_call *call = view->call;
+    int32_t error =
+        call->opcode == TREE_OP_SESSION_ATTACH ? TREE_OK : tree_session_check(view->machine, call);
+    if (error != TREE_OK)
+        return error;
+    switch (call->opcode) {
+    case TREE_OP_MULTI:
+        return tree_multi(view, reply);
+    case TREE_OP_SESSION_OPEN:
+        return tree_session_open(view, reply);
+    case TREE_OP_SESSION_ATTACH:
+        return tree_session_attach(view, reply);
+    case TREE_OP_SESSION_CLOSE:
+        return tree_session_close(view);
+    case TREE_OP_SESSION_EXPIRE:
+        return tree_session_expire(view);
+    case TREE_OP_REAP:
+        return tree_reap(view);
+    case TREE_OP_MEMBERS:
+        return tree_cluster_members(view);
+    case TREE_OP_SERVER:
+        return tree_cluster_server(view);
+    default:
+        return tree_do_part(view, &call->part, reply);
+    }
+}
+
+/* How many values follow error and zxid when all went well. */
+static uint32_t results_of(enum tree_opcode opcode) {
+    switch (opcode) {
+    case TREE_OP_DELETE:
+    case TREE_OP_SESSION_CLOSE:
+    case TREE_OP_SESSION_EXPIRE:
+    case TREE_OP_REAP:
+    case TREE_OP_MEMBERS:
+    case TREE_OP_SERVER:
+        return 0;
+    case TREE_OP_CREATE:
+    case TREE_OP_SESSION_OPEN:
+    case TREE_OP_SESSION_ATTACH:
+    case TREE_OP_GET_DATA:
+    case TREE_OP_GET_ACL:
+    case TREE_OP_GET_CHILDREN:
+        return 2;
+    case TREE_OP_SESSION:
+        return 3;
+    default:
+        return 1;
+    }
+}
+
+static void answer(struct buf *reply, uint32_t results, int32_t error, uint64_t zxid) {
+    reply_array(reply, 2 + results);
+    reply_int(reply, error);
+    reply_int(reply, (int64_t)zxid);
+}
+
+static void answer_error(struct buf *reply, size_t start, int32_t error, uint64_t zxid) {
+    reply->len = start;
+    answer(reply, 0, error, zxid);
+}
+
+static void answer_read(struct machine *machine, const struct tree_call *call, struct buf *reply) {
+    size_t start = reply->len;
+    uint64_t zxid = zxid_of(&machine->head);
+    answer(reply, results_of(call->opcode), TREE_OK, zxid);
+    int32_t error = tree_read(machine, call, reply);
+    if (error != TREE_OK)
+        answer_error(reply, start, error, zxid);
+}
+
+static void forget_told(struct machine *machine) {
+    vmap_clear(machine->told);
+    vmap_collect(machine->told, SIZE_MAX);
+}
+
+static void apply(struct machine *machine, const struct apply_context *context,
+                  struct bytes command, struct buf *reply, struct buf *changes) {
+    struct tree_call call;
+    if (!tree_parse(command, &call)) {
+        reply_error(reply, "ERR malformed command");
+        return;
+    }
+    if (tree_reads_only(call.opcode)) {
+        answer_read(machine, &call, reply);
+        return;
+    }
+    struct tree_view view = {.machine = machine,
+                             .call = &call,
+                             .order = context->order,
+                             .time_ms = context->time_ms,
+                             .zxid = next_zxid(machine, context->term),
+                             .changes = changes};
+    size_t start = reply->len;
+    answer(reply, results_of(call.opcode), TREE_OK, view.zxid);
+    int32_t error = write(&view, reply);
+    if (error != TREE_OK)
+        answer_error(reply, start, error, view.zxid);
+    if (view.once)
+        forget_told(machine);
+}
+
+/* ---- queries ---- */
+
+static enum cairn_status read_query(struct machine *machine, uint64_t time_ms, uint64_t random,
+                                    struct bytes query, struct buf *reply) {
+    struct tree_call call;
+    if (!tree_parse(query, &call))
+        reply_error(reply, "ERR malformed command");
+    else if (!tree_reads_only(call.opcode))
+        reply_error(reply, "ERR a write was sent as a read");
+    else
+        answer_read(machine, &call, reply);
+    return CAIRN_OK;
+}
+
+static bool is_read(struct bytes command) {
+    struct tree_call call;
+    return command.len > 0 && tree_reads_only((enum tree_opcode)command.data[0]) &&
+           tree_parse(command, &call);
+}
+
+static void part_keys(const struct tree_part *part, struct key_uses *uses) {
+    bool in_parent = part->opcode == TREE_OP_CREATE || part->opcode == TREE_OP_DELETE;
+    bool write = !tree_reads_only(part->opcode) && part->opcode != TREE_OP_CHECK;
+    if (in_parent && part->path.len > 0)
+        key_uses_add(uses, tree_parent(part->path), true);
+    key_uses_add(uses, part->path, write);
+}
+
+static enum cairn_status keys(struct bytes command, struct key_uses *uses) {
+    struct tree_call call;
+    if (!tree_parse(command, &call))
+        return CAIRN_MALFORMED;
+    if (call.opcode == TREE_OP_MULTI) {
+        struct reader reader = reader_of(call.parts);
+        struct tree_part part;
+        for (uint32_t i = 0; i < call.part_count; i++) {
+            tree_parse_part(&reader, &part);
+            part_keys(&part, uses);
+        }
+    } else if (call.part.path.data != NULL) {
+        part_keys(&call.part, uses);
+    }
+    return CAIRN_OK;
+}
+
+static uint64_t digest(const struct machine *machine) {
+    const struct tree_head *head = &machine->head;
+    uint64_t mixed = prng_mix(zxid_of(head), head->term);
+    return vmap_digest(machine->map) + prng_mix(mixed, head->quota_warnings);
+}
+
+static size_t memory(const struct machine *machine) {
+    return vmap_memory(machine->map) + vmap_memory(machine->due);
+}
+
+static uint64_t count(const struct machine *machine) {
+    return tree_family_count(machine, TREE_FAMILY_NODE);
+}
+
+static bool tidy(struct machine *machine, size_t budget) {
+    bool more = vmap_collect(machine->map, budget);
+    return vmap_collect(machine->due, budget) || more;
+}
+
+const struct machine_kind machine_tree = {
+    .name = "tree",
+    .needs = MACHINE_NEEDS_TOTAL_ORDER,
+    .snapshot_version = 1,
+    .create = create,
+    .destroy = destroy,
+    .apply = apply,
+    .read = read_query,
+    .is_read = is_read,
+    .keys = keys,
+    .next_due = tree_next_due,
+    .due = tree_due,
+    .life_next = tree_life_next,
+    .life_end = tree_life_end,
+    .members = tree_members,
+    .digest = digest,
+    .memory = memory,
+    .count = count,
+    .snapshot_begin = tree_snapshot_begin,
+    .snapshot_chunk = tree_snapshot_chunk,
+    .snapshot_end = tree_snapshot_end,
+    .restore_begin = tree_restore_begin,
+    .restore_chunk = tree_restore_chunk,
+    .restore_end = tree_restore_end,
+    .tidy = tidy,
+};
