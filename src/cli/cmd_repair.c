@@ -13,58 +13,82 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One keyspace of the folder. */
+struct part {
+    uint64_t group;
+    const struct protocol *protocol;
+    struct replica *replica;
+    uint64_t base_index;     /* of the snapshot */
+    uint64_t order, time_ms; /* of the newest entry */
+    bool damaged;
+};
+
 struct repair {
     struct runtime *runtime;
     struct env *env;
     const char *dir;
     struct identity identity;
-    const struct protocol *protocol;
-    struct replica *replica;
+    struct part parts[IDENTITY_KEYSPACES_MAX];
+    uint32_t part_count;
     struct wal *wal;
     struct env_file *lock;
-    uint64_t base_index;     /* of the snapshot */
-    uint64_t order, time_ms; /* of the newest entry */
-    bool damaged;
+    uint32_t written;
     enum cairn_status status;
 };
 
+/* A keyspace that is not there is damage of its own: NULL, and nobody goes on. */
+static struct part *part_of(struct repair *repair, uint64_t group) {
+    if (group > 0 && group <= repair->part_count)
+        return &repair->parts[group - 1];
+    repair->parts[0].damaged = true;
+    return NULL;
+}
+
 static void on_hard(void *context, uint64_t group, struct bytes hard) {
-    struct repair *repair = context;
-    repair->protocol->recover_hard(repair->replica, hard);
+    struct part *part = part_of(context, group);
+    if (part != NULL)
+        part->protocol->recover_hard(part->replica, hard);
 }
 
 static void on_entry(void *context, uint64_t group, const struct entry *entry, bool repaired) {
-    struct repair *repair = context;
-    repair->order = entry->order;
-    repair->time_ms = entry->time_ms;
-    repair->protocol->recover_entry(repair->replica, entry, repaired);
+    struct part *part = part_of(context, group);
+    if (part == NULL)
+        return;
+    part->order = entry->order;
+    part->time_ms = entry->time_ms;
+    part->protocol->recover_entry(part->replica, entry, repaired);
 }
 
 static void on_reset(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain) {
-    struct repair *repair = context;
-    repair->damaged |= index > repair->base_index; /* the snapshot that it begins behind is gone */
+    struct part *part = part_of(context, group);
+    if (part != NULL) /* the snapshot that it begins behind may be gone */
+        part->damaged |= index > part->base_index;
 }
 
 static void on_damage(void *context, uint64_t group, uint64_t first, uint64_t last) {
-    ((struct repair *)context)->damaged = true;
+    struct part *part = part_of(context, group);
+    if (part != NULL)
+        part->damaged = true;
 }
 
 static void on_hard_lost(void *context, uint64_t group) {
-    ((struct repair *)context)->damaged = true;
+    on_damage(context, group, 0, 0);
 }
 
 static void on_written(void *context, uint64_t group, uint64_t seq, enum cairn_status status) {
     struct repair *repair = context;
-    repair->status = status;
-    runtime_stop(repair->runtime);
+    if (status != CAIRN_OK)
+        repair->status = status;
+    if (++repair->written == repair->part_count)
+        runtime_stop(repair->runtime);
 }
 
-static void load_base(struct repair *repair) {
+static void load_base(struct repair *repair, struct part *part) {
     struct snapshot_reader *reader;
     struct snapshot_meta meta;
     char folder[600];
     snprintf(folder, sizeof folder, "%s/snapshots", repair->dir);
-    if (snapshot_reader_open(repair->env, folder, NODE_GROUP_OF(0), 0, &reader) != CAIRN_OK)
+    if (snapshot_reader_open(repair->env, folder, part->group, 0, &reader) != CAIRN_OK)
         return;
     snapshot_reader_meta(reader, &meta);
     struct log_base base = {.index = meta.index,
@@ -73,18 +97,18 @@ static void load_base(struct repair *repair) {
                             .order = meta.order,
                             .time_ms = meta.time_ms,
                             .state = meta.protocol};
-    repair->base_index = meta.index;
-    repair->order = meta.order;
-    repair->time_ms = meta.time_ms;
-    repair->protocol->recover_base(repair->replica, &base);
+    part->base_index = meta.index;
+    part->order = meta.order;
+    part->time_ms = meta.time_ms;
+    part->protocol->recover_base(part->replica, &base);
     snapshot_reader_close(reader);
 }
 
-static bool recover(struct repair *repair) {
-    char folder[600], error[512] = "";
+static bool open_part(struct repair *repair, uint32_t keyspace, const char *protocol) {
+    struct part *part = &repair->parts[keyspace];
     struct node_options defaults;
     node_options_default(&defaults);
-    struct replica_options options = {.group = NODE_GROUP_OF(0),
+    struct replica_options options = {.group = NODE_GROUP_OF(keyspace),
                                       .id = repair->identity.node,
                                       .incarnation = repair->identity.incarnation,
                                       .bootstrap = repair->identity.founders,
@@ -98,6 +122,33 @@ static bool recover(struct repair *repair) {
                                       .uncommitted_bytes_max = defaults.uncommitted_bytes_max,
                                       .window_bytes_max = defaults.window_bytes_max,
                                       .apply_bytes_max = defaults.apply_bytes_max};
+    part->group = options.group;
+    part->protocol = registry_protocol(protocol);
+    if (part->protocol == NULL) {
+        fprintf(stderr, "cairn repair: the folder is of a protocol '%s', which this build lacks\n",
+                protocol);
+        return false;
+    }
+    part->replica = part->protocol->create(&options);
+    repair->part_count = keyspace + 1;
+    load_base(repair, part);
+    return true;
+}
+
+static bool open_parts(struct repair *repair) {
+    const struct identity *identity = &repair->identity;
+    if (identity->keyspace_count == 0)
+        return open_part(repair, 0, "raft");
+    for (uint32_t i = 0; i < identity->keyspace_count; i++)
+        if (!open_part(repair, i, identity->keyspaces[i].protocol))
+            return false;
+    return true;
+}
+
+static bool recover(struct repair *repair) {
+    char folder[600], error[512] = "";
+    struct node_options defaults;
+    node_options_default(&defaults);
     struct wal_options wal = {.segment_bytes = defaults.wal_segment_bytes,
                               .batch_bytes_max = defaults.wal_batch_bytes_max,
                               .spare_segments = 1,
@@ -109,24 +160,29 @@ static bool recover(struct repair *repair) {
                                  .reset = on_reset,
                                  .damage = on_damage,
                                  .hard_lost = on_hard_lost};
-    repair->protocol = registry_protocol(defaults.keyspaces[0].protocol);
-    repair->replica = repair->protocol->create(&options);
-    load_base(repair);
     snprintf(folder, sizeof folder, "%s/log", repair->dir);
-    if (wal_open(repair->env, folder, &wal, &calls, &repair->wal, error, sizeof error) == CAIRN_OK)
-        return true;
-    fprintf(stderr, "cairn repair: %s\n", error);
-    return false;
+    if (wal_open(repair->env, folder, &wal, &calls, &repair->wal, error, sizeof error) !=
+        CAIRN_OK) {
+        fprintf(stderr, "cairn repair: %s\n", error);
+        return false;
+    }
+    for (uint32_t i = 0; i < repair->part_count; i++)
+        if (repair->parts[i].damaged) {
+            fprintf(stderr, "cairn repair: the log is damaged, so nobody can tell what is missing; "
+                            "take another survivor\n");
+            return false;
+        }
+    return true;
 }
 
-/* Appends a configuration of this node alone behind everything that the log holds. */
-static void write_configuration(struct repair *repair) {
+/* Appends a configuration of this node alone behind everything that the keyspace's log holds. */
+static void write_configuration(struct repair *repair, struct part *part) {
     struct replica_status status;
     struct config alone = {0};
     struct buf payload = {0};
     uint64_t chain = 0;
-    repair->protocol->status(repair->replica, &status);
-    repair->protocol->chain_at(repair->replica, status.last_index, &chain);
+    part->protocol->status(part->replica, &status);
+    part->protocol->chain_at(part->replica, status.last_index, &chain);
     const struct member *own = config_member(&status.config, repair->identity.node);
     struct member member = own ? *own : (struct member){.id = repair->identity.node};
     member.voter = true;
@@ -136,20 +192,26 @@ static void write_configuration(struct repair *repair) {
     config_encode(&payload, &alone);
     struct entry entry = {.index = status.last_index + 1,
                           .term = status.term > status.last_term ? status.term : status.last_term,
-                          .order = repair->order + 1,
-                          .time_ms = repair->time_ms,
+                          .order = part->order + 1,
+                          .time_ms = part->time_ms,
                           .kind = ENTRY_CONFIG};
     entry.blob = blob_new(entry_size(payload.len));
     entry_encode(&entry, entry.blob->data, buf_view(&payload), chain);
-    struct wal_write write = {.group = NODE_GROUP_OF(0), .seq = 1, .entries = &entry, .count = 1};
+    struct wal_write write = {.group = part->group, .seq = 1, .entries = &entry, .count = 1};
     wal_write(repair->wal, &write);
-    wal_flush(repair->wal);
-    runtime_run(repair->runtime);
-    printf("Entry %llu makes node %llu the only member. Start it as usual, then add others with "
-           "empty folders: cairn member add.\n",
-           (unsigned long long)entry.index, (unsigned long long)repair->identity.node);
     entry_unref(&entry);
     buf_free(&payload);
+}
+
+static void write_configurations(struct repair *repair) {
+    for (uint32_t i = 0; i < repair->part_count; i++)
+        write_configuration(repair, &repair->parts[i]);
+    wal_flush(repair->wal);
+    runtime_run(repair->runtime);
+    if (repair->status == CAIRN_OK)
+        printf("Node %llu is the only member now. Start it as usual, then add others with empty "
+               "folders: cairn member add.\n",
+               (unsigned long long)repair->identity.node);
 }
 
 static int run(struct repair *repair) {
@@ -161,18 +223,12 @@ static int run(struct repair *repair) {
                                      : cairn_status_text(status));
         return EXIT_NO;
     }
-    if (!recover(repair))
+    if (!open_parts(repair) || !recover(repair))
         return EXIT_NO;
-    if (repair->damaged) {
-        fprintf(stderr,
-                "cairn repair: the log is damaged, so nobody can tell what is missing; take "
-                "another survivor\n");
-        return EXIT_NO;
-    }
     repair->identity.epoch++; /* first: from here on the lost majority is refused */
     status = identity_store(repair->env, repair->dir, &repair->identity);
     if (status == CAIRN_OK) {
-        write_configuration(repair);
+        write_configurations(repair);
         status = repair->status;
     }
     if (status != CAIRN_OK)
@@ -199,8 +255,8 @@ int cmd_repair(int argc, char **argv) {
     runtime_settle(repair.runtime);
     if (repair.wal != NULL)
         wal_close(repair.wal);
-    if (repair.replica != NULL)
-        repair.protocol->destroy(repair.replica);
+    for (uint32_t i = 0; i < repair.part_count; i++)
+        repair.parts[i].protocol->destroy(repair.parts[i].replica);
     if (repair.lock != NULL)
         env_file_close(repair.env, repair.lock);
     runtime_free(repair.runtime);

@@ -11,6 +11,11 @@
 #define RETRY_NS 5000000000ull
 #define REST_MAX_NS 50000000ull
 #define SNAPSHOTS_KEPT 1u
+/* The log may be so many times as long as what sets off a snapshot, before a keyspace that writes
+ * little makes one for the others' sake. */
+#define LOOK_NS 1000000000ull
+#define PINNED_LOGS 2u
+#define PINNED_SEGMENTS 4u
 
 struct snapshot_job {
     struct env_work work;
@@ -26,6 +31,7 @@ struct snapshot_job {
     char folder[544];
     uint64_t size;
     uint64_t log_bytes; /* since the last one; counted on if this one fails */
+    bool for_log;       /* the group keeps the log long: nothing stays in it */
     bool written;       /* every chunk is; the next job finishes the file */
     bool finished;
     enum cairn_status status;
@@ -35,10 +41,31 @@ void group_snapshot_folder(const struct group *group, char *out, size_t size) {
     snprintf(out, size, "%s/snapshots", group->node->options.folder);
 }
 
+/* Few entries of a quiet keyspace keep the shared log from being recycled. */
+static bool pins_log(const struct group *group) {
+    const struct node *node = group->node;
+    struct wal_stats log;
+    uint64_t owner, index;
+    wal_stats(node->wal, &log);
+    return log.log_bytes > PINNED_LOGS * node->options.snapshot_log_bytes +
+                               PINNED_SEGMENTS * node->options.wal_segment_bytes &&
+           wal_oldest_need(node->wal, &owner, &index) && owner == group->id &&
+           index <= group->applied;
+}
+
+void group_look_at_log(struct group *group, uint64_t now) {
+    if (now < group->look_at_ns)
+        return;
+    group->look_at_ns = now + LOOK_NS;
+    group->pins_log = pins_log(group);
+}
+
 bool group_snapshot_wanted(const struct group *group, uint64_t now) {
-    return group->snapshot == NULL && group->install == NULL && !group->node->stopping &&
-           group->log_bytes > group->node->options.snapshot_log_bytes + group->snapshot_delay &&
-           group->applied > group->snapshot_index && now >= group->snapshot_retry_ns;
+    if (group->snapshot != NULL || group->install != NULL || group->node->stopping ||
+        group->applied <= group->snapshot_index || now < group->snapshot_retry_ns)
+        return false;
+    return group->log_bytes > group->node->options.snapshot_log_bytes + group->snapshot_delay ||
+           group->pins_log;
 }
 
 static void free_job(struct snapshot_job *job) {
@@ -79,9 +106,9 @@ static void write_slice(struct env_work *work) {
 }
 
 /* What stays in the log for peers that lag: a few entries below the snapshot. */
-static uint64_t trim_below(const struct group *group, uint64_t index) {
-    uint64_t trailing = group->node->options.snapshot_trailing;
-    return index > trailing ? index - trailing : 0;
+static uint64_t trim_below(const struct snapshot_job *job) {
+    uint64_t trailing = job->for_log ? 0 : job->group->node->options.snapshot_trailing;
+    return job->base.index > trailing ? job->base.index - trailing : 0;
 }
 
 static void complete(struct group *group, struct snapshot_job *job) {
@@ -93,7 +120,7 @@ static void complete(struct group *group, struct snapshot_job *job) {
              (unsigned long long)job->base.index, (unsigned long long)job->size);
     struct event event = {.kind = EVENT_COMPACTED};
     event.compacted.base = job->base;
-    event.compacted.trim = trim_below(group, job->base.index);
+    event.compacted.trim = trim_below(job);
     group_step(group, &event);
     struct replica_status status;
     group->protocol->status(group->replica, &status);
@@ -174,6 +201,8 @@ void group_snapshot_begin(struct group *group) {
     group_snapshot_folder(group, job->folder, sizeof job->folder);
     job->stack = stack_snapshot_begin(&group->stack);
     group->snapshot = job;
+    job->for_log = group->pins_log;
+    group->pins_log = false;
     job->log_bytes = group->log_bytes;
     group->log_bytes = 0;
     /* So that the replicas do not all make theirs at the same time. */

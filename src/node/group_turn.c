@@ -63,6 +63,7 @@ void group_turn(struct group *group, uint64_t now) {
     group_propose(group, now);
     requests_expire(group, now);
     group_long_reads(group);
+    group_look_at_log(group, now);
     if (group_snapshot_wanted(group, now) || snapshot_send_waits(group))
         group_snapshot_begin(group);
     tidy(group);

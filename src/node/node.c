@@ -162,6 +162,7 @@ enum cairn_status node_open(struct env *env, const struct node_options *options,
     node->env = env;
     node->options = *options;
     list_init(&node->links);
+    list_init(&node->operations);
     env_entropy(env, &node->boot, sizeof node->boot);
     prng_seed(&node->prng, prng_mix(options->seed, options->identity.node));
     node->timer.fire = on_timer;
@@ -308,9 +309,10 @@ void node_client_close(struct node_client *client) {
         request->client = NULL;
         request->done = NULL;
     }
+    operations_forget_client(client->node, client);
 }
 
-static enum cairn_status refuse_early(const struct node_client *client, size_t len) {
+enum cairn_status node_refusal(const struct node_client *client, size_t len) {
     const struct node *node = client->node;
     if (node->stopping || node->failed)
         return CAIRN_SHUTDOWN;
@@ -322,7 +324,7 @@ static enum cairn_status refuse_early(const struct node_client *client, size_t l
 enum cairn_status node_execute(struct node_client *client, struct bytes command, node_done *done,
                                void *context) {
     struct group *group = client->group;
-    enum cairn_status refusal = refuse_early(client, command.len);
+    enum cairn_status refusal = node_refusal(client, command.len);
     if (refusal != CAIRN_OK)
         return refusal;
     /* A read behind the same client's unanswered writes goes through the log with them: so it sees
@@ -351,7 +353,7 @@ enum cairn_status node_read(struct node_client *client, struct bytes query, stru
 }
 
 enum cairn_status node_barrier(struct node_client *client, node_done *done, void *context) {
-    enum cairn_status refusal = refuse_early(client, 0);
+    enum cairn_status refusal = node_refusal(client, 0);
     if (refusal != CAIRN_OK)
         return refusal;
     request_new(client->group, client, REQUEST_READ, bytes_of(NULL, 0), bytes_of(NULL, 0), done,
@@ -364,7 +366,7 @@ enum cairn_status node_barrier(struct node_client *client, node_done *done, void
 static enum cairn_status submit_envelope(struct node_client *client, bool retry_safe,
                                          struct bytes command, node_done *done, void *context) {
     struct group *group = client->group;
-    enum cairn_status refusal = refuse_early(client, group->scratch.len + command.len);
+    enum cairn_status refusal = node_refusal(client, group->scratch.len + command.len);
     if (refusal != CAIRN_OK)
         return refusal;
     request_new(group, client, REQUEST_WRITE, buf_view(&group->scratch), command, done, context)
@@ -394,17 +396,4 @@ enum cairn_status node_session_close(struct node_client *client, uint64_t sessio
     buf_clear(envelope);
     stack_encode_close(envelope, session);
     return submit_envelope(client, false, bytes_of(NULL, 0), done, context);
-}
-
-enum cairn_status node_operate(struct node_client *client, enum node_operation operation,
-                               uint64_t id, const char *address, node_done *done, void *context) {
-    struct group *group = client->group;
-    enum cairn_status refusal = refuse_early(client, 0);
-    if (refusal != CAIRN_OK)
-        return refusal;
-    buf_clear(&group->scratch);
-    operation_encode(&group->scratch, operation, id, address);
-    request_new(group, client, REQUEST_OPERATE, buf_view(&group->scratch), bytes_of(NULL, 0), done,
-                context);
-    return CAIRN_OK;
 }

@@ -180,7 +180,8 @@ enum node_operation {
     NODE_MEMBER_REMOVE,  /* id */
     NODE_LEADER_TRANSFER /* id; 0: the best */
 };
-/* Carried out by the leader, wherever it is. Reply: status OK or an error with a sentence. */
+/* Carried out by the leader, wherever it is, in every keyspace in turn. Reply: status OK or an
+ * error with a sentence. */
 enum cairn_status node_operate(struct node_client *client, enum node_operation operation,
                                uint64_t id, const char *address, node_done *done, void *context);
 

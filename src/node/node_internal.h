@@ -231,6 +231,8 @@ struct group {
     struct snapshot_job *snapshot;
     uint64_t snapshot_index; /* newest on disk */
     uint64_t snapshot_retry_ns;
+    bool pins_log; /* as last looked at */
+    uint64_t look_at_ns;
     uint64_t snapshot_delay; /* bytes of log by which the next one may come later */
     struct install_job *install;
     struct list sendings;
@@ -255,6 +257,7 @@ struct node {
     struct env_listener listener;
     bool listening;
     struct list links;
+    struct list operations; /* of operators, under way (operate.c) */
     struct peer peers[PEERS_MAX];
     struct env_timer timer;
     uint64_t peers_at_ns;
@@ -269,6 +272,8 @@ struct node {
     struct slices slices;       /* of snapshot work on the loop */
 };
 
+/* Why a request with a command of that length is not taken; OK: it is. */
+enum cairn_status node_refusal(const struct node_client *client, size_t len);
 void node_log(struct node *node, int level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* An empty buffer that grew large is given back. */
@@ -394,10 +399,14 @@ uint64_t group_lives_deadline(const struct group *group);
 void group_operations(struct group *group, uint64_t now);
 void operation_encode(struct buf *out, enum node_operation operation, uint64_t id,
                       const char *address);
+/* Nobody waits any more; what is under way goes on. */
+void operations_forget_client(struct node *node, const struct node_client *client);
 void operation_outcome(struct group *group, struct request *request, enum cairn_status status);
 
 /* group_snapshot.c */
 void group_snapshot_begin(struct group *group);
+/* Once a second: is it this group that keeps the log long? */
+void group_look_at_log(struct group *group, uint64_t now);
 bool group_snapshot_wanted(const struct group *group, uint64_t now);
 void group_snapshot_abandon(struct group *group);
 void group_snapshot_folder(const struct group *group, char *out, size_t size);

@@ -12,6 +12,7 @@
 #define PATH_MAX_BYTES 4096u
 #define PAGE ENV_DISK_ALIGN
 #define FOUNDERS_AT 64u
+#define KEYSPACES_AT 3840u /* u32 count, then the structs */
 
 static void encode(const struct identity *identity, uint8_t *page) {
     memset(page, 0, PAGE);
@@ -24,11 +25,14 @@ static void encode(const struct identity *identity, uint8_t *page) {
     struct buf founders = {0};
     if (identity->founders.count > 0)
         config_encode(&founders, &identity->founders);
-    cairn_assert(FOUNDERS_AT + 4 + founders.len <= PAGE - 8);
+    cairn_assert(FOUNDERS_AT + 4 + founders.len <= KEYSPACES_AT);
     put_u32(page + FOUNDERS_AT, (uint32_t)founders.len);
     if (founders.len > 0)
         memcpy(page + FOUNDERS_AT + 4, founders.data, founders.len);
     buf_free(&founders);
+    cairn_assert(KEYSPACES_AT + 4 + sizeof identity->keyspaces <= PAGE - 8);
+    put_u32(page + KEYSPACES_AT, identity->keyspace_count);
+    memcpy(page + KEYSPACES_AT + 4, identity->keyspaces, sizeof identity->keyspaces);
     put_u64(page + PAGE - 8, bytes_hash(bytes_of(page, PAGE - 8), MAGIC));
 }
 
@@ -42,7 +46,15 @@ static enum cairn_status decode(struct identity *identity, const uint8_t *page) 
                                   .node = get_u64(page + 24),
                                   .incarnation = get_u64(page + 32),
                                   .epoch = get_u64(page + 40)};
-    struct reader reader = reader_of(bytes_of(page + FOUNDERS_AT, PAGE - 8 - FOUNDERS_AT));
+    identity->keyspace_count = get_u32(page + KEYSPACES_AT);
+    if (identity->keyspace_count > IDENTITY_KEYSPACES_MAX)
+        return CAIRN_CORRUPT;
+    memcpy(identity->keyspaces, page + KEYSPACES_AT + 4, sizeof identity->keyspaces);
+    for (uint32_t i = 0; i < IDENTITY_KEYSPACES_MAX; i++) {
+        struct identity_keyspace *keyspace = &identity->keyspaces[i];
+        keyspace->name[15] = keyspace->protocol[15] = keyspace->machine[15] = 0;
+    }
+    struct reader reader = reader_of(bytes_of(page + FOUNDERS_AT, KEYSPACES_AT - FOUNDERS_AT));
     struct bytes founders = read_block(&reader, PAGE);
     return founders.len == 0 ? CAIRN_OK : config_decode(founders, &identity->founders);
 }

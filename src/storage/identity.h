@@ -11,13 +11,24 @@
 #include "core/config.h"
 #include "env/env.h"
 
+#define IDENTITY_KEYSPACES_MAX 4u
+
+/* What a keyspace is made of, for ever: the log of one protocol means nothing to another. */
+struct identity_keyspace {
+    char name[16];
+    char protocol[16];
+    char machine[16];
+};
+
 struct identity {
     uint64_t cluster;
     uint64_t node;
     uint64_t incarnation;
     uint64_t epoch;
-    struct config founders; /* the configuration at index 0, of a folder that was made when its
-                             * cluster was founded; count 0: made later, to join */
+    struct config founders;  /* the configuration at index 0, of a folder that was made when its
+                              * cluster was founded; count 0: made later, to join */
+    uint32_t keyspace_count; /* 0: made before there were several; then it is the first alone */
+    struct identity_keyspace keyspaces[IDENTITY_KEYSPACES_MAX];
 };
 
 /* NOT_FOUND: the folder has none; CORRUPT: it has, and it is damaged. Also takes the folder's lock

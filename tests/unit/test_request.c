@@ -21,6 +21,7 @@ static void start(struct fixture *fixture, struct fake_env *fake) {
     fixture->node.env = &fake->env;
     fixture->node.groups[0] = &fixture->group;
     fixture->node.group_count = 1;
+    list_init(&fixture->node.operations);
     node_options_default(&fixture->node.options);
     struct group *group = &fixture->group;
     group->node = &fixture->node;
