@@ -129,6 +129,199 @@ static void ephemerals_go_with_their_session_in_one_transaction(void **state) {
     tree_text_stop(&text);
 }
 
+/* ---- time ---- */
+
+/* Proposes and applies what is due now, as a leader would; false when nothing was. */
+static bool reap(struct tree_text *text) {
+    struct buf command = {0};
+    bool due = machine_tree.due(text->machine, text->context.time_ms, 0, &command);
+    if (due)
+        assert_string_equal(tree_text_apply(text, buf_view(&command)), "ok");
+    buf_free(&command);
+    return due;
+}
+
+static void a_container_goes_a_minute_after_its_last_child(void **state) {
+    struct tree_text text;
+    tree_text_start(&text);
+    tree_expect(&text, "create /c - c", "ok /c v0 c0 a0 n0 l0");
+    assert_true(machine_tree.next_due(text.machine) == UINT64_MAX);
+    tree_expect(&text, "create /c/a -", "ok /c/a v0 c0 a0 n0 l0");
+    tree_expect(&text, "delete /c/a", "ok");
+    assert_true(machine_tree.next_due(text.machine) == 1060000);
+    text.context.time_ms += 60000;
+    tree_expect(&text, "create /c/b -", "ok /c/b v0 c0 a0 n0 l0");
+    assert_false(reap(&text));
+    tree_expect(&text, "delete /c/b", "ok");
+    text.context.time_ms += 59999;
+    assert_false(reap(&text));
+    text.context.time_ms += 1;
+    assert_true(reap(&text));
+    assert_string_equal(tree_text_changes(&text), "deleted /c, children /");
+    tree_expect(&text, "stat /c", "-101");
+    tree_text_stop(&text);
+}
+
+static void a_ttl_counts_from_the_last_change_and_spares_parents(void **state) {
+    struct tree_text text;
+    tree_text_start(&text);
+    tree_expect(&text, "create /t - ttl=100", "ok /t v0 c0 a0 n0 l0");
+    tree_expect(&text, "create /s - s ttl=500", "ok /s0000000001 v0 c0 a0 n0 l0");
+    text.context.time_ms += 100;
+    assert_false(reap(&text));
+    tree_expect(&text, "set /t x", "ok v1 c0 a0 n0 l1");
+    tree_expect(&text, "create /t/a -", "ok /t/a v0 c0 a0 n0 l0");
+    text.context.time_ms += 101;
+    assert_false(reap(&text));
+    tree_expect(&text, "delete /t/a", "ok");
+    assert_true(reap(&text));
+    tree_expect(&text, "ls /", "ok [s0000000001 zookeeper] v0 c2 a0 n2 l0");
+    tree_text_stop(&text);
+}
+
+static void reaping_looks_again_when_it_is_applied(void **state) {
+    struct tree_text text;
+    struct buf command = {0};
+    tree_text_start(&text);
+    tree_expect(&text, "create /t - ttl=100", "ok /t v0 c0 a0 n0 l0");
+    assert_true(machine_tree.due(text.machine, text.context.time_ms + 101, 0, &command));
+    text.context.time_ms += 101;
+    tree_expect(&text, "set /t x", "ok v1 c0 a0 n0 l1");
+    assert_string_equal(tree_text_apply(&text, buf_view(&command)), "ok");
+    tree_expect(&text, "stat /t", "ok v1 c0 a0 n0 l1");
+    tree_expect(&text, "delete /t", "ok");
+    tree_expect(&text, "create /t - ttl=1", "ok /t v0 c0 a0 n0 l0");
+    text.context.time_ms += 500;
+    assert_string_equal(tree_text_apply(&text, buf_view(&command)), "ok"); /* another node now */
+    tree_expect(&text, "stat /t", "ok v0 c0 a0 n0 l0");
+    buf_free(&command);
+    tree_text_stop(&text);
+}
+
+static void no_more_than_ten_thousand_a_minute_are_reaped(void **state) {
+    struct tree_text text;
+    tree_text_start(&text);
+    for (int i = 0; i < 11000; i++)
+        tree_text_run(&text, "create /t - s ttl=1");
+    text.context.time_ms += 10;
+    int batches = 0;
+    while (reap(&text))
+        batches++;
+    assert_int_equal(batches, 40); /* of 256 */
+    assert_true(machine_tree.next_due(text.machine) == text.context.time_ms + 60000);
+    text.context.time_ms += 60000;
+    while (reap(&text))
+        batches++;
+    assert_int_equal(batches, 43);
+    assert_int_equal(machine_tree.count(text.machine), 4);
+    tree_text_stop(&text);
+}
+
+/* ---- the rest ---- */
+
+static void a_sequence_wraps_as_a_signed_number(void **state) {
+    struct tree_text text;
+    struct buf chunk = {0};
+    tree_text_start(&text);
+    tree_expect(&text, "create /a -", "ok /a v0 c0 a0 n0 l0");
+    tree_expect(&text, "create /a/b -", "ok /a/b v0 c0 a0 n0 l0");
+    void *snapshot = machine_tree.snapshot_begin(text.machine);
+    machine_tree.snapshot_chunk(snapshot, 1u << 20, &chunk);
+    machine_tree.snapshot_end(text.machine, snapshot);
+    /* In the parent's record: its pzxid (epoch 1, counter 2), creations, children. */
+    static const uint8_t now[] = {2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0};
+    static const uint8_t most[] = {0xff, 0xff, 0xff, 0x7f};
+    uint8_t *at = memmem(chunk.data, chunk.len, now, sizeof now);
+    memcpy(at + 8, most, sizeof most);
+    machine_tree.restore_begin(text.machine);
+    assert_int_equal(machine_tree.restore_chunk(text.machine, 1, buf_view(&chunk)), CAIRN_OK);
+    tree_expect(&text, "create /a/s - s", "ok /a/s2147483647 v0 c0 a0 n0 l0");
+    tree_expect(&text, "create /a/s - s", "ok /a/s-2147483648 v0 c0 a0 n0 l0");
+    tree_expect(&text, "create /a/s - s", "ok /a/s-2147483647 v0 c0 a0 n0 l0");
+    buf_free(&chunk);
+    tree_text_stop(&text);
+}
+
+static void a_subtree_is_counted_and_its_neighbours_are_not(void **state) {
+    static const char *const paths[] = {"/a",  "/a/b",  "/a/b/c", "/a/b/c/d", "/a-",  "/a-/x",
+                                        "/a0", "/a0/x", "/aa",    "/a/b0",    "/a/b-"};
+    struct tree_text text;
+    char line[64];
+    tree_text_start(&text);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        snprintf(line, sizeof line, "create %s -", paths[i]);
+        assert_true(tree_text_run(&text, line)[0] == 'o');
+    }
+    tree_expect(&text, "count /a", "ok 5");
+    tree_expect(&text, "ls /a", "ok [b b- b0] v0 c3 a0 n3 l0");
+    tree_expect(&text, "count /a/b", "ok 2");
+    tree_expect(&text, "count /aa", "ok 0");
+    tree_expect(&text, "count /", "ok 14");
+    tree_text_stop(&text);
+}
+
+static void an_ephemeral_wants_a_session_and_a_ttl_a_number(void **state) {
+    struct tree_text text;
+    struct buf command = {0};
+    tree_text_start(&text);
+    tree_expect(&text, "create /e - e", "-8");
+    for (int i = 0; i < 3; i++) {
+        static const uint64_t ttls[] = {0, TREE_TTL_MS_MAX + 1, TREE_TTL_MS_MAX};
+        buf_clear(&command);
+        tree_put_head(&command, TREE_OP_CREATE, NULL);
+        tree_put_create(&command, TREE_TTL, BYTES("/t"), BYTES(""), &tree_text_open, 1, ttls[i]);
+        assert_string_equal(tree_text_apply(&text, buf_view(&command)),
+                            i < 2 ? "-8" : "ok /t v0 c0 a0 n0 l0");
+    }
+    buf_free(&command);
+    tree_text_stop(&text);
+}
+
+/* The promise of docs/zookeeper.md. */
+static void a_node_costs_little_beyond_its_path(void **state) {
+    struct tree_text text;
+    tree_text_start(&text);
+    size_t before = machine_tree.memory(text.machine);
+    for (int i = 0; i < 20000; i++)
+        tree_text_run(&text, "create /n - s");
+    size_t each = (machine_tree.memory(text.machine) - before) / 20000 - strlen("/n0000000000");
+    print_message("%zu bytes a node beyond its path\n", each);
+    assert_true(each < 100);
+    tree_text_stop(&text);
+}
+
+static void bytes_that_are_no_command_are_refused(void **state) {
+    struct tree_text text;
+    struct buf command = {0};
+    tree_text_start(&text);
+    uint64_t digest = machine_tree.digest(text.machine);
+    tree_text_encode(&text, &command, "multi create /a x ; delete /a");
+    for (size_t len = 0; len < command.len; len++) {
+        struct bytes cut = bytes_of(command.data, len);
+        assert_string_equal(tree_text_apply(&text, cut), "ERR malformed command");
+        assert_false(machine_tree.is_read(cut));
+    }
+    assert_true(machine_tree.digest(text.machine) == digest);
+    buf_free(&command);
+    tree_text_stop(&text);
+}
+
+static void the_keys_of_a_command_are_its_paths_and_changed_parents(void **state) {
+    struct tree_text text;
+    struct buf command = {0};
+    struct key_uses uses = {0};
+    tree_text_start(&text);
+    tree_text_encode(&text, &command, "multi create /a/b x ; check /c 1");
+    assert_int_equal(machine_tree.keys(buf_view(&command), &uses), CAIRN_OK);
+    assert_int_equal(uses.count, 3);
+    assert_true(bytes_equal(uses.items[0].key, BYTES("/a")) && uses.items[0].write);
+    assert_true(bytes_equal(uses.items[1].key, BYTES("/a/b")) && uses.items[1].write);
+    assert_true(bytes_equal(uses.items[2].key, BYTES("/c")) && !uses.items[2].write);
+    key_uses_free(&uses);
+    buf_free(&command);
+    tree_text_stop(&text);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_node_is_created_read_changed_and_deleted),
@@ -138,6 +331,16 @@ int main(void) {
         cmocka_unit_test(paths_that_zookeeper_refuses_are_refused),
         cmocka_unit_test(a_multi_happens_as_a_whole_or_not_at_all),
         cmocka_unit_test(ephemerals_go_with_their_session_in_one_transaction),
+        cmocka_unit_test(a_container_goes_a_minute_after_its_last_child),
+        cmocka_unit_test(a_ttl_counts_from_the_last_change_and_spares_parents),
+        cmocka_unit_test(reaping_looks_again_when_it_is_applied),
+        cmocka_unit_test(no_more_than_ten_thousand_a_minute_are_reaped),
+        cmocka_unit_test(a_sequence_wraps_as_a_signed_number),
+        cmocka_unit_test(a_subtree_is_counted_and_its_neighbours_are_not),
+        cmocka_unit_test(an_ephemeral_wants_a_session_and_a_ttl_a_number),
+        cmocka_unit_test(a_node_costs_little_beyond_its_path),
+        cmocka_unit_test(bytes_that_are_no_command_are_refused),
+        cmocka_unit_test(the_keys_of_a_command_are_its_paths_and_changed_parents),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

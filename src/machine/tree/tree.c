@@ -12,12 +12,19 @@ static void plant(struct machine *machine) {
     static const struct {
         const char *path;
         uint32_t children;
-    } nodes[] = {{"/", 1}, {"/zookeeper", 2}, {TREE_QUOTA_PATH, 0}, {TREE_CONFIG_PATH, 0}};
+    } nodes[] = {{"/", 1}, {"/zookeeper", 2}, {TREE_QUOTA_PATH, 0}};
+    static const struct tree_acl readable = {
+        TREE_PERM_READ, {{(const uint8_t *)"world", 5}, {(const uint8_t *)"anyone", 6}}};
     struct tree_view view = {.machine = machine};
+    struct tree_node node = {.data = BYTES("")};
     for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
-        struct tree_node node = {.children = nodes[i].children, .data = BYTES("")};
+        node.children = nodes[i].children;
         tree_node_put(&view, bytes_cstr(nodes[i].path), &node);
     }
+    tree_put_acl(&machine->acl, &readable, 1);
+    node.acl = bytes_of(machine->acl.data + 4, machine->acl.len - 4);
+    node.aversion = -1;
+    tree_node_put(&view, BYTES(TREE_CONFIG_PATH), &node);
 }
 
 static struct machine *create(const struct machine_options *options) {

@@ -57,9 +57,9 @@ static uint32_t needed(enum tree_opcode opcode) {
 static int32_t read_node(struct machine *machine, const struct tree_call *call, struct buf *reply) {
     struct tree_node node;
     struct bytes path = call->part.path;
-    if (path.len == 0 || path.len > TREE_PATH_MAX || path.data[0] != '/')
+    if (path.len == 0 || path.len > TREE_PATH_MAX)
         return TREE_BAD_ARGUMENTS;
-    if (!tree_node_get(machine, path, &node))
+    if (path.data[0] != '/' || !tree_node_get(machine, path, &node))
         return TREE_NO_NODE;
     uint32_t permissions = needed(call->opcode);
     if (permissions != 0 && !tree_allowed(call, &node, permissions))

@@ -61,10 +61,10 @@ static bool is_fixed(struct bytes path) {
 
 static int32_t delete (struct tree_view *view, const struct tree_part *part) {
     struct tree_node parent, node;
-    if (part->path.len == 0 || part->path.data[0] != '/' || is_fixed(part->path))
+    if (part->path.len == 0 || part->path.len > TREE_PATH_MAX || part->path.data[0] != '/' ||
+        is_fixed(part->path))
         return TREE_BAD_ARGUMENTS;
-    if (!tree_path_valid(part->path) ||
-        !tree_node_get(view->machine, tree_parent(part->path), &parent))
+    if (!tree_node_get(view->machine, tree_parent(part->path), &parent))
         return TREE_NO_NODE;
     if (!tree_allowed(view->call, &parent, TREE_PERM_DELETE))
         return TREE_NO_AUTH;
