@@ -45,7 +45,15 @@
     X(TREE_VERSION_IGNORED, "tree-version-ignored", "data is set whatever version was asked for")  \
     X(TREE_ZXID_REPEATS, "tree-zxid-repeats", "a new term counts zxids from one in the old epoch") \
     X(TREE_SNAPSHOT_NO_SESSIONS, "tree-snapshot-no-sessions",                                      \
-      "a snapshot of the tree leaves the sessions out")
+      "a snapshot of the tree leaves the sessions out")                                            \
+    X(WATCH_AFTER_READ, "watch-after-read",                                                        \
+      "a notification follows an answer that shows the change already")                            \
+    X(ZK_READ_OVERTAKES_WRITE, "zk-read-overtakes-write",                                          \
+      "a read is answered before the writes that its client sent first")                           \
+    X(ZK_SESSION_MOVED_IGNORED, "zk-session-moved-ignored",                                        \
+      "a server goes on serving a session that moved to another")                                  \
+    X(ZK_SET_WATCHES_IGNORES_ZXID, "zk-setwatches-ignores-zxid",                                   \
+      "watches set again after a reconnect do not tell what changed meanwhile")
 
 enum mutant {
 #define X(constant, name, text) MUTANT_##constant,
