@@ -51,7 +51,7 @@ void zk_run_add_watch(struct zk_call *call) {
         return;
     }
     if ((asked.number != ADD_PERSISTENT && asked.number != ADD_RECURSIVE) || asked.path.len == 0) {
-        zk_answer(call, TREE_BAD_ARGUMENTS);
+        zk_answer(call, TREE_MARSHALLING);
         return;
     }
     zk_watch(call->conn, asked.path,
@@ -77,7 +77,7 @@ static int32_t find_watch(struct zk_call *call, struct bytes *path, unsigned *ki
     *kinds = kinds_of(asked.number);
     *path = asked.path;
     if (*kinds == 0)
-        return TREE_BAD_ARGUMENTS;
+        return TREE_MARSHALLING;
     unsigned there = zk_watches_at(call->conn->front->watches, &call->conn->watcher, asked.path);
     return (there & *kinds) == 0 ? TREE_NO_WATCHER : TREE_OK;
 }

@@ -190,20 +190,15 @@ static bool skip_value(struct reader *reply) {
     return zk_take_bulk(reply, &ignored);
 }
 
+/* Clients know of two kinds of creation in a multi's answer. */
 static bool put_part_results(int32_t op, struct reader *reply, struct buf *out) {
-    jute_put_part(out, op, false, 0);
-    switch (op) {
-    case JUTE_CREATE:
-        return put_path(reply, out) && skip_value(reply);
-    case JUTE_CREATE2:
-    case JUTE_CREATE_CONTAINER:
-    case JUTE_CREATE_TTL:
+    bool with_stat = op == JUTE_CREATE2 || op == JUTE_CREATE_CONTAINER || op == JUTE_CREATE_TTL;
+    jute_put_part(out, with_stat ? JUTE_CREATE2 : op, false, 0);
+    if (with_stat)
         return put_path(reply, out) && zk_put_stat(reply, out);
-    case JUTE_SET:
-        return zk_put_stat(reply, out);
-    default:
-        return true;
-    }
+    if (op == JUTE_CREATE)
+        return put_path(reply, out) && skip_value(reply);
+    return op != JUTE_SET || zk_put_stat(reply, out);
 }
 
 /* In a multi that failed every part has an error, those before the failing one 0: told by there
