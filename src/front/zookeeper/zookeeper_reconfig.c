@@ -207,14 +207,27 @@ static bool read_config(struct zookeeper_front *front, struct bytes *data, struc
     return fine;
 }
 
+/* The member's line, with the role that it is to have. */
+static bool shows_step(const struct step *step, struct bytes data) {
+    char wanted[40];
+    const char *role = step->operation == NODE_MEMBER_LEARNER ? ":observer" : ":participant";
+    int len = snprintf(wanted, sizeof wanted, "server.%llu=", (unsigned long long)step->id);
+    const char *line = memmem(data.data, data.len, wanted, (size_t)len);
+    if (line == NULL || step->operation == NODE_MEMBER_REMOVE)
+        return (line == NULL) == (step->operation == NODE_MEMBER_REMOVE);
+    size_t left = data.len - (size_t)((const uint8_t *)line - data.data);
+    const char *end = memchr(line, '\n', left);
+    size_t line_len = end == NULL ? left : (size_t)(end - line);
+    return memmem(line, line_len, role, strlen(role)) != NULL;
+}
+
+/* Only a member's last step counts. */
 static bool shows(const struct zk_reconfig *reconfig, struct bytes data) {
     for (uint32_t i = 0; i < reconfig->count; i++) {
-        uint64_t id = reconfig->steps[i].id;
-        bool wanted = reconfig->steps[i].operation != NODE_MEMBER_REMOVE;
+        bool last = true;
         for (uint32_t k = i + 1; k < reconfig->count; k++)
-            if (reconfig->steps[k].id == id)
-                wanted = reconfig->steps[k].operation != NODE_MEMBER_REMOVE;
-        if (names(data, id) != wanted)
+            last &= reconfig->steps[k].id != reconfig->steps[i].id;
+        if (last && !shows_step(&reconfig->steps[i], data))
             return false;
     }
     return true;
