@@ -121,10 +121,12 @@ static bool write_config(struct dev *dev, uint64_t node, bool bootstrap) {
                 (unsigned long long)(7100 + i + dev->offset));
     fprintf(file,
             "\nbootstrap = %s\n\n[redis]\nlisten = 127.0.0.1:%llu\n\n[peer]\n"
-            "listen = 127.0.0.1:%llu\n\n[admin]\nlisten = 127.0.0.1:%llu\n",
+            "listen = 127.0.0.1:%llu\n\n[admin]\nlisten = 127.0.0.1:%llu\n\n[zookeeper]\n"
+            "listen = 127.0.0.1:%llu\n",
             bootstrap ? "yes" : "no", (unsigned long long)(7000 + node + dev->offset),
             (unsigned long long)(7100 + node + dev->offset),
-            (unsigned long long)(7200 + node + dev->offset));
+            (unsigned long long)(7200 + node + dev->offset),
+            (unsigned long long)(2180 + node + dev->offset));
     return fclose(file) == 0;
 }
 
@@ -274,8 +276,10 @@ static void tell_serving(struct dev *dev) {
            (unsigned long long)dev->nodes, dev->nodes == 1 ? "" : "s", dev->dir,
            dev->terminal ? "\033[0m" : "");
     printf("    redis-cli -p %llu set greeting hello\n    redis-cli -p %llu get greeting\n"
+           "    %s zk --server 127.0.0.1:%llu create /greeting hello\n"
            "    %s status --node 127.0.0.1:%llu\n",
-           port, dev->nodes > 1 ? port + 1 : port, dev->program, port);
+           port, dev->nodes > 1 ? port + 1 : port, dev->program,
+           (unsigned long long)(2181 + dev->offset), dev->program, port);
     say(dev, "The cluster serves. Ctrl-C stops it.");
 }
 

@@ -4,6 +4,7 @@
 #include "cli/log.h"
 #include "cli/settings.h"
 #include "front/redis/redis.h"
+#include "front/zookeeper/zookeeper.h"
 #include "node/node.h"
 #include "runtime/runtime.h"
 #include "runtime/runtime_admin.h"
@@ -20,6 +21,7 @@ struct server {
     struct env *env;
     struct node *node;
     struct redis_front *redis;
+    struct zookeeper_front *zookeeper; /* NULL: no ZooKeeper clients are served */
     struct runtime_admin *admin;
     struct env_file *lock;
     bool ready, stopping, failed;
@@ -34,6 +36,8 @@ static void on_change(void *context, uint32_t keyspace, const struct change *cha
     struct server *server = context;
     if (server->redis != NULL && keyspace == SETTINGS_KV)
         redis_front_change(server->redis, change);
+    if (server->zookeeper != NULL && keyspace == SETTINGS_TREE)
+        zookeeper_front_change(server->zookeeper, change);
 }
 
 static void on_failed(void *context, enum cairn_status status, const char *text) {
@@ -48,6 +52,10 @@ static void on_stopped(void *context) {
     struct server *server = context;
     redis_front_stop(server->redis);
     redis_front_turn(server->redis);
+    if (server->zookeeper != NULL) {
+        zookeeper_front_stop(server->zookeeper);
+        zookeeper_front_turn(server->zookeeper);
+    }
     runtime_stop(server->runtime);
 }
 
@@ -71,8 +79,9 @@ static void tell_ready(struct server *server) {
         return;
     node_status(server->node, SETTINGS_KV, &status);
     server->ready = true;
-    printf("ready node=%llu redis=%s peer=%s admin=http://%s leader=%llu\n",
+    printf("ready node=%llu redis=%s zookeeper=%s peer=%s admin=http://%s leader=%llu\n",
            (unsigned long long)server->settings.node, server->settings.redis_listen,
+           server->zookeeper ? server->settings.zookeeper_listen : "none",
            server->settings.peer_listen, server->settings.admin_listen,
            (unsigned long long)status.replica.leader);
     fflush(stdout);
@@ -82,11 +91,15 @@ static void on_turn(void *context) {
     struct server *server = context;
     node_turn(server->node);
     redis_front_turn(server->redis);
+    if (server->zookeeper != NULL)
+        zookeeper_front_turn(server->zookeeper);
     if (!server->ready)
         tell_ready(server);
 }
 
 /* ---- admin pages ---- */
+
+#define COMMANDS_PATH "/commands"
 
 static unsigned on_admin(void *context, const char *method, const char *path, struct buf *body,
                          const char **content_type) {
@@ -95,7 +108,15 @@ static unsigned on_admin(void *context, const char *method, const char *path, st
         *content_type = "text/plain; version=0.0.4";
         node_metrics(server->node, body);
         redis_front_metrics(server->redis, body);
+        if (server->zookeeper != NULL)
+            zookeeper_front_metrics(server->zookeeper, body);
         return 200;
+    }
+    if (strncmp(path, COMMANDS_PATH, sizeof COMMANDS_PATH - 1) == 0 && server->zookeeper != NULL) {
+        const char *name = path + sizeof COMMANDS_PATH - 1;
+        *content_type = "application/json";
+        if (zookeeper_front_command(server->zookeeper, *name == '/' ? name + 1 : name, body))
+            return 200;
     }
     if (strcmp(path, "/status") == 0) {
         *content_type = "application/json";
@@ -107,7 +128,9 @@ static unsigned on_admin(void *context, const char *method, const char *path, st
         buf_printf(body, "%s\n", health);
         return strcmp(health, "ok") == 0 ? 200 : 503;
     }
-    buf_printf(body, "There is /metrics, /status and /health.\n");
+    *content_type = "text/plain";
+    buf_clear(body);
+    buf_printf(body, "There is /metrics, /status, /health, and /commands for the tree.\n");
     return 404;
 }
 
@@ -120,7 +143,18 @@ static uint64_t cluster_id(const char *name) {
 
 static bool fresh_identity(struct server *server, struct identity *identity) {
     struct settings *settings = &server->settings;
-    *identity = (struct identity){.cluster = cluster_id(settings->cluster), .node = settings->node};
+    struct node_options options;
+    settings_to_node(settings, &options);
+    *identity = (struct identity){.cluster = cluster_id(settings->cluster),
+                                  .node = settings->node,
+                                  .keyspace_count = options.keyspace_count};
+    for (uint32_t i = 0; i < options.keyspace_count; i++) {
+        const struct node_keyspace *from = &options.keyspaces[i];
+        struct identity_keyspace *to = &identity->keyspaces[i];
+        memcpy(to->name, from->name, sizeof to->name);
+        memcpy(to->protocol, from->protocol, sizeof to->protocol);
+        memcpy(to->machine, from->machine, sizeof to->machine);
+    }
     while (identity->incarnation == 0)
         env_entropy(server->env, &identity->incarnation, sizeof identity->incarnation);
     if (settings->bootstrap) {
@@ -132,6 +166,26 @@ static bool fresh_identity(struct server *server, struct identity *identity) {
         fprintf(stderr, "cairn server: can't write to %s: %s\n", settings->dir,
                 cairn_status_text(status));
     return status == CAIRN_OK;
+}
+
+/* A log of one protocol means nothing to another. */
+static bool keyspaces_fit(const struct server *server, const struct identity *identity) {
+    struct node_options options;
+    settings_to_node(&server->settings, &options);
+    for (uint32_t i = 0; i < identity->keyspace_count; i++) {
+        const struct identity_keyspace *made = &identity->keyspaces[i];
+        const struct node_keyspace *asked = &options.keyspaces[i];
+        bool known = i < options.keyspace_count && strcmp(made->name, asked->name) == 0;
+        if (known && strcmp(made->protocol, asked->protocol) == 0)
+            continue;
+        fprintf(stderr,
+                "cairn server: %s was made with the keyspace %s on %s, and the configuration says "
+                "%s. A folder keeps its protocols.\n",
+                server->settings.dir, made->name, made->protocol,
+                known ? asked->protocol : "that there is none");
+        return false;
+    }
+    return true;
 }
 
 /* Whose folder it is: ours, nobody's yet, or a reason not to start. */
@@ -157,7 +211,7 @@ static bool find_identity(struct server *server, struct identity *identity) {
         fprintf(stderr, "cairn server: %s belongs to another cluster than '%s'\n", settings->dir,
                 settings->cluster);
     else
-        return true;
+        return keyspaces_fit(server, identity);
     return false;
 }
 
@@ -166,6 +220,8 @@ static void fill_options(struct server *server, const struct identity *identity,
     struct config members;
     settings_to_node(&server->settings, options);
     options->identity = *identity;
+    if (identity->keyspace_count == 0) /* made before there were several */
+        options->keyspace_count = 1;
     options->bootstrap = identity->founders;
     settings_members(server->settings.members, &members);
     for (uint32_t i = 0; i < members.count; i++) {
@@ -190,6 +246,24 @@ static const char *listen_problem(enum cairn_status status) {
     return status == CAIRN_BUSY ? "the address is in use" : cairn_status_text(status);
 }
 
+static bool open_zookeeper(struct server *server) {
+    struct zookeeper_options options;
+    if (server->settings.zookeeper_listen[0] == 0)
+        return true;
+    settings_to_zookeeper(&server->settings, &options);
+    options.process_id = (uint64_t)getpid();
+    enum cairn_status status = zookeeper_front_open(server->node, &options, &server->zookeeper);
+    if (status == CAIRN_NOT_FOUND) {
+        log_line(&server->log, 2,
+                 "this folder was made before there was a tree: no ZooKeeper clients are served");
+        return true;
+    }
+    if (status != CAIRN_OK)
+        fprintf(stderr, "cairn server: can't listen on %s for ZooKeeper clients: %s\n",
+                options.address, listen_problem(status));
+    return status == CAIRN_OK;
+}
+
 static bool open_parts(struct server *server, const struct identity *identity) {
     struct node_options options;
     struct redis_options redis;
@@ -207,6 +281,8 @@ static bool open_parts(struct server *server, const struct identity *identity) {
                 listen_problem(status));
         return false;
     }
+    if (!open_zookeeper(server))
+        return false;
     status = runtime_admin_open(server->runtime, server->settings.admin_listen, on_admin, server,
                                 &server->admin);
     if (status != CAIRN_OK) {
@@ -224,11 +300,15 @@ static void close_parts(struct server *server) {
         runtime_admin_close(server->admin);
     if (server->redis != NULL)
         redis_front_disconnect(server->redis);
+    if (server->zookeeper != NULL)
+        zookeeper_front_disconnect(server->zookeeper);
     if (server->node != NULL)
         node_disconnect(server->node);
     runtime_settle(server->runtime);
     if (server->redis != NULL)
         redis_front_close(server->redis);
+    if (server->zookeeper != NULL)
+        zookeeper_front_close(server->zookeeper);
     if (server->node != NULL)
         node_close(server->node);
     if (server->lock != NULL)
@@ -246,7 +326,8 @@ static int run(struct server *server) {
         return EXIT_NO;
     }
     if (!address_is_loopback(server->settings.redis_listen) ||
-        !address_is_loopback(server->settings.peer_listen))
+        !address_is_loopback(server->settings.peer_listen) ||
+        (server->zookeeper != NULL && !address_is_loopback(server->settings.zookeeper_listen)))
         log_line(&server->log, 2,
                  "listening beyond loopback without TLS: whoever reaches the ports "
                  "can read and change everything");

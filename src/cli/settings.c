@@ -45,6 +45,39 @@ static const struct setting table[] = {
      "Refuse commands that need memory when the keys take more; 0: no limit."},
     {"redis", "value_max_mb", NUMBER, AT(value_max_mb), "64", 1, 64,
      "The longest value; the same on every node."},
+    {"zookeeper", "listen", TEXT, AT(zookeeper_listen), "127.0.0.1:2181", 0, 0,
+     "For ZooKeeper clients; empty: none."},
+    {"zookeeper", "advertised", TEXT, AT(zookeeper_advertised), "", 0, 0,
+     "host:port told to clients in /zookeeper/config; empty: what is listened on."},
+    {"zookeeper", "tick_ms", NUMBER, AT(zookeeper_tick_ms), "2000", 10, 3600000,
+     "What session timeouts are counted in: 2 to 20 of these unless the next two say otherwise."},
+    {"zookeeper", "timeout_min_ms", NUMBER, AT(zookeeper_timeout_min_ms), "0", 0, 3600000, NULL},
+    {"zookeeper", "timeout_max_ms", NUMBER, AT(zookeeper_timeout_max_ms), "0", 0, 3600000, NULL},
+    {"zookeeper", "clients_max", NUMBER, AT(zookeeper_clients_max), "100000", 1, 1000000,
+     "Connections."},
+    {"zookeeper", "clients_per_address", NUMBER, AT(zookeeper_clients_per_address), "0", 0, 1000000,
+     "Connections from one address; 0: any number."},
+    {"zookeeper", "outstanding_max", NUMBER, AT(zookeeper_outstanding_max), "20000", 1, 1000000,
+     "Requests under way; beyond that none is read."},
+    {"zookeeper", "frame_bytes_max", NUMBER, AT(zookeeper_frame_bytes_max), "1048575", 1024,
+     67108864, "The longest request (jute.maxbuffer)."},
+    {"zookeeper", "read_only", YES_NO, AT(zookeeper_read_only), "yes", 0, 0,
+     "Without a quorum, serve reads to clients that ask for read-only mode."},
+    {"zookeeper", "linearizable_reads", YES_NO, AT(zookeeper_linearizable_reads), "no", 0, 0,
+     "yes: no read is stale; each costs a round trip to the leader."},
+    {"zookeeper", "reconfig", YES_NO, AT(zookeeper_reconfig), "yes", 0, 0,
+     "Clients with rights on /zookeeper/config may change the members."},
+    {"zookeeper", "super_digest", TEXT, AT(zookeeper_super_digest), "", 0, 0,
+     "super:BASE64-OF-SHA1: who gives that password has every right; empty: nobody."},
+    {"zookeeper", "sasl_users", TEXT, AT(zookeeper_sasl_users), "", 0, 0,
+     "name:password name:password, for SASL DIGEST-MD5."},
+    {"zookeeper", "words", TEXT, AT(zookeeper_words), "*", 0, 0,
+     "Four-letter words that are answered, by commas; *: all."},
+    {"kv", "protocol", TEXT, AT(kv_protocol), "raft", 0, 0,
+     "What replicates the keys of Redis clients: raft or zab. A folder keeps its protocols for\n"
+     "# ever, and all nodes must agree on them."},
+    {"tree", "protocol", TEXT, AT(tree_protocol), "zab", 0, 0,
+     "What replicates the tree of ZooKeeper clients: zab or raft."},
     {"peer", "listen", TEXT, AT(peer_listen), "127.0.0.1:7101", 0, 0, "For the other nodes."},
     {"admin", "listen", TEXT, AT(admin_listen), "127.0.0.1:7201", 0, 0,
      "HTTP: /metrics (Prometheus), /status (JSON), /health."},
@@ -238,9 +271,10 @@ static const char *problem_of(const struct settings *settings) {
         return "with cluster.bootstrap = yes this node must be among cluster.members";
     if (settings->dir[0] == 0)
         return "node.dir must name a folder";
-    bool loopback = address_is_loopback(settings->redis_listen) &&
-                    address_is_loopback(settings->peer_listen) &&
-                    address_is_loopback(settings->admin_listen);
+    bool loopback =
+        address_is_loopback(settings->redis_listen) && address_is_loopback(settings->peer_listen) &&
+        address_is_loopback(settings->admin_listen) &&
+        (settings->zookeeper_listen[0] == 0 || address_is_loopback(settings->zookeeper_listen));
     if (!loopback && !settings->beyond_loopback)
         return "listening beyond loopback without TLS lets whoever reaches the ports read and "
                "change everything; if the network is trusted, say network.beyond_loopback = yes";
@@ -295,6 +329,13 @@ void settings_to_node(const struct settings *settings, struct node_options *opti
     options->disk_stall_ns = settings->disk_stall_ms * MS;
     options->clock_drift_ppm = (uint32_t)settings->clock_drift_ppm;
     options->lease_reads = settings->lease_reads;
+    options->keyspace_count = SETTINGS_KEYSPACES;
+    options->keyspaces[SETTINGS_TREE] =
+        (struct node_keyspace){.name = "tree", .machine = "tree", .consistency = NODE_SEQUENTIAL};
+    memcpy(options->keyspaces[SETTINGS_KV].protocol, settings->kv_protocol,
+           sizeof settings->kv_protocol);
+    memcpy(options->keyspaces[SETTINGS_TREE].protocol, settings->tree_protocol,
+           sizeof settings->tree_protocol);
     options->keyspaces[SETTINGS_KV].consistency =
         strcmp(settings->consistency, "stale") == 0        ? NODE_STALE
         : strcmp(settings->consistency, "sequential") == 0 ? NODE_SEQUENTIAL
@@ -319,4 +360,24 @@ void settings_to_redis(const struct settings *settings, struct redis_options *op
     options->idle_timeout_ns = settings->idle_timeout_s * 1000 * MS;
     options->memory_max = settings->memory_max_mb * MB;
     options->bulk_bytes_max = settings->value_max_mb * MB;
+}
+
+void settings_to_zookeeper(const struct settings *settings, struct zookeeper_options *options) {
+    zookeeper_options_default(options);
+    strcpy(options->keyspace, "tree");
+    memcpy(options->address, settings->zookeeper_listen, sizeof options->address);
+    memcpy(options->advertised, settings->zookeeper_advertised, sizeof options->advertised);
+    memcpy(options->super_digest, settings->zookeeper_super_digest, sizeof options->super_digest);
+    memcpy(options->sasl_users, settings->zookeeper_sasl_users, sizeof options->sasl_users);
+    memcpy(options->words, settings->zookeeper_words, sizeof options->words);
+    options->tick_ms = (uint32_t)settings->zookeeper_tick_ms;
+    options->timeout_min_ms = (uint32_t)settings->zookeeper_timeout_min_ms;
+    options->timeout_max_ms = (uint32_t)settings->zookeeper_timeout_max_ms;
+    options->clients_max = (uint32_t)settings->zookeeper_clients_max;
+    options->clients_per_address = (uint32_t)settings->zookeeper_clients_per_address;
+    options->outstanding_max = (uint32_t)settings->zookeeper_outstanding_max;
+    options->frame_bytes_max = settings->zookeeper_frame_bytes_max;
+    options->read_only = settings->zookeeper_read_only;
+    options->linearizable_reads = settings->zookeeper_linearizable_reads;
+    options->reconfig = settings->zookeeper_reconfig;
 }

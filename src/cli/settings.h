@@ -5,12 +5,13 @@
 #define CAIRN_CLI_SETTINGS_H
 
 #include "front/redis/redis.h"
+#include "front/zookeeper/zookeeper.h"
 #include "node/node.h"
 
 #include <stdio.h>
 
 /* A server's keyspaces, by their numbers. */
-enum { SETTINGS_KV };
+enum { SETTINGS_KV, SETTINGS_TREE, SETTINGS_KEYSPACES };
 
 struct settings {
     uint64_t node;
@@ -19,7 +20,15 @@ struct settings {
     char members[1024];   /* "1=127.0.0.1:7101 2=... ": the founding members, or whom to ask */
     bool bootstrap;       /* found the cluster with these members if the folder is new */
     bool beyond_loopback; /* without TLS and without a password, say that it is meant */
+    char kv_protocol[16], tree_protocol[16];
     char redis_listen[128];
+    char zookeeper_listen[128]; /* empty: no ZooKeeper clients */
+    char zookeeper_advertised[128];
+    uint64_t zookeeper_tick_ms, zookeeper_timeout_min_ms, zookeeper_timeout_max_ms;
+    uint64_t zookeeper_clients_max, zookeeper_clients_per_address, zookeeper_outstanding_max;
+    uint64_t zookeeper_frame_bytes_max;
+    bool zookeeper_read_only, zookeeper_linearizable_reads, zookeeper_reconfig;
+    char zookeeper_super_digest[128], zookeeper_sasl_users[1024], zookeeper_words[256];
     char peer_listen[128];
     char admin_listen[128];
     char password[128];
@@ -63,6 +72,7 @@ void settings_print_example(FILE *out);
 bool settings_members(const char *text, struct config *config);
 void settings_to_node(const struct settings *settings, struct node_options *options);
 void settings_to_redis(const struct settings *settings, struct redis_options *options);
+void settings_to_zookeeper(const struct settings *settings, struct zookeeper_options *options);
 bool address_is_loopback(const char *address);
 
 #endif
