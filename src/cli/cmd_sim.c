@@ -1,5 +1,6 @@
 /* cairn sim: the simulator over a range of seeds. */
 #include "cli/cli.h"
+#include "node/registry.h"
 #include "sim/sim.h"
 #include "sim/sim_plan.h"
 
@@ -11,7 +12,7 @@
 #define LOG_LINES 60
 
 struct sim_command {
-    const char *seeds, *mutant, *history, *scenario, *plan;
+    const char *seeds, *mutant, *history, *scenario, *plan, *protocol, *machine;
     uint64_t minutes, nodes;
     bool log, json, once, describe;
     bool terminal;
@@ -75,6 +76,10 @@ static void show_failure(const struct sim_command *command, struct sim_hunt *hun
         printf(" --scenario %s", command->scenario);
     if (command->nodes != 0)
         printf(" --nodes %" PRIu64, command->nodes);
+    if (command->protocol != NULL)
+        printf(" --protocol %s", command->protocol);
+    if (command->machine != NULL)
+        printf(" --machine %s", command->machine);
     printf(" --log\n");
 }
 
@@ -113,6 +118,8 @@ static void show_sum(const struct sim_hunt *hunt) {
            " snapshots, %" PRIu64 " installed from peers\n",
            sum->ops_ok, sum->ops_failed, sum->ops_unknown, sum->undecided, sum->elections,
            sum->restarts, sum->snapshots, sum->installed);
+    printf("%" PRIu64 " sessions resumed, %" PRIu64 " expired, %" PRIu64 " notifications\n",
+           sum->sessions_resumed, sum->sessions_expired, sum->notifications);
     show_faults(sum);
 }
 
@@ -176,7 +183,8 @@ int cmd_sim(int argc, char **argv) {
         {"history", FLAG_TEXT, &command.history}, {"nodes", FLAG_NUMBER, &command.nodes},
         {"json", FLAG_SWITCH, &command.json},     {"scenario", FLAG_TEXT, &command.scenario},
         {"once", FLAG_SWITCH, &command.once},     {"describe", FLAG_SWITCH, &command.describe},
-        {"plan", FLAG_TEXT, &command.plan}};
+        {"plan", FLAG_TEXT, &command.plan},       {"protocol", FLAG_TEXT, &command.protocol},
+        {"machine", FLAG_TEXT, &command.machine}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
@@ -189,6 +197,10 @@ int cmd_sim(int argc, char **argv) {
     if (command.scenario != NULL && !parse_scenario(command.scenario, &hunt.options.scenario))
         return misuse("sim", "there is no scenario '%s' (there are: swarm, calm, all-damaged)",
                       command.scenario);
+    if (command.protocol != NULL && registry_protocol(command.protocol) == NULL)
+        return misuse("sim", "there is no protocol '%s'", command.protocol);
+    if (command.machine != NULL && registry_machine(command.machine) == NULL)
+        return misuse("sim", "there is no machine '%s'", command.machine);
     if (command.nodes > 7)
         return misuse("sim", "at most 7 nodes");
     static struct plan plan; /* large; there is one */
@@ -201,6 +213,8 @@ int cmd_sim(int argc, char **argv) {
     }
     command.terminal = isatty(STDERR_FILENO) && !command.log && !command.json;
     hunt.options.nodes = (unsigned)command.nodes;
+    hunt.options.protocol = command.protocol;
+    hunt.options.machine = command.machine;
     hunt.options.log = command.log ? stdout : NULL;
     hunt.cpu_ns_max = command.minutes * 60 * 1000000000;
     hunt.twice = !command.once && !command.log && hunt.options.history == NULL;

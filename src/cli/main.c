@@ -89,7 +89,8 @@ static const struct subcommand subcommands[] = {
      "majority had acknowledged is lost with it. Others join again with empty folders.\n"},
     {"sim", cmd_sim, "run the simulator over seeds",
      "Usage: cairn sim [--seeds A-B] [--minutes M] [--mutant NAME] [--scenario NAME] [--nodes N]\n"
-     "                 [--plan FILE] [--once] [--describe] [--log] [--history FILE] [--json]\n"
+     "                 [--protocol raft|zab] [--machine kv|tree] [--plan FILE] [--once] "
+     "[--describe] [--log] [--history FILE] [--json]\n"
      "\n"
      "Whole nodes on a virtual world with faults; each seed is checked, and runs twice (--once: "
      "not),\n"

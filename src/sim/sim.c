@@ -30,6 +30,25 @@ static void log_client(void *context, const char *text) {
     sim_log(&cluster->world, "client", "%s", text);
 }
 
+/* ZooKeeper's clients; then those of Redis are there for operators alone. */
+static void open_zk(struct sim_cluster *cluster, const struct workload_options *as) {
+    struct sim_world *world = &cluster->world;
+    struct zk_options options = {.clients = as->clients,
+                                 .keys = (uint32_t)sim_between(world, 1, 4),
+                                 .depth = (uint32_t)sim_spread(world, 1, 32),
+                                 .think_ns = as->think_ns,
+                                 .timeout_ns = sim_spread(world, 500 * SIM_MS, 8 * SIM_S),
+                                 .now = world_now,
+                                 .context = cluster};
+    if (cluster->asked.scenario == SIM_CALM)
+        options.timeout_ns = 4 * SIM_S;
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
+        options.seed = sim_below(world, UINT64_MAX);
+        options.first_client = 1 + i * 64;
+        cluster->zk[i] = zk_open(&cluster->clients[i].env, &options);
+    }
+}
+
 static void open_clients(struct sim_cluster *cluster) {
     struct sim_world *world = &cluster->world;
     bool calm = cluster->asked.scenario == SIM_CALM;
@@ -52,10 +71,15 @@ static void open_clients(struct sim_cluster *cluster) {
         options.clients = cluster->asked.clients;
     if (cluster->asked.think_us)
         options.think_ns = cluster->asked.think_us * SIM_US;
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        sim_host_start(&cluster->clients[i]);
+    if (cluster->tree) {
+        open_zk(cluster, &options);
+        options.clients = 0;
+    }
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
         options.seed = sim_below(world, UINT64_MAX);
         options.first_client = 1 + i * 64;
-        sim_host_start(&cluster->clients[i]);
         cluster->workloads[i] = workload_open(&cluster->clients[i].env, &options);
     }
 }
@@ -71,12 +95,15 @@ static void start_all(struct sim_cluster *cluster) {
     }
     sim_cluster_tell_nodes(cluster);
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
-        workload_start(cluster->workloads[i]);
+        if (cluster->tree)
+            zk_start(cluster->zk[i]);
+        else
+            workload_start(cluster->workloads[i]);
 }
 
 static bool clients_idle(const struct sim_cluster *cluster) {
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
-        if (!workload_idle(cluster->workloads[i]))
+        if (cluster->tree ? !zk_idle(cluster->zk[i]) : !workload_idle(cluster->workloads[i]))
             return false;
     return true;
 }
@@ -110,7 +137,12 @@ static void converge(struct sim_cluster *cluster) {
 }
 
 static bool script_over(const struct sim_cluster *cluster) {
-    return workload_finished(cluster->workloads[0]);
+    if (!cluster->tree)
+        return workload_finished(cluster->workloads[0]);
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        if (!zk_finished(cluster->zk[i]))
+            return false;
+    return true;
 }
 
 /* Members that the leader knows are to run, all others not. */
@@ -163,22 +195,37 @@ static void judge_quiet(struct sim_cluster *cluster) {
                  (ull)(net->chunks - before), QUIET_NS / SIM_S, (ull)most);
 }
 
+static void fail_waiting(struct sim_cluster *cluster) {
+    struct buf text = {0};
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS && cluster->tree; i++)
+        zk_print_waiting(cluster->zk[i], &text);
+    sim_fail(&cluster->world, "a client waits for ever; %.*s", (int)text.len,
+             text.data ? (const char *)text.data : "");
+    buf_free(&text);
+}
+
 static void heal_and_judge(struct sim_cluster *cluster) {
     struct sim_world *world = &cluster->world;
     char why[200] = "";
     cluster->healing = true;
     sim_faults_heal(cluster);
-    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
         workload_stop(cluster->workloads[i]);
+        if (cluster->tree)
+            zk_stop(cluster->zk[i]);
+    }
     if (!run_while_not(cluster, clients_idle, DRAIN_NS) && !world->failed)
-        sim_fail(world, "a client waits for ever");
+        fail_waiting(cluster);
     if (cluster->asked.scenario == SIM_ALL_DAMAGED && !try_to_converge(cluster, why, sizeof why))
         return; /* no wrong answer was given; more can't be asked */
     converge(cluster);
     settle_members(cluster);
     if (world->failed)
         return;
-    workload_finish(cluster->workloads[0]);
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS && cluster->tree; i++)
+        zk_finish(cluster->zk[i]);
+    if (!cluster->tree)
+        workload_finish(cluster->workloads[0]);
     if (!run_while_not(cluster, script_over, DRAIN_NS * 4) && !world->failed)
         sim_fail(world, "the last reads do not end although all is healed");
     converge(cluster);
@@ -194,6 +241,15 @@ static void count_up(struct sim_cluster *cluster) {
         result->ops_ok += stats.ok;
         result->ops_failed += stats.failed;
         result->ops_unknown += stats.unknown;
+        if (cluster->zk[i] == NULL)
+            continue;
+        struct zk_stats zk;
+        zk_stats(cluster->zk[i], &zk);
+        result->ops_ok += zk.answered;
+        result->ops_unknown += zk.unanswered;
+        result->sessions_resumed += zk.resumed;
+        result->sessions_expired += zk.expired;
+        result->notifications += zk.notifications;
     }
     result->events = cluster->world.events;
     result->event_hash = cluster->world.hash;

@@ -82,6 +82,8 @@ struct sim_options {
     uint64_t seed;
     enum mutant mutant;
     enum sim_scenario scenario;
+    const char *protocol;    /* of the keyspace; NULL: drawn, or the one that the mutant is of */
+    const char *machine;     /* likewise: "kv" with Redis clients, "tree" with ZooKeeper's */
     unsigned nodes;          /* 0: drawn (3 or 5, now and then 1 to 7) */
     uint64_t fault_mask;     /* of 1 << enum sim_fault; 0: drawn */
     uint64_t fault_ms;       /* length of the first phase; 0: drawn */
@@ -99,7 +101,8 @@ struct sim_result {
     uint64_t events; /* rounds, timers, deliveries, ends of work */
     uint64_t virtual_ns;
     uint64_t ops_ok, ops_failed, ops_unknown;
-    uint64_t faults[SIM_FAULT_COUNT]; /* how often each struck */
+    uint64_t sessions_resumed, sessions_expired, notifications; /* of ZooKeeper clients */
+    uint64_t faults[SIM_FAULT_COUNT];                           /* how often each struck */
     uint64_t elections, snapshots, installed, restarts;
     uint64_t undecided; /* histories that were too hard to check */
     uint64_t bytes;     /* sent over the virtual network */

@@ -42,9 +42,12 @@ static void end_process(struct sim_node *node, bool silent) {
     sim_host_kill(&node->host, silent);
     if (node->front != NULL)
         redis_front_close(node->front);
+    if (node->zookeeper != NULL)
+        zookeeper_front_close(node->zookeeper);
     if (node->node != NULL)
         node_drop(node->node);
     node->front = NULL;
+    node->zookeeper = NULL;
     node->node = NULL;
     node->failed = node->stopped = node->role_news = false;
     node->applied = 0;
@@ -62,6 +65,8 @@ void sim_cluster_free(struct sim_cluster *cluster) {
             sim_host_kill(&cluster->clients[i], true);
         if (cluster->workloads[i] != NULL)
             workload_free(cluster->workloads[i]);
+        if (cluster->zk[i] != NULL)
+            zk_free(cluster->zk[i]);
     }
     sim_net_close(&cluster->net);
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
@@ -70,6 +75,7 @@ void sim_cluster_free(struct sim_cluster *cluster) {
         sim_host_close(&cluster->clients[i]);
     sim_faults_close(cluster);
     sim_judge_close(cluster);
+    sim_tree_free(&cluster->tree_truth);
     sim_world_close(&cluster->world);
     cairn_free(cluster);
 }
@@ -85,8 +91,13 @@ static void on_log(void *context, int level, const char *text) {
 
 static void on_change(void *context, uint32_t keyspace, const struct change *change) {
     struct sim_node *node = context;
-    if (node->front != NULL)
+    if (node->front != NULL && !node->cluster->tree)
         redis_front_change(node->front, change);
+    if (node->cluster->tree && change->kind != CHANGE_JUMP)
+        sim_tree_note(&node->cluster->tree_truth, node->lives * SIM_NODES_MAX + node->id,
+                      node_applied_index(node->node, 0), change);
+    if (node->zookeeper != NULL)
+        zookeeper_front_change(node->zookeeper, change);
 }
 
 static void on_failed(void *context, enum cairn_status status, const char *text) {
@@ -103,6 +114,8 @@ static void on_turn(void *context) {
     struct sim_node *node = context;
     node_turn(node->node);
     redis_front_turn(node->front);
+    if (node->zookeeper != NULL)
+        zookeeper_front_turn(node->zookeeper);
 }
 
 static void after_round(void *context) {
@@ -199,6 +212,12 @@ static enum cairn_status open_node(struct sim_node *node, char *error, size_t si
     strcpy(redis.address, node->redis_address);
     redis.mutant = node->options.mutant;
     status = redis_front_open(node->node, &redis, &node->front);
+    if (status == CAIRN_OK && node->cluster->tree) {
+        struct zookeeper_options zookeeper = node->cluster->zookeeper;
+        strcpy(zookeeper.address, node->zookeeper_address);
+        zookeeper.mutant = node->options.mutant;
+        status = zookeeper_front_open(node->node, &zookeeper, &node->zookeeper);
+    }
     if (status != CAIRN_OK)
         snprintf(error, size, "can't listen for clients");
     return status;
@@ -227,6 +246,7 @@ void sim_node_start(struct sim_node *node) {
     char error[512] = "";
     cairn_assert(!host->runs);
     sim_host_start(host);
+    node->lives++;
     node->life = SIM_UP;
     if (node->wire_version == 0)
         node->wire_version = WIRE_VERSION_MAX;
@@ -287,6 +307,8 @@ void sim_node_stop(struct sim_node *node) {
     sim_log(&node->cluster->world, node->host.name, "is asked to stop");
     node->life = SIM_STOPPING;
     redis_front_stop(node->front);
+    if (node->zookeeper != NULL)
+        zookeeper_front_stop(node->zookeeper);
     node_stop(node->node, on_stopped, node);
 }
 
@@ -330,11 +352,16 @@ struct sim_node *sim_cluster_leader(struct sim_cluster *cluster) {
 }
 
 void sim_cluster_tell_nodes(struct sim_cluster *cluster) {
-    const char *addresses[SIM_NODES_MAX];
+    const char *addresses[SIM_NODES_MAX], *trees[SIM_NODES_MAX];
     uint32_t count = 0;
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
-        if (cluster->nodes[id].life != SIM_ABSENT && !cluster->nodes[id].removed)
+        if (cluster->nodes[id].life != SIM_ABSENT && !cluster->nodes[id].removed) {
+            trees[count] = cluster->nodes[id].zookeeper_address;
             addresses[count++] = cluster->nodes[id].redis_address;
-    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        }
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
         workload_nodes(cluster->workloads[i], addresses, count);
+        if (cluster->zk[i] != NULL)
+            zk_nodes(cluster->zk[i], trees, count);
+    }
 }

@@ -4,10 +4,12 @@
 #define CAIRN_SIM_CLUSTER_H
 
 #include "front/redis/redis.h"
+#include "front/zookeeper/zookeeper.h"
 #include "node/node.h"
 #include "sim/sim.h"
 #include "sim/sim_host.h"
 #include "sim/sim_net.h"
+#include "sim/sim_tree.h"
 #include "workload/workload.h"
 
 #define SIM_NODES_MAX 9u
@@ -33,15 +35,17 @@ struct sim_node {
     bool removed; /* asked out of the cluster, and not back */
     bool fragile; /* its disk may be damaged or lost */
     struct node *node;
-    struct redis_front *front;
+    struct redis_front *front;         /* of a tree: for operators alone */
+    struct zookeeper_front *zookeeper; /* NULL: the machine is no tree */
     struct node_options options;
-    char address[32], redis_address[32];
+    char address[32], redis_address[32], zookeeper_address[32];
     bool failed, stopped, role_news;
     bool kill_silent; /* how its next end in the middle of a round is felt */
     uint32_t wire_version;
     uint64_t start_at;     /* DOWN: when; tells a planned start from a replaced one */
     uint64_t crash_loop;   /* so many more starts end early */
     uint64_t guard_writes; /* not killed before its disk has seen so many writes */
+    uint64_t lives;        /* starts of its process */
     uint64_t refusals;     /* starts that node_open refused in a row */
     uint64_t applied;      /* at the last look */
     uint64_t term;
@@ -71,7 +75,11 @@ struct sim_cluster {
     unsigned majority_kept;                   /* so many machines never lose data */
     struct sim_node nodes[SIM_NODES_MAX + 1]; /* by id */
     struct sim_host clients[SIM_CLIENT_HOSTS];
-    struct workload *workloads[SIM_CLIENT_HOSTS];
+    bool tree;                                    /* ZooKeeper's clients, not Redis' */
+    struct workload *workloads[SIM_CLIENT_HOSTS]; /* of a tree: for operators alone */
+    struct zk_workload *zk[SIM_CLIENT_HOSTS];
+    struct sim_tree tree_truth;
+    struct zookeeper_options zookeeper;
     struct sim_truth truth;
     struct sim_faults *faults;
     struct sim_plan *plan; /* NULL: none was asked for */

@@ -18,6 +18,9 @@ static void add(struct sim_result *sum, const struct sim_result *one) {
     sum->ops_ok += one->ops_ok;
     sum->ops_failed += one->ops_failed;
     sum->ops_unknown += one->ops_unknown;
+    sum->sessions_resumed += one->sessions_resumed;
+    sum->sessions_expired += one->sessions_expired;
+    sum->notifications += one->notifications;
     sum->elections += one->elections;
     sum->snapshots += one->snapshots;
     sum->installed += one->installed;

@@ -110,6 +110,8 @@ void sim_judge_round(struct sim_node *node) {
         judge_role(node);
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
         const char *broken = workload_broken(node->cluster->workloads[i]);
+        if (broken == NULL && node->cluster->zk[i] != NULL)
+            broken = zk_broken(node->cluster->zk[i]);
         if (broken != NULL)
             sim_fail(&node->cluster->world, "%s", broken);
     }
@@ -335,7 +337,7 @@ static void print_history(const struct sim_cluster *cluster, const struct client
     buf_free(&text);
 }
 
-void sim_judge_history(struct sim_cluster *cluster) {
+static void judge_keys(struct sim_cluster *cluster) {
     struct clients clients;
     uint32_t keys = 8; /* more than any run uses */
     gather(cluster, &clients);
@@ -353,4 +355,34 @@ void sim_judge_history(struct sim_cluster *cluster) {
         judge_expiry(cluster, i);
     cairn_free(order);
     cairn_free(clients.ops);
+}
+
+static void judge_tree(struct sim_cluster *cluster) {
+    struct sim_tree_judgement judgement = {.tree = &cluster->tree_truth,
+                                           .workloads =
+                                               (const struct zk_workload *const *)cluster->zk,
+                                           .count = SIM_CLIENT_HOSTS,
+                                           .calm = cluster->asked.scenario == SIM_CALM};
+    struct buf text = {0};
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS && cluster->asked.history != NULL; i++)
+        for (size_t n = 0; n < zk_count(cluster->zk[i]); n++) {
+            buf_clear(&text);
+            zk_print_op(zk_op(cluster->zk[i], n), &text);
+            fprintf(cluster->asked.history, "%.*s\n", (int)text.len, (const char *)text.data);
+        }
+    sim_tree_judge(&judgement);
+    buf_clear(&text);
+    if (judgement.op != NULL)
+        zk_print_op(judgement.op, &text);
+    if (judgement.error[0] != 0)
+        sim_fail(&cluster->world, "%s; %.*s", judgement.error,
+                 (int)(text.len < 250 ? text.len : 250), text.data ? (const char *)text.data : "");
+    buf_free(&text);
+}
+
+void sim_judge_history(struct sim_cluster *cluster) {
+    if (cluster->tree)
+        judge_tree(cluster);
+    else
+        judge_keys(cluster);
 }

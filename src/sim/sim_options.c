@@ -78,6 +78,48 @@ static void draw_machine(struct sim_cluster *cluster, struct sim_profile *profil
 static void name_node(struct sim_node *node, unsigned id) {
     snprintf(node->address, sizeof node->address, "n%u:7100", id);
     snprintf(node->redis_address, sizeof node->redis_address, "n%u:7000", id);
+    snprintf(node->zookeeper_address, sizeof node->zookeeper_address, "n%u:2181", id);
+}
+
+/* What a mutant breaks is to be there. */
+static const char *of_mutant(enum mutant mutant, const char *const (*prefixes)[2], size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (strncmp(mutant_name(mutant), prefixes[i][0], strlen(prefixes[i][0])) == 0)
+            return prefixes[i][1];
+    return NULL;
+}
+
+static void draw_keyspace(struct sim_cluster *cluster) {
+    static const char *const machines[][2] = {{"tree-", "tree"}, {"zk-", "tree"}};
+    static const char *const protocols[][2] = {{"zab-", "zab"}};
+    const struct sim_options *asked = &cluster->asked;
+    struct node_keyspace *keyspace = &cluster->defaults.keyspaces[0];
+    bool tree = sim_chance(&cluster->world, 1, 2), zab = sim_chance(&cluster->world, 1, 2);
+    bool mutant = asked->mutant != MUTANT_NONE;
+    const char *machine = of_mutant(asked->mutant, machines, 2);
+    const char *protocol = of_mutant(asked->mutant, protocols, 1);
+    if (machine == NULL)
+        machine = tree && !mutant ? "tree" : "kv";
+    if (protocol == NULL)
+        protocol = zab && !mutant ? "zab" : "raft";
+    machine = asked->machine ? asked->machine : machine;
+    protocol = asked->protocol ? asked->protocol : protocol;
+    snprintf(keyspace->machine, sizeof keyspace->machine, "%s", machine);
+    snprintf(keyspace->protocol, sizeof keyspace->protocol, "%s", protocol);
+    cluster->tree = strcmp(machine, "tree") == 0;
+    snprintf(keyspace->name, sizeof keyspace->name, "%s", machine);
+    keyspace->consistency = cluster->tree ? NODE_SEQUENTIAL : NODE_LINEARIZABLE;
+}
+
+static void draw_zookeeper(struct sim_cluster *cluster) {
+    struct sim_world *world = &cluster->world;
+    struct zookeeper_options *options = &cluster->zookeeper;
+    zookeeper_options_default(options);
+    options->timeout_min_ms = 100;
+    options->timeout_max_ms = 60000;
+    options->leader_patience_ms = PICK(world, 200, 1000, 4000);
+    options->outstanding_max = (uint32_t)PICK(world, 4, 100, 20000);
+    options->linearizable_reads = sim_chance(world, 1, 8);
 }
 
 void sim_draw_options(struct sim_cluster *cluster) {
@@ -93,6 +135,8 @@ void sim_draw_options(struct sim_cluster *cluster) {
                                               ? 4 << 20
                                               : cluster->defaults.wal_segment_bytes;
     cluster->defaults.mutant = cluster->asked.mutant;
+    draw_keyspace(cluster);
+    draw_zookeeper(cluster);
     unsigned drawn = draw_nodes(world);
     cluster->founders = cluster->asked.nodes ? cluster->asked.nodes : drawn;
     cluster->cluster_id = sim_below(world, UINT64_MAX) | 1;
@@ -118,6 +162,7 @@ void sim_describe(const struct sim_options *options, FILE *out) {
     struct sim_result result;
     struct sim_cluster *cluster = sim_cluster_new(options, &result);
     const struct node_options *drawn = &cluster->defaults;
+    fprintf(out, "  %s on %s\n", drawn->keyspaces[0].machine, drawn->keyspaces[0].protocol);
     fprintf(out, "  %u nodes, election %llu-%llu ms, heartbeat %llu ms, drift %u ppm, %s reads\n",
             cluster->founders, (unsigned long long)(drawn->election_timeout_min_ns / SIM_MS),
             (unsigned long long)(drawn->election_timeout_max_ns / SIM_MS),

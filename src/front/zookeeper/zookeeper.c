@@ -10,7 +10,7 @@
 
 void zookeeper_options_default(struct zookeeper_options *options) {
     *options = (struct zookeeper_options){
-        .keyspace = "zookeeper",
+        .keyspace = "tree",
         .tick_ms = 2000,
         .clients_max = 100000,
         .clients_per_address = 60,

@@ -51,6 +51,8 @@ enum cairn_status zookeeper_front_open(struct node *node, const struct zookeeper
 void zookeeper_front_turn(struct zookeeper_front *front);
 /* A change of the keyspace's machine (node_options.change): watches fire, sessions move. */
 void zookeeper_front_change(struct zookeeper_front *front, const struct change *change);
+/* What a change tells clients who watch; false: nothing. event as ZooKeeper numbers it. */
+bool zookeeper_event(const struct change *change, int *event, uint64_t *zxid);
 /* No new clients, and the present ones are closed. */
 void zookeeper_front_stop(struct zookeeper_front *front);
 /* Closes listener and connections; they end when their streams have told so. */

@@ -165,3 +165,11 @@ void zk_run_set_watches(struct zk_call *call) {
     }
     zk_answer(call, call->body.bad ? TREE_MARSHALLING : TREE_OK);
 }
+
+bool zookeeper_event(const struct change *change, int *event, uint64_t *zxid) {
+    enum tree_event told;
+    if (!tree_change(change, &told, zxid))
+        return false;
+    *event = (int)told;
+    return true;
+}

@@ -256,11 +256,9 @@ static bool send_write(struct zk_slot *slot, struct bytes body) {
 
 /* Writes that waited, as far as no barrier stands before them. */
 static void send_held(struct zk_conn *conn) {
-    if (conn->held == 0 || conn->barriers > 0)
-        return;
     LIST_EACH(item, &conn->slots) {
         struct zk_slot *slot = container_of(item, struct zk_slot, list);
-        if (conn->closed || conn->held == 0)
+        if (conn->closed || conn->held == 0 || slot->barrier)
             return;
         if (slot->operation->kind != ZK_WRITE || slot->state != ZK_SLOT_HELD)
             continue;
@@ -360,7 +358,8 @@ void zk_order_advance(struct zk_conn *conn) {
         if (held == conn->held)
             break;
     }
-    zk_conn_dirty(conn);
+    if (conn->out.len > 0)
+        zk_conn_dirty(conn);
 }
 
 /* ---- a request arrives ---- */
