@@ -8,23 +8,29 @@
 
 /* What is there from the start, as ZooKeeper has it: with zxid 0 and time 0, and not counted among
  * creations. */
-static void plant(struct machine *machine) {
-    static const struct {
-        const char *path;
-        uint32_t children;
-    } nodes[] = {{"/", 1}, {"/zookeeper", 2}, {TREE_QUOTA_PATH, 0}};
+static void plant_one(struct machine *machine, const char *text, struct bytes acl) {
+    struct tree_view view = {.machine = machine};
+    struct bytes path = bytes_cstr(text);
+    struct tree_node old, parent;
+    const struct tree_node node = {.acl = acl, .aversion = acl.len > 0 ? -1 : 0, .data = BYTES("")};
+    if (tree_node_get(machine, path, &old))
+        return;
+    if (path.len > 1 && tree_node_get(machine, tree_parent(path), &parent)) {
+        parent.children++;
+        tree_node_put(&view, tree_parent(path), &parent);
+    }
+    tree_node_put(&view, path, &node);
+}
+
+void tree_plant(struct machine *machine) {
+    static const char *const open[] = {"/", "/zookeeper", TREE_QUOTA_PATH};
     static const struct tree_acl readable = {
         TREE_PERM_READ, {{(const uint8_t *)"world", 5}, {(const uint8_t *)"anyone", 6}}};
-    struct tree_view view = {.machine = machine};
-    struct tree_node node = {.data = BYTES("")};
-    for (size_t i = 0; i < sizeof nodes / sizeof *nodes; i++) {
-        node.children = nodes[i].children;
-        tree_node_put(&view, bytes_cstr(nodes[i].path), &node);
-    }
+    for (size_t i = 0; i < sizeof open / sizeof *open; i++)
+        plant_one(machine, open[i], BYTES(""));
+    buf_clear(&machine->acl);
     tree_put_acl(&machine->acl, &readable, 1);
-    node.acl = bytes_of(machine->acl.data + 4, machine->acl.len - 4);
-    node.aversion = -1;
-    tree_node_put(&view, BYTES(TREE_CONFIG_PATH), &node);
+    plant_one(machine, TREE_CONFIG_PATH, bytes_of(machine->acl.data + 4, machine->acl.len - 4));
 }
 
 static struct machine *create(const struct machine_options *options) {
@@ -33,7 +39,7 @@ static struct machine *create(const struct machine_options *options) {
     machine->map = vmap_new();
     machine->due = vmap_new();
     machine->told = vmap_new();
-    plant(machine);
+    tree_plant(machine);
     return machine;
 }
 

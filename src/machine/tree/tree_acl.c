@@ -139,8 +139,7 @@ static bool take(struct machine *machine, const struct tree_call *call,
     return true;
 }
 
-/* Open to anyone costs a node nothing. */
-static bool is_open(struct bytes entries) {
+bool tree_acl_is_open(struct bytes entries) {
     struct reader reader = reader_of(entries);
     struct tree_acl acl;
     return tree_acl_next(&reader, &acl) && reader_left(&reader) == 0 &&
@@ -161,7 +160,7 @@ bool tree_acl_fix(struct machine *machine, const struct tree_call *call,
     *acl = buf_view(&machine->acl);
     if (acl->len == 0)
         return false;
-    if (is_open(*acl))
+    if (tree_acl_is_open(*acl))
         acl->len = 0;
     return true;
 }

@@ -104,6 +104,10 @@ struct tree_view {
     bool once;     /* tells each (path, event) once */
 };
 
+/* ---- tree.c ---- */
+/* Nodes that must be there and are not. */
+void tree_plant(struct machine *machine);
+
 /* ---- tree_codec.c ---- */
 bool tree_parse(struct bytes command, struct tree_call *call);
 bool tree_parse_part(struct reader *reader, struct tree_part *part); /* with its opcode */
@@ -161,11 +165,14 @@ bool tree_acl_fix(struct machine *machine, const struct tree_call *call,
                   const struct tree_part *part, struct bytes *acl);
 /* As GET_ACL answers it. masked: digests are not shown. */
 void tree_acl_show(struct buf *out, const struct tree_node *node, bool masked);
+/* World, anyone, every right: it is not stored. */
+bool tree_acl_is_open(struct bytes entries);
 bool tree_ip_valid(struct bytes expression);
 bool tree_ip_matches(struct bytes address, struct bytes expression);
 
 /* ---- tree_session.c ---- */
 bool tree_session_get(struct machine *machine, uint64_t id, struct tree_session *session);
+void tree_session_store(struct tree_view *view, uint64_t id, const struct tree_session *session);
 int32_t tree_session_check(struct machine *machine, const struct tree_call *call);
 int32_t tree_session_open(struct tree_view *view, struct buf *reply);
 int32_t tree_session_attach(struct tree_view *view, struct buf *reply);

@@ -25,7 +25,7 @@ bool tree_session_get(struct machine *machine, uint64_t id, struct tree_session 
     return item != NULL && decode(vmap_item_value(item), session);
 }
 
-static void put(struct tree_view *view, uint64_t id, const struct tree_session *session) {
+void tree_session_store(struct tree_view *view, uint64_t id, const struct tree_session *session) {
     uint8_t value[SESSION_BYTES];
     put_u64(value, session->timeout_ms);
     put_u64(value + 8, session->holder);
@@ -33,6 +33,10 @@ static void put(struct tree_view *view, uint64_t id, const struct tree_session *
     memcpy(value + 24, session->password, TREE_PASSWORD_BYTES);
     tree_item_put(view, tree_item_key(view->machine, TREE_FAMILY_SESSION, id),
                   bytes_of(value, sizeof value));
+}
+
+static void put(struct tree_view *view, uint64_t id, const struct tree_session *session) {
+    tree_session_store(view, id, session);
     const struct life_change life = {session->timeout_ms, session->holder};
     change_put_life(view->changes, id, &life);
 }
