@@ -28,6 +28,7 @@ int cmd_leader(int argc, char **argv);
 int cmd_shell(int argc, char **argv);
 int cmd_bench(int argc, char **argv);
 int cmd_inspect(int argc, char **argv);
+int cmd_import(int argc, char **argv);
 int cmd_repair(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_torture(int argc, char **argv);

@@ -78,6 +78,19 @@ static const struct subcommand subcommands[] = {
      "Prints what a stopped node's data folder holds and verifies every checksum; changes "
      "nothing.\n"
      "Exit code 0: all is well; 1: something is damaged.\n"},
+    {"import", cmd_import, "take over the data of a ZooKeeper server",
+     "Usage: cairn import zookeeper SNAPSHOT-DIR [--log-dir DIR] [--dir DATA] [--nodes N]\n"
+     "                              [--port-offset N]\n"
+     "\n"
+     "Reads the data folder of a stopped ZooKeeper server (the newest whole snapshot and the logs\n"
+     "behind it) and makes a new folder DATA (cairn-data) from it, which cairn dev serves with N "
+     "(3)\n"
+     "nodes: nodes with their rights, versions and zxids, and sessions with their ephemerals, which "
+     "go\n"
+     "on when their clients come back within their timeout. ZooKeeper's data is not touched.\n"
+     "\n"
+     "  cairn import zookeeper /var/lib/zookeeper --dir data\n"
+     "  cairn dev --dir data\n"},
     {"repair", cmd_repair, "go on after a majority was lost for good",
      "Usage: cairn repair DIR --yes\n"
      "\n"

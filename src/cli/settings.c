@@ -352,6 +352,30 @@ void settings_to_node(const struct settings *settings, struct node_options *opti
         options->wire_version_max = (uint32_t)settings->wire_version;
 }
 
+uint64_t settings_cluster(const char *name) {
+    uint64_t id = bytes_hash(bytes_cstr(name), 0xca1);
+    return id ? id : 1;
+}
+
+void settings_to_identity(const struct settings *settings, struct identity *identity) {
+    struct node_options options;
+    settings_to_node(settings, &options);
+    *identity = (struct identity){.cluster = settings_cluster(settings->cluster),
+                                  .node = settings->node,
+                                  .keyspace_count = options.keyspace_count};
+    for (uint32_t i = 0; i < options.keyspace_count; i++) {
+        const struct node_keyspace *from = &options.keyspaces[i];
+        struct identity_keyspace *to = &identity->keyspaces[i];
+        memcpy(to->name, from->name, sizeof to->name);
+        memcpy(to->protocol, from->protocol, sizeof to->protocol);
+        memcpy(to->machine, from->machine, sizeof to->machine);
+    }
+    if (!settings->bootstrap)
+        return;
+    settings_members(settings->members, &identity->founders);
+    identity->epoch = 1;
+}
+
 void settings_to_redis(const struct settings *settings, struct redis_options *options) {
     redis_options_default(options);
     memcpy(options->address, settings->redis_listen, sizeof options->address);

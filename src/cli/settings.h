@@ -71,6 +71,10 @@ void settings_print_example(FILE *out);
 /* The members list as a configuration; false on malformed text. */
 bool settings_members(const char *text, struct config *config);
 void settings_to_node(const struct settings *settings, struct node_options *options);
+/* Of a folder that is made new: the cluster, the node, its keyspaces, and when it bootstraps the
+ * founders. The incarnation is the caller's to draw. */
+void settings_to_identity(const struct settings *settings, struct identity *identity);
+uint64_t settings_cluster(const char *name);
 void settings_to_redis(const struct settings *settings, struct redis_options *options);
 void settings_to_zookeeper(const struct settings *settings, struct zookeeper_options *options);
 bool address_is_loopback(const char *address);

@@ -212,13 +212,24 @@ static void take_change(struct reader *reader, struct zkfile_change *change) {
     }
 }
 
+/* A multi that failed is logged with the parts before the failed one as if they had been done. */
+static bool multi_failed(const struct zkfile_txn *txn) {
+    struct reader reader = txn->body;
+    bool failed = false;
+    for (uint32_t i = 0; i < txn->parts && !reader.bad; i++) {
+        failed |= jute_take_i32(&reader) == TYPE_ERROR;
+        jute_take_block(&reader);
+    }
+    return failed;
+}
+
 /* The next part of a multi that changes something. */
 static bool next_part(struct zkfile_txn *txn, struct zkfile_change *change) {
     while (txn->parts > 0 && !txn->body.bad) {
         txn->parts--;
         *change = (struct zkfile_change){.type = jute_take_i32(&txn->body)};
         struct reader part = reader_of(jute_take_block(&txn->body));
-        if (change->type == TYPE_ERROR || change->type == JUTE_CHECK)
+        if (change->type == JUTE_CHECK)
             continue;
         take_change(&part, change);
         txn->body.bad |= part.bad;
@@ -231,6 +242,8 @@ bool zkfile_txn_next(struct zkfile_txn *txn, struct zkfile_change *change) {
     if (txn->type == JUTE_MULTI) {
         if (!txn->begun)
             txn->parts = jute_take_count(&txn->body, PARTS_BYTES_MIN);
+        if (!txn->begun && multi_failed(txn))
+            txn->parts = 0;
         txn->begun = true;
         return next_part(txn, change);
     }

@@ -88,7 +88,8 @@ enum cairn_status zkfile_log_open(struct zkfile_log *log, struct bytes file);
 /* NOT_FOUND: the end (the rest was preallocated). TORN: the file ends within a transaction.
  * CORRUPT: a wrong sum, or a transaction that says nothing sensible. */
 enum cairn_status zkfile_log_next(struct zkfile_log *log, struct zkfile_txn *txn);
-/* False at the end, or when malformed (txn->body.bad). Errors and checks are passed over. */
+/* False at the end, or when malformed (txn->body.bad). Errors and checks are passed over, and all
+ * of a multi that failed. */
 bool zkfile_txn_next(struct zkfile_txn *txn, struct zkfile_change *change);
 
 /* The password that ZooKeeper gives a session: it follows from the id. */
