@@ -25,6 +25,21 @@
     X(READ_NO_WAIT, "read-no-wait", "a read does not wait until its index is applied")             \
     X(LEARNER_COUNTS, "learner-counts", "a learner counts in the commit quorum")                   \
     X(JOINT_NEW_ONLY, "joint-new-only", "joint consensus commits by the new members alone")        \
+    X(ZAB_EPOCH_NOT_DURABLE, "zab-epoch-not-durable",                                              \
+      "an accepted epoch is acknowledged before it is on disk and is forgotten")                   \
+    X(ZAB_NEWLEADER_EARLY_ACK, "zab-newleader-early-ack",                                          \
+      "a follower acknowledges a leader's history before it is durable")                           \
+    X(ZAB_PROPOSE_BEFORE_NEWLEADER, "zab-propose-before-newleader",                                \
+      "a leader is established before a quorum has its history")                                   \
+    X(ZAB_NO_TRUNC, "zab-no-trunc", "a follower keeps what its leader tells it to cut off")        \
+    X(ZAB_COMMIT_MINORITY, "zab-commit-minority", "one replica fewer than a quorum commits")       \
+    X(ZAB_OBSERVER_COUNTS, "zab-observer-counts", "an observer counts in the commit quorum")       \
+    X(ZAB_STALE_VOTE, "zab-stale-vote", "who leads is chosen without asking for its history")      \
+    X(ZAB_COMMIT_UNVERIFIED, "zab-commit-unverified",                                              \
+      "a follower commits what its log holds, from that leader or not")                            \
+    X(ZAB_STALE_ACK, "zab-stale-ack", "what a follower acknowledged before it rejoined counts")    \
+    X(ZAB_PROMISE_IGNORED, "zab-promise-ignored",                                                  \
+      "a follower accepts an epoch while its leader's lease may run")                              \
     X(WAITER_BY_INDEX, "waiter-by-index", "a waiter takes the reply of any entry at its index")    \
     X(SESSION_NO_DEDUP, "session-no-dedup", "a retried sequence is executed again")                \
     X(SNAPSHOT_NO_SESSIONS, "snapshot-no-sessions", "a snapshot leaves the session table out")     \

@@ -3,11 +3,12 @@
 #include "machine/kv/kv.h"
 #include "machine/tree/tree.h"
 #include "protocol/raft/raft.h"
+#include "protocol/zab/zab.h"
 
 #include <stdio.h>
 #include <string.h>
 
-static const struct protocol *const protocols[] = {&protocol_raft};
+static const struct protocol *const protocols[] = {&protocol_raft, &protocol_zab};
 static const struct machine_kind *const machines[] = {&machine_kv, &machine_tree};
 
 const struct protocol *registry_protocol(const char *name) {

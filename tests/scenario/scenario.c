@@ -16,7 +16,7 @@
  *           hold ID   release ID   (the disk)
  *           traffic on|off   status   logs
  */
-#include "raft_world.h"
+#include "replica_world.h"
 
 #include <inttypes.h>
 #include <stdio.h>

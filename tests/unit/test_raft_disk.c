@@ -1,5 +1,5 @@
 /* Snapshots, recovery, damage and repair, full and stalled disks. */
-#include "raft_world.h"
+#include "replica_world.h"
 
 #include "base/mutant.h"
 

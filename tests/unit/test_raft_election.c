@@ -1,4 +1,4 @@
-#include "raft_world.h"
+#include "replica_world.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

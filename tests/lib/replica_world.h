@@ -1,15 +1,17 @@
-/* A world for protocol_raft in memory: replicas, their disks, the network between them and one
- * clock. Everything is by hand or by a seed; nothing sleeps. Messages are delivered when the test
- * says so, persists complete at once or when the test says so, a crash leaves what was durable.
+/* A world in memory for a protocol core with a leader: replicas, their disks, the network between
+ * them and one clock. Everything is by hand or by a seed; nothing sleeps. Messages are delivered
+ * when the test says so, persists complete at once or when the test says so, a crash leaves what
+ * was durable.
  *
  * The world watches, whatever the test does: at most one leader a term, one history of applied
  * entries, no read older than what was committed when it was asked. A breach sets `broken`.
  */
-#ifndef CAIRN_TESTS_RAFT_WORLD_H
-#define CAIRN_TESTS_RAFT_WORLD_H
+#ifndef CAIRN_TESTS_REPLICA_WORLD_H
+#define CAIRN_TESTS_REPLICA_WORLD_H
 
 #include "base/bytes.h"
 #include "base/prng.h"
+#include "core/protocol.h"
 #include "protocol/raft/raft.h"
 
 #define WORLD_NODES_MAX 8
@@ -99,6 +101,9 @@ struct world_node {
 };
 
 struct world {
+    const struct protocol *protocol;
+    bool (*describe)(struct bytes body, char *text, size_t size);
+    void (*check_deep)(const struct replica *replica);
     struct world_node nodes[WORLD_NODES_MAX + 1]; /* by id */
     unsigned count;
     uint64_t now; /* ns */
@@ -129,12 +134,15 @@ struct world {
     size_t steps;
 };
 
-/* Nodes 1..voters start at once as one group, lease reads on. */
+/* Nodes 1..voters start at once as one group, lease reads on. They run raft unless the protocol is
+ * named ("zab"; NULL when there is none such). */
 struct world *world_new(unsigned voters, uint64_t seed);
 void world_free(struct world *world);
 /* The options that a node starts with; change them before world_boot. */
 struct replica_options world_options(void);
 struct world *world_empty(unsigned voters, uint64_t seed);
+struct world *world_empty_of(const char *protocol, unsigned voters, uint64_t seed);
+struct world *world_new_of(const char *protocol, unsigned voters, uint64_t seed);
 void world_boot(struct world *world);
 
 /* A node outside the configuration, blank. */

@@ -1,5 +1,5 @@
 /* A world of replicas in memory: what becomes of events and effects, and what must hold. */
-#include "raft_world_internal.h"
+#include "replica_world_internal.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -203,7 +203,7 @@ static void check_completeness(struct world *world, struct world_node *node) {
         uint64_t chain;
         if (index >= world->history_cap || world->history[index].term == 0)
             continue;
-        if (protocol_raft.chain_at(node->replica, index, &chain) &&
+        if (world->protocol->chain_at(node->replica, index, &chain) &&
             chain != world->history[index].chain)
             breach(world, "leader completeness: a new leader has another entry");
         break;
@@ -444,7 +444,7 @@ static void step_one(struct world *world, struct world_node *node, struct event 
     event.now = world_clock_of(world, node);
     event.wall_ms = world->wall_ms + world->now / MS;
     world->steps++;
-    world_effects(world, node, protocol_raft.step(node->replica, &event));
+    world_effects(world, node, world->protocol->step(node->replica, &event));
 }
 
 void world_settle(struct world *world, struct world_node *node) {

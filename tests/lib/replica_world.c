@@ -1,8 +1,9 @@
 /* A world of replicas in memory: its machines, its network, and what tests ask of it. */
-#include "raft_world_internal.h"
+#include "replica_world_internal.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "protocol/zab/zab.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -38,9 +39,10 @@ struct config world_config(const char *voters, const char *learners) {
     return config;
 }
 
-static void damage_recover(struct world_node *node, uint64_t *from, uint64_t to) {
+static void damage_recover(struct world *world, struct world_node *node, uint64_t *from,
+                           uint64_t to) {
     if (*from != 0)
-        protocol_raft.recover_damage(node->replica, *from, to);
+        world->protocol->recover_damage(node->replica, *from, to);
     *from = 0;
 }
 
@@ -54,19 +56,19 @@ static void hello(struct world *world, uint64_t a, uint64_t b) {
 }
 
 static void boot(struct world *world, struct world_node *node) {
-    node->replica = protocol_raft.create(&node->options);
+    node->replica = world->protocol->create(&node->options);
     node->up = true;
     node->stopped = false;
     node->applied = 0;
     node->durable_seq = 0;
     enum cairn_status status = CAIRN_OK;
     if (node->hard_lost)
-        protocol_raft.recover_hard_lost(node->replica);
+        world->protocol->recover_hard_lost(node->replica);
     else if (node->hard != NULL)
-        status = protocol_raft.recover_hard(node->replica, blob_view(node->hard));
+        status = world->protocol->recover_hard(node->replica, blob_view(node->hard));
     cairn_assert(status == CAIRN_OK);
     if (node->has_base) {
-        status = protocol_raft.recover_base(node->replica, &node->base);
+        status = world->protocol->recover_base(node->replica, &node->base);
         cairn_assert(status == CAIRN_OK);
         node->applied = node->base.index;
     }
@@ -77,14 +79,14 @@ static void boot(struct world *world, struct world_node *node) {
             damaged_from = damaged_from ? damaged_from : index;
             continue;
         }
-        damage_recover(node, &damaged_from, index - 1);
-        status = protocol_raft.recover_entry(node->replica, &node->log[i], false);
+        damage_recover(world, node, &damaged_from, index - 1);
+        status = world->protocol->recover_entry(node->replica, &node->log[i], false);
         cairn_assert(status == CAIRN_OK);
     }
-    damage_recover(node, &damaged_from, node->log_first + node->log_count - 1);
+    damage_recover(world, node, &damaged_from, node->log_first + node->log_count - 1);
     world_effects(world, node,
-                  protocol_raft.start(node->replica, world_clock_of(world, node),
-                                      world->wall_ms + world->now / MS));
+                  world->protocol->start(node->replica, world_clock_of(world, node),
+                                         world->wall_ms + world->now / MS));
     world_settle(world, node);
     for (unsigned id = 1; id <= WORLD_NODES_MAX; id++)
         if (id != node->id && world->nodes[id].up) {
@@ -93,8 +95,23 @@ static void boot(struct world *world, struct world_node *node) {
         }
 }
 
-struct world *world_empty(unsigned voters, uint64_t seed) {
+struct world *world_empty_of(const char *protocol, unsigned voters, uint64_t seed) {
+    static const struct {
+        const struct protocol *protocol;
+        bool (*describe)(struct bytes body, char *text, size_t size);
+        void (*check_deep)(const struct replica *replica);
+    } protocols[] = {{&protocol_raft, raft_describe, raft_check_deep},
+                     {&protocol_zab, zab_describe, zab_check_deep}};
+    size_t at = 0;
+    while (at < sizeof protocols / sizeof *protocols &&
+           strcmp(protocols[at].protocol->name, protocol) != 0)
+        at++;
+    if (at == sizeof protocols / sizeof *protocols)
+        return NULL;
     struct world *world = cairn_alloc_zero(sizeof *world);
+    world->protocol = protocols[at].protocol;
+    world->describe = protocols[at].describe;
+    world->check_deep = protocols[at].check_deep;
     world->count = voters;
     world->now = 1000 * MS;
     world->wall_ms = 1700000000000;
@@ -116,16 +133,24 @@ struct world *world_empty(unsigned voters, uint64_t seed) {
     return world;
 }
 
+struct world *world_empty(unsigned voters, uint64_t seed) {
+    return world_empty_of("raft", voters, seed);
+}
+
 void world_boot(struct world *world) {
     for (unsigned id = 1; id <= WORLD_NODES_MAX; id++)
         if (world->nodes[id].exists && !world->nodes[id].up)
             boot(world, &world->nodes[id]);
 }
 
-struct world *world_new(unsigned voters, uint64_t seed) {
-    struct world *world = world_empty(voters, seed);
+struct world *world_new_of(const char *protocol, unsigned voters, uint64_t seed) {
+    struct world *world = world_empty_of(protocol, voters, seed);
     world_boot(world);
     return world;
+}
+
+struct world *world_new(unsigned voters, uint64_t seed) {
+    return world_new_of("raft", voters, seed);
 }
 
 void world_add(struct world *world, uint64_t id) {
@@ -153,7 +178,7 @@ void world_crash(struct world *world, uint64_t id) {
     if (!node->up)
         return;
     node->up = false;
-    protocol_raft.destroy(node->replica);
+    world->protocol->destroy(node->replica);
     node->replica = NULL;
     forget_volatile(node);
     for (unsigned other = 1; other <= WORLD_NODES_MAX; other++)
@@ -218,7 +243,7 @@ void world_free(struct world *world) {
     for (unsigned id = 1; id <= WORLD_NODES_MAX; id++) {
         struct world_node *node = &world->nodes[id];
         if (node->up)
-            protocol_raft.destroy(node->replica);
+            world->protocol->destroy(node->replica);
         forget_volatile(node);
         disk_clear(node);
         cairn_free(node->log);
@@ -294,7 +319,7 @@ void world_deliver_one(struct world *world, size_t at) {
         deliver_snapshot(world, &message);
     } else {
         char text[256];
-        if (world->log_traffic && raft_describe(blob_view(message.frame), text, sizeof text))
+        if (world->log_traffic && world->describe(blob_view(message.frame), text, sizeof text))
             world_say(world, "  %" PRIu64 "->%" PRIu64 " %s", message.from, message.to, text);
         struct event event = {.kind = EVENT_MESSAGE};
         event.message.from = message.from;
@@ -320,7 +345,7 @@ static uint64_t next_deadline(const struct world *world, uint64_t until, uint64_
         const struct world_node *node = &world->nodes[i];
         if (!node->up || node->stopped)
             continue;
-        uint64_t at = protocol_raft.deadline(node->replica);
+        uint64_t at = world->protocol->deadline(node->replica);
         if (at == UINT64_MAX)
             continue;
         /* Its clock runs at another rate: the moment of ours at which it shows `at`. */
@@ -425,7 +450,7 @@ void world_compact(struct world *world, uint64_t id, uint64_t trim) {
         return;
     if (node->has_base && node->base.index >= status.applied_index)
         return;
-    protocol_raft.snapshot_base(node->replica, &event.compacted.base, &state);
+    world->protocol->snapshot_base(node->replica, &event.compacted.base, &state);
     event.compacted.trim = trim < status.applied_index ? trim : status.applied_index;
     world_keep_snapshot(node, &event.compacted.base);
     world_step(world, id, event);
@@ -438,7 +463,7 @@ void world_compact(struct world *world, uint64_t id, uint64_t trim) {
 struct replica_status world_status(const struct world *world, uint64_t id) {
     struct replica_status status = {0};
     if (world->nodes[id].up)
-        protocol_raft.status(world->nodes[id].replica, &status);
+        world->protocol->status(world->nodes[id].replica, &status);
     return status;
 }
 

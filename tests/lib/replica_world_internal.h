@@ -1,8 +1,8 @@
-/* Shared by the files of the world of memory (raft_world.h). */
-#ifndef CAIRN_TESTS_RAFT_WORLD_INTERNAL_H
-#define CAIRN_TESTS_RAFT_WORLD_INTERNAL_H
+/* Shared by the files of the world of memory (replica_world.h). */
+#ifndef CAIRN_TESTS_REPLICA_WORLD_INTERNAL_H
+#define CAIRN_TESTS_REPLICA_WORLD_INTERNAL_H
 
-#include "raft_world.h"
+#include "replica_world.h"
 
 #define GROW(items, count, cap)                                        \
     do {                                                               \

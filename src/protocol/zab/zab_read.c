@@ -1,0 +1,118 @@
+#include "protocol/zab/zab_internal.h"
+
+#include "base/assert.h"
+
+void zab_reads_flush(struct replica *zab) {
+    struct reads *reads = &zab->reads;
+    for (size_t i = 0; i < reads->answer_count; i++) {
+        const struct read_answer *answer = &reads->answers[i];
+        struct zab_message message = {.type = ZAB_READ_ANSWER,
+                                      .term = zab->accepted,
+                                      .request = answer->request,
+                                      .status = answer->status,
+                                      .index = answer->index};
+        zab_send(zab, answer->to, 0, &message, NULL, 0);
+    }
+    reads->answer_count = 0;
+}
+
+/* ---- the lease ---- */
+
+static uint64_t lease_at_of(const void *context, uint64_t id) {
+    const struct replica *zab = context;
+    if (id == zab->options.id)
+        return zab->now;
+    const struct zab_peer *peer = zab_peer_of(zab, id);
+    return peer != NULL && peer->stage >= ZAB_ACCEPTED ? peer->lease_at : 0;
+}
+
+/* A quorum promised at or after `sent` (by our clock) to accept no other epoch for an election
+ * timeout of theirs; clocks may run apart by the drift on both sides. */
+uint64_t zab_lease_end(const struct replica *zab) {
+    if (!zab_established(zab) || !zab->options.lease_reads || zab->lease_revoked)
+        return 0;
+    uint64_t sent = quorum_reached(journal_config(&zab->journal), lease_at_of, zab);
+    if (sent == 0)
+        return 0;
+    uint64_t million = 1000000, drift = zab->options.clock_drift_ppm;
+    uint64_t length = zab->options.election_timeout_min_ns / (million + drift) * (million - drift);
+    if (zab->options.mutant == MUTANT_LEASE_TOO_LONG)
+        length *= 20;
+    return sent + length;
+}
+
+/* ---- at the leader ---- */
+
+static uint64_t round_of(const void *context, uint64_t id) {
+    const struct replica *zab = context;
+    if (id == zab->options.id)
+        return UINT64_MAX;
+    const struct zab_peer *peer = zab_peer_of(zab, id);
+    return peer != NULL && peer->stage >= ZAB_ACCEPTED ? peer->round : 0;
+}
+
+void zab_reads_advance(struct replica *zab) {
+    if (!zab_established(zab) || zab->reads.leading.count == 0)
+        return;
+    uint64_t confirmed = quorum_reached(journal_config(&zab->journal), round_of, zab);
+    if (reads_advance(&zab->reads, zab->ping_round, confirmed, zab->journal.commit))
+        zab_ping(zab);
+}
+
+/* The index is noted first, leadership confirmed by a round that starts after. */
+static void read_at_leader(struct replica *zab, struct read_item read) {
+    if (zab->now < zab_lease_end(zab) || zab->options.mutant == MUTANT_READ_NO_ROUND) {
+        reads_answer(&zab->reads, read, CAIRN_OK, zab->journal.commit);
+        return;
+    }
+    reads_lead(&zab->reads, read, zab->ping_round + 1, zab->journal.commit,
+               zab->now + 2 * zab->options.election_timeout_max_ns);
+    zab_reads_advance(zab);
+}
+
+void zab_on_read_message(struct replica *zab, const struct zab_message *message) {
+    struct read_item read = {.tag = message->request, .from = message->from};
+    if (zab_established(zab))
+        read_at_leader(zab, read);
+    else
+        reads_answer(&zab->reads, read, CAIRN_NOT_LEADER, 0);
+}
+
+/* ---- at a follower ---- */
+
+static void ask(struct replica *zab) {
+    if (!reads_ask(&zab->reads, zab->now + zab->options.election_timeout_max_ns))
+        return;
+    struct zab_message message = {
+        .type = ZAB_READ, .term = zab->accepted, .request = zab->reads.request};
+    zab_send(zab, zab->leader, zab->journal.hard_seq, &message, NULL, 0);
+}
+
+void zab_on_read(struct replica *zab, uint64_t tag) {
+    struct read_item read = {.tag = tag};
+    if (zab->journal.failed) {
+        reads_answer(&zab->reads, read, CAIRN_DAMAGED, 0);
+    } else if (zab_established(zab)) {
+        read_at_leader(zab, read);
+    } else if (!zab->active || zab_leads(zab)) {
+        reads_answer(&zab->reads, read, CAIRN_NO_QUORUM, 0);
+    } else {
+        reads_follow(&zab->reads, tag);
+        ask(zab);
+    }
+}
+
+void zab_on_read_answer(struct replica *zab, const struct zab_message *message) {
+    if (message->from != zab->leader || zab_leads(zab))
+        return;
+    reads_answered(&zab->reads, message->request, message->status, message->index);
+    if (zab->active)
+        ask(zab);
+}
+
+void zab_reads_tick(struct replica *zab) {
+    if (zab_leads(zab))
+        reads_tick_leader(&zab->reads, zab->now);
+    else
+        reads_tick_follower(&zab->reads, zab->now);
+}

@@ -1,0 +1,153 @@
+/* Phase 2, synchronisation: followers get the leader's history, whose last entry is NEWLEADER: the
+ * first of its epoch. As it is an entry, the history and the current epoch become durable together.
+ * With a quorum the leader is established and the history committed. */
+#include "protocol/zab/zab_internal.h"
+
+#include "base/assert.h"
+
+/* ---- the leader ---- */
+
+/* Where two histories part: each epoch's entries have one author, so equal zxids mean equal
+ * histories up to there. False: what was told does not reach back so far. */
+static bool find_meet(const struct log *log, const struct zab_message *ack, uint64_t *meet) {
+    for (uint32_t i = ack->count; i > 0; i--) {
+        const struct zab_run *run = &ack->runs[i - 1];
+        uint64_t last = i < ack->count ? run[1].first - 1 : ack->index, term;
+        if (last < log->before_index) {
+            *meet = ack->commit; /* far behind: a snapshot it is */
+            return true;
+        }
+        *meet = log_find_term(log, last, run->term);
+        if (*meet >= run->first && log_term(log, *meet, &term) && term == run->term)
+            return true;
+    }
+    /* What comes before the told runs is committed, so it is ours too, or is all of it. */
+    uint64_t before = ack->count > 0 ? ack->runs[0].first - 1 : ack->index;
+    *meet = before < log->last ? before : log->last;
+    return before <= ack->commit;
+}
+
+void zab_meet(struct replica *zab, struct zab_peer *peer, const struct zab_message *ack) {
+    bool exact = find_meet(&zab->journal.log, ack, &peer->meet);
+    peer->sync_flags = 0;
+    if (!exact) {
+        peer->meet = ack->commit < zab->journal.log.last ? ack->commit : zab->journal.log.last;
+        peer->sync_flags = ZAB_FLAG_FORGET | ZAB_FLAG_TRUNC;
+    } else if (peer->meet < ack->index) {
+        peer->sync_flags = ZAB_FLAG_TRUNC;
+    }
+}
+
+void zab_sync_peer(struct replica *zab, struct zab_peer *peer) {
+    cairn_assert(peer->stage == ZAB_ACCEPTED && zab->term_first != 0);
+    peer->stage = ZAB_SYNCING;
+    peer->commit_told = 0;
+    peer->active_told = false;
+    peer->round = peer->lease_at = 0;
+    uint64_t match = peer->stream.progress.match;
+    stream_reset(&peer->stream, peer->meet + 1);
+    if (zab->options.mutant == MUTANT_ZAB_STALE_ACK && match <= zab->journal.log.last)
+        peer->stream.progress.match = match;
+    zab_replicate(zab, peer);
+}
+
+void zab_sync_begin(struct replica *zab) {
+    cairn_assert(zab_leads(zab) && zab->phase == ZAB_DISCOVERY && zab->epoch_chosen);
+    zab->phase = ZAB_SYNCHRONISATION;
+    zab->uncommitted_bytes = 0;
+    zab->term_first = zab_append_own(zab, ENTRY_NOOP, bytes_of(NULL, 0));
+    zab_persist(zab);
+    for (uint32_t i = 0; i < zab->peer_count; i++)
+        if (zab->peers[i].stage == ZAB_ACCEPTED)
+            zab_sync_peer(zab, &zab->peers[i]);
+    zab_sync_advance(zab);
+}
+
+static void establish(struct replica *zab) {
+    zab->phase = ZAB_BROADCAST;
+    zab->active = true;
+    zab->leader_since = zab->now;
+    zab->lease_revoked = false;
+    zab->change.stage = CHANGE_NONE;
+    zab_role_tell(zab);
+    zab_transfer_leader_known(zab);
+    uint64_t reached = zab_reached(zab);
+    journal_commit_to(&zab->journal, reached > zab->term_first ? reached : zab->term_first);
+    zab->uncommitted_bytes = 0;
+    zab_ping(zab);
+}
+
+void zab_sync_advance(struct replica *zab) {
+    if (!zab_leads(zab) || zab->phase != ZAB_SYNCHRONISATION)
+        return;
+    bool early = zab->options.mutant == MUTANT_ZAB_PROPOSE_BEFORE_NEWLEADER;
+    if (early || zab_reached(zab) >= zab->term_first)
+        establish(zab);
+}
+
+/* ---- a follower ---- */
+
+/* The follower lost, or gives up, entries that it may have acknowledged. */
+static void forget(struct replica *zab) {
+    if (!zab->mending) {
+        zab->mending = true;
+        zab->journal.hard_dirty = true;
+    }
+}
+
+static void truncate(struct replica *zab, uint64_t meet) {
+    struct journal *journal = &zab->journal;
+    if (zab->options.mutant == MUTANT_ZAB_NO_TRUNC)
+        return;
+    if (meet < journal->log.last)
+        journal_cut(journal, meet + 1);
+    zab_peers_follow_config(zab);
+}
+
+void zab_on_sync(struct replica *zab, struct zab_message *message, struct blob *frame) {
+    struct journal *journal = &zab->journal;
+    zab_heard(zab, true);
+    if (zab->mending && zab->mend_target == 0)
+        zab->mend_target = message->last;
+    if (zab->synced) {
+        zab_on_propose(zab, message, frame); /* it was sent twice */
+        return;
+    }
+    if (zab->installing || journal->full)
+        return;
+    uint64_t meet = message->index, term, chain;
+    if (meet > journal->log.last || meet < journal->commit ||
+        (meet > journal->log.before_index &&
+         (!log_term(&journal->log, meet, &term) || term != message->log_term))) {
+        outbox_trace(&journal->out, 2, "sync at %llu does not fit this history",
+                     (unsigned long long)meet);
+        return;
+    }
+    if (log_chain(&journal->log, meet, &chain) && chain != message->chain) {
+        outbox_trace(&journal->out, 2, "history differs from the leader's at %llu",
+                     (unsigned long long)meet);
+        return;
+    }
+    if (message->flags & ZAB_FLAG_FORGET) {
+        forget(zab);
+        zab->mend_target = message->last;
+    }
+    truncate(zab, meet);
+    zab->synced = true;
+    zab->verified = meet;
+    zab_on_propose(zab, message, frame);
+}
+
+/* All that this replica ever acknowledged lies at or below what the leader had when it synchronised
+ * us: with that much of its history the promise is kept again. */
+void zab_mend_advance(struct replica *zab) {
+    if (!zab->mending || zab->mend_target == 0 || !zab->active ||
+        zab->verified < zab->mend_target || zab->journal.durable_index < zab->mend_target)
+        return;
+    zab->mending = false;
+    zab->mend_target = 0;
+    zab->damage_first = zab->damage_last = 0;
+    zab->journal.hard_dirty = true;
+    zab_persist(zab);
+    outbox_trace(&zab->journal.out, 1, "the lost part of the history is back: it counts again");
+}

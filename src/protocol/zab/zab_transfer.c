@@ -1,0 +1,112 @@
+/* Leadership is handed over by word: the leader stops proposing, waits until the target has its
+ * whole history, tells everybody whom to follow, and follows too. No election, and no promise to
+ * wait for: by its word the leader gives up its lease in this epoch for good. */
+#include "protocol/zab/zab_internal.h"
+
+#include "base/assert.h"
+
+static bool eligible(const struct replica *zab, const struct zab_peer *peer) {
+    const struct member *member = config_member(journal_config(&zab->journal), peer->id);
+    return peer->member && member != NULL && member->voter && peer->stage == ZAB_SYNCED &&
+           zab->now - peer->heard_at < zab->options.election_timeout_max_ns;
+}
+
+static struct zab_peer *best(struct replica *zab) {
+    struct zab_peer *best = NULL;
+    for (uint32_t i = 0; i < zab->peer_count; i++) {
+        struct zab_peer *peer = &zab->peers[i];
+        if (eligible(zab, peer) &&
+            (best == NULL || peer->stream.progress.match > best->stream.progress.match))
+            best = peer;
+    }
+    return best;
+}
+
+static void begin(struct replica *zab, struct zab_peer *peer) {
+    zab->transferring = true;
+    zab->transfer_to = peer->id;
+    zab->transfer_deadline = zab->now + zab->options.election_timeout_max_ns;
+    zab_replicate(zab, peer);
+    zab_transfer_advance(zab);
+}
+
+void zab_on_transfer(struct replica *zab, uint64_t tag, uint64_t to) {
+    if (!zab_established(zab)) {
+        zab_outcome(zab, tag, CAIRN_NOT_LEADER, 0);
+        return;
+    }
+    if (to == zab->options.id) {
+        zab_outcome(zab, tag, CAIRN_OK, 0);
+        return;
+    }
+    if (zab->transferring || zab->transfer_told || zab->change.stage != CHANGE_NONE) {
+        zab_outcome(zab, tag, CAIRN_BUSY, 0);
+        return;
+    }
+    struct zab_peer *peer = to ? zab_member(zab, to) : best(zab);
+    if (peer == NULL || !eligible(zab, peer)) {
+        zab_outcome(zab, tag, to && peer == NULL ? CAIRN_NOT_FOUND : CAIRN_REFUSED, 0);
+        return;
+    }
+    zab->transfer_told = true;
+    zab->transfer_tag = tag;
+    begin(zab, peer);
+}
+
+void zab_hand_over(struct replica *zab) {
+    struct zab_peer *peer = zab_established(zab) ? best(zab) : NULL;
+    if (!zab->transferring && peer != NULL)
+        begin(zab, peer);
+}
+
+void zab_transfer_advance(struct replica *zab) {
+    if (!zab->transferring || !zab_established(zab))
+        return;
+    struct zab_peer *target = zab_member(zab, zab->transfer_to);
+    if (target == NULL || target->stage != ZAB_SYNCED ||
+        target->stream.progress.match != zab->journal.log.last)
+        return;
+    for (uint32_t i = 0; i < zab->peer_count; i++) {
+        struct zab_peer *peer = &zab->peers[i];
+        if (!peer->member || peer->stage < ZAB_ACCEPTED)
+            continue;
+        struct zab_message message = {.type = ZAB_HAND_OVER,
+                                      .term = zab->accepted,
+                                      .nonce = peer->nonce,
+                                      .leader = target->id};
+        zab_send(zab, peer->id, 0, &message, NULL, 0);
+    }
+    zab_follow(zab, target->id);
+}
+
+static void tell(struct replica *zab, enum cairn_status status) {
+    if (zab->transfer_told)
+        zab_outcome(zab, zab->transfer_tag, status, 0);
+    zab->transfer_told = false;
+}
+
+void zab_transfer_tick(struct replica *zab) {
+    if ((zab->transferring || zab->transfer_told) && zab->now >= zab->transfer_deadline) {
+        zab->transferring = false;
+        tell(zab, CAIRN_TIMEOUT);
+    }
+}
+
+void zab_transfer_leader_known(struct replica *zab) {
+    zab->transferring = false;
+    tell(zab, zab->leader == zab->transfer_to ? CAIRN_OK : CAIRN_REFUSED);
+}
+
+void zab_on_hand_over(struct replica *zab, const struct zab_message *message) {
+    uint64_t leader = message->leader;
+    if (!journal_is_member(&zab->journal, leader) && leader != zab->options.id)
+        return;
+    zab->heard_at = 0; /* released from what was promised to it */
+    if (leader != zab->options.id) {
+        zab_follow(zab, leader);
+        return;
+    }
+    zab_look(zab);
+    if (zab->phase == ZAB_ELECTION && zab_may_lead(zab))
+        zab_lead(zab);
+}
