@@ -114,10 +114,16 @@ static void act_isolate_leader(struct run *run) {
         return;
     world_isolate(run->world, leader, true);
     run->deposed = leader;
-    bool noticed = prng_chance(&run->prng, 1, 2); /* or the connections just go silent */
-    for (uint64_t id = 1; noticed && id <= run->world->count; id++)
-        if (id != leader)
+    /* Both sides notice, or the others alone, or the connections just go silent. */
+    uint64_t noticed = prng_below(&run->prng, 3);
+    for (uint64_t id = 1; noticed > 0 && id <= run->world->count; id++) {
+        struct event down = {.kind = EVENT_PEER_DOWN};
+        down.peer.id = leader;
+        if (id != leader && noticed == 1)
             world_disconnect(run->world, id, leader);
+        else if (id != leader)
+            world_step(run->world, id, down);
+    }
 }
 
 static void act_heal(struct run *run) {

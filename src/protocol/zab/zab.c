@@ -133,7 +133,7 @@ static struct effects finish(struct replica *zab) {
 
 static struct effects start(struct replica *zab, uint64_t now, uint64_t wall_ms) {
     outbox_begin(&zab->journal.out); /* what recovery emitted is stale */
-    zab->now = zab->journal.now = zab->start_at = now;
+    zab->now = zab->journal.now = zab->start_at = zab->leaderless_since = now;
     zab->wall_ms = wall_ms;
     /* Ids and nonces of another life of this replica must not be mistaken for this one's. */
     prng_seed(&zab->prng, prng_mix(prng_next(&zab->prng), prng_mix(now, wall_ms)));
@@ -203,6 +203,8 @@ static void dispatch(struct replica *zab, struct zab_message *message, struct bl
     if (is_leaders(message->type)) {
         if (of_session(zab, message))
             dispatch_leaders(zab, message, frame);
+        else if (message->type == ZAB_PING && zab->leader != message->from && !zab->amnesia)
+            zab_notify(zab, message->from); /* it takes us for its follower, and may be unknown */
         return;
     }
     if (is_followers(message->type) && !counts(zab, message))

@@ -159,6 +159,8 @@ void zab_resign(struct replica *zab, const char *why) {
 static void probe_silent(struct replica *zab) {
     for (uint32_t i = 0; i < zab->peer_count; i++) {
         struct progress *progress = &zab->peers[i].stream.progress;
+        if (zab->now - zab->peers[i].heard_at > zab->options.election_timeout_max_ns)
+            zab_peer_away(zab, &zab->peers[i]);
         if (zab->peers[i].stage < ZAB_SYNCING)
             continue;
         uint64_t oldest = progress_oldest(progress);

@@ -19,7 +19,7 @@ static void tell_cepoch(struct replica *zab, uint64_t flags) {
                                   .nonce = zab->nonce,
                                   .log_term = own.term,
                                   .index = own.index,
-                                  .flags = flags | (zab_may_vote(zab) ? ZAB_FLAG_VOTES : 0)};
+                                  .flags = flags | zab_voice(zab)};
     zab_persist(zab);
     zab_send(zab, zab->leader, zab->journal.hard_seq, &message, NULL, 0);
     zab->join_at = zab->now + zab->options.heartbeat_ns;
@@ -37,6 +37,8 @@ static void join(struct replica *zab, uint64_t leader, bool active) {
 
 void zab_follow(struct replica *zab, uint64_t leader) {
     cairn_assert(leader != zab->options.id && leader != 0);
+    if (zab->active)
+        zab->leaderless_since = zab->now;
     zab_forget_leader(zab);
     zab->finalize_at = 0;
     reads_refuse_all(&zab->reads, CAIRN_NO_QUORUM);
@@ -78,7 +80,7 @@ static void ack_epoch(struct replica *zab) {
                                   .log_term = own.term,
                                   .index = own.index,
                                   .commit = zab->journal.commit,
-                                  .flags = zab_may_vote(zab) ? ZAB_FLAG_VOTES : 0};
+                                  .flags = zab_voice(zab)};
     tell_runs(zab, &message);
     bool early = zab->options.mutant == MUTANT_ZAB_EPOCH_NOT_DURABLE;
     uint64_t after = zab_persist(zab);
@@ -187,6 +189,7 @@ void zab_on_cepoch(struct replica *zab, const struct zab_message *message) {
     peer->told_term = message->term;
     peer->told = (struct zab_vote){peer->id, message->log_term, message->index};
     peer->counts = message->flags & ZAB_FLAG_VOTES;
+    peer->eligible = message->flags & ZAB_FLAG_ELIGIBLE;
     peer->heard_at = zab->now;
     if (zab->epoch_chosen)
         send_newepoch(zab, peer);
@@ -194,23 +197,29 @@ void zab_on_cepoch(struct replica *zab, const struct zab_message *message) {
         zab_discovery_advance(zab);
 }
 
+/* It has more of the history than we do. */
+static bool outdoes(const struct replica *zab, const struct zab_peer *peer) {
+    struct zab_vote told = {zab->options.id, peer->told.term, peer->told.index};
+    return zab_vote_better(told, zab_own_vote(zab)) && zab->options.mutant != MUTANT_ZAB_STALE_VOTE;
+}
+
+/* Who has more of the history is in no quorum of ours: what it has may be committed. */
+static bool at_least(const struct replica *zab, uint64_t id, enum zab_stage stage) {
+    const struct zab_peer *peer = zab_peer_of(zab, id);
+    return peer != NULL && peer->counts && peer->stage >= stage && !outdoes(zab, peer);
+}
+
 static uint64_t informed(const void *context, uint64_t id) {
     const struct replica *zab = context;
-    if (id == zab->options.id)
-        return 2;
-    const struct zab_peer *peer = zab_peer_of(zab, id);
-    return peer != NULL && peer->counts && peer->stage >= ZAB_INFORMED ? 2 : 0;
+    return id == zab->options.id || at_least(zab, id, ZAB_INFORMED) ? 2 : 0;
 }
 
 static uint64_t accepted(const void *context, uint64_t id) {
     const struct replica *zab = context;
+    bool early = zab->options.mutant == MUTANT_ZAB_EPOCH_NOT_DURABLE;
     if (id == zab->options.id)
-        return zab->journal.persisted_seq >= zab->journal.hard_seq ||
-                       zab->options.mutant == MUTANT_ZAB_EPOCH_NOT_DURABLE
-                   ? 2
-                   : 0;
-    const struct zab_peer *peer = zab_peer_of(zab, id);
-    return peer != NULL && peer->counts && peer->stage >= ZAB_ACCEPTED ? 2 : 0;
+        return early || zab->journal.persisted_seq >= zab->journal.hard_seq ? 2 : 0;
+    return at_least(zab, id, ZAB_ACCEPTED) ? 2 : 0;
 }
 
 static void choose_epoch(struct replica *zab) {
@@ -229,14 +238,11 @@ static void choose_epoch(struct replica *zab) {
             send_newepoch(zab, &zab->peers[i]);
 }
 
-/* True when a follower has more of the history than we do. */
+/* A follower would lead better than we do. */
 static bool outdone(const struct replica *zab) {
-    struct zab_vote own = zab_own_vote(zab);
     for (uint32_t i = 0; i < zab->peer_count; i++) {
         const struct zab_peer *peer = &zab->peers[i];
-        struct zab_vote told = {zab->options.id, peer->told.term, peer->told.index};
-        if (peer->stage >= ZAB_INFORMED && peer->counts && zab_vote_better(told, own) &&
-            zab->options.mutant != MUTANT_ZAB_STALE_VOTE)
+        if (peer->stage >= ZAB_INFORMED && peer->counts && peer->eligible && outdoes(zab, peer))
             return true;
     }
     return false;
@@ -266,6 +272,7 @@ void zab_on_ack_epoch(struct replica *zab, const struct zab_message *message) {
     peer->heard_at = zab->now;
     peer->told = (struct zab_vote){peer->id, message->log_term, message->index};
     peer->counts = message->flags & ZAB_FLAG_VOTES;
+    peer->eligible = message->flags & ZAB_FLAG_ELIGIBLE;
     zab_meet(zab, peer, message);
     if (zab->phase == ZAB_DISCOVERY)
         zab_discovery_advance(zab);

@@ -28,6 +28,19 @@ bool zab_may_lead(const struct replica *zab) {
            !zab->journal.full && !journal_disk_stalled(&zab->journal);
 }
 
+/* One that its own configuration removes may be needed until that is committed, but others first.
+ */
+bool zab_stands(const struct replica *zab) {
+    const struct config *config = journal_config(&zab->journal);
+    return zab_may_lead(zab) &&
+           (config_is_voter(config, zab->options.id) ||
+            zab->now - zab->leaderless_since > 2 * zab->options.election_timeout_max_ns);
+}
+
+uint64_t zab_voice(const struct replica *zab) {
+    return (zab_may_vote(zab) ? ZAB_FLAG_VOTES : 0) | (zab_stands(zab) ? ZAB_FLAG_ELIGIBLE : 0);
+}
+
 /* What this replica promised by hearing a leader: to accept no other epoch until then, so that no
  * lease is broken. After a restart the promise is not remembered, and the longest one is kept. */
 uint64_t zab_promise_until(const struct replica *zab) {
@@ -77,7 +90,7 @@ void zab_notify(struct replica *zab, uint64_t to) {
 static void notify_all(struct replica *zab) {
     zab->notify_at = zab->now + zab->options.heartbeat_ns;
     for (uint32_t i = 0; i < zab->peer_count; i++)
-        if (zab->peers[i].member)
+        if (zab->peers[i].member || (zab->peers[i].up && zab->peers[i].voted))
             zab_notify(zab, zab->peers[i].id);
 }
 
@@ -152,7 +165,7 @@ static void count(struct replica *zab) {
 static void begin_round(struct replica *zab, uint64_t round) {
     zab->round = round;
     zab->finalize_at = 0;
-    zab->vote = zab_may_lead(zab) ? zab_own_vote(zab) : (struct zab_vote){0};
+    zab->vote = zab_stands(zab) ? zab_own_vote(zab) : (struct zab_vote){0};
     for (uint32_t i = 0; i < zab->peer_count; i++) {
         struct zab_peer *peer = &zab->peers[i];
         peer->voted = peer->voted && peer->vote_round == round;
@@ -160,6 +173,8 @@ static void begin_round(struct replica *zab, uint64_t round) {
 }
 
 void zab_look(struct replica *zab) {
+    if (zab->active)
+        zab->leaderless_since = zab->now;
     zab_forget_leader(zab);
     zab->phase = ZAB_ELECTION;
     reads_refuse_all(&zab->reads, CAIRN_NO_QUORUM);
@@ -179,7 +194,7 @@ void zab_election_tick(struct replica *zab) {
         return;
     /* It may have become able to lead since, or unable. */
     bool own = zab->vote.leader == zab->options.id;
-    if (own != zab_may_lead(zab) && (own || zab->vote.leader == 0))
+    if (own != zab_stands(zab) && (own || zab->vote.leader == 0))
         zab->vote = own ? (struct zab_vote){0} : zab_own_vote(zab);
     notify_all(zab);
     count(zab);
@@ -301,6 +316,8 @@ void zab_on_notification(struct replica *zab, const struct zab_message *message)
             answer_looking(zab, peer, message, vote);
         else if (message->flags & ZAB_FLAG_LEADING)
             on_rival(zab, peer, message, vote);
+        else if (zab_leads(zab) && message->leader != zab->options.id)
+            zab_peer_away(zab, peer); /* it follows another by now */
         else if (peer->id == zab->leader && zab->phase == ZAB_DISCOVERY &&
                  zab->now - zab->joined_at > zab->options.heartbeat_ns)
             zab_look(zab); /* it follows another, and not because word has not reached it yet */

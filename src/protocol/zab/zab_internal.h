@@ -76,16 +76,19 @@ enum zab_message_type {
         ZAB_MESSAGE_COUNT
 };
 
+/* GAP: in an ack, something before is missing; `last` is what was refused. TRUNC: in a sync, what
+ * follows `index` in the follower's history goes. FORGET: with it, where the histories meet is
+ * unknown, all that is not committed goes, and the follower counts as one that forgot. */
 enum {
     ZAB_FLAG_LEADING = 1,   /* notification: the sender leads or is about to */
     ZAB_FLAG_FOLLOWING = 2, /* notification: the sender follows `leader` */
     ZAB_FLAG_ACTIVE = 4,    /* the leader is established: a quorum has its history */
     ZAB_FLAG_VOTES = 8,     /* the sender's word counts: it has forgotten nothing */
-    ZAB_FLAG_TRUNC = 16,    /* sync: what follows `index` in the follower's history goes */
-    ZAB_FLAG_FORGET = 32,   /* sync: where the histories meet is unknown, so all that is not
-                               committed goes, and the follower counts as one that forgot */
-    ZAB_FLAG_REFUSES = 128, /* cepoch: this leader's epoch was promised to another, or a later one */
-    ZAB_FLAG_GAP = 64       /* ack: something before is missing; `last` is what was refused */
+    ZAB_FLAG_ELIGIBLE = 16, /* cepoch, ack-epoch: the sender would lead */
+    ZAB_FLAG_REFUSES = 32,  /* cepoch: that epoch was promised to another */
+    ZAB_FLAG_TRUNC = 64,
+    ZAB_FLAG_FORGET = 128,
+    ZAB_FLAG_GAP = 256
 };
 
 /* A stretch of a history in one epoch, from `first` on. */
@@ -166,13 +169,13 @@ struct zab_peer {
     uint64_t nonce; /* of its session */
     uint64_t told_term;
     struct zab_vote told; /* its history, as CEPOCH or ACK-E said */
+    bool eligible;        /* it would lead itself */
     bool counts;          /* its ACK-E is that of a replica that forgot nothing */
     uint64_t meet;        /* where the histories meet */
     uint64_t sync_flags;
     struct stream stream;
     uint64_t commit_told;
     bool active_told;
-    bool snapshot_out; /* a snapshot is being sent */
     uint64_t heard_at;
     uint64_t round;    /* highest ping round answered */
     uint64_t lease_at; /* send time of the latest message answered */
@@ -201,6 +204,7 @@ struct replica {
 
     /* election */
     uint64_t round;
+    uint64_t leaderless_since; /* no established leader was known since */
     struct zab_vote vote;
     uint64_t notify_at;
     uint64_t finalize_at; /* a quorum agrees: the wait for better votes ends; 0: no */
@@ -248,7 +252,7 @@ struct replica {
     /* recovery */
     uint64_t damage_first, damage_last;
     uint64_t damage_tail; /* everything from here on may be lost; 0: no */
-    bool orphans; /* entries behind base are of a superseded log */
+    bool orphans;         /* entries behind base are of a superseded log */
     uint64_t recovered_last;
 
     /* what was last told by EFFECT_ROLE; what zab_check saw last */
@@ -276,6 +280,10 @@ void zab_look(struct replica *zab);
 void zab_forget_leader(struct replica *zab);
 bool zab_may_vote(const struct replica *zab);
 bool zab_may_lead(const struct replica *zab);
+/* Would have itself lead. */
+bool zab_stands(const struct replica *zab);
+/* VOTES and ELIGIBLE, as far as they hold. */
+uint64_t zab_voice(const struct replica *zab);
 struct zab_vote zab_own_vote(const struct replica *zab);
 /* a is better than b: a later epoch, then more of it, then the higher id. */
 bool zab_vote_better(struct zab_vote a, struct zab_vote b);

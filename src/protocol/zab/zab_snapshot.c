@@ -7,15 +7,13 @@
 void zab_snapshot_send(struct replica *zab, struct zab_peer *peer) {
     const struct log_base *base = &zab->journal.log.base;
     struct progress *progress = &peer->stream.progress;
-    if (base->index == 0 || base->index <= progress->match || peer->snapshot_out) {
-        progress->paused = true; /* a newer one is to come, or the last one to end */
+    if (base->index == 0 || base->index <= progress->match) {
         if (progress->state != PROGRESS_PROBE)
             progress_probe(progress);
-        progress->paused = true;
+        progress->paused = true; /* a newer one is to come */
         return;
     }
     progress_snapshot(progress, base->index);
-    peer->snapshot_out = true;
     struct effect *effect = outbox_emit(&zab->journal.out, EFFECT_SNAPSHOT_SEND);
     effect->snapshot_send.to = peer->id;
     effect->snapshot_send.index = base->index;
@@ -24,13 +22,11 @@ void zab_snapshot_send(struct replica *zab, struct zab_peer *peer) {
 
 void zab_on_snapshot_sent(struct replica *zab, uint64_t to, uint64_t index,
                           enum cairn_status status) {
-    struct zab_peer *peer = zab_peer(zab, to);
+    struct zab_peer *peer = zab_member(zab, to);
     if (peer == NULL)
         return;
-    peer->snapshot_out = false;
     struct progress *progress = &peer->stream.progress;
-    if (!zab_leads(zab) || !peer->member || peer->stage < ZAB_SYNCING ||
-        progress->state != PROGRESS_SNAPSHOT)
+    if (!zab_leads(zab) || peer->stage < ZAB_SYNCING || progress->state != PROGRESS_SNAPSHOT)
         return;
     if (status == CAIRN_OK) {
         uint64_t last = zab->journal.log.last;
