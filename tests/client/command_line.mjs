@@ -6,7 +6,7 @@ import { Client, Cluster, binary, cairn, call_program, check, equal, http, run_t
 
 const cluster = await Cluster.started();
 const at = ['--node', `127.0.0.1:${cluster.redis(1)}`];
-const SUBCOMMANDS = ['dev', 'server', 'status', 'member', 'leader', 'shell', 'bench', 'inspect', 'repair', 'torture', 'completion'];
+const SUBCOMMANDS = ['dev', 'server', 'status', 'member', 'leader', 'shell', 'bench', 'inspect', 'import', 'repair', 'torture', 'completion'];
 
 test('every subcommand explains itself with examples', async () => {
   const overview = cairn('--help');
@@ -29,7 +29,7 @@ const MISUSES = [
   ['server', '--set', 'cluster.bootstrap=yes', '--set', 'node.id=9'], ['status', '--nosuch'], ['status', 'operand'], ['status', '--json=1'], ['member'], ['member', 'nosuch'], ['member', 'add'], ['member', 'add', '4'],
   ['member', 'add', 'x', 'a:1'], ['member', 'add', '4', 'a:1', 'more'], ['member', 'remove'], ['member', 'remove', 'x'], ['member', 'promote'], ['member', 'list', 'x'], ['leader'], ['leader', 'nosuch'],
   ['leader', 'transfer', 'x'], ['leader', 'transfer', '1', '2'], ['shell', '--nosuch'], ['bench', '--command', 'nosuch'], ['bench', '--clients', '0'], ['bench', 'operand'], ['bench', '--nosuch'],
-  ['inspect'], ['inspect', 'a', 'b'], ['inspect', '--nosuch', 'a'], ['repair'], ['repair', 'a'], ['repair', '--yes'], ['completion'], ['completion', 'nosuch'], ['torture', '--nosuch'], ['torture', '--target', 'nosuch'], ['torture', '--workload', 'nosuch'], ['torture', 'operand'],
+  ['inspect'], ['inspect', 'a', 'b'], ['inspect', '--nosuch', 'a'], ['repair'], ['repair', 'a'], ['import'], ['import', 'zookeeper'], ['import', 'nosuch', 'a'], ['import', 'zookeeper', 'a', '--nodes', '0'], ['repair', '--yes'], ['completion'], ['completion', 'nosuch'], ['torture', '--nosuch'], ['torture', '--target', 'nosuch'], ['torture', '--workload', 'nosuch'], ['torture', 'operand'],
 ];
 test('misuse has exit code 3 and a sentence that helps', async () => {
   const wrong = [];
@@ -49,6 +49,7 @@ test('nobody there has exit code 1 and says whom it asked', async () => {
   }
   equal(cairn('inspect', '/nonexistent').code, 1);
   equal(cairn('repair', '/nonexistent', '--yes').code, 1);
+  equal(cairn('import', 'zookeeper', '/nonexistent', '--dir', path.join(temporary_folder(), 'new')).code, 1);
 });
 
 test('a wrong configuration file is refused with file, line and reason', async () => {
