@@ -28,7 +28,8 @@ struct import {
     struct runtime *runtime;
     struct env *env;
     const char *dir;
-    char temporary[480]; /* dir, while it is made */
+    const char *protocol; /* NULL: the servers' default */
+    char temporary[480];  /* dir, while it is made */
     uint64_t nodes, offset;
     uint64_t time_ms;
     struct settings settings; /* of the nodes to be */
@@ -63,6 +64,9 @@ static void choose_settings(struct import *import) {
 }
 
 static bool find_keyspace(struct import *import) {
+    if (import->protocol != NULL)
+        snprintf(import->settings.tree_protocol, sizeof import->settings.tree_protocol, "%s",
+                 import->protocol);
     settings_to_node(&import->settings, &import->options);
     for (uint32_t i = 0; i < import->options.keyspace_count; i++)
         if (strcmp(import->options.keyspaces[i].machine, machine_tree.name) == 0) {
@@ -216,6 +220,8 @@ static void tell(struct import *import, const struct import_zookeeper *from) {
            import->dir, (unsigned long long)import->nodes);
     if (import->offset > 0)
         printf(" --port-offset %llu", (unsigned long long)import->offset);
+    if (import->protocol != NULL)
+        printf(" --set tree.protocol=%s", import->protocol);
     printf("\n");
 }
 
@@ -249,13 +255,16 @@ int cmd_import(int argc, char **argv) {
     const struct flag flags[] = {{"dir", FLAG_TEXT, &import.dir},
                                  {"nodes", FLAG_NUMBER, &import.nodes},
                                  {"log-dir", FLAG_TEXT, &log_dir},
-                                 {"port-offset", FLAG_NUMBER, &import.offset}};
-    if (!flags_parse(&argc, argv, flags, 4))
+                                 {"port-offset", FLAG_NUMBER, &import.offset},
+                                 {"protocol", FLAG_TEXT, &import.protocol}};
+    if (!flags_parse(&argc, argv, flags, 5))
         return EXIT_MISUSE;
     if (argc != 3 || strcmp(argv[1], "zookeeper") != 0)
         return misuse("import", "say what: cairn import zookeeper SNAPSHOT-DIR");
     if (import.nodes == 0 || import.nodes > NODES_MAX)
         return misuse("import", "--nodes is from 1 to %d", NODES_MAX);
+    if (import.protocol != NULL && registry_protocol(import.protocol) == NULL)
+        return misuse("import", "there is no protocol '%s'", import.protocol);
     if (import.offset > 50000)
         return misuse("import", "--port-offset is at most 50000");
     if (strlen(import.dir) > 400 || strlen(argv[2]) > 400)

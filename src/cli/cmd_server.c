@@ -136,31 +136,11 @@ static unsigned on_admin(void *context, const char *method, const char *path, st
 
 /* ---- identity ---- */
 
-static uint64_t cluster_id(const char *name) {
-    uint64_t id = bytes_hash(bytes_cstr(name), 0xca1);
-    return id ? id : 1;
-}
-
 static bool fresh_identity(struct server *server, struct identity *identity) {
     struct settings *settings = &server->settings;
-    struct node_options options;
-    settings_to_node(settings, &options);
-    *identity = (struct identity){.cluster = cluster_id(settings->cluster),
-                                  .node = settings->node,
-                                  .keyspace_count = options.keyspace_count};
-    for (uint32_t i = 0; i < options.keyspace_count; i++) {
-        const struct node_keyspace *from = &options.keyspaces[i];
-        struct identity_keyspace *to = &identity->keyspaces[i];
-        memcpy(to->name, from->name, sizeof to->name);
-        memcpy(to->protocol, from->protocol, sizeof to->protocol);
-        memcpy(to->machine, from->machine, sizeof to->machine);
-    }
+    settings_to_identity(settings, identity);
     while (identity->incarnation == 0)
         env_entropy(server->env, &identity->incarnation, sizeof identity->incarnation);
-    if (settings->bootstrap) {
-        settings_members(settings->members, &identity->founders);
-        identity->epoch = 1;
-    }
     enum cairn_status status = identity_store(server->env, settings->dir, identity);
     if (status != CAIRN_OK)
         fprintf(stderr, "cairn server: can't write to %s: %s\n", settings->dir,
@@ -207,7 +187,7 @@ static bool find_identity(struct server *server, struct identity *identity) {
                 "swapped?\n",
                 settings->dir, (unsigned long long)identity->node,
                 (unsigned long long)settings->node);
-    else if (identity->cluster != cluster_id(settings->cluster))
+    else if (identity->cluster != settings_cluster(settings->cluster))
         fprintf(stderr, "cairn server: %s belongs to another cluster than '%s'\n", settings->dir,
                 settings->cluster);
     else

@@ -80,14 +80,16 @@ static const struct subcommand subcommands[] = {
      "Exit code 0: all is well; 1: something is damaged.\n"},
     {"import", cmd_import, "take over the data of a ZooKeeper server",
      "Usage: cairn import zookeeper SNAPSHOT-DIR [--log-dir DIR] [--dir DATA] [--nodes N]\n"
-     "                              [--port-offset N]\n"
+     "                              [--port-offset N] [--protocol NAME]\n"
      "\n"
      "Reads the data folder of a stopped ZooKeeper server (the newest whole snapshot and the logs\n"
      "behind it) and makes a new folder DATA (cairn-data) from it, which cairn dev serves with N "
      "(3)\n"
-     "nodes: nodes with their rights, versions and zxids, and sessions with their ephemerals, which "
+     "nodes: nodes with their rights, versions and zxids, and sessions with their ephemerals, "
+     "which "
      "go\n"
      "on when their clients come back within their timeout. ZooKeeper's data is not touched.\n"
+     "--protocol is what replicates the tree: raft or zab.\n"
      "\n"
      "  cairn import zookeeper /var/lib/zookeeper --dir data\n"
      "  cairn dev --dir data\n"},

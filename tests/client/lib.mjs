@@ -134,7 +134,7 @@ export async function free_port() {
 async function free_offset() {
   for (;;) {
     const offset = 4000 + 10 * Math.floor(Math.random() * 2000);
-    const ports = [7000, 7100, 7200].flatMap((first) => Array.from({ length: 9 }, (_, i) => first + i + 1 + offset));
+    const ports = [2180, 7000, 7100, 7200].flatMap((first) => Array.from({ length: 9 }, (_, i) => first + i + 1 + offset));
     if ((await Promise.all(ports.map(is_free))).every(Boolean)) return offset;
   }
 }
@@ -331,6 +331,7 @@ export class Cluster {
   redis(node) { return 7000 + node + this.offset; }
   peer(node) { return 7100 + node + this.offset; }
   admin(node) { return 7200 + node + this.offset; }
+  zookeeper(node) { return 2180 + node + this.offset; }
   dir(node) { return path.join(this.folder, `node-${node}`); }
   ids() { return Array.from({ length: this.size }, (_, i) => i + 1); }
   members() { return this.ids().map((id) => `${id}=127.0.0.1:${this.peer(id)}`).join(' '); }
@@ -339,7 +340,7 @@ export class Cluster {
     const sets = {
       'node.id': node, 'node.dir': this.dir(node), 'cluster.name': this.name, 'cluster.members': this.members(),
       'redis.listen': `127.0.0.1:${this.redis(node)}`, 'peer.listen': `127.0.0.1:${this.peer(node)}`,
-      'admin.listen': `127.0.0.1:${this.admin(node)}`, ...this.sets, ...extra,
+      'admin.listen': `127.0.0.1:${this.admin(node)}`, 'zookeeper.listen': `127.0.0.1:${this.zookeeper(node)}`, ...this.sets, ...extra,
     };
     return ['server', ...Object.entries(sets).flatMap(([key, value]) => ['--set', `${key}=${value}`])];
   }
