@@ -12,6 +12,7 @@
 #include "runtime/runtime.h"
 #include "storage/identity.h"
 #include "storage/snapshot.h"
+#include "storage/wal.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -165,12 +166,41 @@ static bool write_snapshot(struct import *import, const char *folder) {
     return status == CAIRN_OK || complain(folder, cairn_status_text(status));
 }
 
+static void no_hard(void *context, uint64_t group, struct bytes hard) {}
+static void no_entry(void *context, uint64_t group, const struct entry *entry, bool repaired) {}
+static void no_reset(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain) {
+}
+static void no_damage(void *context, uint64_t group, uint64_t first, uint64_t last) {}
+static void no_hard_lost(void *context, uint64_t group) {}
+static void no_done(void *context, uint64_t group, uint64_t seq, enum cairn_status status) {}
+
+/* An empty one: a folder without is one that lost it. */
+static bool make_log(struct import *import, const char *folder) {
+    const struct wal_options options = {.segment_bytes = import->options.wal_segment_bytes,
+                                        .batch_bytes_max = import->options.wal_batch_bytes_max,
+                                        .done = no_done};
+    const struct wal_recovery nothing = {.hard = no_hard,
+                                         .entry = no_entry,
+                                         .reset = no_reset,
+                                         .damage = no_damage,
+                                         .hard_lost = no_hard_lost};
+    struct wal *wal;
+    char error[512] = "";
+    if (!make_folder(folder))
+        return false;
+    if (wal_open(import->env, folder, &options, &nothing, &wal, error, sizeof error) != CAIRN_OK)
+        return complain(folder, error);
+    runtime_settle(import->runtime);
+    wal_close(wal);
+    return true;
+}
+
 static bool write_node(struct import *import, uint64_t node) {
     char folder[520], snapshots[540], log[540];
     snprintf(folder, sizeof folder, "%s/node-%llu", import->temporary, (unsigned long long)node);
     snprintf(snapshots, sizeof snapshots, "%s/snapshots", folder);
     snprintf(log, sizeof log, "%s/log", folder);
-    return make_folder(folder) && make_folder(log) && make_folder(snapshots) &&
+    return make_folder(folder) && make_log(import, log) && make_folder(snapshots) &&
            write_snapshot(import, snapshots) && write_identity(import, node, folder);
 }
 
