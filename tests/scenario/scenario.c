@@ -1,19 +1,19 @@
 /* Scenarios as text. A file holds comments, commands ("> propose 1 a") and beneath each command
- * all that happened because of it. The runner plays the commands in a world of raft replicas and
- * compares; with --rewrite it writes what it saw, to be reviewed as a diff.
+ * all that happened because of it. The runner plays the commands in a world of replicas (raft,
+ * unless named) and compares; with --rewrite it writes what it saw, to be reviewed as a diff.
  *
  *   scenario [--rewrite] FILE
  *
- * Commands: group N [plain]   nodes 1..N, off; plain: no leases, no data folder ids
+ * Commands: group N [plain] [PROTOCOL]   nodes 1..N, off; plain: no leases, no data folder ids
  *           log ID TERM...    writes a log to a disk, before start
  *           start [ID]        all, or a blank node outside the group
  *           lead ID           time passes at this node only until it leads
  *           run MS            time passes, messages arrive
  *           manual, deliver, drop, auto
  *           propose ID TEXT   read ID   transfer ID TO   configure VOTERS [LEARNERS]
- *           partition 1 2 | 3   heal   disconnect A B
+ *           partition 1 2 | 3   heal   disconnect A B   connect A B
  *           crash ID   restart ID   wipe ID   damage ID INDEX   compact ID
- *           hold ID   release ID   (the disk)
+ *           hold ID   release ID   disk ID COUNT   (COUNT writes that wait are done)
  *           traffic on|off   status   logs
  */
 #include "replica_world.h"
@@ -41,14 +41,15 @@ static const char *word(const struct play *play, int at) {
 }
 
 static void do_group(struct play *play) {
-    play->world = world_empty((unsigned)number(play, 1), 1);
+    bool plain = strcmp(word(play, 2), "plain") == 0;
+    const char *protocol = word(play, plain ? 3 : 2);
+    play->world = world_empty_of(*protocol ? protocol : "raft", (unsigned)number(play, 1), 1);
+    if (play->world == NULL)
+        return;
     play->world->log = &play->out;
-    for (uint64_t id = 1; id <= play->world->count; id++) {
-        struct replica_options *options = &play->world->nodes[id].options;
-        if (strcmp(word(play, 2), "plain") == 0) {
-            options->incarnation = 0;
-            options->lease_reads = false;
-        }
+    for (uint64_t id = 1; id <= play->world->count && plain; id++) {
+        play->world->nodes[id].options.incarnation = 0;
+        play->world->nodes[id].options.lease_reads = false;
     }
 }
 
@@ -139,6 +140,10 @@ static void do_disconnect(struct play *play) {
     world_disconnect(play->world, number(play, 1), number(play, 2));
 }
 
+static void do_connect(struct play *play) {
+    world_connect(play->world, number(play, 1), number(play, 2));
+}
+
 static void do_crash(struct play *play) {
     world_crash(play->world, number(play, 1));
 }
@@ -166,6 +171,10 @@ static void do_hold(struct play *play) {
 static void do_release(struct play *play) {
     play->world->nodes[number(play, 1)].hold_disk = false;
     world_disk(play->world, number(play, 1), 0);
+}
+
+static void do_disk(struct play *play) {
+    world_disk(play->world, number(play, 1), number(play, 2));
 }
 
 static void do_traffic(struct play *play) {
@@ -218,6 +227,7 @@ static const struct {
     {"heal", do_heal},
     {"partition", do_partition},
     {"disconnect", do_disconnect},
+    {"connect", do_connect},
     {"crash", do_crash},
     {"restart", do_restart},
     {"wipe", do_wipe},
@@ -225,6 +235,7 @@ static const struct {
     {"compact", do_compact},
     {"hold", do_hold},
     {"release", do_release},
+    {"disk", do_disk},
     {"traffic", do_traffic},
     {"status", do_status},
     {"logs", do_logs},
@@ -241,7 +252,7 @@ static bool command(struct play *play, const char *line) {
             if (play->world == NULL && commands[i].run != do_group)
                 return false;
             commands[i].run(play);
-            return true;
+            return play->world != NULL;
         }
     return false;
 }

@@ -416,7 +416,7 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 
 static uint64_t follower_deadline(const struct replica *zab) {
     uint64_t at = zab->patience_at;
-    if (zab->phase == ZAB_DISCOVERY)
+    if (zab->phase == ZAB_DISCOVERY || (zab->phase == ZAB_SYNCHRONISATION && !zab->synced))
         at = earlier(at, zab->join_at);
     if (zab->epoch_pending != 0)
         at = earlier(at, zab_promise_until(zab));

@@ -86,6 +86,7 @@ static void ack_epoch(struct replica *zab) {
     uint64_t after = zab_persist(zab);
     /* The history that it tells must be the one that a restart would find. */
     zab_send(zab, zab->leader, early ? 0 : after, &message, NULL, 0);
+    zab->join_at = zab->now + zab->options.heartbeat_ns;
 }
 
 static void accept_pending(struct replica *zab) {
@@ -128,8 +129,12 @@ void zab_follower_tick(struct replica *zab) {
         return;
     }
     accept_pending(zab);
-    if (zab->phase == ZAB_DISCOVERY && zab->now >= zab->join_at)
+    if (zab->now < zab->join_at)
+        return;
+    if (zab->phase == ZAB_DISCOVERY)
         tell_cepoch(zab, 0);
+    else if (zab->phase == ZAB_SYNCHRONISATION && !zab->synced)
+        ack_epoch(zab); /* the last one may have been lost, or void with a write that failed */
 }
 
 /* ---- a prospective leader ---- */

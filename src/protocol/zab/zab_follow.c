@@ -17,6 +17,8 @@ void zab_heard(struct replica *zab, bool accepted) {
 }
 
 void zab_ack(struct replica *zab, uint64_t sent_at, uint64_t gap_at) {
+    if (zab->journal.full)
+        return; /* not all of it is on the disk, and no persist is under way to wait for */
     struct zab_message message = {.type = ZAB_ACK,
                                   .term = zab->accepted,
                                   .nonce = zab->nonce,

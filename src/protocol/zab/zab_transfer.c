@@ -106,7 +106,12 @@ void zab_on_hand_over(struct replica *zab, const struct zab_message *message) {
         zab_follow(zab, leader);
         return;
     }
-    zab_look(zab);
-    if (zab->phase == ZAB_ELECTION && zab_may_lead(zab))
-        zab_lead(zab);
+    if (!zab_may_lead(zab)) {
+        zab_look(zab);
+        return;
+    }
+    reads_refuse_all(&zab->reads, CAIRN_NO_QUORUM);
+    zab_forget_leader(zab);
+    zab->phase = ZAB_ELECTION;
+    zab_lead(zab);
 }
