@@ -28,7 +28,9 @@ struct receiving {
     struct buf state;
     uint64_t size, offset;
     enum receiving_step step;
-    bool accepted, working, ended;
+    bool accepted; /* by the protocol */
+    bool answered; /* and the sender knows */
+    bool working, ended;
     struct list chunks;
     unsigned chunk_count;
     struct blob *writing;
@@ -191,6 +193,7 @@ static void done(struct env_work *work) {
         stop(receiving);
         return;
     }
+    receiving->answered = true;
     if (receiving->step == RECEIVING_OPEN && link != NULL)
         send_answer(receiving->group, link, receiving->base.index, true, receiving->offset);
     else if (receiving->step == RECEIVING_WRITE)
@@ -199,6 +202,16 @@ static void done(struct env_work *work) {
         received(receiving);
     else
         write_next(receiving);
+}
+
+/* For a newer offer. Its sender, if it is another one and lives, must not wait for ever. */
+static void give_up(struct receiving *receiving) {
+    struct link *link = link_of(receiving);
+    if (receiving->answered)
+        ack(receiving, CAIRN_CANCELLED, true);
+    else if (link != NULL)
+        send_answer(receiving->group, link, receiving->base.index, false, 0);
+    stop(receiving);
 }
 
 void snapshot_receive_offer(struct group *group, struct link *link, struct bytes body) {
@@ -220,8 +233,12 @@ void snapshot_receive_offer(struct group *group, struct link *link, struct bytes
         send_answer(group, link, base.index, false, 0);
         return;
     }
+    if (group->receiving != NULL && leader_term < group->receiving->leader_term) {
+        send_answer(group, link, base.index, false, 0); /* of a leader of old, delivered late */
+        return;
+    }
     if (group->receiving != NULL)
-        stop(group->receiving); /* a newer offer: the old sender is gone or has a newer snapshot */
+        give_up(group->receiving);
     struct receiving *receiving = cairn_alloc_zero(sizeof *receiving);
     receiving->group = group;
     receiving->work = (struct env_work){.run = run, .done = done};

@@ -37,7 +37,8 @@ static void open_zk(struct sim_cluster *cluster, const struct workload_options *
                                  .keys = (uint32_t)sim_between(world, 1, 4),
                                  .depth = (uint32_t)sim_spread(world, 1, 32),
                                  .think_ns = as->think_ns,
-                                 .timeout_ns = sim_spread(world, 500 * SIM_MS, 8 * SIM_S),
+                                 .timeout_ns = sim_spread(world, 8, 40) *
+                                               cluster->defaults.election_timeout_max_ns,
                                  .now = world_now,
                                  .context = cluster};
     if (cluster->asked.scenario == SIM_CALM)
@@ -131,7 +132,7 @@ static bool try_to_converge(struct sim_cluster *cluster, char *why, size_t size)
 }
 
 static void converge(struct sim_cluster *cluster) {
-    char why[200] = "";
+    char why[300] = "";
     if (!try_to_converge(cluster, why, sizeof why))
         sim_fail(&cluster->world, "healed %llu s ago, and still: %s", CONVERGE_NS / SIM_S, why);
 }
@@ -207,7 +208,7 @@ static void fail_waiting(struct sim_cluster *cluster) {
 
 static void heal_and_judge(struct sim_cluster *cluster) {
     struct sim_world *world = &cluster->world;
-    char why[200] = "";
+    char why[300] = "";
     cluster->healing = true;
     sim_faults_heal(cluster);
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {

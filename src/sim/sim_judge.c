@@ -139,10 +139,19 @@ static bool converged_with(const struct node_status *leader, const struct sim_no
     }
     if (status.replica.applied_index != leader->replica.applied_index ||
         status.replica.commit_index != leader->replica.commit_index) {
-        snprintf(why, size, "%s has applied %llu of %llu (commit %llu, last %llu, %s)",
-                 node->host.name, (ull)status.replica.applied_index,
-                 (ull)leader->replica.applied_index, (ull)status.replica.commit_index,
-                 (ull)status.replica.last_index, status.health);
+        int len = snprintf(why, size, "%s has applied %llu of %llu (commit %llu, last %llu, %s)",
+                           node->host.name, (ull)status.replica.applied_index,
+                           (ull)leader->replica.applied_index, (ull)status.replica.commit_index,
+                           (ull)status.replica.last_index, status.health);
+        for (uint32_t i = 0; i < leader->replica.peer_count; i++)
+            if (leader->replica.peers[i].id == node->id && len > 0 && (size_t)len < size)
+                snprintf(why + len, size - (size_t)len,
+                         "; its leader has match %llu, next %llu, inflight %u%s%s",
+                         (ull)leader->replica.peers[i].match_index,
+                         (ull)leader->replica.peers[i].next_index,
+                         leader->replica.peers[i].inflight,
+                         leader->replica.peers[i].snapshotting ? ", sends a snapshot" : "",
+                         leader->replica.peers[i].active ? "" : ", hears nothing");
         return false;
     }
     if (status.state_digest != leader->state_digest) {

@@ -595,7 +595,9 @@ static void judge_ephemeral(struct trial *at, const struct zk_op *op, const stru
         fail(at, op, "an ephemeral outlived its session");
 }
 
-/* The session that a client was told to be over: it was silent for long enough, or closed. */
+/* The session that a client was told to be over: it was silent for long enough, or closed. The last
+ * signs may have gone to a server that was cut off and did not know it yet: a few election
+ * timeouts, of which a session's has at least eight. */
 static void judge_expiry(struct trial *at, const struct zk_op *op, bool closed) {
     if (closed)
         return;
