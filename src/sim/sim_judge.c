@@ -366,12 +366,26 @@ static void judge_keys(struct sim_cluster *cluster) {
     cairn_free(clients.ops);
 }
 
+/* A sign may be under way for longer than a session lasts: no server can know. */
+static bool signs_were_late(const struct sim_result *result) {
+    static const enum sim_fault slow[] = {SIM_FAULT_SLOW_LINK,   SIM_FAULT_STALL,
+                                          SIM_FAULT_SLOW_LOOP,   SIM_FAULT_PAUSE,
+                                          SIM_FAULT_STOP_INSIDE, SIM_FAULT_ONE_WAY};
+    for (size_t i = 0; i < sizeof slow / sizeof *slow; i++)
+        if (result->faults[slow[i]] > 0)
+            return true;
+    return false;
+}
+
 static void judge_tree(struct sim_cluster *cluster) {
+    const struct zk_workload *workloads[SIM_CLIENT_HOSTS];
     struct sim_tree_judgement judgement = {.tree = &cluster->tree_truth,
-                                           .workloads =
-                                               (const struct zk_workload *const *)cluster->zk,
+                                           .workloads = workloads,
                                            .count = SIM_CLIENT_HOSTS,
-                                           .calm = cluster->asked.scenario == SIM_CALM};
+                                           .calm = cluster->asked.scenario == SIM_CALM,
+                                           .late = signs_were_late(cluster->result)};
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        workloads[i] = cluster->zk[i];
     struct buf text = {0};
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS && cluster->asked.history != NULL; i++)
         for (size_t n = 0; n < zk_count(cluster->zk[i]); n++) {
