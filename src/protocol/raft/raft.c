@@ -27,15 +27,16 @@ static struct replica *create(const struct replica_options *options) {
     prng_seed(&raft->prng, prng_mix(prng_mix(options->seed, options->group), options->id));
     raft->role = ROLE_FOLLOWER;
     journal_open(&raft->journal, &raft->options);
+    raft->reads.out = &raft->journal.out;
     raft_config_changed(raft);
     return raft;
 }
 
 static void destroy(struct replica *raft) {
     raft_holes_drop(raft);
-    raft_reads_free(raft);
+    reads_free(&raft->reads);
     for (uint32_t i = 0; i < raft->peer_count; i++)
-        progress_free(&raft->peers[i].progress);
+        stream_free(&raft->peers[i].stream);
     cairn_free(raft->fill);
     buf_free(&raft->install_state);
     journal_free(&raft->journal);
@@ -49,6 +50,7 @@ static struct effects finish(struct replica *raft) {
             journal_apply(&raft->journal);
         raft_persist(raft);
     }
+    raft_reads_flush(raft);
     struct journal *journal = &raft->journal;
     uint64_t durable = journal->durable_index;
     log_evict(&journal->log, journal->applied < durable ? journal->applied : durable);
@@ -63,7 +65,7 @@ static struct effects start(struct replica *raft, uint64_t now, uint64_t wall_ms
     raft->start_at = now;
     /* Ids and nonces of another life of this replica must not be mistaken for this one's. */
     prng_seed(&raft->prng, prng_mix(prng_next(&raft->prng), prng_mix(now, wall_ms)));
-    raft->read_ids = prng_next(&raft->prng) >> 8;
+    raft->reads.ids = prng_next(&raft->prng) >> 8;
     raft->repair_nonce = prng_next(&raft->prng);
     raft_recover_finish(raft);
     raft_election_reset(raft);
@@ -222,7 +224,7 @@ static void on_loaded(struct replica *raft, const struct event *event) {
     }
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct raft_peer *peer = &raft->peers[i];
-        if (peer->load_tag == tag)
+        if (peer->stream.load_tag == tag)
             raft_replication_loaded(raft, peer, event->loaded.status, entries, count);
         else if (peer->fetch_tag == tag)
             raft_repair_loaded(raft, peer, event->loaded.status, entries, count);
@@ -351,8 +353,8 @@ static uint64_t deadline(const struct replica *raft) {
     uint64_t at = UINT64_MAX;
     if (raft->transferring || raft->transfer_told)
         at = raft->transfer_deadline;
-    if (raft->read_request != 0)
-        at = earlier(at, raft->read_deadline);
+    if (raft->reads.request != 0)
+        at = earlier(at, raft->reads.request_deadline);
     if (raft->journal.failed)
         return at;
     if (raft->journal.full)
@@ -405,10 +407,10 @@ static void status(const struct replica *raft, struct replica_status *out) {
             continue;
         uint32_t at = out->peer_count++;
         out->peers[at].id = peer->id;
-        out->peers[at].match_index = peer->progress.match;
-        out->peers[at].next_index = peer->progress.next;
-        out->peers[at].inflight = peer->progress.count;
-        out->peers[at].snapshotting = peer->progress.state == PROGRESS_SNAPSHOT;
+        out->peers[at].match_index = peer->stream.progress.match;
+        out->peers[at].next_index = peer->stream.progress.next;
+        out->peers[at].inflight = peer->stream.progress.count;
+        out->peers[at].snapshotting = peer->stream.progress.state == PROGRESS_SNAPSHOT;
         out->peers[at].active = raft->now - peer->heard_at < raft->options.election_timeout_max_ns;
     }
 }

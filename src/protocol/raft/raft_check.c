@@ -18,7 +18,7 @@ static void check_role(const struct replica *raft) {
     default:
         cairn_assert(raft->leader != raft->options.id);
     }
-    cairn_assert(raft->role == ROLE_LEADER || raft->reads.count == 0);
+    cairn_assert(raft->role == ROLE_LEADER || raft->reads.leading.count == 0);
 }
 
 static void check_peers(const struct replica *raft) {
@@ -26,7 +26,7 @@ static void check_peers(const struct replica *raft) {
         const struct raft_peer *peer = &raft->peers[i];
         cairn_assert(peer->id != 0 && peer->id != raft->options.id);
         if (raft->role == ROLE_LEADER && peer->member)
-            progress_check(&peer->progress, raft->journal.log.last);
+            progress_check(&peer->stream.progress, raft->journal.log.last);
     }
 }
 

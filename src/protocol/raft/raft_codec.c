@@ -2,7 +2,6 @@
 
 #include "base/assert.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 
 #define HEAD_BYTES 13u /* type, incarnation, count of entries */
@@ -11,7 +10,6 @@ enum {
 #define X(constant, name) FIELD_AT_##constant,
     RAFT_FIELDS(X)
 #undef X
-        FIELD_COUNT
 };
 enum {
 #define X(constant, name) FIELD_##constant = 1 << FIELD_AT_##constant,
@@ -19,10 +17,7 @@ enum {
 #undef X
 };
 
-static const struct {
-    const char *name;
-    size_t offset;
-} fields[] = {
+static const struct field fields[] = {
 #define X(constant, name) {#name, offsetof(struct raft_message, name)},
     RAFT_FIELDS(X)
 #undef X
@@ -37,16 +32,12 @@ static const struct {
 #undef X
 };
 
-static uint64_t *field(struct raft_message *message, unsigned at) {
-    return (uint64_t *)(void *)((char *)message + fields[at].offset);
-}
-
 const char *raft_message_name(enum raft_message_type type) {
     return shapes[type < RAFT_MESSAGE_COUNT ? type : RAFT_NO_MESSAGE].name;
 }
 
 size_t raft_message_size(enum raft_message_type type) {
-    return HEAD_BYTES + 8 * (size_t)__builtin_popcount(shapes[type].fields);
+    return HEAD_BYTES + fields_size(shapes[type].fields);
 }
 
 void raft_message_encode(const struct raft_message *message, uint8_t *at) {
@@ -54,13 +45,7 @@ void raft_message_encode(const struct raft_message *message, uint8_t *at) {
     *at = (uint8_t)message->type;
     put_u64(at + 1, message->incarnation);
     put_u32(at + 9, message->count);
-    at += HEAD_BYTES;
-    struct raft_message copy = *message;
-    for (unsigned i = 0; i < FIELD_COUNT; i++)
-        if (shapes[message->type].fields & 1u << i) {
-            put_u64(at, *field(&copy, i));
-            at += 8;
-        }
+    fields_encode(fields, shapes[message->type].fields, message, at + HEAD_BYTES);
 }
 
 static bool sane(const struct raft_message *message) {
@@ -100,9 +85,7 @@ enum cairn_status raft_message_decode(struct bytes body, struct raft_message *me
     if (reader.bad || type == RAFT_NO_MESSAGE || type >= RAFT_MESSAGE_COUNT)
         return CAIRN_MALFORMED;
     message->type = (enum raft_message_type)type;
-    for (unsigned i = 0; i < FIELD_COUNT; i++)
-        if (shapes[type].fields & 1u << i)
-            *field(message, i) = read_u64(&reader);
+    fields_decode(fields, shapes[type].fields, message, &reader);
     if (reader.bad || !sane(message) || message->count > reader_left(&reader) / ENTRY_HEAD_BYTES)
         return CAIRN_MALFORMED;
     if (!has_entries(message->type))
@@ -120,14 +103,12 @@ bool raft_describe(struct bytes body, char *text, size_t size) {
     struct raft_message message;
     if (raft_message_decode(body, &message, NULL, 0) != CAIRN_OK)
         return false;
-    int used = snprintf(text, size, "%s", shapes[message.type].name);
+    size_t used = (size_t)snprintf(text, size, "%s", shapes[message.type].name);
     unsigned hidden = FIELD_SENT_AT | FIELD_CHAIN | FIELD_REQUEST | FIELD_WAIT_NS;
-    for (unsigned i = 0; i < FIELD_COUNT; i++)
-        if (shapes[message.type].fields & ~hidden & 1u << i && (size_t)used < size)
-            used += snprintf(text + used, size - (size_t)used, " %s=%" PRIu64, fields[i].name,
-                             *field(&message, i));
-    if (message.count > 0 && (size_t)used < size)
-        snprintf(text + used, size - (size_t)used, " entries=%u", message.count);
+    used += fields_describe(fields, shapes[message.type].fields & ~hidden, &message, text + used,
+                            size - used);
+    if (message.count > 0 && used < size)
+        snprintf(text + used, size - used, " entries=%u", message.count);
     return true;
 }
 

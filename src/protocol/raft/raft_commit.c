@@ -8,7 +8,7 @@ uint64_t raft_match_of(const void *context, uint64_t id) {
         return raft->journal.durable_index;
     for (uint32_t i = 0; i < raft->peer_count; i++)
         if (raft->peers[i].id == id)
-            return raft->peers[i].member ? raft->peers[i].progress.match : 0;
+            return raft->peers[i].member ? raft->peers[i].stream.progress.match : 0;
     return 0;
 }
 

@@ -91,7 +91,7 @@ static void leave_leadership(struct replica *raft) {
     raft->term_first = 0;
     raft->leave_index = 0;
     for (uint32_t i = 0; i < raft->peer_count; i++)
-        raft->peers[i].load_tag = 0;
+        raft->peers[i].stream.load_tag = 0;
 }
 
 void raft_become_follower(struct replica *raft, uint64_t term, uint64_t leader) {
@@ -129,11 +129,9 @@ static void become_leader(struct replica *raft) {
     raft->change.stage = CHANGE_NONE;
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct raft_peer *peer = &raft->peers[i];
-        progress_reset(&peer->progress, raft->journal.log.last + 1);
+        stream_reset(&peer->stream, raft->journal.log.last + 1);
         peer->heard_at = raft->now;
         peer->lease_at = peer->round = 0;
-        peer->load_tag = 0;
-        peer->known_index = RAFT_NOBODY;
     }
     raft_role_tell(raft);
     raft_transfer_leader_known(raft);

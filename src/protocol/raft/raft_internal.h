@@ -8,15 +8,16 @@
 
 #include "base/prng.h"
 #include "core/change.h"
+#include "core/fields.h"
 #include "core/journal.h"
-#include "core/progress.h"
+#include "core/reads.h"
+#include "core/stream.h"
 
 #define RAFT_TERM_JUMP_MAX (1ull << 40) /* a peer's term further ahead is refused */
 #define RAFT_NUMBER_MAX (1ull << 62)    /* no index or term is above */
 #define RAFT_NOBODY UINT64_MAX          /* as vote: given to nobody, and to be given to nobody */
 #define RAFT_PEERS_MAX (2 * CONFIG_MEMBERS_MAX)
 #define RAFT_HOLES_MAX 64
-#define RAFT_READS_MAX 65536 /* reads that wait at one replica; beyond: BUSY */
 
 /* Where entries are known and lost (damage that recovery reported). */
 struct raft_hole {
@@ -33,34 +34,17 @@ struct raft_peer {
     uint64_t id;
     uint64_t incarnation; /* as its last hello said; 0: unknown */
     bool up;
-    bool member;              /* listed in the configuration in use */
-    uint64_t bound;           /* the incarnation that progress speaks of */
-    struct progress progress; /* leader */
-    uint64_t heard_at;        /* leader: last sign of life */
-    uint64_t round;           /* leader: highest heartbeat round answered */
-    uint64_t lease_at;        /* leader: send time of the latest message answered */
-    uint64_t load_tag;        /* entries for it are being read; 0: none */
-    uint64_t load_first;
-    uint64_t known_index; /* the last entry read for it, whose chain the next message needs */
-    uint64_t known_chain;
-    uint64_t fetch_tag; /* entries for its repair are being read */
+    bool member;          /* listed in the configuration in use */
+    uint64_t bound;       /* the incarnation that progress speaks of */
+    struct stream stream; /* leader: what it is sent */
+    uint64_t heard_at;    /* leader: last sign of life */
+    uint64_t round;       /* leader: highest heartbeat round answered */
+    uint64_t lease_at;    /* leader: send time of the latest message answered */
+    uint64_t fetch_tag;   /* entries for its repair are being read */
     uint64_t fetch_nonce;
     uint64_t vote;       /* (pre-)candidate: 0 none, 1 no, 2 yes */
     uint64_t wait_until; /* pre-candidate: its promise runs until then */
     bool term_told;      /* amnesia: it told its term */
-};
-
-struct raft_read {
-    uint64_t tag;   /* local: the caller's; else the peer's request id */
-    uint64_t from;  /* 0: local */
-    uint64_t round; /* confirmed when a quorum answered this round */
-    uint64_t index; /* 0: not known before an entry of the own term is committed */
-    uint64_t deadline;
-};
-
-struct raft_reads {
-    struct raft_read *items;
-    size_t count, cap;
 };
 
 struct replica {
@@ -103,12 +87,7 @@ struct replica {
     size_t uncommitted_bytes;
 
     /* reads */
-    struct raft_reads reads;   /* leader: wait for a round */
-    struct raft_reads asked;   /* follower: wait for the leader's answer */
-    struct raft_reads waiting; /* follower: go with the next request */
-    uint64_t read_request;     /* id of the request under way; 0: none */
-    uint64_t read_deadline;
-    uint64_t read_ids;
+    struct reads reads;
 
     /* transfer */
     bool transferring;
@@ -295,7 +274,8 @@ void raft_on_read_index_answer(struct replica *raft, const struct raft_message *
 void raft_reads_advance(struct replica *raft);
 void raft_reads_refuse(struct replica *raft, enum cairn_status status);
 void raft_reads_tick(struct replica *raft);
-void raft_reads_free(struct replica *raft);
+/* Sends what waits for peers; at the end of a step. */
+void raft_reads_flush(struct replica *raft);
 uint64_t raft_lease_end(const struct replica *raft);
 
 /* ---- members (raft_member.c) ---- */

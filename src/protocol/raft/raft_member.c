@@ -24,9 +24,9 @@ static struct raft_peer *add_peer(struct replica *raft, uint64_t id) {
         if (!raft->peers[i].member)
             peer = &raft->peers[i];
     cairn_assert(peer != NULL);
-    progress_free(&peer->progress);
-    *peer = (struct raft_peer){.id = id, .known_index = RAFT_NOBODY};
-    progress_reset(&peer->progress, raft->journal.log.last + 1);
+    stream_free(&peer->stream);
+    *peer = (struct raft_peer){.id = id};
+    stream_reset(&peer->stream, raft->journal.log.last + 1);
     return peer;
 }
 
@@ -37,9 +37,9 @@ static void join(struct replica *raft, const struct member *member) {
     bool replaced =
         peer->bound != 0 && member->incarnation != 0 && peer->bound != member->incarnation;
     if (!peer->member || replaced) {
-        progress_reset(&peer->progress, raft->journal.log.last + 1);
+        stream_reset(&peer->stream, raft->journal.log.last + 1);
         peer->heard_at = raft->now;
-        peer->round = peer->lease_at = peer->load_tag = peer->vote = 0;
+        peer->round = peer->lease_at = peer->vote = 0;
     }
     if (member->incarnation != 0)
         peer->bound = member->incarnation;
@@ -70,8 +70,8 @@ void raft_on_peer_up(struct replica *raft, uint64_t id, uint64_t incarnation) {
     if (id == raft->leader)
         raft->leader_lost = false;
     if (raft->role == ROLE_LEADER && peer->member) {
-        if (peer->progress.state != PROGRESS_SNAPSHOT)
-            progress_probe(&peer->progress);
+        if (peer->stream.progress.state != PROGRESS_SNAPSHOT)
+            progress_probe(&peer->stream.progress);
         raft_heartbeat_to(raft, peer);
         raft_replicate(raft, peer);
     }
@@ -82,9 +82,10 @@ void raft_on_peer_down(struct replica *raft, uint64_t id) {
     if (peer == NULL)
         return;
     peer->up = false;
-    if (raft->role == ROLE_LEADER && peer->member && peer->progress.state != PROGRESS_SNAPSHOT) {
-        progress_probe(&peer->progress);
-        peer->progress.paused = true;
+    if (raft->role == ROLE_LEADER && peer->member &&
+        peer->stream.progress.state != PROGRESS_SNAPSHOT) {
+        progress_probe(&peer->stream.progress);
+        peer->stream.progress.paused = true;
     }
     if (id == raft->leader)
         raft_leader_lost(raft);
@@ -112,10 +113,10 @@ static struct change_member change_member(const void *context, uint64_t id) {
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         const struct raft_peer *peer = &raft->peers[i];
         if (peer->id == id)
-            return (struct change_member){.incarnation = peer->up ? peer->incarnation : 0,
-                                          .match = peer->member ? peer->progress.match : 0,
-                                          .streaming = peer->member &&
-                                                       peer->progress.state == PROGRESS_REPLICATE};
+            return (struct change_member){
+                .incarnation = peer->up ? peer->incarnation : 0,
+                .match = peer->member ? peer->stream.progress.match : 0,
+                .streaming = peer->member && peer->stream.progress.state == PROGRESS_REPLICATE};
     }
     return (struct change_member){0};
 }

@@ -193,7 +193,7 @@ static void answer(struct replica *raft, struct raft_peer *peer, uint64_t nonce,
 /* Who asks has forgotten entries that it acknowledged: they count no more. */
 static void forget_match(struct replica *raft, struct raft_peer *peer) {
     if (raft->role == ROLE_LEADER && peer->member) {
-        progress_reset(&peer->progress, raft->journal.log.last + 1);
+        progress_reset(&peer->stream.progress, raft->journal.log.last + 1);
         raft_replicate(raft, peer);
     }
 }

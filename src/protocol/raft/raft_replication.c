@@ -5,12 +5,6 @@
 
 #include <inttypes.h>
 
-#define PROBE_BYTES_MAX 65536u
-
-static struct progress_limits limits_of(const struct replica *raft) {
-    return (struct progress_limits){raft->options.inflight_max, raft->options.inflight_bytes_max};
-}
-
 /* ---- the leader's own entries ---- */
 
 /* Appends one entry whose encoding goes to `at`, inside blob. */
@@ -75,85 +69,30 @@ void raft_on_propose(struct replica *raft, const struct proposal *items, size_t 
 
 /* ---- sending ---- */
 
-static void send_append(struct replica *raft, struct raft_peer *peer, uint64_t prev,
-                        uint64_t prev_term, uint64_t prev_chain, const struct entry *entries,
-                        size_t count, size_t bytes) {
+static void send_append(struct replica *raft, const struct raft_peer *peer,
+                        const struct stream_message *part) {
     struct raft_message message = {.type = RAFT_APPEND,
                                    .term = raft->term,
-                                   .index = prev,
-                                   .log_term = prev_term,
-                                   .chain = prev_chain,
+                                   .index = part->prev,
+                                   .log_term = part->prev_term,
+                                   .chain = part->prev_chain,
                                    .commit = raft->journal.commit,
                                    .sent_at = raft->now};
-    raft_send(raft, peer->id, 0, &message, entries, count);
-    progress_sent(&peer->progress, prev + count, bytes, raft->now);
+    raft_send(raft, peer->id, 0, &message, part->entries, part->count);
 }
 
-static void load(struct replica *raft, struct raft_peer *peer, uint64_t first, uint64_t last) {
-    peer->load_tag = ++raft->journal.load_tags;
-    peer->load_first = first;
-    struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_LOAD);
-    effect->load.tag = peer->load_tag;
-    effect->load.first = first;
-    effect->load.last = last;
-    effect->load.bytes_max = raft->options.append_bytes_max;
-}
-
-static bool chain_before(const struct replica *raft, const struct raft_peer *peer,
-                         uint64_t *chain) {
-    uint64_t prev = peer->progress.next - 1;
-    *chain = peer->known_chain;
-    return peer->known_index == prev || log_chain(&raft->journal.log, prev, chain);
-}
-
-/* Sends what comes next from memory. False when the disk or a snapshot has to help. */
-static bool send_from_memory(struct replica *raft, struct raft_peer *peer) {
-    uint64_t next = peer->progress.next, term, chain;
-    if (next <= raft->journal.log.last && next < raft->journal.log.window_first)
-        return false;
-    if (!log_term(&raft->journal.log, next - 1, &term) || !chain_before(raft, peer, &chain))
-        return false;
-    size_t count = 0, bytes = 0;
-    const struct entry *entries = log_slice(&raft->journal.log, next, raft->journal.log.last,
-                                            raft->options.append_bytes_max, &count, &bytes);
-    /* A probe is repeated with every heartbeat: it must not carry 64 MiB each time. */
-    if (peer->progress.state == PROGRESS_PROBE && bytes > PROBE_BYTES_MAX)
-        count = bytes = 0;
-    send_append(raft, peer, next - 1, term, chain, entries, count, bytes);
-    return true;
-}
-
-/* Entries that left memory: read from one before the first wanted, for its chain. */
-static void send_from_disk(struct replica *raft, struct raft_peer *peer) {
-    uint64_t next = peer->progress.next, term, chain;
-    if (peer->load_tag != 0)
-        return;
-    uint64_t last = raft->journal.log.window_first - 1;
-    if (last > raft->journal.log.last)
-        last = raft->journal.log.last;
-    if (next <= raft->journal.log.before_index || !log_term(&raft->journal.log, next - 1, &term))
-        raft_snapshot_send(raft, peer);
-    else if (chain_before(raft, peer, &chain))
-        load(raft, peer, next, last);
-    else if (next - 1 > raft->journal.log.before_index)
-        load(raft, peer, next - 1, last > next - 1 ? last : next - 1);
-    else
+static void proceed(struct replica *raft, struct raft_peer *peer, enum stream_step step,
+                    struct stream_message *part) {
+    for (; step == STREAM_MESSAGE; step = stream_next(&peer->stream, &raft->journal, part))
+        send_append(raft, peer, part);
+    if (step == STREAM_SNAPSHOT)
         raft_snapshot_send(raft, peer);
 }
 
 void raft_replicate(struct replica *raft, struct raft_peer *peer) {
     cairn_assert(raft->role == ROLE_LEADER);
-    struct progress_limits limits = limits_of(raft);
-    bool probe = peer->progress.state == PROGRESS_PROBE;
-    while (progress_may_send(&peer->progress, &limits) &&
-           (probe || peer->progress.next <= raft->journal.log.last)) {
-        if (!send_from_memory(raft, peer)) {
-            send_from_disk(raft, peer);
-            return;
-        }
-        if (probe)
-            return;
-    }
+    struct stream_message part;
+    proceed(raft, peer, stream_next(&peer->stream, &raft->journal, &part), &part);
 }
 
 void raft_replicate_all(struct replica *raft) {
@@ -164,50 +103,19 @@ void raft_replicate_all(struct replica *raft) {
 
 void raft_replication_loaded(struct replica *raft, struct raft_peer *peer, enum cairn_status status,
                              const struct entry *entries, size_t count) {
-    peer->load_tag = 0;
+    peer->stream.load_tag = 0;
     if (raft->role != ROLE_LEADER || !peer->member)
         return;
-    struct progress_limits limits = limits_of(raft);
-    struct progress *progress = &peer->progress;
-    if (status != CAIRN_OK || count == 0) {
-        outbox_trace(&raft->journal.out, 1, "entries from %" PRIu64 " cannot be read: %s",
-                     peer->load_first, cairn_status_name(status));
-        if (raft->journal.log.base.index >= peer->load_first)
-            raft_snapshot_send(raft, peer);
-        else
-            progress->paused = true;
-        return;
-    }
-    if (!progress_may_send(progress, &limits))
-        return;
-    uint64_t prev = progress->next - 1, term, chain;
-    size_t skip = entries[0].index == prev;
-    if (skip) {
-        peer->known_index = prev;
-        peer->known_chain = entries[0].chain;
-    }
-    if (count == skip && progress->next <= raft->journal.log.last) {
-        raft_replicate(raft, peer); /* the limit left no room for more */
-        return;
-    }
-    /* The peer may have moved on meanwhile. */
-    if ((!skip && entries[0].index != progress->next) || !chain_before(raft, peer, &chain) ||
-        !log_term(&raft->journal.log, prev, &term))
-        return;
-    size_t bytes = 0;
-    for (size_t i = skip; i < count; i++)
-        bytes += entries[i].encoded.len;
-    struct entry *copy = journal_hold(&raft->journal, entries, count);
-    peer->known_index = copy[count - 1].index;
-    peer->known_chain = copy[count - 1].chain;
-    send_append(raft, peer, prev, term, chain, copy + skip, count - skip, bytes);
-    raft_replicate(raft, peer);
+    struct stream_message part;
+    enum stream_step step =
+        stream_loaded(&peer->stream, &raft->journal, status, entries, count, &part);
+    proceed(raft, peer, step, &part);
 }
 
 /* ---- heartbeats ---- */
 
 void raft_heartbeat_to(struct replica *raft, struct raft_peer *peer) {
-    uint64_t match = peer->progress.match;
+    uint64_t match = peer->stream.progress.match;
     struct raft_message message = {.type = RAFT_HEARTBEAT,
                                    .term = raft->term,
                                    .commit =
@@ -259,13 +167,13 @@ void raft_leader_tick(struct replica *raft) {
         return;
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct raft_peer *peer = &raft->peers[i];
-        uint64_t oldest = progress_oldest(&peer->progress);
+        uint64_t oldest = progress_oldest(&peer->stream.progress);
         uint64_t patience = raft->options.election_timeout_min_ns +
-                            peer->progress.inflight_bytes * JOURNAL_NS_PER_BYTE;
+                            peer->stream.progress.inflight_bytes * JOURNAL_NS_PER_BYTE;
         if (oldest != UINT64_MAX && raft->now - oldest > patience)
-            progress_probe(&peer->progress);
-        if (peer->progress.state == PROGRESS_PROBE)
-            peer->progress.paused = false;
+            progress_probe(&peer->stream.progress);
+        if (peer->stream.progress.state == PROGRESS_PROBE)
+            peer->stream.progress.paused = false;
     }
     raft_heartbeat(raft);
     raft_replicate_all(raft);
@@ -284,7 +192,7 @@ void raft_on_heartbeat_answer(struct replica *raft, const struct raft_message *m
     heard(raft, peer, message->sent_at);
     if (message->round > peer->round)
         peer->round = message->round;
-    struct progress *progress = &peer->progress;
+    struct progress *progress = &peer->stream.progress;
     if (message->flags & RAFT_FLAG_FORGOT && message->index < progress->match)
         progress_reset(progress, message->index + 1);
     /* It restarted and does not know yet that its log matches: tell it. */
@@ -326,7 +234,7 @@ void raft_on_append_answer(struct replica *raft, const struct raft_message *mess
     if (peer == NULL || raft->role != ROLE_LEADER)
         return;
     heard(raft, peer, message->sent_at);
-    struct progress *progress = &peer->progress;
+    struct progress *progress = &peer->stream.progress;
     if (message->flags & RAFT_FLAG_YES) {
         if (message->index > raft->journal.log.last) {
             outbox_trace(&raft->journal.out, 2,

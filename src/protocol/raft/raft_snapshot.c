@@ -7,11 +7,12 @@
 /* ---- sending ---- */
 
 void raft_snapshot_send(struct replica *raft, struct raft_peer *peer) {
-    if (raft->journal.log.base.index == 0 || raft->journal.log.base.index <= peer->progress.match) {
-        peer->progress.paused = true; /* a newer one is to come */
+    if (raft->journal.log.base.index == 0 ||
+        raft->journal.log.base.index <= peer->stream.progress.match) {
+        peer->stream.progress.paused = true; /* a newer one is to come */
         return;
     }
-    progress_snapshot(&peer->progress, raft->journal.log.base.index);
+    progress_snapshot(&peer->stream.progress, raft->journal.log.base.index);
     struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_SNAPSHOT_SEND);
     effect->snapshot_send.to = peer->id;
     effect->snapshot_send.index = raft->journal.log.base.index;
@@ -21,17 +22,18 @@ void raft_snapshot_send(struct replica *raft, struct raft_peer *peer) {
 void raft_on_snapshot_sent(struct replica *raft, uint64_t to, uint64_t index,
                            enum cairn_status status) {
     struct raft_peer *peer = raft_member(raft, to);
-    if (raft->role != ROLE_LEADER || peer == NULL || peer->progress.state != PROGRESS_SNAPSHOT)
+    if (raft->role != ROLE_LEADER || peer == NULL ||
+        peer->stream.progress.state != PROGRESS_SNAPSHOT)
         return;
     if (status == CAIRN_OK) {
-        peer->progress.snapshot_index =
+        peer->stream.progress.snapshot_index =
             index <= raft->journal.log.last ? index : raft->journal.log.last;
-        progress_probe(&peer->progress);
+        progress_probe(&peer->stream.progress);
         raft_replicate(raft, peer);
     } else {
-        peer->progress.snapshot_index = 0;
-        progress_probe(&peer->progress);
-        peer->progress.paused = true; /* until the next heartbeat */
+        peer->stream.progress.snapshot_index = 0;
+        progress_probe(&peer->stream.progress);
+        peer->stream.progress.paused = true; /* until the next heartbeat */
     }
 }
 
@@ -40,8 +42,9 @@ static uint64_t needed_by_peers(const struct replica *raft, uint64_t trim) {
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         const struct raft_peer *peer = &raft->peers[i];
         if (raft->role == ROLE_LEADER && peer->member &&
-            peer->progress.state == PROGRESS_SNAPSHOT && peer->progress.snapshot_index < trim)
-            trim = peer->progress.snapshot_index;
+            peer->stream.progress.state == PROGRESS_SNAPSHOT &&
+            peer->stream.progress.snapshot_index < trim)
+            trim = peer->stream.progress.snapshot_index;
     }
     return trim;
 }

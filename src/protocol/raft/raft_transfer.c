@@ -13,7 +13,8 @@ static struct raft_peer *best(struct replica *raft) {
     struct raft_peer *best = NULL;
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct raft_peer *peer = &raft->peers[i];
-        if (eligible(raft, peer) && (best == NULL || peer->progress.match > best->progress.match))
+        if (eligible(raft, peer) &&
+            (best == NULL || peer->stream.progress.match > best->stream.progress.match))
             best = peer;
     }
     return best;
@@ -61,7 +62,7 @@ void raft_hand_over(struct replica *raft) {
  * override the lease promise, so no read may be served by lease in this term any more. */
 void raft_transfer_advance(struct replica *raft, const struct raft_peer *peer) {
     if (!raft->transferring || raft->transfer_sent || peer->id != raft->transfer_to ||
-        peer->progress.match != raft->journal.log.last)
+        peer->stream.progress.match != raft->journal.log.last)
         return;
     raft->transfer_sent = true;
     raft->lease_revoked = true;
