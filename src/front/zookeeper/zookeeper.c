@@ -66,6 +66,8 @@ void zookeeper_front_change(struct zookeeper_front *front, const struct change *
         if (zxid > front->zxid)
             front->zxid = zxid;
         zk_notify(front, event, zxid, change->key);
+        if (bytes_equal(change->key, BYTES(ZK_CONFIG_PATH)))
+            front->told = false; /* look again whether it tells the truth of this server */
         break;
     case CHANGE_LIFE:
         zk_session_changed(front, change);
@@ -87,12 +89,37 @@ static void told(void *context, enum cairn_status status, struct bytes reply) {
     front->told = status == CAIRN_OK;
 }
 
+/* /zookeeper/config has this server's line, and it ends with the address. */
+static bool is_known(struct zookeeper_front *front, const char *address) {
+    struct buf wanted = {0};
+    struct bytes data;
+    struct reader rest;
+    uint64_t zxid, id = node_get_options(front->node)->identity.node;
+    const char *line = NULL, *end = NULL;
+    if (!zk_config_read(front, &data, &rest, &zxid) || data.len == 0)
+        return false;
+    buf_printf(&wanted, "server.%llu=", (unsigned long long)id);
+    line = memmem(data.data, data.len, wanted.data, wanted.len);
+    if (line != NULL)
+        end = memchr(line, '\n', data.len - (size_t)((const uint8_t *)line - data.data));
+    buf_clear(&wanted);
+    buf_printf(&wanted, ";%s", address);
+    bool known = end != NULL && (size_t)(end - line) > wanted.len &&
+                 memcmp(end - wanted.len, wanted.data, wanted.len) == 0;
+    buf_free(&wanted);
+    return known;
+}
+
 static void tell_address(struct zookeeper_front *front) {
     const struct zookeeper_options *options = &front->options;
     const char *address = options->advertised[0] != 0 ? options->advertised : options->address;
     struct buf *command = &front->command;
     if (front->told || front->telling || !front->has_leader || front->stopping)
         return;
+    if (is_known(front, address)) {
+        front->told = true;
+        return;
+    }
     buf_clear(command);
     tree_put_head(command, TREE_OP_SERVER, &(struct tree_caller){0});
     tree_put_server(command, node_get_options(front->node)->identity.node, bytes_cstr(address));

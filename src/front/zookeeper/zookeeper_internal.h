@@ -29,6 +29,7 @@
 
 #define ZK_VERSION_TOLD "3.9.3-cairn-" CAIRN_VERSION
 #define NS_PER_MS 1000000ull
+#define ZK_CONFIG_PATH "/zookeeper/config"
 
 struct zk_call;
 struct zk_slot;
@@ -268,6 +269,9 @@ void zk_sasl_free(struct zk_sasl *sasl);
 
 /* zookeeper_reconfig.c */
 void zk_reconfig_free(struct zk_reconfig *reconfig);
+/* /zookeeper/config, whoever may read it; its stat in rest. Valid until the next question. */
+bool zk_config_read(struct zookeeper_front *front, struct bytes *data, struct reader *rest,
+                    uint64_t *zxid);
 
 /* zookeeper_words.c */
 /* True: the first four bytes are a word, and it was answered or refused. */

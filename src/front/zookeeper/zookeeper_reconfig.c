@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CONFIG_PATH "/zookeeper/config"
 #define STEPS_MAX (2 * CONFIG_MEMBERS_MAX)
 #define SHOWN_WITHIN_NS (10000 * NS_PER_MS)
 #define NO_SUCH_VERSION                                                      \
@@ -20,6 +19,7 @@ struct step {
     enum node_operation operation;
     uint64_t id;
     char address[CONFIG_ADDRESS_MAX];
+    char clients[CONFIG_ADDRESS_MAX]; /* "election port/address"; empty: not given */
 };
 
 struct zk_reconfig {
@@ -44,6 +44,7 @@ struct server {
     uint64_t id;
     bool voter;
     char address[CONFIG_ADDRESS_MAX];
+    char clients[CONFIG_ADDRESS_MAX];
 };
 
 static bool take_number(const char **at, uint64_t *value) {
@@ -53,7 +54,23 @@ static bool take_number(const char **at, uint64_t *value) {
     return *at != start;
 }
 
-/* "server.1=host:peers:election[:participant|:observer][;[host:]clients]" or the same without the
+/* Of ":election[:role][;[host:]clients]". The election's port is only shown again. */
+static void take_clients(const char *text, struct server *server) {
+    const char *clients = strchr(text, ';');
+    uint64_t election = 0;
+    if (*text == ':') {
+        text++;
+        take_number(&text, &election);
+    }
+    if (clients == NULL)
+        return;
+    const char *host = strchr(clients + 1, ':') == NULL ? "0.0.0.0:" : "";
+    if (snprintf(server->clients, sizeof server->clients, "%llu/%s%s", (unsigned long long)election,
+                 host, clients + 1) >= (int)sizeof server->clients)
+        server->clients[0] = 0;
+}
+
+/* "server.1=host:peers:election[:participant|:observer][;[host:]clients]", or the same without the
  * election's port, which nothing uses here. */
 static bool take_server(const char *text, struct server *server) {
     char host[CONFIG_ADDRESS_MAX];
@@ -77,18 +94,18 @@ static bool take_server(const char *text, struct server *server) {
     if (!take_number(&text, &port) || port == 0 || port > 65535)
         return false;
     server->voter = strstr(text, "observer") == NULL;
+    take_clients(text, server);
     return snprintf(server->address, sizeof server->address, "%s:%u", host, (unsigned)port) <
            (int)sizeof server->address;
 }
 
-static bool add_step(struct zk_reconfig *reconfig, enum node_operation operation, uint64_t id,
-                     const char *address) {
+static struct step *add_step(struct zk_reconfig *reconfig, enum node_operation operation,
+                             uint64_t id) {
     if (reconfig->count == STEPS_MAX)
-        return false;
+        return NULL;
     struct step *step = &reconfig->steps[reconfig->count++];
     *step = (struct step){.operation = operation, .id = id};
-    memcpy(step->address, address, strnlen(address, sizeof step->address - 1));
-    return true;
+    return step;
 }
 
 static bool add_join(struct zk_reconfig *reconfig, const struct config *config,
@@ -98,11 +115,16 @@ static bool add_join(struct zk_reconfig *reconfig, const struct config *config,
     if (same && member->voter == server->voter)
         return true;
     if (same && server->voter)
-        return add_step(reconfig, NODE_MEMBER_PROMOTE, server->id, "");
-    if (member != NULL && !add_step(reconfig, NODE_MEMBER_REMOVE, server->id, ""))
+        return add_step(reconfig, NODE_MEMBER_PROMOTE, server->id) != NULL;
+    if (member != NULL && add_step(reconfig, NODE_MEMBER_REMOVE, server->id) == NULL)
         return false;
-    return add_step(reconfig, server->voter ? NODE_MEMBER_ADD : NODE_MEMBER_LEARNER, server->id,
-                    server->address);
+    struct step *step =
+        add_step(reconfig, server->voter ? NODE_MEMBER_ADD : NODE_MEMBER_LEARNER, server->id);
+    if (step == NULL)
+        return false;
+    memcpy(step->address, server->address, sizeof step->address);
+    memcpy(step->clients, server->clients, sizeof step->clients);
+    return true;
 }
 
 /* Calls each for every part between commas or line ends. */
@@ -134,7 +156,7 @@ static bool leave_one(struct zk_reconfig *reconfig, const struct config *config,
     uint64_t id;
     if (!take_number(&part, &id) || *part != 0)
         return false;
-    return config_member(config, id) == NULL || add_step(reconfig, NODE_MEMBER_REMOVE, id, "");
+    return config_member(config, id) == NULL || add_step(reconfig, NODE_MEMBER_REMOVE, id) != NULL;
 }
 
 static bool names(struct bytes members, uint64_t id) {
@@ -150,7 +172,7 @@ static bool replace_all(struct zk_reconfig *reconfig, const struct config *confi
         return false;
     for (uint32_t i = 0; i < config->count; i++)
         if (!names(members, config->members[i].id) &&
-            !add_step(reconfig, NODE_MEMBER_REMOVE, config->members[i].id, ""))
+            add_step(reconfig, NODE_MEMBER_REMOVE, config->members[i].id) == NULL)
             return false;
     return true;
 }
@@ -189,15 +211,14 @@ static void fail(struct zk_slot *slot, int32_t error) {
     zk_slot_answered(slot);
 }
 
-/* /zookeeper/config; anybody may be shown it here. */
-static bool read_config(struct zookeeper_front *front, struct bytes *data, struct reader *rest,
-                        uint64_t *zxid) {
+bool zk_config_read(struct zookeeper_front *front, struct bytes *data, struct reader *rest,
+                    uint64_t *zxid) {
     struct tree_id super = {BYTES("super"), BYTES("")};
     struct tree_caller caller = {.ids = &super, .id_count = 1};
     struct zk_reply reply;
     struct buf query = {0};
     tree_put_head(&query, TREE_OP_GET_DATA, &caller);
-    tree_put_path(&query, BYTES(CONFIG_PATH));
+    tree_put_path(&query, BYTES(ZK_CONFIG_PATH));
     bool fine = zk_ask(front, buf_view(&query), &front->answer) &&
                 zk_reply_take(buf_view(&front->answer), &reply) && reply.error == TREE_OK &&
                 zk_take_bulk(&reply.results, data);
@@ -239,7 +260,7 @@ static void show(struct zk_reconfig *reconfig) {
     struct bytes data = {0};
     struct reader rest;
     struct zk_call call = call_of(slot);
-    bool known = read_config(front, &data, &rest, &call.zxid);
+    bool known = zk_config_read(front, &data, &rest, &call.zxid);
     uint64_t now = env_now(front->env);
     if (slot->conn->closed)
         return;
@@ -285,6 +306,20 @@ static void step_done(void *context, enum cairn_status status, struct bytes repl
     go_on(reconfig);
 }
 
+static void told(void *context, enum cairn_status status, struct bytes reply) {}
+
+/* Where the new server's clients will find it, known before it is a member. */
+static void tell_clients(struct zk_conn *conn, const struct step *step) {
+    struct buf *command = &conn->front->command;
+    if (step->clients[0] == 0)
+        return;
+    buf_clear(command);
+    tree_put_head(command, TREE_OP_SERVER, &(struct tree_caller){0});
+    tree_put_server(command, step->id, bytes_cstr(step->clients));
+    if (node_execute(&conn->client, buf_view(command), told, NULL) != CAIRN_OK)
+        zk_conn_lose(conn);
+}
+
 static void go_on(struct zk_reconfig *reconfig) {
     struct zk_conn *conn = reconfig->slot->conn;
     if (reconfig->next == reconfig->count) {
@@ -293,6 +328,7 @@ static void go_on(struct zk_reconfig *reconfig) {
         return;
     }
     const struct step *step = &reconfig->steps[reconfig->next];
+    tell_clients(conn, step);
     if (node_operate(&conn->client, step->operation, step->id, step->address, step_done,
                      reconfig) != CAIRN_OK)
         zk_conn_lose(conn);
@@ -327,7 +363,7 @@ static void rights_known(void *context, enum cairn_status status, struct bytes b
         fail(slot, reply.error == TREE_OK ? TREE_SYSTEM : reply.error);
         return;
     }
-    if (reconfig->version != -1 && read_config(slot->conn->front, &data, &rest, &zxid) &&
+    if (reconfig->version != -1 && zk_config_read(slot->conn->front, &data, &rest, &zxid) &&
         !version_is(data, reconfig->version)) {
         fail(slot, TREE_BAD_VERSION);
         return;
@@ -339,7 +375,7 @@ static void rights_known(void *context, enum cairn_status status, struct bytes b
 static void ask_rights(struct zk_reconfig *reconfig) {
     struct zk_conn *conn = reconfig->slot->conn;
     struct buf *command = zk_query(conn, TREE_OP_SET_DATA);
-    tree_put_set_data(command, NO_SUCH_VERSION, BYTES(CONFIG_PATH), BYTES(""));
+    tree_put_set_data(command, NO_SUCH_VERSION, BYTES(ZK_CONFIG_PATH), BYTES(""));
     if (node_execute(&conn->client, buf_view(command), rights_known, reconfig) != CAIRN_OK)
         zk_conn_lose(conn);
     env_wake(conn->front->env);

@@ -86,7 +86,8 @@ enum tree_error {
     X(SESSION_EXPIRE, 10, false, "u64 id, u64 holder -> - (by the leader)")                        \
     X(REAP, 11, false, "u32 count, count x (block path, u64 czxid) -> - (by the leader)")          \
     X(MEMBERS, 12, false, "an encoded struct config -> - (by the leader)")                         \
-    X(SERVER, 13, false, "u64 node, block client address -> - (by each server of itself)")         \
+    X(SERVER, 13, false,                                                                           \
+      "u64 node, block [election port/]client address -> - (by servers of themselves)")            \
     X(SYNC, 14, true, "block path -> path")                                                        \
     X(EXISTS, 20, true, "block path -> stat")                                                      \
     X(GET_DATA, 21, true, "block path -> data (nil: null), stat")                                  \

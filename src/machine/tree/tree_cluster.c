@@ -22,19 +22,35 @@ bool tree_members(const struct machine *machine, const struct config *config, st
     return false;
 }
 
-/* server.1=host:port:port:participant;client address */
+/* What is known of a server: "clients' address", or "election port/clients' address". */
+static struct bytes server_word(struct machine *machine, uint64_t id, struct bytes *election) {
+    const struct vmap_item *item =
+        vmap_get(machine->map, tree_item_key(machine, TREE_FAMILY_SERVER, id));
+    struct bytes word = item == NULL ? bytes_of(NULL, 0) : vmap_item_value(item);
+    const uint8_t *slash = word.len == 0 ? NULL : memchr(word.data, '/', word.len);
+    *election = bytes_of(NULL, 0);
+    if (slash == NULL)
+        return word;
+    *election = bytes_of(word.data, (size_t)(slash - word.data));
+    return bytes_of(slash + 1, word.len - election->len - 1);
+}
+
+/* server.1=host:port:election port:participant;client address */
 static void show_member(struct machine *machine, const struct member *member, struct buf *out) {
-    struct bytes address = bytes_cstr(member->address);
+    struct bytes address = bytes_cstr(member->address), election;
     const uint8_t *colon = memrchr(address.data, ':', address.len);
-    const struct vmap_item *server =
-        vmap_get(machine->map, tree_item_key(machine, TREE_FAMILY_SERVER, member->id));
+    struct bytes clients = server_word(machine, member->id, &election);
     buf_printf(out, "server.%llu=%s", (unsigned long long)member->id, member->address);
-    if (colon != NULL) /* one port carries everything */
+    if (election.len > 0) {
+        buf_u8(out, ':');
+        buf_bytes(out, election);
+    } else if (colon != NULL) { /* one port carries everything */
         buf_append(out, colon, address.len - (size_t)(colon - address.data));
+    }
     buf_printf(out, ":%s", member->voter ? "participant" : "observer");
-    if (server != NULL) {
+    if (clients.len > 0) {
         buf_u8(out, ';');
-        buf_bytes(out, vmap_item_value(server));
+        buf_bytes(out, clients);
     }
     buf_u8(out, '\n');
 }
