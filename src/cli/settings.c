@@ -76,7 +76,7 @@ static const struct setting table[] = {
     {"kv", "protocol", TEXT, AT(kv_protocol), "raft", 0, 0,
      "What replicates the keys of Redis clients: raft or zab. A folder keeps its protocols for\n"
      "# ever, and all nodes must agree on them."},
-    {"tree", "protocol", TEXT, AT(tree_protocol), "raft", 0, 0,
+    {"tree", "protocol", TEXT, AT(tree_protocol), "zab", 0, 0,
      "What replicates the tree of ZooKeeper clients: zab or raft."},
     {"peer", "listen", TEXT, AT(peer_listen), "127.0.0.1:7101", 0, 0, "For the other nodes."},
     {"admin", "listen", TEXT, AT(admin_listen), "127.0.0.1:7201", 0, 0,
