@@ -4,6 +4,8 @@
 #include "base/assert.h"
 #include "base/prng.h"
 
+#define SCRATCH_MAX (1u << 20)
+
 /* ---- life ---- */
 
 /* What is there from the start, as ZooKeeper has it: with zxid 0 and time 0, and not counted among
@@ -144,9 +146,13 @@ static void answer_read(struct machine *machine, const struct tree_call *call, s
         answer_error(reply, start, error, zxid);
 }
 
-static void forget_told(struct machine *machine) {
+/* What a transaction needed; a large one leaves nothing behind. */
+static void clear_scratch(struct machine *machine) {
     vmap_clear(machine->told);
     vmap_collect(machine->told, SIZE_MAX);
+    buf_clear(&machine->undo);
+    if (machine->undo.cap > SCRATCH_MAX)
+        buf_free(&machine->undo);
 }
 
 static void apply(struct machine *machine, const struct apply_context *context,
@@ -172,7 +178,7 @@ static void apply(struct machine *machine, const struct apply_context *context,
     if (error != TREE_OK)
         answer_error(reply, start, error, view.zxid);
     if (view.once)
-        forget_told(machine);
+        clear_scratch(machine);
 }
 
 /* ---- queries ---- */
