@@ -1,5 +1,6 @@
 /* cairn bench: a closed-loop load generator for any Redis-protocol server, with percentiles. */
 #include "cli/bench_floor.h"
+#include "cli/bench_zookeeper.h"
 #include "cli/cli.h"
 #include "cli/histogram.h"
 #include "base/alloc.h"
@@ -248,8 +249,9 @@ static bool command_known(const char *command) {
 
 int cmd_bench(int argc, char **argv) {
     static struct bench bench;
-    const char *floor_dir = NULL;
-    bool json = false;
+    const char *floor_dir = NULL, *zookeeper = NULL;
+    uint64_t warm_up_s = 0, timeout_ms = 10000;
+    bool json = false, own = false;
     bench = (struct bench){
         .command = "set", .clients = 50, .pipeline = 1, .bytes = 100, .keys = 100000, .seed = 1};
     const struct flag flags[] = {
@@ -258,11 +260,28 @@ int cmd_bench(int argc, char **argv) {
         {"requests", FLAG_NUMBER, &bench.requests}, {"seconds", FLAG_NUMBER, &bench.seconds},
         {"bytes", FLAG_NUMBER, &bench.bytes},       {"keys", FLAG_NUMBER, &bench.keys},
         {"wait", FLAG_NUMBER, &bench.wait},         {"seed", FLAG_NUMBER, &bench.seed},
-        {"floor", FLAG_TEXT, &floor_dir},           {"json", FLAG_SWITCH, &json}};
+        {"floor", FLAG_TEXT, &floor_dir},           {"json", FLAG_SWITCH, &json},
+        {"zookeeper", FLAG_TEXT, &zookeeper},       {"warm-up", FLAG_NUMBER, &warm_up_s},
+        {"timeout-ms", FLAG_NUMBER, &timeout_ms},   {"own", FLAG_SWITCH, &own}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
         return misuse("bench", "unexpected '%s'", argv[1]);
+    if (bench.requests == 0 && bench.seconds == 0)
+        bench.seconds = 3;
+    if (zookeeper != NULL)
+        return bench_zookeeper(&(struct bench_zookeeper){.servers = zookeeper,
+                                                         .command = bench.command,
+                                                         .sessions = bench.clients,
+                                                         .outstanding = bench.pipeline,
+                                                         .bytes = bench.bytes,
+                                                         .keys = bench.keys,
+                                                         .seconds = bench.seconds,
+                                                         .warm_up_s = warm_up_s,
+                                                         .timeout_ms = timeout_ms,
+                                                         .seed = bench.seed,
+                                                         .own = own,
+                                                         .json = json});
     if (bench.clients == 0 || bench.clients > CLIENTS_MAX || bench.pipeline == 0 ||
         bench.pipeline > PIPELINE_MAX || bench.keys == 0 || bench.bytes > (64u << 20))
         return misuse("bench",
@@ -271,8 +290,6 @@ int cmd_bench(int argc, char **argv) {
                       CLIENTS_MAX, PIPELINE_MAX);
     if (!command_known(bench.command))
         return misuse("bench", "--command is set, get, incr, mset or ping");
-    if (bench.requests == 0 && bench.seconds == 0)
-        bench.seconds = 3;
     if (floor_dir != NULL)
         return bench_floor(floor_dir, bench.bytes, bench.seconds, json);
     struct runtime_options options = {0};
