@@ -51,7 +51,8 @@ bool zab_take(struct replica *zab, struct zab_message *message, struct blob *fra
         return true;
     uint32_t known = (uint32_t)(have - message->index);
     uint64_t before = known ? message->entries[known - 1].chain : message->chain;
-    bool differs = log_chain(&journal->log, have, &chain) && chain != before;
+    bool differs = (log_chain(&journal->log, have, &chain) && chain != before) ||
+                   message->entries[known].term < log_last_term(&journal->log);
     if (!chains_hold(message) || (differs && zab->options.mutant == MUTANT_NONE)) {
         outbox_trace(&journal->out, 2, "proposal from %" PRIu64 " at %" PRIu64 ": chain broken",
                      message->from, have + 1);
