@@ -249,6 +249,24 @@ static void ephemerals_without_a_session_go(void **state) {
     stop(&taken);
 }
 
+static void quotas_are_counted_afresh(void **state) {
+    struct taken taken;
+    start(&taken);
+    int32_t zxid = 11;
+    static const char *const paths[] = {"/zookeeper",
+                                        "/zookeeper/quota",
+                                        "/zookeeper/quota/a",
+                                        "/zookeeper/quota/a/zookeeper_limits",
+                                        "/zookeeper/quota/a/zookeeper_stats",
+                                        "/a/new"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++, zxid++)
+        put_simple(&taken.log, SESSION, zxid, JUTE_CREATE, paths[i], -1);
+    take(&taken);
+    tree_expect(&taken.text, "get /zookeeper/quota/a/zookeeper_stats",
+                "ok count=6,bytes=11 v0 c0 a0 n0 l16");
+    stop(&taken);
+}
+
 /* ---- damage ---- */
 
 static void every_damaged_byte_of_a_snapshot_is_noticed(void **state) {
@@ -322,6 +340,7 @@ int main(void) {
         cmocka_unit_test(a_multi_that_failed_did_nothing),
         cmocka_unit_test(what_the_snapshot_holds_already_is_told_again_without_harm),
         cmocka_unit_test(ephemerals_without_a_session_go),
+        cmocka_unit_test(quotas_are_counted_afresh),
         cmocka_unit_test(every_damaged_byte_of_a_snapshot_is_noticed),
         cmocka_unit_test(a_log_may_be_cut_and_not_changed),
         cmocka_unit_test(a_missing_transaction_is_told),

@@ -212,6 +212,8 @@ void tree_import_end(struct machine *machine, const struct tree_import_step *ste
     }
     buf_free(&path);
     tree_plant(machine);
+    struct tree_view view = view_of(machine, step);
+    tree_quota_recount(&view);
     machine->head =
         (struct tree_head){.epoch = (uint32_t)(step->zxid >> 32), .counter = (uint32_t)step->zxid};
 }

@@ -190,6 +190,8 @@ int32_t tree_quota_check(struct tree_view *view, struct bytes path, int64_t byte
 void tree_quota_count(struct tree_view *view, struct bytes path, int64_t bytes, int64_t count);
 /* After the creation of a node: counts afresh when it is one that holds counts. */
 void tree_quota_created(struct tree_view *view, struct bytes path);
+/* All counts afresh. */
+void tree_quota_recount(struct tree_view *view);
 bool tree_quota_is_limits(struct bytes path);
 
 /* ---- tree_due.c ---- */

@@ -163,26 +163,66 @@ static void count_range(struct machine *machine, struct bytes from, int64_t *cou
     }
 }
 
-void tree_quota_created(struct tree_view *view, struct bytes path) {
+/* Holds the counts of /a when it is /zookeeper/quota/a/zookeeper_stats. */
+static bool is_stats(struct bytes path, struct bytes *top) {
     struct bytes start = BYTES(TREE_QUOTA_PATH), end = BYTES(STATS);
     if (path.len <= start.len + end.len || !tree_has_prefix(path, start) ||
         !bytes_equal(bytes_of(path.data + path.len - end.len, end.len), end))
-        return;
+        return false;
+    *top = bytes_of(path.data + start.len, path.len - start.len - end.len);
+    return true;
+}
+
+/* The nodes of one depth below a path are one range; its key is in machine->key. */
+static struct bytes depth_key(struct machine *machine, struct bytes path, uint32_t depth) {
+    struct bytes from = tree_children_key(machine, path);
+    put_u16_be(machine->key.data + 1, (uint16_t)depth);
+    return from;
+}
+
+void tree_quota_created(struct tree_view *view, struct bytes path) {
     struct machine *machine = view->machine;
-    struct bytes top = bytes_of(path.data + start.len, path.len - start.len - end.len);
+    struct bytes top;
     struct tree_node node;
     int64_t count = 0, bytes = 0, before = -1;
+    if (!is_stats(path, &top))
+        return;
     if (tree_node_get(machine, top, &node)) {
         count = 1;
         bytes = (int64_t)node.data.len;
-        /* The ranges of its descendants, depth by depth. */
         for (uint32_t depth = tree_depth(top) + 1u; count > before && depth <= UINT16_MAX;
              depth++) {
             before = count;
-            struct bytes from = tree_children_key(machine, top);
-            put_u16_be(machine->key.data + 1, (uint16_t)depth);
-            count_range(machine, from, &count, &bytes);
+            count_range(machine, depth_key(machine, top, depth), &count, &bytes);
         }
     }
     write_stats(view, path, count, bytes);
+}
+
+/* The stats of one depth below /zookeeper/quota, as blocks; how many nodes there are. */
+static uint64_t list_stats(struct machine *machine, uint32_t depth, struct buf *found) {
+    struct vmap_cursor cursor;
+    const struct vmap_item *item;
+    struct bytes from = depth_key(machine, BYTES(TREE_QUOTA_PATH), depth), top;
+    uint64_t count = 0;
+    vmap_cursor_seek(&cursor, machine->map, from);
+    while ((item = vmap_cursor_next(&cursor)) != NULL &&
+           tree_has_prefix(vmap_item_key(item), from)) {
+        struct bytes key = vmap_item_key(item), path = bytes_of(key.data + 3, key.len - 3);
+        if (is_stats(path, &top))
+            buf_block(found, path);
+        count++;
+    }
+    return count;
+}
+
+void tree_quota_recount(struct tree_view *view) {
+    struct buf found = {0};
+    uint32_t depth = tree_depth(BYTES(TREE_QUOTA_PATH)) + 1u;
+    while (list_stats(view->machine, depth, &found) > 0 && depth < UINT16_MAX)
+        depth++;
+    struct reader reader = reader_of(buf_view(&found));
+    while (reader_left(&reader) > 0)
+        tree_quota_created(view, read_block(&reader, TREE_PATH_MAX));
+    buf_free(&found);
 }
