@@ -86,6 +86,9 @@ class Cluster:
     def admin(self, node):
         return 7200 + node + self.offset
 
+    def zookeeper(self, node):
+        return 2180 + node + self.offset
+
     def data(self, node):
         return os.path.join(self.folder, f"node-{node}")
 
@@ -97,7 +100,8 @@ class Cluster:
                       + f"\nbootstrap = {'yes' if bootstrap else 'no'}\n"
                       f"[redis]\nlisten = 127.0.0.1:{self.redis(node)}\n"
                       f"[peer]\nlisten = 127.0.0.1:{self.peer(node)}\n"
-                      f"[admin]\nlisten = 127.0.0.1:{self.admin(node)}\n")
+                      f"[admin]\nlisten = 127.0.0.1:{self.admin(node)}\n"
+                      f"[zookeeper]\nlisten = 127.0.0.1:{self.zookeeper(node)}\n")
 
     def start(self, node):
         command = [self.binary, "server", "--config", f"{self.data(node)}.ini"]
