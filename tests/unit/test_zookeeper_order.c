@@ -384,6 +384,43 @@ static void a_frame_above_the_limit_ends_the_connection(void **state) {
     zk_box_free(box);
 }
 
+static void two_under_way(struct zookeeper_options *options) {
+    options->outstanding_max = 2;
+}
+
+static void beyond_the_requests_under_way_none_is_taken_and_none_is_lost(void **state) {
+    struct zk_box *box = box_with(two_under_way);
+    struct zk_box_client *client = with_node(box, "/a"), *other = served(box, NULL);
+    for (int32_t xid = 2; xid < 12; xid++) {
+        send_set(client, xid, "/a", "x");
+        send_set(other, xid, "/a", "y");
+    }
+    assert_true(zk_box_step(box) && zk_box_step(box) && !zk_box_step(box));
+    for (int i = 0; i < 20; i++)
+        zk_box_settle(box);
+    for (int32_t xid = 2; xid < 12; xid++) {
+        expect(client, xid, TREE_OK);
+        expect(other, xid, TREE_OK);
+    }
+    zk_box_free(box);
+}
+
+static void a_burst_of_reads_behind_a_write_is_bounded(void **state) {
+    struct zk_box *box = box_with(NULL);
+    struct zk_box_client *client = with_node(box, "/a");
+    send_set(client, 2, "/a", "x");
+    for (int32_t xid = 3; xid < 1003; xid++)
+        send_path(client, xid, JUTE_GET, "/a", false);
+    zk_box_step(box); /* what was taken so far is answered in one go */
+    assert_true(zk_box_output(client)->len == 0);
+    for (int i = 0; i < 100; i++)
+        zk_box_settle(box);
+    expect(client, 2, TREE_OK);
+    for (int32_t xid = 3; xid < 1003; xid++)
+        expect_data(client, xid, "x");
+    zk_box_free(box);
+}
+
 static void a_four_letter_word_is_answered_without_a_session(void **state) {
     struct zk_box *box = box_with(NULL);
     struct zk_box_client *client = zk_box_connect(box, "10.0.0.1:1");
@@ -417,6 +454,8 @@ int main(void) {
         cmocka_unit_test(a_state_that_was_replaced_closes_all_connections),
         cmocka_unit_test(an_address_has_no_more_connections_than_its_limit),
         cmocka_unit_test(a_frame_above_the_limit_ends_the_connection),
+        cmocka_unit_test(beyond_the_requests_under_way_none_is_taken_and_none_is_lost),
+        cmocka_unit_test(a_burst_of_reads_behind_a_write_is_bounded),
         cmocka_unit_test(a_four_letter_word_is_answered_without_a_session),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,8 @@
 #define SLOTS_MAX 2048u    /* requests of one client under way */
 #define BUFFER_KEPT 16384u /* a larger buffer is given back when it is empty */
 #define SLICE_REQUESTS 512u
+#define SLOTS_FIRST 32u /* requests under way while little is known of a client's answers */
+#define ANSWER_BYTES_MIN 64u
 
 static const struct env_stream_events conn_events;
 
@@ -70,11 +72,21 @@ static bool server_is_full(const struct zookeeper_front *front) {
     return front->outstanding >= front->options.outstanding_max;
 }
 
+/* How many requests may be under way: the reads among them are answered all at once, wanted or not,
+ * so their number times the size that this client's answers lately had is kept within its share. */
+static size_t slots_max(const struct zk_conn *conn) {
+    size_t bytes = conn->answer_bytes > ANSWER_BYTES_MIN ? conn->answer_bytes : ANSWER_BYTES_MIN;
+    size_t fitting = 1 + zk_output_max(conn->front) / bytes;
+    uint64_t earned = SLOTS_FIRST + conn->answered;
+    size_t most = fitting < earned ? fitting : (size_t)earned;
+    return most < SLOTS_MAX ? most : SLOTS_MAX;
+}
+
 static bool may_read_on(const struct zk_conn *conn) {
     const struct zookeeper_front *front = conn->front;
     size_t max = zk_output_max(front);
     return !conn->closing && !conn->ending && conn->phase != ZK_CONNECTING &&
-           conn->slot_count < SLOTS_MAX && conn->slot_bytes <= max && conn->out.len < max &&
+           conn->slot_count < slots_max(conn) && conn->slot_bytes <= max && conn->out.len < max &&
            !server_is_full(front) && env_stream_queued(front->env, &conn->stream) == 0;
 }
 

@@ -145,6 +145,8 @@ struct zk_conn {
     uint32_t barriers; /* slots that wait for theirs: no write behind them is sent */
     uint32_t held;     /* writes that wait */
     size_t slot_bytes;
+    size_t answer_bytes; /* of the largest of its last answers, about */
+    uint64_t answered;
 
     uint64_t since_ns, heard_ns, asked_ns;
     uint64_t established_ms; /* wall time */

@@ -21,7 +21,11 @@ struct buf *zk_answer_begin(struct zk_call *call) {
     return call->out;
 }
 
-static void learn_response(struct zookeeper_front *front, size_t bytes) {
+static void learn_response(struct zk_conn *conn, size_t bytes) {
+    struct zookeeper_front *front = conn->front;
+    size_t faded = conn->answer_bytes - conn->answer_bytes / 8;
+    conn->answer_bytes = bytes > faded ? bytes : faded;
+    conn->answered++;
     front->counters.response_last = bytes;
     if (bytes > front->counters.response_max)
         front->counters.response_max = bytes;
@@ -59,7 +63,7 @@ void zk_answer_end(struct zk_call *call, int32_t error) {
     put_u64(out->data + call->start + 4, __builtin_bswap64((uint64_t)told_zxid(call->conn, zxid)));
     put_u32(out->data + call->start + 12, __builtin_bswap32((uint32_t)error));
     jute_frame_end(out, call->start);
-    learn_response(call->conn->front, out->len - call->start);
+    learn_response(call->conn, out->len - call->start);
     learn_latency(call->conn, call->xid, call->op,
                   call->slot != NULL ? call->slot->since_ns : call->conn->front->now_ns);
 }

@@ -3,6 +3,8 @@
 
 #include "base/assert.h"
 
+#define MULTI_READ_BYTES_MAX (64u << 20) /* of an answer to many reads at once */
+
 struct buf *zk_query(struct zk_conn *conn, enum tree_opcode opcode) {
     struct buf *command = &conn->front->command;
     cairn_assert(conn->head.len > 0);
@@ -236,14 +238,15 @@ static bool read_part(struct zk_call *call, const struct jute_part *part) {
 void zk_run_multi_read(struct zk_call *call) {
     struct jute_part part;
     struct buf *out = zk_answer_begin(call);
-    bool whole = true;
-    while (whole && !call->conn->closed) {
+    bool whole = true, fits = true;
+    while (whole && fits && !call->conn->closed) {
         whole = jute_take_part(&call->body, &part);
         if (!whole || part.done)
             break;
         whole = read_part(call, &part);
+        fits = out->len - call->start <= MULTI_READ_BYTES_MAX;
     }
     if (whole)
         jute_put_part(out, -1, true, -1);
-    zk_answer_end(call, whole ? TREE_OK : TREE_MARSHALLING);
+    zk_answer_end(call, !whole ? TREE_MARSHALLING : !fits ? TREE_SYSTEM : TREE_OK);
 }
