@@ -6,7 +6,11 @@
 #include "runtime/runtime_internal.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define CONNECTIONS_MAX 32u
 #define TIMEOUT_SECONDS 10u
@@ -15,13 +19,17 @@
 struct runtime_admin {
     struct runtime *runtime;
     struct mhd mhd;
-    struct MHD_Daemon *daemon;
+    struct MHD_Daemon *daemon; /* NULL: nobody has come yet */
+    int listening;
     uv_poll_t poll;
     uv_timer_t timer;
     unsigned open_handles;
+    bool closing;
     runtime_admin_handler *handler;
     void *context;
 };
+
+static void on_timeout(uv_timer_t *timer);
 
 static enum MHD_Result answer(const struct mhd *mhd, struct MHD_Connection *connection,
                               unsigned status, struct buf *body, const char *content_type) {
@@ -61,16 +69,6 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     return result;
 }
 
-static void serve(struct runtime_admin *admin);
-
-static void on_ready(uv_poll_t *poll, int status, int events) {
-    serve(poll->data);
-}
-
-static void on_timeout(uv_timer_t *timer) {
-    serve(timer->data);
-}
-
 static void serve(struct runtime_admin *admin) {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
     admin->runtime->turn_due = true;
@@ -81,23 +79,77 @@ static void serve(struct runtime_admin *admin) {
         uv_timer_stop(&admin->timer);
 }
 
-static enum cairn_status start_daemon(struct runtime_admin *admin,
-                                      const struct runtime_address *address) {
-    unsigned flags = MHD_USE_EPOLL;
-    enum cairn_status status = mhd_load(&admin->mhd);
-    if (status != CAIRN_OK)
-        return status;
-    if (address->socket.ss_family == AF_INET6)
-        flags |= MHD_USE_IPv6;
-    errno = 0;
+static void on_ready(uv_poll_t *poll, int status, int events) {
+    serve(poll->data);
+}
+
+static void on_timeout(uv_timer_t *timer) {
+    serve(timer->data);
+}
+
+/* ---- the library comes with the first visitor ---- */
+
+static bool start_daemon(struct runtime_admin *admin) {
+    if (mhd_load(&admin->mhd) != CAIRN_OK)
+        return false;
     admin->daemon = admin->mhd.start_daemon(
-        flags, 0, NULL, NULL, on_request, admin, MHD_OPTION_SOCK_ADDR,
-        (const struct sockaddr *)&address->socket, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)MEMORY_BYTES, MHD_OPTION_END);
-    if (admin->daemon)
+        MHD_USE_EPOLL, 0, NULL, NULL, on_request, admin, MHD_OPTION_LISTEN_SOCKET, admin->listening,
+        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
+        TIMEOUT_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
+    return admin->daemon != NULL;
+}
+
+static void on_handle_closed(uv_handle_t *handle) {
+    struct runtime_admin *admin = handle->data;
+    if (--admin->open_handles > 0)
+        return;
+    admin->runtime->streams--;
+    cairn_free(admin);
+}
+
+static void on_stopped_waiting(uv_handle_t *handle) {
+    struct runtime_admin *admin = handle->data;
+    if (admin->closing) {
+        on_handle_closed(handle);
+        return;
+    }
+    const union MHD_DaemonInfo *info =
+        admin->mhd.get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+    cairn_assert(info != NULL);
+    uv_poll_init(&admin->runtime->loop, &admin->poll, info->epoll_fd);
+    uv_poll_start(&admin->poll, UV_READABLE, on_ready);
+    serve(admin);
+}
+
+/* From here on the daemon owns the socket, with the visitor who waits at it. */
+static void on_first_visitor(uv_poll_t *poll, int status, int events) {
+    struct runtime_admin *admin = poll->data;
+    uv_poll_stop(&admin->poll);
+    if (start_daemon(admin)) {
+        uv_close((uv_handle_t *)&admin->poll, on_stopped_waiting);
+        return;
+    }
+    fprintf(stderr,
+            "cairn: no admin pages: libmicrohttpd.so.12 is not installed, or does not start\n");
+    close(admin->listening); /* so that visitors are refused, and do not wait */
+    admin->listening = -1;
+}
+
+static enum cairn_status listen_on(const struct runtime_address *address, int *out) {
+    const struct sockaddr *name = (const struct sockaddr *)&address->socket;
+    int on = 1, fd = socket(name->sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return CAIRN_IO;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    socklen_t len =
+        name->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
+    if (bind(fd, name, len) == 0 && listen(fd, (int)CONNECTIONS_MAX) == 0) {
+        *out = fd;
         return CAIRN_OK;
-    return errno == EADDRINUSE ? CAIRN_BUSY : CAIRN_IO;
+    }
+    enum cairn_status status = errno == EADDRINUSE ? CAIRN_BUSY : CAIRN_IO;
+    close(fd);
+    return status;
 }
 
 enum cairn_status runtime_admin_open(struct runtime *runtime, const char *text,
@@ -110,34 +162,28 @@ enum cairn_status runtime_admin_open(struct runtime *runtime, const char *text,
     admin->runtime = runtime;
     admin->handler = handler;
     admin->context = context;
-    enum cairn_status status = start_daemon(admin, &address);
+    enum cairn_status status = listen_on(&address, &admin->listening);
     if (status != CAIRN_OK) {
         cairn_free(admin);
         return status;
     }
-    const union MHD_DaemonInfo *info =
-        admin->mhd.get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-    cairn_assert(info != NULL);
     admin->poll.data = admin->timer.data = admin;
-    uv_poll_init(&runtime->loop, &admin->poll, info->epoll_fd);
+    uv_poll_init(&runtime->loop, &admin->poll, admin->listening);
     uv_timer_init(&runtime->loop, &admin->timer);
-    uv_poll_start(&admin->poll, UV_READABLE, on_ready);
+    uv_poll_start(&admin->poll, UV_READABLE, on_first_visitor);
     admin->open_handles = 2;
     runtime->streams++;
     *out = admin;
     return CAIRN_OK;
 }
 
-static void on_handle_closed(uv_handle_t *handle) {
-    struct runtime_admin *admin = handle->data;
-    if (--admin->open_handles > 0)
-        return;
-    admin->runtime->streams--;
-    cairn_free(admin);
-}
-
 void runtime_admin_close(struct runtime_admin *admin) {
-    uv_close((uv_handle_t *)&admin->poll, on_handle_closed);
+    admin->closing = true;
+    if (!uv_is_closing((uv_handle_t *)&admin->poll))
+        uv_close((uv_handle_t *)&admin->poll, on_handle_closed);
     uv_close((uv_handle_t *)&admin->timer, on_handle_closed);
-    admin->mhd.stop_daemon(admin->daemon);
+    if (admin->daemon != NULL)
+        admin->mhd.stop_daemon(admin->daemon);
+    else if (admin->listening >= 0)
+        close(admin->listening);
 }
