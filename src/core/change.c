@@ -179,15 +179,18 @@ static enum change_step catch_up(struct change *change, const struct change_lead
 /* Binds members to the data folders that they came with, several in one entry. */
 static bool bind_incarnations(const struct change_leader *leader, struct config *next) {
     const struct journal *journal = leader->journal;
-    *next = *journal_config(journal);
+    const struct config *now = journal_config(journal);
     bool news = false, all_known = true;
-    for (uint32_t i = 0; i < next->count; i++) {
-        struct member *member = &next->members[i];
-        if (member->incarnation != 0)
+    for (uint32_t i = 0; i < now->count; i++) {
+        if (now->members[i].incarnation != 0)
             continue;
-        member->incarnation = member_of(leader, member->id).incarnation;
-        news |= member->incarnation != 0;
-        all_known &= member->incarnation != 0;
+        uint64_t seen = member_of(leader, now->members[i].id).incarnation;
+        if (seen != 0 && !news)
+            *next = *now; /* seldom, and large */
+        news |= seen != 0;
+        all_known &= seen != 0;
+        if (news)
+            next->members[i].incarnation = seen;
     }
     bool patient = journal->now - leader->since < journal->options->election_timeout_max_ns;
     return news && (all_known || !patient);

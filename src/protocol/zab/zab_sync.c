@@ -104,6 +104,18 @@ static void truncate(struct replica *zab, uint64_t meet) {
     zab_peers_follow_config(zab);
 }
 
+/* Our history holds the entry at which it is to meet the leader's. */
+static bool fits(const struct replica *zab, const struct zab_message *message) {
+    const struct journal *journal = &zab->journal;
+    const struct log *log = &journal->log;
+    uint64_t meet = message->index, term, chain;
+    if (meet > log->last || meet < journal->commit)
+        return false;
+    if (meet > log->before_index && (!log_term(log, meet, &term) || term != message->log_term))
+        return false;
+    return !log_chain(log, meet, &chain) || chain == message->chain;
+}
+
 void zab_on_sync(struct replica *zab, struct zab_message *message, struct blob *frame) {
     struct journal *journal = &zab->journal;
     zab_heard(zab, true);
@@ -115,26 +127,21 @@ void zab_on_sync(struct replica *zab, struct zab_message *message, struct blob *
     }
     if (zab->installing || journal->full)
         return;
-    uint64_t meet = message->index, term, chain;
-    if (meet > journal->log.last || meet < journal->commit ||
-        (meet > journal->log.before_index &&
-         (!log_term(&journal->log, meet, &term) || term != message->log_term))) {
-        outbox_trace(&journal->out, 2, "sync at %llu does not fit this history",
-                     (unsigned long long)meet);
-        return;
-    }
-    if (log_chain(&journal->log, meet, &chain) && chain != message->chain) {
-        outbox_trace(&journal->out, 2, "history differs from the leader's at %llu",
-                     (unsigned long long)meet);
+    if (!fits(zab, message)) {
+        /* A snapshot was installed since this history was told, for one. It is told again. */
+        outbox_trace(&journal->out, 1, "sync at %llu does not fit this history",
+                     (unsigned long long)message->index);
+        if (zab->now - zab->joined_at > zab->options.heartbeat_ns)
+            zab_rejoin(zab);
         return;
     }
     if (message->flags & ZAB_FLAG_FORGET) {
         forget(zab);
         zab->mend_target = message->last;
     }
-    truncate(zab, meet);
+    truncate(zab, message->index);
     zab->synced = true;
-    zab->verified = meet;
+    zab->verified = message->index;
     zab_on_propose(zab, message, frame);
 }
 
