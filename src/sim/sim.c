@@ -216,10 +216,12 @@ static void heal_and_judge(struct sim_cluster *cluster) {
         if (cluster->tree)
             zk_stop(cluster->zk[i]);
     }
-    if (!run_while_not(cluster, clients_idle, DRAIN_NS) && !world->failed)
-        fail_waiting(cluster);
-    if (cluster->asked.scenario == SIM_ALL_DAMAGED && !try_to_converge(cluster, why, sizeof why))
+    bool idle = run_while_not(cluster, clients_idle, DRAIN_NS);
+    if (cluster->asked.scenario == SIM_ALL_DAMAGED &&
+        (!idle || !try_to_converge(cluster, why, sizeof why)))
         return; /* no wrong answer was given; more can't be asked */
+    if (!idle && !world->failed)
+        fail_waiting(cluster);
     converge(cluster);
     settle_members(cluster);
     if (world->failed)

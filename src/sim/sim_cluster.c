@@ -132,11 +132,7 @@ static void after_round(void *context) {
         /* It found damage in what was written last, of which a restart would know nothing. */
         bool lying = node->host.disk.log_writes < node->guard_writes;
         sim_node_crash(node, SIM_END_KILL, false, sim_spread(world, 50 * SIM_MS, SIM_S));
-        if (lying && sim_node_may_be_wiped(node)) {
-            sim_log(world, node->host.name, "the operator replaces its lying disk");
-            sim_node_wipe(node);
-            node->guard_writes = 0;
-        }
+        node->lying |= lying;
     } else if (node->stopped) {
         node->life = SIM_UP;
         sim_node_crash(node, SIM_END_KILL, false, sim_spread(world, 50 * SIM_MS, SIM_S));
@@ -274,9 +270,25 @@ void sim_node_start(struct sim_node *node) {
     env_wake(&host->env);
 }
 
+/* A disk that lost what it called durable, last of all, must not come back: its replica would not
+ * know. It is replaced once the others would notice that. */
+static bool replace_disk(struct sim_node *node) {
+    if (!sim_node_may_be_wiped(node))
+        return false;
+    sim_log(&node->cluster->world, node->host.name, "the operator replaces its lying disk");
+    sim_node_wipe(node);
+    node->guard_writes = 0;
+    node->lying = false;
+    return true;
+}
+
 static void start_due(void *target, uint64_t number) {
     struct sim_node *node = target;
-    if (node->life == SIM_DOWN && node->start_at == number)
+    if (node->life != SIM_DOWN || node->start_at != number)
+        return;
+    if (node->lying && !replace_disk(node))
+        sim_node_plan_start(node, node->cluster->world.now + 200 * SIM_MS);
+    else
         sim_node_start(node);
 }
 

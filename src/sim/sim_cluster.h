@@ -45,6 +45,7 @@ struct sim_node {
     uint64_t start_at;     /* DOWN: when; tells a planned start from a replaced one */
     uint64_t crash_loop;   /* so many more starts end early */
     uint64_t guard_writes; /* not killed before its disk has seen so many writes */
+    bool lying;            /* its disk is to be replaced before it starts again */
     uint64_t lives;        /* starts of its process */
     uint64_t refusals;     /* starts that node_open refused in a row */
     uint64_t applied;      /* at the last look */
