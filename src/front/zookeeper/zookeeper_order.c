@@ -56,6 +56,8 @@ static int64_t told_zxid(struct zk_conn *conn, uint64_t zxid) {
 
 void zk_answer_end(struct zk_call *call, int32_t error) {
     struct buf *out = call->out;
+    if (call->conn->closed) /* lost while it was read for: what was written is gone already */
+        return;
     cairn_assert(out->len >= call->start + HEADER_BYTES);
     if (error != TREE_OK)
         out->len = call->start + HEADER_BYTES;

@@ -95,7 +95,7 @@ static bool put_acl(struct reader *reader, struct buf *out) {
 
 /* Ends the answer; a reply that is not what the tree promises can't be told. */
 static void end(struct zk_call *call, int32_t error, bool whole) {
-    if (error == TREE_OK && !whole) {
+    if (error == TREE_OK && !whole && !call->conn->closed) {
         call->out->len = call->start - 4;
         zk_conn_lose(call->conn);
         return;
