@@ -140,6 +140,7 @@ void zab_on_sync(struct replica *zab, struct zab_message *message, struct blob *
         zab->mend_target = message->last;
     }
     truncate(zab, message->index);
+    log_know_chain(&journal->log, message->index, message->chain);
     zab->synced = true;
     zab->verified = message->index;
     zab_on_propose(zab, message, frame);
