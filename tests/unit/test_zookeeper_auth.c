@@ -98,6 +98,33 @@ static void everybody_is_his_address(void **state) {
     zk_box_free(box);
 }
 
+static void watch(struct zk_box *box, struct zk_box_client *client) {
+    struct buf body = {0};
+    jute_put_block(&body, BYTES("/a"));
+    jute_put_bool(&body, true);
+    answer_to(box, client, 3, JUTE_EXISTS, &body);
+}
+
+static void who_may_not_read_a_node_is_not_told_of_its_changes(void **state) {
+    struct zk_box *box = box_new();
+    struct zk_box_client *owner = served(box), *other = served(box);
+    struct zk_box_answer event;
+    watch(box, owner);
+    watch(box, other);
+    assert_int_equal(create(box, other, "ip", "10.9.9.9"), TREE_OK);
+    assert_false(zk_box_take(owner, &event));
+    assert_int_equal(authenticate(box, owner, "digest", "super:test"), TREE_OK);
+    watch(box, owner);
+    watch(box, other);
+    struct buf body = {0};
+    jute_put_block(&body, BYTES("/a"));
+    jute_put_i32(&body, -1);
+    answer_to(box, other, 4, JUTE_DELETE, &body);
+    assert_false(zk_box_take(other, &event));
+    assert_true(zk_box_take(owner, &event) && event.xid == JUTE_XID_NOTIFICATION);
+    zk_box_free(box);
+}
+
 static void an_unknown_scheme_fails_and_ends_the_connection(void **state) {
     struct zk_box *box = box_new();
     struct zk_box_client *client = served(box);
@@ -170,6 +197,7 @@ int main(void) {
         cmocka_unit_test(a_digest_opens_what_it_locked),
         cmocka_unit_test(the_super_user_has_every_right),
         cmocka_unit_test(everybody_is_his_address),
+        cmocka_unit_test(who_may_not_read_a_node_is_not_told_of_its_changes),
         cmocka_unit_test(an_unknown_scheme_fails_and_ends_the_connection),
         cmocka_unit_test(sasl_proves_a_user_of_the_configuration),
         cmocka_unit_test(sasl_refuses_a_wrong_password_and_a_stranger),

@@ -65,7 +65,7 @@ void zookeeper_front_change(struct zookeeper_front *front, const struct change *
             return;
         if (zxid > front->zxid)
             front->zxid = zxid;
-        zk_notify(front, event, zxid, change->key);
+        zk_notify(front, change, event, zxid);
         if (bytes_equal(change->key, BYTES(ZK_CONFIG_PATH)))
             front->told = false; /* look again whether it tells the truth of this server */
         break;

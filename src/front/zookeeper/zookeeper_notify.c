@@ -19,7 +19,7 @@ enum { ADD_PERSISTENT = 0, ADD_RECURSIVE = 1 };
 static void tell(void *context, struct zk_watcher *watcher) {
     struct zk_conn *conn = container_of(watcher, struct zk_conn, watcher);
     struct zookeeper_front *front = conn->front;
-    if (conn->closed)
+    if (conn->closed || !tree_change_readable(context, buf_view(&conn->ids)))
         return;
     bool late = front->options.mutant == MUTANT_WATCH_AFTER_READ;
     buf_bytes(late ? &conn->late : &conn->out, buf_view(&front->change_frame));
@@ -31,11 +31,12 @@ static void tell(void *context, struct zk_watcher *watcher) {
     zk_conn_dirty(conn);
 }
 
-void zk_notify(struct zookeeper_front *front, enum tree_event event, uint64_t zxid,
-               struct bytes path) {
+void zk_notify(struct zookeeper_front *front, const struct change *change, enum tree_event event,
+               uint64_t zxid) {
+    struct change told = *change;
     buf_clear(&front->change_frame);
-    jute_put_notification(&front->change_frame, (int64_t)zxid, (int32_t)event, path);
-    zk_watches_fire(front->watches, (int)event, path, tell, NULL);
+    jute_put_notification(&front->change_frame, (int64_t)zxid, (int32_t)event, change->key);
+    zk_watches_fire(front->watches, (int)event, change->key, tell, &told);
 }
 
 void zk_watch(struct zk_conn *conn, struct bytes path, unsigned kinds) {

@@ -52,6 +52,7 @@ static void destroy(struct machine *machine) {
     buf_free(&machine->key);
     buf_free(&machine->path);
     buf_free(&machine->acl);
+    buf_free(&machine->value);
     buf_free(&machine->undo);
     cairn_free(machine);
 }

@@ -193,7 +193,8 @@ void tree_stat_encode(struct buf *out, const struct tree_stat *stat);
 bool tree_stat_decode(struct bytes bytes, struct tree_stat *stat);
 
 /* ---- changes ----
- * CHANGE_KEY, key: path; value: u8 enum tree_event, u64 zxid. CHANGE_LIFE: sessions, the holder as
+ * CHANGE_KEY, key: path; value: u8 enum tree_event, u64 zxid, then the node's ACL entries (as
+ * tree_acl_next reads them; none: anybody has every right). CHANGE_LIFE: sessions, the holder as
  * above. A transaction's changes come in its order, each (path, event) once. */
 enum tree_event {
     TREE_EVENT_CREATED = 1,
@@ -201,7 +202,11 @@ enum tree_event {
     TREE_EVENT_DATA = 3,
     TREE_EVENT_CHILDREN = 4
 };
+#define TREE_CHANGE_BYTES 9u /* without the ACL */
 bool tree_change(const struct change *change, enum tree_event *event, uint64_t *zxid);
+/* Whether somebody may read the node that changed. ids: his identities, blocks scheme and id in
+ * turn. */
+bool tree_change_readable(const struct change *change, struct bytes ids);
 
 const char *tree_error_text(int32_t error);
 /* A path that ZooKeeper takes: absolute, no empty, "." or ".." part, no trailing slash, no NUL,

@@ -21,8 +21,8 @@ static bool next_id(struct reader *reader, struct tree_id *id) {
 
 /* ---- may he? ---- */
 
-static bool is_super(const struct tree_call *call) {
-    struct reader ids = reader_of(call->ids);
+static bool is_super(struct bytes callers) {
+    struct reader ids = reader_of(callers);
     struct tree_id id;
     while (next_id(&ids, &id)) {
         if (is(id.scheme, "super"))
@@ -39,8 +39,8 @@ static bool matches(const struct tree_id *caller, const struct tree_id *wanted) 
     return bytes_equal(caller->id, wanted->id);
 }
 
-static bool is_for(const struct tree_call *call, const struct tree_id *wanted) {
-    struct reader ids = reader_of(call->ids);
+static bool is_for(struct bytes callers, const struct tree_id *wanted) {
+    struct reader ids = reader_of(callers);
     struct tree_id id;
     while (next_id(&ids, &id)) {
         if (matches(&id, wanted))
@@ -49,17 +49,27 @@ static bool is_for(const struct tree_call *call, const struct tree_id *wanted) {
     return is_anyone(wanted);
 }
 
-bool tree_allowed(const struct tree_call *call, const struct tree_node *node,
-                  uint32_t permissions) {
-    if (node->acl.len == 0 || is_super(call))
+static bool allowed(struct bytes entries, struct bytes ids, uint32_t permissions) {
+    if (entries.len == 0 || is_super(ids))
         return true;
-    struct reader reader = reader_of(node->acl);
+    struct reader reader = reader_of(entries);
     struct tree_acl acl;
     while (tree_acl_next(&reader, &acl)) {
-        if ((acl.permissions & permissions) != 0 && is_for(call, &acl.id))
+        if ((acl.permissions & permissions) != 0 && is_for(ids, &acl.id))
             return true;
     }
     return false;
+}
+
+bool tree_allowed(const struct tree_call *call, const struct tree_node *node,
+                  uint32_t permissions) {
+    return allowed(node->acl, call->ids, permissions);
+}
+
+bool tree_change_readable(const struct change *change, struct bytes ids) {
+    struct reader reader = reader_of(change->value);
+    read_bytes(&reader, TREE_CHANGE_BYTES);
+    return allowed(bytes_of(reader.at, reader_left(&reader)), ids, TREE_PERM_READ);
 }
 
 /* ---- taking an ACL ---- */

@@ -296,7 +296,7 @@ bool tree_stat_decode(struct bytes bytes, struct tree_stat *stat) {
 }
 
 bool tree_change(const struct change *change, enum tree_event *event, uint64_t *zxid) {
-    if (change->kind != CHANGE_KEY || change->value.len != 9)
+    if (change->kind != CHANGE_KEY || change->value.len < TREE_CHANGE_BYTES)
         return false;
     *event = (enum tree_event)change->value.data[0];
     *zxid = get_u64(change->value.data + 1);

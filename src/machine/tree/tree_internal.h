@@ -44,7 +44,7 @@ struct machine {
     uint64_t reap_count;
     /* Scratch. */
     struct vmap *told; /* (event, path) of the transaction under way */
-    struct buf key, path, acl, undo;
+    struct buf key, path, acl, undo, value;
 };
 
 enum tree_kind { TREE_KIND_PLAIN, TREE_KIND_EPHEMERAL, TREE_KIND_CONTAINER, TREE_KIND_TTL };

@@ -23,11 +23,16 @@ static bool was_told(struct tree_view *view, struct bytes path, enum tree_event 
 }
 
 void tree_tell(struct tree_view *view, struct bytes path, enum tree_event event) {
+    struct tree_node node;
     if (view->once && was_told(view, path, event))
         return;
-    uint8_t value[9] = {(uint8_t)event};
-    put_u64(value + 1, view->zxid);
-    change_put(view->changes, CHANGE_KEY, path, bytes_of(value, sizeof value));
+    struct buf *value = &view->machine->value;
+    buf_clear(value);
+    buf_u8(value, (uint8_t)event);
+    buf_u64(value, view->zxid);
+    if (tree_node_get(view->machine, path, &node))
+        buf_bytes(value, node.acl);
+    change_put(view->changes, CHANGE_KEY, path, buf_view(value));
 }
 
 static void leave_parent(struct tree_view *view, struct bytes path) {
@@ -46,10 +51,10 @@ void tree_delete(struct tree_view *view, struct bytes path, const struct tree_no
     cairn_assert(path.len > 1);
     if (node->kind == TREE_KIND_EPHEMERAL)
         tree_item_remove(view, tree_ephemeral_key(view->machine, node->owner, path));
+    tree_tell(view, path, TREE_EVENT_DELETED); /* while its ACL is there */
     tree_node_remove(view, path);
     leave_parent(view, tree_parent(path));
     tree_quota_count(view, path, -bytes, -1);
-    tree_tell(view, path, TREE_EVENT_DELETED);
     tree_tell(view, tree_parent(path), TREE_EVENT_CHILDREN);
 }
 
