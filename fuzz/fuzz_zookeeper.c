@@ -92,6 +92,9 @@ static void move(struct zk_box *box, struct player *player, uint8_t what, struct
     case 252:
         zk_box_hang_up(player->client);
         return;
+    case 249:
+        zk_box_set_stateless(box, bytes.len % 4 == 0);
+        return;
     case 253:
         zk_box_wait(box, bytes.len * 20);
         return;
@@ -139,6 +142,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
             listen(&players[i]);
     }
     zk_box_set_busy(box, false);
+    zk_box_set_stateless(box, false);
     zk_box_settle(box);
     for (int i = 0; i < CLIENTS; i++)
         listen(&players[i]);

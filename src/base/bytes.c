@@ -168,7 +168,8 @@ uint64_t get_u64_be(const uint8_t *at) {
 }
 
 struct reader reader_of(struct bytes range) {
-    return (struct reader){range.data, range.data + range.len, false};
+    const uint8_t *end = range.len == 0 ? range.data : range.data + range.len; /* NULL + 0 */
+    return (struct reader){range.data, end, false};
 }
 
 size_t reader_left(const struct reader *reader) {

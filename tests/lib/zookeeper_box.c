@@ -35,7 +35,7 @@ struct node {
     struct machine *machine;
     struct list requests;
     uint64_t now, index, lives;
-    bool leader, busy;
+    bool leader, busy, stateless;
     struct prng prng;
     struct buf reply, changes;
     struct zookeeper_front *front;
@@ -170,6 +170,8 @@ enum cairn_status node_operate(struct node_client *client, enum node_operation o
 
 enum cairn_status node_read(struct node_client *client, struct bytes query, struct buf *reply) {
     struct node *node = client->node;
+    if (node->stateless)
+        return CAIRN_BUSY;
     return machine_tree.read(node->machine, node->now / MS, 0, query, reply);
 }
 
@@ -299,6 +301,10 @@ void zk_box_set_leader(struct zk_box *box, bool there) {
 
 void zk_box_set_busy(struct zk_box *box, bool busy) {
     box->node.busy = busy;
+}
+
+void zk_box_set_stateless(struct zk_box *box, bool stateless) {
+    box->node.stateless = stateless;
 }
 
 void zk_box_apply(struct zk_box *box, struct bytes command) {

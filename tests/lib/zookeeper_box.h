@@ -34,6 +34,8 @@ void zk_box_wait(struct zk_box *box, uint64_t ms);
 void zk_box_set_leader(struct zk_box *box, bool there);
 /* The node refuses what it is asked. */
 void zk_box_set_busy(struct zk_box *box, bool busy);
+/* The node has no state to read from: a snapshot is being installed. */
+void zk_box_set_stateless(struct zk_box *box, bool stateless);
 /* Somebody else's write. */
 void zk_box_apply(struct zk_box *box, struct bytes command);
 void zk_box_jump(struct zk_box *box);

@@ -194,6 +194,17 @@ static void an_unknown_fate_ends_the_connection_without_an_answer(void **state) 
     zk_box_free(box);
 }
 
+static void a_read_without_a_state_ends_the_connection_without_half_an_answer(void **state) {
+    struct zk_box *box = box_with(NULL);
+    struct zk_box_client *client = with_node(box, "/a");
+    zk_box_set_stateless(box, true);
+    send_path(client, 2, JUTE_GET, "/a", false);
+    zk_box_settle(box);
+    assert_true(zk_box_closed(client));
+    assert_int_equal(zk_box_output(client)->len, 0);
+    zk_box_free(box);
+}
+
 static void an_unknown_operation_is_answered_and_the_connection_kept(void **state) {
     struct zk_box *box = box_with(NULL);
     struct zk_box_client *client = with_node(box, "/a");
@@ -441,6 +452,7 @@ int main(void) {
         cmocka_unit_test(a_linearizable_read_waits_for_a_quorum),
         cmocka_unit_test(a_full_node_only_delays),
         cmocka_unit_test(an_unknown_fate_ends_the_connection_without_an_answer),
+        cmocka_unit_test(a_read_without_a_state_ends_the_connection_without_half_an_answer),
         cmocka_unit_test(an_unknown_operation_is_answered_and_the_connection_kept),
         cmocka_unit_test(a_notification_comes_before_the_answer_that_shows_the_change),
         cmocka_unit_test(watches_set_again_tell_at_once_what_changed_meanwhile),

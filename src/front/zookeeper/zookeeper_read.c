@@ -20,6 +20,8 @@ int32_t zk_read(struct zk_call *call, struct reader *results) {
     buf_clear(&front->answer);
     if (node_read(&call->conn->client, buf_view(&front->command), &front->answer) != CAIRN_OK ||
         !zk_reply_take(buf_view(&front->answer), &reply)) {
+        if (call->start > 0) /* an answer that was begun must not leave */
+            call->out->len = call->start - 4;
         zk_conn_lose(call->conn);
         return TREE_CONNECTION_LOSS;
     }
