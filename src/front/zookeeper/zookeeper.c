@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define TICK_NS (100 * NS_PER_MS)
+#define SWEEP_NS (2000 * NS_PER_MS)
 #define FRESH_NS (30000 * NS_PER_MS) /* a connection that asks for nothing */
 
 void zookeeper_options_default(struct zookeeper_options *options) {
@@ -155,6 +156,10 @@ static void watch_leader(struct zookeeper_front *front, uint64_t now) {
                      !front->has_leader;
     bool over = front->read_only && !read_only;
     front->read_only = read_only;
+    bool sweep = now - front->swept_ns >= SWEEP_NS; /* with a leader, once in a while is enough */
+    if (front->has_leader && !over && !sweep)
+        return;
+    front->swept_ns = now;
     LIST_EACH_SAFE(item, &front->conns) {
         struct zk_conn *conn = container_of(item, struct zk_conn, list);
         if (!conn->closed && (is_hopeless(conn, now, without_ns) || (over && conn->read_only)))

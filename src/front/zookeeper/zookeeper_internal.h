@@ -180,6 +180,7 @@ struct zookeeper_front {
     uint32_t outstanding; /* requests with the node */
     uint64_t started_ns, now_ns;
     uint64_t leader_ns; /* when there last was a leader */
+    uint64_t swept_ns;  /* when all connections were last looked at */
     bool has_leader;
     bool read_only; /* the mode is on */
     struct env_timer timer;
