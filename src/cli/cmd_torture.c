@@ -116,9 +116,6 @@ static bool fill_options(struct command *command) {
         .target = command->target  ? command->target
                   : run->target[0] ? run->target
                                    : "cairn",
-        .level = command->level  ? command->level
-                 : run->level[0] ? run->level
-                                 : "linearizable",
         .time_ms = command->time_s ? command->time_s * 1000 : first_of(0, run->time_ms, 30000),
         .heal_ms = command->heal_s ? command->heal_s * 1000 : first_of(0, run->heal_ms, 3000),
         .timeout_ms = first_of(command->timeout_ms, run->timeout_ms, 2000),
@@ -141,6 +138,9 @@ static bool fill_options(struct command *command) {
         command->sets[0] = run->set;
         options->set_count = ++command->set_count;
     }
+    options->level = command->level  ? command->level
+                     : run->level[0] ? run->level
+                                     : torture_promise(options->target, options->sync);
     uint64_t reads = command->read_percent != UINT64_MAX ? command->read_percent
                      : run->read_percent != UINT64_MAX   ? run->read_percent
                                                          : 50;

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool prepare(struct run *run, struct run_node *node) {
+/* Both keyspaces are served; what this run's clients dial is the first port, and what nobody dials
+ * is the one that the proxy would have for the admin's pages. */
+static bool write_config(struct run *run, struct run_node *node, const char *dialled,
+                         const char *other) {
     char path[620];
     snprintf(path, sizeof path, "%s.ini", node->dir);
     FILE *file = fopen(path, "w");
@@ -17,10 +20,18 @@ static bool prepare(struct run *run, struct run_node *node) {
     for (unsigned i = 1; i <= run->nodes; i++)
         fprintf(file, " %u=127.0.0.1:%u", i, run->node[i].proxied[1]);
     fprintf(file,
-            "\nbootstrap = yes\n[redis]\nlisten = 127.0.0.1:%u\n[peer]\nlisten = 127.0.0.1:%u\n"
-            "[admin]\nlisten = 127.0.0.1:%u\n",
-            node->ports[0], node->ports[1], node->ports[2]);
+            "\nbootstrap = yes\n[peer]\nlisten = 127.0.0.1:%u\n[admin]\nlisten = 127.0.0.1:%u\n"
+            "[%s]\nlisten = 127.0.0.1:%u\n[%s]\nlisten = 127.0.0.1:%u\n",
+            node->ports[1], node->ports[2], dialled, node->ports[0], other, node->proxied[2]);
     return fclose(file) == 0;
+}
+
+static bool prepare(struct run *run, struct run_node *node) {
+    return write_config(run, node, "redis", "zookeeper");
+}
+
+static bool prepare_tree(struct run *run, struct run_node *node) {
+    return write_config(run, node, "zookeeper", "redis");
 }
 
 static void command(struct run *run, const struct run_node *node, struct args *args) {
@@ -66,3 +77,15 @@ const struct target target_cairn = {.name = "cairn",
                                     .command = command,
                                     .probe_ask = probe_ask,
                                     .probe_answer = probe_answer};
+
+const struct target target_cairn_tree = {.name = "cairn-tree",
+                                         .nodes = 3,
+                                         .channels = 2,
+                                         .layer = true,
+                                         .workloads = (1u << TORTURE_WORKLOAD_COUNT) - 1,
+                                         .promise = "sequential",
+                                         .store = &store_zookeeper,
+                                         .prepare = prepare_tree,
+                                         .command = command,
+                                         .probe_ask = probe_ask_srvr,
+                                         .probe_answer = probe_answer_srvr};

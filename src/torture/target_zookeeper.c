@@ -49,12 +49,12 @@ static void command(struct run *run, const struct run_node *node, struct args *a
     args_addf(args, "%s/zoo.cfg", node->dir);
 }
 
-static void probe_ask(struct run *run, const struct run_node *node, struct buf *out) {
+void probe_ask_srvr(struct run *run, const struct run_node *node, struct buf *out) {
     buf_append(out, "srvr", 4);
 }
 
 /* "Zxid: 0x500000003", "Mode: leader"; or a sentence that it serves nobody yet. */
-static bool probe_answer(struct run *run, struct bytes bytes, struct node_state *state) {
+bool probe_answer_srvr(struct run *run, struct bytes bytes, struct node_state *state) {
     const uint8_t *zxid = memmem(bytes.data, bytes.len, "Zxid: 0x", 8);
     const uint8_t *mode = memmem(bytes.data, bytes.len, "Mode: ", 6);
     const uint8_t *end = mode ? memchr(mode, '\n', (size_t)(bytes.data + bytes.len - mode)) : NULL;
@@ -76,8 +76,9 @@ const struct target target_zookeeper = {.name = "zookeeper",
                                         .channels = 3,
                                         .layer = true,
                                         .workloads = (1u << TORTURE_WORKLOAD_COUNT) - 1,
+                                        .promise = "sequential",
                                         .store = &store_zookeeper,
                                         .prepare = prepare,
                                         .command = command,
-                                        .probe_ask = probe_ask,
-                                        .probe_answer = probe_answer};
+                                        .probe_ask = probe_ask_srvr,
+                                        .probe_answer = probe_answer_srvr};

@@ -20,8 +20,8 @@
 #define PORT_FIRST 20000u
 #define PORT_LAST 32000u
 
-static const struct target *const targets[] = {&target_cairn, &target_redis, &target_zookeeper,
-                                               &target_etcd};
+static const struct target *const targets[] = {&target_cairn, &target_cairn_tree, &target_redis,
+                                               &target_zookeeper, &target_etcd};
 
 const struct target *target_named(const char *name) {
     for (size_t i = 0; i < sizeof targets / sizeof *targets; i++)
@@ -74,10 +74,16 @@ void run_look_at_gap(struct run *run) {
 
 /* ---- what is possible ---- */
 
+const char *torture_promise(const char *name, bool sync) {
+    const struct target *target = target_named(name);
+    return target != NULL && target->promise != NULL && !sync ? target->promise : "linearizable";
+}
+
 const char *torture_refusal(const struct torture_options *options, char *text, size_t size) {
     const struct target *target = target_named(options->target);
     if (target == NULL)
-        snprintf(text, size, "there is no target '%s': cairn, redis, zookeeper and etcd are known",
+        snprintf(text, size,
+                 "there is no target '%s': cairn, cairn-tree, redis, zookeeper and etcd are known",
                  options->target);
     else if (!(target->workloads >> options->workload & 1))
         snprintf(text, size, "%s can't have the workload %s: %s", target->name,

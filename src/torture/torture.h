@@ -33,7 +33,7 @@ const char *torture_workload_model(enum torture_workload workload);
 
 struct torture_options {
     const char *program;   /* this binary: it runs cairn servers and the judge */
-    const char *target;    /* cairn, redis, zookeeper, etcd */
+    const char *target;    /* cairn, cairn-tree, redis, zookeeper, etcd */
     const char *addresses; /* "host:port ..." of running servers; NULL: they are started */
     const char *dir;       /* made; everything of the run is there */
     const char *level;     /* for the judge */
@@ -74,6 +74,8 @@ struct torture_result {
     char history[600], judgement[600]; /* files */
 };
 
+/* The level that the target promises: what is judged unless another is asked for. */
+const char *torture_promise(const char *target, bool sync);
 /* NULL, or a sentence: why this target can't be tormented with this workload on this machine. */
 const char *torture_refusal(const struct torture_options *options, char *text, size_t size);
 void torture_run(const struct torture_options *options, struct torture_result *result);

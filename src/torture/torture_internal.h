@@ -80,6 +80,7 @@ struct target {
     bool layer;                /* the layer reaches its system calls */
     uint32_t workloads;        /* bits 1 << enum torture_workload */
     const char *why_not;       /* the others can't be */
+    const char *promise;       /* the level of reads without sync; NULL: linearizable */
     const struct store *store; /* how clients talk to it */
     /* Configuration files of a node; false: they could not be written. */
     bool (*prepare)(struct run *run, struct run_node *node);
@@ -91,7 +92,11 @@ struct target {
     void (*tick)(struct run *run);
 };
 const struct target *target_named(const char *name);
-extern const struct target target_cairn, target_redis, target_zookeeper, target_etcd;
+extern const struct target target_cairn, target_cairn_tree, target_redis, target_zookeeper,
+    target_etcd;
+/* The four letters srvr, which ZooKeeper and cairn's tree answer alike (target_zookeeper.c). */
+void probe_ask_srvr(struct run *run, const struct run_node *node, struct buf *out);
+bool probe_answer_srvr(struct run *run, struct bytes bytes, struct node_state *state);
 
 /* ---- stores: what clients ask for, as bytes (store_*.c) ---- */
 
