@@ -96,6 +96,7 @@ struct sim_options {
 
 struct sim_result {
     bool ok;
+    char machine[16], protocol[16]; /* as drawn */
     char reason[512];
     uint64_t event_hash;
     uint64_t events; /* rounds, timers, deliveries, ends of work */

@@ -61,6 +61,8 @@ void sim_hunt(struct sim_hunt *hunt) {
             hunt->ok = false;
             hunt->failed_seed = seed;
             memcpy(hunt->sum.reason, result.reason, sizeof hunt->sum.reason);
+            memcpy(hunt->sum.machine, result.machine, sizeof result.machine);
+            memcpy(hunt->sum.protocol, result.protocol, sizeof result.protocol);
         }
         bool go_on = hunt->ran == NULL || hunt->ran(hunt->context, hunt, seed, &result);
         if (!hunt->ok || !go_on || (hunt->cpu_ns_max != 0 && hunt->cpu_ns >= hunt->cpu_ns_max))

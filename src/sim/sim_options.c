@@ -98,14 +98,17 @@ static void draw_keyspace(struct sim_cluster *cluster) {
     bool mutant = asked->mutant != MUTANT_NONE;
     const char *machine = of_mutant(asked->mutant, machines, 2);
     const char *protocol = of_mutant(asked->mutant, protocols, 1);
+    bool raft = mutant && machine == NULL && protocol == NULL; /* most are of raft, or of keys */
     if (machine == NULL)
-        machine = tree && !mutant ? "tree" : "kv";
+        machine = tree && !raft ? "tree" : "kv";
     if (protocol == NULL)
-        protocol = zab && !mutant ? "zab" : "raft";
+        protocol = zab && !raft ? "zab" : "raft";
     machine = asked->machine ? asked->machine : machine;
     protocol = asked->protocol ? asked->protocol : protocol;
     snprintf(keyspace->machine, sizeof keyspace->machine, "%s", machine);
     snprintf(keyspace->protocol, sizeof keyspace->protocol, "%s", protocol);
+    memcpy(cluster->result->machine, keyspace->machine, sizeof keyspace->machine);
+    memcpy(cluster->result->protocol, keyspace->protocol, sizeof keyspace->protocol);
     cluster->tree = strcmp(machine, "tree") == 0;
     snprintf(keyspace->name, sizeof keyspace->name, "%s", machine);
     keyspace->consistency = cluster->tree ? NODE_SEQUENTIAL : NODE_LINEARIZABLE;

@@ -467,9 +467,33 @@ static bool take_note(struct watcher *watcher, int event, const char *path) {
     return false;
 }
 
+/* The first answer of a connection: what changed since the client had seen it was told at once, for
+ * the watches on data and children that it registered anew. */
+static void judge_registered_anew(struct trial *at, const struct watcher *watcher,
+                                  const struct zk_op *op) {
+    for (size_t i = 0; i < watcher->count; i++) {
+        struct watch watch = watcher->items[i];
+        bool checked = watch.kind == W_DATA || watch.kind == W_CHILD;
+        if (watch.since != UINT64_MAX || !checked)
+            continue;
+        watch.since = watch.before;
+        for (size_t n = first_of_path(at, watch.path); n < at->by_path_count; n++) {
+            const struct sim_fact *fact = at->by_path[n];
+            if (strcmp(fact->path, watch.path) != 0 || fact->zxid > op->zxid)
+                break;
+            if (covers(&watch, fact))
+                fail(at, op,
+                     "a watch on %s was registered anew by a client that had seen zxid %" PRIx64
+                     ", and not told of event %d (zxid %" PRIx64 ")",
+                     watch.path, watch.before, fact->event, fact->zxid);
+        }
+    }
+}
+
 /* What the answer shows must have been told by now. */
 static void shown(struct trial *at, struct watcher *watcher, const struct zk_op *op) {
     const struct sim_tree *tree = at->judgement->tree;
+    judge_registered_anew(at, watcher, op);
     for (; watcher->fact < tree->count; watcher->fact++) {
         const struct sim_fact *fact = &tree->facts[watcher->fact];
         if (fact->zxid > op->zxid)
@@ -526,8 +550,12 @@ static bool take_watches(struct watcher *watcher, const struct zk_part *note, bo
 static void reconnected(struct watcher *watcher) {
     for (size_t i = 0; i < watcher->note_count; i++)
         take_watches(watcher, &watcher->notes[i]->parts[0], true);
-    for (size_t i = 0; i < watcher->count; i++)
-        watcher->items[i].since = UINT64_MAX;
+    for (size_t i = 0; i < watcher->count; i++) {
+        struct watch *watch = &watcher->items[i];
+        if (watch->since != UINT64_MAX)
+            watch->before = watch->since > watcher->seen ? watch->since : watcher->seen;
+        watch->since = UINT64_MAX;
+    }
     watcher->note_count = 0;
 }
 

@@ -149,6 +149,7 @@ static void on_open(struct env_stream *stream) {
                                    .has_read_only = prng_chance(&client->prng, 1, 2)};
     memcpy(connect.password, client->password, sizeof connect.password);
     jute_put_connect(&out, &connect);
+    client->knocked_ns = history_clock(client);
     send_bytes(client, &out);
     buf_free(&out);
 }
@@ -190,7 +191,7 @@ static void take_handshake(struct zk_client *client, struct bytes frame) {
     client->session = session;
     memcpy(client->password, password.data, JUTE_PASSWORD_BYTES);
     client->conn->live = true;
-    client->sign_ns = history_clock(client);
+    client->sign_ns = client->knocked_ns;
     client->ping_at = clock_of(client) + client->timeout_ns / 3;
     if (!list_empty(&client->watches)) {
         struct buf out = {0};

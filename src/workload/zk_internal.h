@@ -59,6 +59,7 @@ struct zk_client {
     uint64_t think_at, ping_at, dial_at;
     uint64_t heard_ns;
     uint64_t ping_sent_ns; /* 0: none under way */
+    uint64_t knocked_ns;   /* when the handshake under way was sent */
     uint64_t sign_ns;      /* when the newest request that was answered had been sent */
     bool closing;          /* it asked for the end of its session */
     uint32_t next_token;
