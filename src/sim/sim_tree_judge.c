@@ -392,6 +392,7 @@ struct watch {
     char path[ZK_PATH_MAX];
     uint64_t
         since; /* changes above this zxid are to be told; UINT64_MAX: from the next answer on */
+    uint64_t before; /* then: what the client had seen when it registered this anew */
 };
 
 struct watcher {
