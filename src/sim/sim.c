@@ -41,8 +41,11 @@ static void open_zk(struct sim_cluster *cluster, const struct workload_options *
                                                cluster->defaults.election_timeout_max_ns,
                                  .now = world_now,
                                  .context = cluster};
-    if (cluster->asked.scenario == SIM_CALM)
-        options.timeout_ns = 4 * SIM_S;
+    /* A replica may lag by a second where limits are tiny, and a session that it opens is told that
+     * much later. */
+    if (options.timeout_ns < 2 * SIM_S || cluster->asked.scenario == SIM_CALM)
+        options.timeout_ns += 2 * SIM_S;
+    options.naps = cluster->asked.scenario != SIM_CALM;
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
         options.seed = sim_below(world, UINT64_MAX);
         options.first_client = 1 + i * 64;

@@ -90,13 +90,13 @@ static const char *of_mutant(enum mutant mutant, const char *const (*prefixes)[2
 }
 
 static void draw_keyspace(struct sim_cluster *cluster) {
-    static const char *const machines[][2] = {{"tree-", "tree"}, {"zk-", "tree"}};
+    static const char *const machines[][2] = {{"tree-", "tree"}, {"zk-", "tree"}, {"watch-after", "tree"}};
     static const char *const protocols[][2] = {{"zab-", "zab"}};
     const struct sim_options *asked = &cluster->asked;
     struct node_keyspace *keyspace = &cluster->defaults.keyspaces[0];
     bool tree = sim_chance(&cluster->world, 1, 2), zab = sim_chance(&cluster->world, 1, 2);
     bool mutant = asked->mutant != MUTANT_NONE;
-    const char *machine = of_mutant(asked->mutant, machines, 2);
+    const char *machine = of_mutant(asked->mutant, machines, 3);
     const char *protocol = of_mutant(asked->mutant, protocols, 1);
     bool raft = mutant && machine == NULL && protocol == NULL; /* most are of raft, or of keys */
     if (machine == NULL)

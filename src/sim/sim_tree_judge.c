@@ -21,7 +21,9 @@ struct trial {
     size_t by_path_count;
     const struct zk_op **writes; /* answered well, by zxid */
     size_t write_count;
-    bool *used; /* unanswered operations, by their place in ops: matched with what happened */
+    uint64_t *before; /* by place in ops: the zxid of the client's last answer, 0: none */
+    uint64_t *behind; /* and of its next one, UINT64_MAX: none */
+    bool *used;       /* unanswered operations, by their place in ops: matched with what happened */
 };
 
 static void fail(struct trial *at, const struct zk_op *op, const char *format, ...)
@@ -282,15 +284,22 @@ static bool is_ours(const struct sim_fact *fact) {
     return fact->path[0] == '/' && strncmp(fact->path, "/zookeeper", 10) != 0;
 }
 
+/* An unanswered operation took effect, if at all, between the answers before it and behind it: its
+ * connection was lost, and what such a one left under way is refused once the session is held by
+ * the next. Of those that fit, the one that must be first. */
 static bool take_unanswered(struct trial *at, const struct sim_fact *facts, size_t count) {
+    size_t best = SIZE_MAX;
     for (size_t i = 0; i < at->count; i++) {
-        const struct zk_op *op = at->ops[i];
-        if (op->outcome != ZK_UNANSWERED || at->used[i] || !op_explains(op, facts, count))
+        bool between = at->before[i] < facts[0].zxid && facts[0].zxid < at->behind[i];
+        if (at->ops[i]->outcome != ZK_UNANSWERED || at->used[i] || !between ||
+            (best != SIZE_MAX && at->behind[best] <= at->behind[i]) ||
+            !op_explains(at->ops[i], facts, count))
             continue;
-        at->used[i] = true;
-        return true;
+        best = i;
     }
-    return false;
+    if (best != SIZE_MAX)
+        at->used[best] = true;
+    return best != SIZE_MAX;
 }
 
 /* By itself: a session's end, or the end of a node's time to live. */
@@ -669,6 +678,27 @@ static int by_client(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+static bool tells_zxid(const struct zk_op *op) {
+    return op->outcome == ZK_ANSWERED && op->zxid != 0;
+}
+
+static void find_neighbours(struct trial *at) {
+    at->before = cairn_alloc((at->count + 1) * sizeof *at->before);
+    at->behind = cairn_alloc((at->count + 1) * sizeof *at->behind);
+    for (size_t i = 0; i < at->count; i++) {
+        bool first = i == 0 || at->ops[i - 1]->client != at->ops[i]->client;
+        at->before[i] = first                        ? 0
+                        : tells_zxid(at->ops[i - 1]) ? at->ops[i - 1]->zxid
+                                                     : at->before[i - 1];
+    }
+    for (size_t i = at->count; i-- > 0;) {
+        bool last = i + 1 == at->count || at->ops[i + 1]->client != at->ops[i]->client;
+        at->behind[i] = last                         ? UINT64_MAX
+                        : tells_zxid(at->ops[i + 1]) ? at->ops[i + 1]->zxid
+                                                     : at->behind[i + 1];
+    }
+}
+
 static void trial_open(struct trial *at, struct sim_tree_judgement *judgement) {
     const struct sim_tree *tree = judgement->tree;
     *at = (struct trial){.judgement = judgement};
@@ -683,6 +713,7 @@ static void trial_open(struct trial *at, struct sim_tree_judgement *judgement) {
         for (size_t i = 0; i < zk_count(judgement->workloads[w]); i++)
             at->ops[n++] = zk_op(judgement->workloads[w], i);
     qsort(at->ops, at->count, sizeof *at->ops, by_client);
+    find_neighbours(at);
     for (size_t i = 0; i < at->count; i++)
         if (is_write(at->ops[i]) && at->ops[i]->outcome == ZK_ANSWERED && at->ops[i]->error == 0)
             at->writes[at->write_count++] = at->ops[i];
@@ -697,6 +728,8 @@ static void trial_close(struct trial *at) {
     cairn_free(at->ops);
     cairn_free(at->writes);
     cairn_free(at->used);
+    cairn_free(at->before);
+    cairn_free(at->behind);
     cairn_free(at->by_path);
 }
 

@@ -364,7 +364,7 @@ static void go_on(struct zk_client *client) {
             client->script_over = true;
     } else if (prng_chance(&client->prng, 1, 60)) {
         lose(client); /* off to another server, with what is under way left unanswered */
-        if (prng_chance(&client->prng, 1, 4)) /* or silent for a while: the session may end */
+        if (client->workload->options.naps && prng_chance(&client->prng, 1, 4))
             client->dial_at += prng_below(&client->prng, 2 * client->timeout_ns);
         return;
     } else {

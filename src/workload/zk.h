@@ -88,6 +88,7 @@ struct zk_options {
     uint32_t depth;      /* requests under way on a connection */
     uint64_t think_ns;   /* between two requests of a client, about */
     uint64_t timeout_ns; /* of sessions, as asked for */
+    bool naps;           /* now and then a client is silent for so long that its session may end */
     uint64_t (*now)(void *context);
     void *context;
 };

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define SEEDS_TRIED 150
-#define MUTANTS_MIN 16
+#define MUTANTS_MIN 32
 
 struct line {
     enum mutant mutant;
