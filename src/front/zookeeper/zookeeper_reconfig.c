@@ -346,13 +346,19 @@ static bool version_is(struct bytes data, int64_t wanted) {
     return strtoull(text, NULL, 16) == (uint64_t)wanted;
 }
 
+/* Of /zookeeper/config, as far as it is known; -1 is any. */
+static bool version_fits(struct zookeeper_front *front, int64_t version) {
+    struct bytes data;
+    struct reader rest;
+    uint64_t zxid;
+    return version == -1 || !zk_config_read(front, &data, &rest, &zxid) ||
+           version_is(data, version);
+}
+
 static void rights_known(void *context, enum cairn_status status, struct bytes bytes) {
     struct zk_reconfig *reconfig = context;
     struct zk_slot *slot = reconfig->slot;
     struct zk_reply reply;
-    struct bytes data;
-    struct reader rest;
-    uint64_t zxid;
     if (slot->conn->closed)
         return;
     if (status != CAIRN_OK || !zk_reply_take(bytes, &reply)) {
@@ -363,12 +369,10 @@ static void rights_known(void *context, enum cairn_status status, struct bytes b
         fail(slot, reply.error == TREE_OK ? TREE_SYSTEM : reply.error);
         return;
     }
-    if (reconfig->version != -1 && zk_config_read(slot->conn->front, &data, &rest, &zxid) &&
-        !version_is(data, reconfig->version)) {
+    if (!version_fits(slot->conn->front, reconfig->version)) /* changed in the meantime */
         fail(slot, TREE_BAD_VERSION);
-        return;
-    }
-    go_on(reconfig);
+    else
+        go_on(reconfig);
 }
 
 /* Whether the caller may write the configuration: the tree knows. */
@@ -391,6 +395,11 @@ void zk_run_reconfig(struct zk_call *call) {
     }
     if (!front->options.reconfig) {
         fail(slot, TREE_RECONFIG_DISABLED);
+        return;
+    }
+    if (!version_fits(front,
+                      asked.version)) { /* before any right is asked for, as ZooKeeper does */
+        fail(slot, TREE_BAD_VERSION);
         return;
     }
     slot->reconfig = cairn_alloc_zero(sizeof *slot->reconfig);
