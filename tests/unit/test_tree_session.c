@@ -163,7 +163,7 @@ static void the_config_node_tells_the_members_and_their_client_addresses(void **
     buf_bytes(&again, buf_view(&command));
     assert_string_equal(apply(&text, &command), "ok");
     tree_expect(&text, "get /zookeeper/config",
-                "ok server.1=h1:7101:7101:participant;h1:2181\nserver.2=h2:7102:7102:observer\n"
+                "ok server.1=h1:7101:8101:participant;h1:2181\nserver.2=h2:7102:8102:observer\n"
                 "version=100000002 v0 c0 a-1 n0 l90");
     assert_string_equal(apply(&text, &again), "ok");
     assert_string_equal(tree_text_changes(&text), "");

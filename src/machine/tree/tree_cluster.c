@@ -35,6 +35,15 @@ static struct bytes server_word(struct machine *machine, uint64_t id, struct byt
     return bytes_of(slash + 1, word.len - election->len - 1);
 }
 
+/* An election's port that nothing listens on: one port carries everything, but Java's clients
+ * refuse a configuration in which both are equal (Curator reads it on every connection). */
+static uint64_t unused_port(struct bytes port) {
+    uint64_t number = 0;
+    for (size_t i = 0; i < port.len && port.data[i] >= '0' && port.data[i] <= '9' && i < 5; i++)
+        number = number * 10 + (uint64_t)(port.data[i] - '0');
+    return number > 64535 ? number - 1000 : number + 1000;
+}
+
 /* server.1=host:port:election port:participant;client address */
 static void show_member(struct machine *machine, const struct member *member, struct buf *out) {
     struct bytes address = bytes_cstr(member->address), election;
@@ -44,8 +53,10 @@ static void show_member(struct machine *machine, const struct member *member, st
     if (election.len > 0) {
         buf_u8(out, ':');
         buf_bytes(out, election);
-    } else if (colon != NULL) { /* one port carries everything */
-        buf_append(out, colon, address.len - (size_t)(colon - address.data));
+    } else if (colon != NULL) {
+        size_t after = (size_t)(colon + 1 - address.data);
+        struct bytes port = bytes_of(colon + 1, address.len - after);
+        buf_printf(out, ":%llu", (unsigned long long)unused_port(port));
     }
     buf_printf(out, ":%s", member->voter ? "participant" : "observer");
     if (clients.len > 0) {
