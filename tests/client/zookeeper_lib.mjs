@@ -103,3 +103,13 @@ export async function run_foreign(name, prepare) {
   console.log(`${counted.passed} passed, ${counted.failed} failed`);
   process.exit(counted.failed ? 1 : 0);
 }
+
+/** The Java client and Curator, as Debian packages them. */
+export const JARS = ['zookeeper', 'zookeeper-jute', 'curator-client', 'curator-framework', 'curator-recipes', 'guava', 'slf4j-api',
+  'slf4j-nop', 'netty-all', 'jackson-databind', 'jackson-core', 'jackson-annotations', 'metrics-core', 'snappy-java', 'commons-cli', 'commons-io']
+  .map((name) => `/usr/share/java/${name}.jar`);
+
+export function compile_java(source, folder) {
+  need(...JARS.slice(0, 8));
+  must_succeed('javac', ['-nowarn', '-Xlint:none', '-XDignore.symbol.file', '-proc:none', '-d', folder, '-cp', JARS.join(':'), source]);
+}
