@@ -4,7 +4,7 @@ JOBS ?= 2
 ARGS ?=
 SOAK_MINUTES ?= 10
 
-.PHONY: all run test sim bench bench-check bench-client soak fuzz lint format install clean setup
+.PHONY: all run test sim bench bench-check bench-zookeeper soak fuzz lint format install clean setup
 
 all: $(BUILD)/cairn
 
@@ -43,6 +43,12 @@ bench-check: $(BUILD)/cairn
 bench: $(BUILD)/cairn
 	@tools/setup bench
 	@python3 bench/bench.py $(ARGS)
+	@python3 bench/zookeeper.py
+
+# Beside ZooKeeper alone: make bench-zookeeper ARGS="--only load"
+bench-zookeeper: $(BUILD)/cairn
+	@tools/setup bench
+	@python3 bench/zookeeper.py $(ARGS)
 
 fuzz:
 	@tools/setup test
