@@ -3,10 +3,11 @@
 medians. CPU is that of the three servers together, per operation. Both force their log to disk; the JVM
 is warmed by a pass that is not counted.
 
-Usage: bench/zookeeper.py [--seconds S] [--passes N] [--kills N] [--only load,start,kill] [--json FILE]
+Usage: bench/zookeeper.py [--seconds S] [--passes N] [--kills N] [--only load,start,kill,scale] [--json FILE]
 
 load: 10 sessions pinned to the servers in turn, 10 requests under way on each, values of 1 KiB.
 start: from the launch of three servers until all three serve; idle memory 40 s (--idle) after that.
+scale: cairn's memory with 100,000 sessions, and with a million watches of 1,000 connections.
 kill: SIGKILL of the leader, or of a follower, under set load; the longest time without a good answer.
 Needs Debian's zookeeper (or libzookeeper-java) and a Java; without them cairn alone is measured.
 """
@@ -17,6 +18,7 @@ import shutil
 import signal
 import socket
 import statistics
+import struct
 import subprocess
 import sys
 import tempfile
@@ -158,6 +160,75 @@ class ZooKeeper(System):
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
+class Raw:
+    """A connection that speaks frames by hand."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port), 10)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def send(self, payload):
+        self.socket.sendall(struct.pack(">i", len(payload)) + payload)
+
+    def take(self):
+        head = self.exactly(4)
+        return self.exactly(struct.unpack(">i", head)[0])
+
+    def exactly(self, count):
+        data = b""
+        while len(data) < count:
+            part = self.socket.recv(count - len(data))
+            if not part:
+                raise OSError("closed")
+            data += part
+        return data
+
+    def open_session(self):
+        self.send(struct.pack(">iqiqi16sb", 0, 0, 3000000, 0, 16, bytes(16), 0))
+        return self.take()
+
+
+def scale():
+    """100,000 sessions (their clients gone, so that the sessions alone are measured), then a million watches."""
+    cluster = Cluster(3, offset=21000, settings=["zookeeper.timeout_max_ms=3600000"])
+    cluster.start_all()
+    figures = {}
+    try:
+        def resident():
+            time.sleep(3)
+            return max(cluster.resident_bytes(number) for number in (1, 2, 3)) / 2**20
+        figures["idle"] = resident()
+        for start_at in range(0, 100000, 500):
+            batch = [Raw(cluster.zookeeper(1 + n % 3)) for n in range(500)]
+            for one in batch:
+                one.send(struct.pack(">iqiqi16sb", 0, 0, 3000000, 0, 16, bytes(16), 0))
+            for one in batch:
+                one.take()
+                one.socket.close()
+        figures["sessions"] = resident()
+        watchers = [Raw(cluster.zookeeper(1)) for _ in range(1000)]
+        for number, one in enumerate(watchers):
+            one.open_session()
+            requests = b""
+            for n in range(1000):
+                path = f"/watched/{number}/{n}".encode()
+                body = struct.pack(">iii", n + 1, 3, len(path)) + path + b"\1"
+                requests += struct.pack(">i", len(body)) + body
+            one.socket.sendall(requests)
+            for _ in range(1000):
+                one.take()
+        figures["watches"] = resident()
+        told = word(cluster.zookeeper(1), "mntr")
+        counts = dict(line.split("\t")[:2] for line in told.splitlines() if "\t" in line)
+        print(f"\ncairn, memory of the fullest server: idle {figures['idle']:.1f} MiB; with "
+              f"{counts.get('zk_global_sessions', '?')} sessions {figures['sessions']:.1f} MiB; with "
+              f"{counts.get('zk_watch_count', '?')} watches more, each on a path of its own, {figures['watches']:.1f} MiB",
+              flush=True)
+    finally:
+        cluster.close()
+    return {("scale", key): value for key, value in figures.items()}
+
+
 def median(values):
     return statistics.median(values)
 
@@ -259,7 +330,7 @@ def main():
     parser.add_argument("--passes", type=int, default=3)
     parser.add_argument("--kills", type=int, default=50)
     parser.add_argument("--idle", type=int, default=40)
-    parser.add_argument("--only", default="load,start,kill")
+    parser.add_argument("--only", default="load,start,scale,kill")
     parser.add_argument("--json", help="write every figure to this file")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -273,6 +344,8 @@ def main():
         figures.update(load(systems, arguments.passes, arguments.seconds))
     if "start" in parts:
         figures.update(start(systems, arguments.passes, arguments.idle))
+    if "scale" in parts:
+        figures.update(scale())
     if "kill" in parts:
         figures.update(kills(systems, arguments.kills))
     if arguments.json:
