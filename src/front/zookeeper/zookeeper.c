@@ -14,7 +14,7 @@ void zookeeper_options_default(struct zookeeper_options *options) {
         .keyspace = "tree",
         .tick_ms = 2000,
         .clients_max = 100000,
-        .clients_per_address = 60,
+        .clients_per_address = 0,
         .outstanding_max = 20000,
         .frame_bytes_max = JUTE_FRAME_MAX_DEFAULT,
         .output_budget = 32u << 20,
