@@ -62,10 +62,15 @@ static bool take_words(const struct zkcli_command *command, int argc, char **arg
             words->operands[words->count++] = argv[i];
         }
     }
-    if (words->count >= command->operands_min && words->count <= command->operands_max)
-        return true;
-    misuse("zk", "usage: %s", command->usage);
-    return false;
+    if (words->count < command->operands_min || words->count > command->operands_max) {
+        misuse("zk", "usage: %s", command->usage);
+        return false;
+    }
+    if (command->takes_path && words->count > 0 && words->operands[0][0] != '/') {
+        misuse("zk", "a path begins with /, not as '%s'", words->operands[0]);
+        return false;
+    }
+    return true;
 }
 
 static int execute(struct zkcli *zk, int argc, char **argv, const char *dir) {

@@ -29,6 +29,7 @@ struct zkcli_command {
     const char *name;
     const char *letters; /* flags of one letter; a colon behind one that has a value */
     int operands_min, operands_max;
+    bool takes_path; /* the first operand is one */
     const char *usage, *summary;
     int (*run)(struct zkcli *zk, const struct zkcli_words *words);
 };
