@@ -51,8 +51,9 @@ void secret_digest_md5(struct buf *out, const struct secret_digest_md5 *d, bool 
     uint8_t user[SECRET_MD5_BYTES];
     struct buf first = {0}, second = {0};
     secret_md5((struct bytes[]){d->user, colon, d->realm, colon, d->password}, 5, user);
-    md5_hex((struct bytes[]){bytes_of(user, sizeof user), colon, d->nonce, colon, d->cnonce}, 5,
-            &first);
+    md5_hex((struct bytes[]){bytes_of(user, sizeof user), colon, d->nonce, colon, d->cnonce, colon,
+                             d->authzid},
+            d->authzid.data == NULL ? 5 : 7, &first);
     md5_hex((struct bytes[]){by_server ? BYTES(":") : BYTES("AUTHENTICATE:"), d->uri}, 2, &second);
     md5_hex((struct bytes[]){buf_view(&first), colon, d->nonce, colon, d->count, colon, d->cnonce,
                              colon, d->quality, colon, buf_view(&second)},

@@ -20,6 +20,7 @@ bool secret_equal(struct bytes a, struct bytes b);
 struct secret_digest_md5 {
     struct bytes user, realm, password;
     struct bytes nonce, cnonce, count, quality, uri;
+    struct bytes authzid; /* whom the user wants to act as; null: not said */
 };
 /* 32 hexadecimal digits, appended. by_server: the proof that the server gives back ("rspauth"). */
 void secret_digest_md5(struct buf *out, const struct secret_digest_md5 *digest, bool by_server);

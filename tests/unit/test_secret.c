@@ -16,7 +16,7 @@ static void the_digest_of_a_user_is_that_of_zookeeper(void **state) {
 
 /* RFC 2831, section 4. */
 static void digest_md5_gives_the_proofs_of_its_rfc(void **state) {
-    const struct secret_digest_md5 digest = {
+    struct secret_digest_md5 digest = {
         .user = BYTES("chris"),
         .realm = BYTES("elwood.innosoft.com"),
         .password = BYTES("secret"),
@@ -32,6 +32,10 @@ static void digest_md5_gives_the_proofs_of_its_rfc(void **state) {
     buf_clear(&out);
     secret_digest_md5(&out, &digest, true);
     assert_true(bytes_equal(buf_view(&out), BYTES("ea40f60335c427b5527b84dbabcdfffd")));
+    buf_clear(&out);
+    digest.authzid = BYTES("chris"); /* section 2.1.2.1: "if authzid is specified" */
+    secret_digest_md5(&out, &digest, false);
+    assert_true(bytes_equal(buf_view(&out), BYTES("b1b19eb65cf78f4fa5b9fc515757b655")));
     buf_free(&out);
 }
 

@@ -94,11 +94,13 @@ static bool check_proof(struct zk_conn *conn, struct bytes proof, struct buf *to
         .count = directive(proof, BYTES("nc")),
         .quality = directive(proof, BYTES("qop")),
         .uri = directive(proof, BYTES("digest-uri")),
+        .authzid = directive(proof, BYTES("authzid")), /* Java's clients name themselves again */
     };
     if (digest.quality.data == NULL)
         digest.quality = BYTES("auth");
     bool fits = bytes_equal(digest.quality, BYTES("auth")) &&
                 bytes_equal(digest.count, BYTES("00000001")) && digest.cnonce.len > 0 &&
+                (digest.authzid.data == NULL || bytes_equal(digest.authzid, digest.user)) &&
                 bytes_equal(digest.nonce, buf_view(&conn->sasl->nonce)) &&
                 password_of(conn->front->options.sasl_users, digest.user, &digest.password);
     if (fits) {
