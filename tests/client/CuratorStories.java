@@ -22,63 +22,7 @@ import org.apache.zookeeper.*;
 import org.apache.zookeeper.data.ACL;
 import org.apache.zookeeper.data.Stat;
 
-public class CuratorStories {
-    static final String HOSTS = System.getenv("HOSTS");
-    static final String[] SERVERS = HOSTS.split(",");
-    static final Scanner ANSWERS = new Scanner(System.in);
-    static final List<CuratorFramework> OPEN = new CopyOnWriteArrayList<>();
-    static int failed;
-
-    interface Story {
-        void run(String root) throws Exception;
-    }
-
-    interface Question {
-        boolean ask() throws Exception;
-    }
-
-    static String steer(String words) {
-        System.out.println("@ " + words);
-        String answer = ANSWERS.nextLine();
-        check(!answer.startsWith("error"), answer);
-        return answer;
-    }
-
-    static void check(boolean holds, Object text) {
-        if (!holds)
-            throw new AssertionError(String.valueOf(text));
-    }
-
-    static void equal(Object actual, Object expected) {
-        check(Objects.equals(actual, expected), actual + " instead of " + expected);
-    }
-
-    static void until(String what, Question question) throws Exception {
-        long end = System.nanoTime() + 20_000_000_000L;
-        Object last = null;
-        while (System.nanoTime() < end) {
-            try {
-                if (question.ask())
-                    return;
-            } catch (Exception error) {
-                last = error;
-            }
-            Thread.sleep(10);
-        }
-        throw new AssertionError(what + ": not in 20 s (last: " + last + ")");
-    }
-
-    static void refused(Class<? extends Exception> kind, Callable<?> call) throws Exception {
-        Object got;
-        try {
-            got = call.call();
-        } catch (Exception error) {
-            check(kind.isInstance(error), error);
-            return;
-        }
-        throw new AssertionError(got + " instead of " + kind.getSimpleName());
-    }
-
+public class CuratorStories extends Stories {
     static CuratorFramework dial(String hosts) throws Exception {
         return dial(CuratorFrameworkFactory.builder().connectString(hosts));
     }
@@ -90,42 +34,6 @@ public class CuratorStories {
         client.start();
         check(client.blockUntilConnected(10, TimeUnit.SECONDS), "no connection");
         return client;
-    }
-
-    static byte[] bytes(Object text) {
-        return String.valueOf(text).getBytes();
-    }
-
-    static void tell(String name, Story story) {
-        long began = System.nanoTime();
-        ExecutorService one = Executors.newSingleThreadExecutor(run -> {
-            Thread thread = new Thread(run);
-            thread.setDaemon(true);
-            return thread;
-        });
-        Throwable problem = null;
-        try {
-            one.submit(() -> {
-                story.run("/" + UUID.randomUUID().toString().substring(0, 8));
-                return null;
-            }).get(60, TimeUnit.SECONDS);
-        } catch (ExecutionException error) {
-            problem = error.getCause();
-        } catch (Exception error) {
-            problem = error;
-        }
-        for (CuratorFramework client : OPEN)
-            client.close();
-        OPEN.clear();
-        System.out.printf("%s curator: %s (%d ms)%n", problem == null ? "ok" : "not ok", name,
-                (System.nanoTime() - began) / 1_000_000);
-        if (problem != null) {
-            failed++;
-            System.out.println("    " + problem);
-            for (StackTraceElement at : problem.getStackTrace())
-                if (at.toString().contains("CuratorStories"))
-                    System.out.println("        " + at);
-        }
     }
 
     // ---- framework ----
@@ -515,21 +423,20 @@ public class CuratorStories {
     }
 
     public static void main(String[] args) {
-        tell("nodes, containers, TTL, protected creates, background calls, namespaces", CuratorStories::nodes);
-        tell("a TTL node runs out", CuratorStories::lived);
-        tell("transactions, and many reads at once", CuratorStories::transactions);
-        tell("rights by digest", CuratorStories::rights);
-        tell("the ensemble's configuration is tracked and changed", CuratorStories::configuration);
-        tell("persistent recursive watches, one-time watches, and their removal", CuratorStories::watchers);
-        tell("CuratorCache, PathChildrenCache, NodeCache and TreeCache follow", CuratorStories::caches);
-        tell("mutex, read-write lock, semaphore", CuratorStories::locks);
-        tell("leader latch and leader selector", CuratorStories::leaders);
-        tell("barriers", CuratorStories::barriers);
-        tell("shared counts and atomic numbers", CuratorStories::counts);
-        tell("queues", CuratorStories::queues);
-        tell("group members and persistent nodes", CuratorStories::groups);
-        tell("every server is killed in turn: no session, no acknowledged write, no leadership is lost", CuratorStories::kills);
-        System.out.flush();
-        Runtime.getRuntime().halt(failed == 0 ? 0 : 1);
+        tell("curator: nodes, containers, TTL, protected creates, background calls, namespaces", CuratorStories::nodes);
+        tell("curator: a TTL node runs out", CuratorStories::lived);
+        tell("curator: transactions, and many reads at once", CuratorStories::transactions);
+        tell("curator: rights by digest", CuratorStories::rights);
+        tell("curator: the ensemble's configuration is tracked and changed", CuratorStories::configuration);
+        tell("curator: persistent recursive watches, one-time watches, and their removal", CuratorStories::watchers);
+        tell("curator: CuratorCache, PathChildrenCache, NodeCache and TreeCache follow", CuratorStories::caches);
+        tell("curator: mutex, read-write lock, semaphore", CuratorStories::locks);
+        tell("curator: leader latch and leader selector", CuratorStories::leaders);
+        tell("curator: barriers", CuratorStories::barriers);
+        tell("curator: shared counts and atomic numbers", CuratorStories::counts);
+        tell("curator: queues", CuratorStories::queues);
+        tell("curator: group members and persistent nodes", CuratorStories::groups);
+        tell("curator: every server is killed in turn: no session, no acknowledged write, no leadership is lost", CuratorStories::kills);
+        end();
     }
 }

@@ -1,4 +1,4 @@
-// libzookeeper_mt, by a small program in C; cli_mt, by commands on its input.
+// libzookeeper_mt of Debian, by a small program in C.
 import path from 'node:path';
 import { here, temporary_folder } from './lib.mjs';
 import { must_succeed, need, run_foreign } from './zookeeper_lib.mjs';

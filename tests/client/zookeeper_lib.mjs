@@ -3,8 +3,9 @@
 // by lines "@ kill 2", "@ stop 2", "@ start 2", "@ leader", each answered by a line on their input.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import path from 'node:path';
 import readline from 'node:readline';
-import { Cluster, Skip, start_program } from './lib.mjs';
+import { Cluster, Skip, here, start_program, temporary_folder } from './lib.mjs';
 
 export const SUPER = 'super:D/InIHSb7yEEbrWz8b9l71RjZJU='; // of super:test
 export const settings = {
@@ -109,7 +110,11 @@ export const JARS = ['zookeeper', 'zookeeper-jute', 'curator-client', 'curator-f
   'slf4j-nop', 'netty-all', 'jackson-databind', 'jackson-core', 'jackson-annotations', 'metrics-core', 'snappy-java', 'commons-cli', 'commons-io']
   .map((name) => `/usr/share/java/${name}.jar`);
 
-export function compile_java(source, folder) {
+/** Compiles NAME.java of this folder (with Stories.java): what runs it. */
+export function java_program(name) {
+  const folder = temporary_folder();
   need(...JARS.slice(0, 8));
-  must_succeed('javac', ['-nowarn', '-Xlint:none', '-XDignore.symbol.file', '-proc:none', '-d', folder, '-cp', JARS.join(':'), source]);
+  must_succeed('javac', ['-nowarn', '-Xlint:none', '-proc:none', '-d', folder, '-cp', JARS.join(':'),
+    path.join(here, 'Stories.java'), path.join(here, `${name}.java`)]);
+  return { program: 'java', args: ['-XX:+UseSerialGC', '-cp', [folder, ...JARS].join(':'), name] };
 }
