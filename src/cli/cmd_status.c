@@ -53,7 +53,6 @@ struct view {
     json_int_t ids[NODES_MAX];
     char roles[NODES_MAX][16];
     size_t count;
-    json_t *leader;
 };
 
 static void add_members(struct view *view, json_t *status) {
@@ -79,41 +78,89 @@ static void add_members(struct view *view, json_t *status) {
     }
 }
 
-static json_int_t lag_of(const struct view *view, json_int_t id) {
+/* ---- keyspaces ---- */
+
+/* What a node tells of one keyspace: its own, or, of a node that knows of one alone, all. NULL: it
+ * did not answer, or has none of that name. */
+static json_t *keyspace_of(json_t *node, const char *name) {
+    size_t i;
+    json_t *keyspace, *all = json_object_get(node, "keyspaces");
+    if (node == NULL || json_array_size(all) == 0)
+        return node;
+    json_array_foreach(all, i,
+                       keyspace) if (strcmp(text(keyspace, "name"), name) == 0) return keyspace;
+    return NULL;
+}
+
+static json_t *leader_of(const struct view *view, const char *name) {
+    for (size_t i = 0; i < view->count; i++) {
+        json_t *keyspace = keyspace_of(view->nodes[i], name);
+        if (keyspace != NULL && strcmp(text(keyspace, "role"), "leader") == 0)
+            return keyspace;
+    }
+    return NULL;
+}
+
+static json_int_t lag_of(json_t *leader, json_int_t id) {
     size_t i;
     json_t *member;
-    json_array_foreach(json_object_get(view->leader, "members"), i,
+    json_array_foreach(json_object_get(leader, "members"), i,
                        member) if (number(member, "id") == id &&
                                    json_object_get(member, "lag")) return number(member, "lag");
     return 0;
 }
 
-static bool healthy(const struct view *view) {
+/* The names, as the first node that answers has them; a node of one keyspace alone: "kv". */
+static json_t *keyspace_names(const struct view *view) {
+    json_t *names = json_array(), *keyspace;
+    size_t n;
+    for (size_t i = 0; i < view->count && json_array_size(names) == 0; i++)
+        json_array_foreach(json_object_get(view->nodes[i], "keyspaces"), n, keyspace)
+            json_array_append_new(names, json_string(text(keyspace, "name")));
+    if (json_array_size(names) == 0)
+        json_array_append_new(names, json_string("kv"));
+    return names;
+}
+
+static bool healthy(const struct view *view, json_t *names) {
+    size_t n;
+    json_t *name;
     for (size_t i = 0; i < view->count; i++)
         if (view->nodes[i] == NULL || strcmp(text(view->nodes[i], "health"), "ok") != 0)
             return false;
-    return view->leader != NULL;
+    json_array_foreach(names, n,
+                       name) if (leader_of(view, json_string_value(name)) == NULL) return false;
+    return true;
 }
 
-static void print_table(const struct view *view) {
-    printf("%-5s %-9s %-14s %6s %12s %12s %12s %8s %10s  %s\n", "node", "member", "role", "term",
-           "last", "commit", "applied", "lag", "keys", "health");
-    for (size_t i = 0; i < view->count; i++) {
-        json_t *node = view->nodes[i];
-        printf("%-5lld %-9s ", (long long)view->ids[i], view->roles[i]);
-        if (node == NULL) {
-            printf("%-14s %6s %12s %12s %12s %8s %10s  %s\n", "?", "", "", "", "", "", "",
-                   "no answer");
-            continue;
-        }
-        printf("%-14s %6lld %12lld %12lld %12lld %8lld %10lld  %s\n", text(node, "role"),
-               (long long)number(node, "term"), (long long)number(node, "last_index"),
-               (long long)number(node, "commit_index"), (long long)number(node, "applied_index"),
-               (long long)lag_of(view, view->ids[i]), (long long)number(node, "keys"),
-               text(node, "health"));
+static void print_node(const struct view *view, size_t i, const char *name, json_t *leader) {
+    json_t *node = keyspace_of(view->nodes[i], name);
+    printf("%-5lld %-9s %-9s ", (long long)view->ids[i], name, view->roles[i]);
+    if (node == NULL) {
+        printf("%-14s %6s %12s %12s %12s %8s %10s  %s\n", "?", "", "", "", "", "", "",
+               view->nodes[i] ? "has it not" : "no answer");
+        return;
     }
-    if (view->leader == NULL)
-        printf("No leader.\n");
+    printf("%-14s %6lld %12lld %12lld %12lld %8lld %10lld  %s\n", text(node, "role"),
+           (long long)number(node, "term"), (long long)number(node, "last_index"),
+           (long long)number(node, "commit_index"), (long long)number(node, "applied_index"),
+           (long long)lag_of(leader, view->ids[i]), (long long)number(node, "keys"),
+           text(node, "health"));
+}
+
+/* One line a keyspace and node. */
+static void print_table(const struct view *view, json_t *names) {
+    size_t n;
+    json_t *name;
+    printf("%-5s %-9s %-9s %-14s %6s %12s %12s %12s %8s %10s  %s\n", "node", "keyspace", "member",
+           "role", "term", "last", "commit", "applied", "lag", "keys", "health");
+    json_array_foreach(names, n, name) {
+        json_t *leader = leader_of(view, json_string_value(name));
+        for (size_t i = 0; i < view->count; i++)
+            print_node(view, i, json_string_value(name), leader);
+    }
+    json_array_foreach(names, n, name) if (leader_of(view, json_string_value(name)) == NULL)
+        printf("No leader of %s.\n", json_string_value(name));
 }
 
 static void print_json(const struct view *view) {
@@ -147,14 +194,13 @@ static int show(const char *address, bool json) {
         snprintf(view.roles[0], sizeof view.roles[0], "none");
         view.nodes[view.count++] = json_incref(first);
     }
-    for (size_t i = 0; i < view.count; i++)
-        if (view.nodes[i] && strcmp(text(view.nodes[i], "role"), "leader") == 0)
-            view.leader = view.nodes[i];
+    json_t *names = keyspace_names(&view);
     if (json)
         print_json(&view);
     else
-        print_table(&view);
-    int code = healthy(&view) ? EXIT_FINE : EXIT_NO;
+        print_table(&view, names);
+    int code = healthy(&view, names) ? EXIT_FINE : EXIT_NO;
+    json_decref(names);
     for (size_t i = 0; i < view.count; i++)
         json_decref(view.nodes[i]);
     json_decref(first);

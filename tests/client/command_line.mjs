@@ -6,7 +6,7 @@ import { Client, Cluster, binary, cairn, call_program, check, equal, http, run_t
 
 const cluster = await Cluster.started();
 const at = ['--node', `127.0.0.1:${cluster.redis(1)}`];
-const SUBCOMMANDS = ['dev', 'server', 'status', 'member', 'leader', 'shell', 'bench', 'inspect', 'import', 'repair', 'torture', 'completion'];
+const SUBCOMMANDS = ['dev', 'server', 'status', 'member', 'leader', 'shell', 'zk', 'bench', 'inspect', 'import', 'repair', 'torture', 'completion'];
 
 test('every subcommand explains itself with examples', async () => {
   const overview = cairn('--help');
@@ -28,7 +28,10 @@ const MISUSES = [
   ['server', '--set', 'raft.consistency=no'], ['server', '--set', 'logging.level=no'], ['server', '--set', 'node.dir='], ['server', '--set', 'cluster.bootstrap=maybe'],
   ['server', '--set', 'cluster.bootstrap=yes', '--set', 'node.id=9'], ['status', '--nosuch'], ['status', 'operand'], ['status', '--json=1'], ['member'], ['member', 'nosuch'], ['member', 'add'], ['member', 'add', '4'],
   ['member', 'add', 'x', 'a:1'], ['member', 'add', '4', 'a:1', 'more'], ['member', 'remove'], ['member', 'remove', 'x'], ['member', 'promote'], ['member', 'list', 'x'], ['leader'], ['leader', 'nosuch'],
-  ['leader', 'transfer', 'x'], ['leader', 'transfer', '1', '2'], ['shell', '--nosuch'], ['bench', '--command', 'nosuch'], ['bench', '--clients', '0'], ['bench', 'operand'], ['bench', '--nosuch'],
+  ['leader', 'transfer', 'x'], ['leader', 'transfer', '1', '2'], ['shell', '--nosuch'],
+  ['zk', 'nosuch'], ['zk', '--nosuch'], ['zk', 'ls'], ['zk', 'ls', 'a'], ['zk', 'ls', '-x', '/'], ['zk', 'get', '/', 'more'], ['zk', 'set', '-v', 'x', '/a', 'b'], ['zk', 'rmr', '/'],
+  ['zk', 'create', '-c', '-e', '/a'], ['zk', 'create', '-t', '0', '/a'], ['zk', 'setacl', '/a', 'nonsense'], ['zk', '--server', 'nowhere', 'ls', '/'], ['zk', '--timeout-ms', 'x', 'ls', '/'],
+  ['zk', '--auth', 'x', 'ls', '/'], ['zk', 'history', '/a'], ['zk', 'history', 'a', '--dir', '.'], ['bench', '--command', 'nosuch'], ['bench', '--clients', '0'], ['bench', 'operand'], ['bench', '--nosuch'],
   ['inspect'], ['inspect', 'a', 'b'], ['inspect', '--nosuch', 'a'], ['repair'], ['repair', 'a'], ['import'], ['import', 'zookeeper'], ['import', 'nosuch', 'a'], ['import', 'zookeeper', 'a', '--nodes', '0'], ['repair', '--yes'], ['completion'], ['completion', 'nosuch'], ['torture', '--nosuch'], ['torture', '--target', 'nosuch'], ['torture', '--workload', 'nosuch'], ['torture', 'operand'],
 ];
 test('misuse has exit code 3 and a sentence that helps', async () => {
@@ -47,6 +50,10 @@ test('nobody there has exit code 1 and says whom it asked', async () => {
     equal(code, 1, args.join(' '));
     check(err.includes('127.0.0.1:1'), err);
   }
+  const zk = cairn('zk', '--server', '127.0.0.1:1', 'ls', '/');
+  equal(zk.code, 1);
+  check(zk.err.includes('127.0.0.1:1'), zk.err);
+  equal(cairn('zk', 'history', '/a', '--dir', '/nonexistent').code, 1);
   equal(cairn('inspect', '/nonexistent').code, 1);
   equal(cairn('repair', '/nonexistent', '--yes').code, 1);
   equal(cairn('import', 'zookeeper', '/nonexistent', '--dir', path.join(temporary_folder(), 'new')).code, 1);
@@ -72,8 +79,10 @@ test('the example file is what the program prints, and runs', async () => {
 test('status shows every member, for people and for scripts', async () => {
   await until('health', () => cairn('status', ...at).code === 0);
   const table = cairn('status', ...at).out;
-  equal(table.trim().split('\n').length, 4, table);
-  check(/leader/.test(table) && /follower/.test(table), table);
+  equal(table.trim().split('\n').length, 7, table);
+  for (const keyspace of ['kv', 'tree'])
+    for (const role of ['leader', 'follower'])
+      check(new RegExp(`^\\d +${keyspace} +voter +${role} .* ok$`, 'm').test(table), table);
   const nodes = JSON.parse(cairn('status', ...at, '--json').out);
   equal(nodes.map((each) => each.node), [1, 2, 3]);
   check(nodes.every((each) => each.health === 'ok'), 'health');
