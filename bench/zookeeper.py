@@ -191,9 +191,10 @@ class Raw:
 def scale():
     """100,000 sessions (their clients gone, so that the sessions alone are measured), then a million watches."""
     cluster = Cluster(3, offset=21000, settings=["zookeeper.timeout_max_ms=3600000"])
-    cluster.start_all()
     figures = {}
     try:
+        cluster.start_all()
+
         def resident():
             time.sleep(3)
             return max(cluster.resident_bytes(number) for number in (1, 2, 3)) / 2**20

@@ -40,6 +40,7 @@ int cmd_shrink(int argc, char **argv);
 int cmd_verify(int argc, char **argv);
 int cmd_place(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
+int cmd_zk(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
 
 /* ---- flags (flags.c) ---- */
@@ -57,6 +58,9 @@ struct flag {
 bool flags_parse(int *argc, char **argv, const struct flag *flags, size_t count);
 /* Prints "cairn NAME: ..." to standard error; returns EXIT_MISUSE. */
 int misuse(const char *subcommand, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* A typed line's words, with double quotes around those that hold blanks; the line is cut up. At
+ * most max, and NULL behind the last. */
+int words_split(char *line, char **words, int max);
 bool parse_number(const char *text, uint64_t *value);
 
 /* ---- one request, one answer (call.c) ---- */

@@ -8,6 +8,7 @@
 #include "node/node.h"
 #include "runtime/runtime.h"
 #include "runtime/runtime_admin.h"
+#include "runtime/runtime_tls.h"
 #include "storage/identity.h"
 
 #include <stdlib.h>
@@ -22,6 +23,7 @@ struct server {
     struct node *node;
     struct redis_front *redis;
     struct zookeeper_front *zookeeper; /* NULL: no ZooKeeper clients are served */
+    struct env_tls *tls;               /* of its clients; NULL: none */
     struct runtime_admin *admin;
     struct env_file *lock;
     bool ready, stopping, failed;
@@ -72,6 +74,11 @@ static void on_signal(void *context, int number) {
 
 /* ---- the turn ---- */
 
+static const char *zookeeper_address(const struct settings *settings) {
+    return settings->zookeeper_listen[0] != 0 ? settings->zookeeper_listen
+                                              : settings->zookeeper_tls_listen;
+}
+
 /* One line on standard output when this node first serves: `cairn dev` and scripts wait for it. */
 static void tell_ready(struct server *server) {
     struct node_status status;
@@ -81,7 +88,7 @@ static void tell_ready(struct server *server) {
     server->ready = true;
     printf("ready node=%llu redis=%s zookeeper=%s peer=%s admin=http://%s leader=%llu\n",
            (unsigned long long)server->settings.node, server->settings.redis_listen,
-           server->zookeeper ? server->settings.zookeeper_listen : "none",
+           server->zookeeper ? zookeeper_address(&server->settings) : "none",
            server->settings.peer_listen, server->settings.admin_listen,
            (unsigned long long)status.replica.leader);
     fflush(stdout);
@@ -226,11 +233,39 @@ static const char *listen_problem(enum cairn_status status) {
     return status == CAIRN_BUSY ? "the address is in use" : cairn_status_text(status);
 }
 
+static bool open_tls(struct server *server) {
+    const struct settings *settings = &server->settings;
+    const struct runtime_tls_options options = {
+        .certificate = settings->zookeeper_tls_cert,
+        .key = settings->zookeeper_tls_key,
+        .authorities = settings->zookeeper_tls_ca,
+        .clients = settings_tls_is_closed(settings)                       ? RUNTIME_TLS_REQUIRED
+                   : strcmp(settings->zookeeper_tls_clients, "none") == 0 ? RUNTIME_TLS_NONE
+                                                                          : RUNTIME_TLS_WANTED};
+    char error[600] = "";
+    if (runtime_tls_new(&options, &server->tls, error, sizeof error) == CAIRN_OK)
+        return true;
+    fprintf(stderr, "cairn server: %s\n", error);
+    return false;
+}
+
+static void on_hangup(void *context) {
+    struct server *server = context;
+    char error[600] = "";
+    if (runtime_tls_reload(server->tls, error, sizeof error) == CAIRN_OK)
+        log_line(&server->log, 1, "certificates were read again");
+    else
+        log_line(&server->log, 2, error);
+}
+
 static bool open_zookeeper(struct server *server) {
     struct zookeeper_options options;
-    if (server->settings.zookeeper_listen[0] == 0)
-        return true;
     settings_to_zookeeper(&server->settings, &options);
+    if (options.address[0] == 0 && options.tls_address[0] == 0)
+        return true;
+    if (options.tls_address[0] != 0 && !open_tls(server))
+        return false;
+    options.tls = server->tls;
     options.process_id = (uint64_t)getpid();
     enum cairn_status status = zookeeper_front_open(server->node, &options, &server->zookeeper);
     if (status == CAIRN_NOT_FOUND) {
@@ -239,8 +274,9 @@ static bool open_zookeeper(struct server *server) {
         return true;
     }
     if (status != CAIRN_OK)
-        fprintf(stderr, "cairn server: can't listen on %s for ZooKeeper clients: %s\n",
-                options.address, listen_problem(status));
+        fprintf(stderr, "cairn server: can't listen on %s%s%s for ZooKeeper clients: %s\n",
+                options.address, options.address[0] && options.tls_address[0] ? " and " : "",
+                options.tls_address, listen_problem(status));
     return status == CAIRN_OK;
 }
 
@@ -293,7 +329,17 @@ static void close_parts(struct server *server) {
         node_close(server->node);
     if (server->lock != NULL)
         env_file_close(server->env, server->lock);
+    runtime_tls_free(server->tls);
     runtime_free(server->runtime);
+}
+
+/* Its ZooKeeper ports, to more than this machine. */
+static bool is_open_to_all(const struct server *server) {
+    const struct settings *settings = &server->settings;
+    const char *plain = settings->zookeeper_listen, *tls = settings->zookeeper_tls_listen;
+    return server->zookeeper != NULL &&
+           ((plain[0] != 0 && !address_is_loopback(plain)) ||
+            (tls[0] != 0 && !address_is_loopback(tls) && !settings_tls_is_closed(settings)));
 }
 
 static int run(struct server *server) {
@@ -306,17 +352,19 @@ static int run(struct server *server) {
         return EXIT_NO;
     }
     if (!address_is_loopback(server->settings.redis_listen) ||
-        !address_is_loopback(server->settings.peer_listen) ||
-        (server->zookeeper != NULL && !address_is_loopback(server->settings.zookeeper_listen)))
-        log_line(&server->log, 2,
-                 "listening beyond loopback without TLS: whoever reaches the ports "
-                 "can read and change everything");
+        !address_is_loopback(server->settings.peer_listen) || is_open_to_all(server))
+        log_line(
+            &server->log, 2,
+            "listening beyond loopback without asking for certificates: whoever reaches the ports "
+            "can read and change everything");
     if (identity.founders.count == 0 && !server->ready)
         log_line(&server->log, 1,
                  "this folder was not founded with the cluster: waiting to be let "
                  "in by its members (cairn member add), unless that happened "
                  "before");
     runtime_on_signal(server->runtime, on_signal, server);
+    if (server->tls != NULL)
+        runtime_on_hangup(server->runtime, on_hangup, server);
     env_set_turn(server->env, on_turn, server);
     env_wake(server->env);
     runtime_run(server->runtime);

@@ -59,32 +59,9 @@ static void print_help(const char *name) {
 
 /* ---- the loop ---- */
 
-/* Words, with double quotes around those that hold blanks. */
-static int split(char *line, char **words) {
-    int count = 0;
-    char *at = line;
-    while (count < WORDS_MAX) {
-        at += strspn(at, " \t");
-        if (*at == 0)
-            break;
-        if (*at == '"') {
-            words[count++] = ++at;
-            at += strcspn(at, "\"");
-        } else {
-            words[count++] = at;
-            at += strcspn(at, " \t");
-        }
-        if (*at == 0)
-            break;
-        *at++ = 0;
-    }
-    words[count] = NULL;
-    return count;
-}
-
 static bool one_line(const char *address, char *line) {
     char *words[WORDS_MAX + 1];
-    int count = split(line, words);
+    int count = words_split(line, words, WORDS_MAX);
     if (count == 0)
         return true;
     if (strcasecmp(words[0], "quit") == 0 || strcasecmp(words[0], "exit") == 0)

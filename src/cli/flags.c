@@ -85,3 +85,25 @@ bool flags_parse(int *argc, char **argv, const struct flag *flags, size_t count)
     *argc = operands;
     return true;
 }
+
+int words_split(char *line, char **words, int max) {
+    int count = 0;
+    char *at = line;
+    while (count < max) {
+        at += strspn(at, " \t");
+        if (*at == 0)
+            break;
+        if (*at == '"') {
+            words[count++] = ++at;
+            at += strcspn(at, "\"");
+        } else {
+            words[count++] = at;
+            at += strcspn(at, " \t");
+        }
+        if (*at == 0)
+            break;
+        *at++ = 0;
+    }
+    words[count] = NULL;
+    return count;
+}

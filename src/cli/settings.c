@@ -47,6 +47,15 @@ static const struct setting table[] = {
      "The longest value; the same on every node."},
     {"zookeeper", "listen", TEXT, AT(zookeeper_listen), "127.0.0.1:2181", 0, 0,
      "For ZooKeeper clients; empty: none."},
+    {"zookeeper", "tls_listen", TEXT, AT(zookeeper_tls_listen), "", 0, 0,
+     "For ZooKeeper clients with TLS; empty: none."},
+    {"zookeeper", "tls_cert", TEXT, AT(zookeeper_tls_cert), "", 0, 0,
+     "PEM files: this server's certificate (and those between it and an authority), its key,\n"
+     "# the authorities that sign clients' certificates. SIGHUP: read them again."},
+    {"zookeeper", "tls_key", TEXT, AT(zookeeper_tls_key), "", 0, 0, NULL},
+    {"zookeeper", "tls_ca", TEXT, AT(zookeeper_tls_ca), "", 0, 0, NULL},
+    {"zookeeper", "tls_clients", TEXT, AT(zookeeper_tls_clients), "required", 0, 0,
+     "Certificates of clients: required, wanted (a client may have one), none."},
     {"zookeeper", "advertised", TEXT, AT(zookeeper_advertised), "", 0, 0,
      "host:port told to clients in /zookeeper/config; empty: what is listened on."},
     {"zookeeper", "tick_ms", NUMBER, AT(zookeeper_tick_ms), "2000", 10, 3600000,
@@ -82,8 +91,8 @@ static const struct setting table[] = {
     {"admin", "listen", TEXT, AT(admin_listen), "127.0.0.1:7201", 0, 0,
      "HTTP: /metrics (Prometheus), /status (JSON), /health."},
     {"network", "beyond_loopback", YES_NO, AT(beyond_loopback), "no", 0, 0,
-     "There is no TLS yet: whoever reaches the ports can read and change everything. yes: listen\n"
-     "# on other addresses than loopback all the same."},
+     "Whoever reaches the ports can read and change everything, unless a certificate is required.\n"
+     "# yes: listen on other addresses than loopback all the same."},
     {"raft", "election_timeout_min_ms", NUMBER, AT(election_timeout_min_ms), "150", 2, 3600000,
      "A follower that hears nothing for a random time between these two stands for election."},
     {"raft", "election_timeout_max_ms", NUMBER, AT(election_timeout_max_ms), "300", 3, 3600000,
@@ -263,6 +272,27 @@ bool address_is_loopback(const char *address) {
            strncmp(address, "[::1]:", 6) == 0;
 }
 
+static bool is_one_of(const char *text, const char *a, const char *b, const char *c) {
+    return strcmp(text, a) == 0 || strcmp(text, b) == 0 || strcmp(text, c) == 0;
+}
+
+bool settings_tls_is_closed(const struct settings *settings) {
+    return strcmp(settings->zookeeper_tls_clients, "required") == 0;
+}
+
+static const char *tls_problem(const struct settings *settings) {
+    if (!is_one_of(settings->zookeeper_tls_clients, "none", "wanted", "required"))
+        return "zookeeper.tls_clients is none, wanted or required";
+    if (settings->zookeeper_tls_listen[0] == 0)
+        return NULL;
+    if (settings->zookeeper_tls_cert[0] == 0 || settings->zookeeper_tls_key[0] == 0)
+        return "zookeeper.tls_listen needs zookeeper.tls_cert and zookeeper.tls_key";
+    if (settings->zookeeper_tls_ca[0] == 0 && strcmp(settings->zookeeper_tls_clients, "none") != 0)
+        return "zookeeper.tls_ca must name the authorities that sign clients' certificates, unless "
+               "zookeeper.tls_clients = none";
+    return NULL;
+}
+
 static const char *problem_of(const struct settings *settings) {
     struct config members;
     if (!settings_members(settings->members, &members))
@@ -274,20 +304,24 @@ static const char *problem_of(const struct settings *settings) {
     bool loopback =
         address_is_loopback(settings->redis_listen) && address_is_loopback(settings->peer_listen) &&
         address_is_loopback(settings->admin_listen) &&
-        (settings->zookeeper_listen[0] == 0 || address_is_loopback(settings->zookeeper_listen));
+        (settings->zookeeper_listen[0] == 0 || address_is_loopback(settings->zookeeper_listen)) &&
+        (settings->zookeeper_tls_listen[0] == 0 || settings_tls_is_closed(settings) ||
+         address_is_loopback(settings->zookeeper_tls_listen));
     if (!loopback && !settings->beyond_loopback)
-        return "listening beyond loopback without TLS lets whoever reaches the ports read and "
-               "change everything; if the network is trusted, say network.beyond_loopback = yes";
+        return "listening beyond loopback without asking for certificates lets whoever reaches the "
+               "ports read and change everything; if the network is trusted, say "
+               "network.beyond_loopback = yes";
+    const char *tls = tls_problem(settings);
+    if (tls != NULL)
+        return tls;
     const char *consistency = settings->consistency;
-    if (strcmp(consistency, "linearizable") != 0 && strcmp(consistency, "sequential") != 0 &&
-        strcmp(consistency, "stale") != 0)
+    if (!is_one_of(consistency, "linearizable", "sequential", "stale"))
         return "raft.consistency is linearizable, sequential or stale";
     const char *level = settings->log_level;
-    if (strcmp(level, "debug") != 0 && strcmp(level, "info") != 0 && strcmp(level, "warning") != 0)
+    if (!is_one_of(level, "debug", "info", "warning"))
         return "logging.level is debug, info or warning";
     const char *format = settings->log_format;
-    if (strcmp(format, "auto") != 0 && strcmp(format, "terminal") != 0 &&
-        strcmp(format, "logfmt") != 0)
+    if (!is_one_of(format, "auto", "terminal", "logfmt"))
         return "logging.format is auto, terminal or logfmt";
     return NULL;
 }
@@ -390,6 +424,7 @@ void settings_to_zookeeper(const struct settings *settings, struct zookeeper_opt
     zookeeper_options_default(options);
     strcpy(options->keyspace, "tree");
     memcpy(options->address, settings->zookeeper_listen, sizeof options->address);
+    memcpy(options->tls_address, settings->zookeeper_tls_listen, sizeof options->tls_address);
     memcpy(options->advertised, settings->zookeeper_advertised, sizeof options->advertised);
     memcpy(options->super_digest, settings->zookeeper_super_digest, sizeof options->super_digest);
     memcpy(options->sasl_users, settings->zookeeper_sasl_users, sizeof options->sasl_users);

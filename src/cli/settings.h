@@ -22,7 +22,10 @@ struct settings {
     bool beyond_loopback; /* without TLS and without a password, say that it is meant */
     char kv_protocol[16], tree_protocol[16];
     char redis_listen[128];
-    char zookeeper_listen[128]; /* empty: no ZooKeeper clients */
+    char zookeeper_listen[128]; /* empty: no ZooKeeper clients without TLS */
+    char zookeeper_tls_listen[128];
+    char zookeeper_tls_cert[400], zookeeper_tls_key[400], zookeeper_tls_ca[400];
+    char zookeeper_tls_clients[16]; /* none, wanted, required */
     char zookeeper_advertised[128];
     uint64_t zookeeper_tick_ms, zookeeper_timeout_min_ms, zookeeper_timeout_max_ms;
     uint64_t zookeeper_clients_max, zookeeper_clients_per_address, zookeeper_outstanding_max;
@@ -77,6 +80,8 @@ void settings_to_identity(const struct settings *settings, struct identity *iden
 uint64_t settings_cluster(const char *name);
 void settings_to_redis(const struct settings *settings, struct redis_options *options);
 void settings_to_zookeeper(const struct settings *settings, struct zookeeper_options *options);
+/* Whether whoever reaches the port may ask for things: not with certificates required. */
+bool settings_tls_is_closed(const struct settings *settings);
 bool address_is_loopback(const char *address);
 
 #endif

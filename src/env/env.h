@@ -83,15 +83,17 @@ typedef void env_list_visit(void *context, const char *name, bool is_folder, uin
 
 struct env_stream;
 struct env_stream_events {
-    /* connect succeeded (not called for accepted streams) */
+    /* connect succeeded; of an accepted stream with TLS: the handshake did, and env_stream_peer is
+     * known. Not called for other accepted streams. */
     void (*open)(struct env_stream *stream);
     /* Bytes arrived; borrowed for the call. Calling env_close inside is allowed. */
     void (*data)(struct env_stream *stream, struct bytes bytes);
     /* What was queued fell to the low-water mark (a quarter of what stood when the caller saw
      * env_stream_queued exceed its own limit; simply: queue became empty). */
     void (*drain)(struct env_stream *stream);
-    /* The stream ended: by the peer (CLOSED), an error (IO, REFUSED, TIMEOUT), or after env_close
-     * (CANCELLED). Called exactly once, the last call; the owner may free the struct in it. */
+    /* The stream ended: by the peer (CLOSED), an error (IO, REFUSED, TIMEOUT; with TLS DENIED: no
+     * handshake came about, MALFORMED: nonsense after it), or after env_close (CANCELLED). Called
+     * exactly once, the last call; the owner may free the struct in it. */
     void (*close)(struct env_stream *stream, enum cairn_status why);
 };
 
@@ -101,10 +103,17 @@ struct env_stream {
     void *impl; /* the env's own */
 };
 
+/* Certificates and rules of a listener with TLS, made by the implementation. */
+struct env_tls;
+
+/* Zero what is not used. */
 struct env_listener {
     /* A connection waits: return the stream to use for it (events set), or NULL to refuse it. */
     struct env_stream *(*accept)(struct env_listener *listener, const char *peer_address);
     void (*closed)(struct env_listener *listener); /* after env_listener_close; may be NULL */
+    /* NULL: plain bytes. Else accept is called before the handshake, so that the owner's limits
+     * hold for those who never end theirs, and open after it. Must outlive the streams. */
+    struct env_tls *tls;
     void *impl;
 };
 
@@ -155,6 +164,7 @@ struct env_ops {
     size_t (*queued)(struct env *env, const struct env_stream *stream);
     void (*pause)(struct env *env, struct env_stream *stream, bool paused);
     void (*close)(struct env *env, struct env_stream *stream);
+    const char *(*peer)(struct env *env, const struct env_stream *stream);
 };
 
 /* An implementation embeds this first. */
@@ -250,7 +260,7 @@ static inline enum cairn_status env_lock(struct env *env, const char *path,
 static inline enum cairn_status env_free_space(struct env *env, const char *path, uint64_t *bytes) {
     return env->ops->free_space(env, path, bytes);
 }
-/* address: "host:port". */
+/* address: "host:port". UNSUPPORTED: this env has no TLS. */
 static inline enum cairn_status env_listen(struct env *env, const char *address,
                                            struct env_listener *listener) {
     return env->ops->listen(env, address, listener);
@@ -279,6 +289,12 @@ static inline void env_pause(struct env *env, struct env_stream *stream, bool pa
  * the loop. No data event follows. Calling it again is harmless. */
 static inline void env_close(struct env *env, struct env_stream *stream) {
     env->ops->close(env, stream);
+}
+
+/* The subject of the certificate that the peer showed and that was verified, as RFC 2253 writes it;
+ * valid as long as the stream. NULL: none, or no TLS. */
+static inline const char *env_stream_peer(struct env *env, const struct env_stream *stream) {
+    return env->ops->peer(env, stream);
 }
 
 #endif

@@ -130,6 +130,7 @@ const struct env_ops runtime_ops = {
     .queued = runtime_queued,
     .pause = runtime_pause,
     .close = runtime_close,
+    .peer = runtime_peer,
 };
 
 struct runtime *runtime_new(const struct runtime_options *options) {
@@ -145,7 +146,7 @@ struct runtime *runtime_new(const struct runtime_options *options) {
     runtime->prepare.data = runtime->check.data = runtime;
     uv_prepare_start(&runtime->prepare, on_prepare);
     uv_check_start(&runtime->check, on_check);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 3; i++)
         uv_signal_init(&runtime->loop, &runtime->signals[i]);
     runtime_timer_open(runtime);
     runtime_work_open(runtime);
@@ -181,6 +182,19 @@ void runtime_on_signal(struct runtime *runtime, void (*arrived)(void *context, i
     }
 }
 
+static void on_hangup(uv_signal_t *handle, int signal) {
+    struct runtime *runtime = handle->data;
+    runtime->turn_due = true;
+    runtime->hangup_arrived(runtime->hangup_context);
+}
+
+void runtime_on_hangup(struct runtime *runtime, void (*arrived)(void *context), void *context) {
+    runtime->hangup_arrived = arrived;
+    runtime->hangup_context = context;
+    runtime->signals[2].data = runtime;
+    uv_signal_start(&runtime->signals[2], on_hangup, SIGHUP);
+}
+
 void runtime_settle(struct runtime *runtime) {
     runtime->turn = NULL;
     while (runtime->works > 0 || runtime->streams > 0)
@@ -194,7 +208,7 @@ void runtime_free(struct runtime *runtime) {
     uv_close((uv_handle_t *)&runtime->prepare, NULL);
     uv_close((uv_handle_t *)&runtime->check, NULL);
     uv_close((uv_handle_t *)&runtime->idle, NULL);
-    for (size_t i = 0; i < 2; i++)
+    for (size_t i = 0; i < 3; i++)
         uv_close((uv_handle_t *)&runtime->signals[i], NULL);
     while (uv_run(&runtime->loop, UV_RUN_DEFAULT) != 0)
         ;

@@ -31,5 +31,7 @@ void runtime_stop(struct runtime *runtime);
 /* SIGINT or SIGTERM arrived; on the loop. From then on the process no longer ends by them. */
 void runtime_on_signal(struct runtime *runtime, void (*arrived)(void *context, int signal),
                        void *context);
+/* Likewise SIGHUP. */
+void runtime_on_hangup(struct runtime *runtime, void (*arrived)(void *context), void *context);
 
 #endif

@@ -28,10 +28,12 @@ struct runtime {
     uv_loop_t loop;
     uv_prepare_t prepare;
     uv_check_t check;
-    uv_idle_t idle; /* active: the loop must not sleep */
-    uv_signal_t signals[2];
+    uv_idle_t idle;         /* active: the loop must not sleep */
+    uv_signal_t signals[3]; /* the last: SIGHUP */
     void (*signal_arrived)(void *context, int signal);
     void *signal_context;
+    void (*hangup_arrived)(void *context);
+    void *hangup_context;
     void (*turn)(void *context);
     void *turn_context;
     bool turn_due; /* a callback ran since the last turn */
@@ -119,5 +121,6 @@ void runtime_write(struct env *env, struct env_stream *stream, const struct env_
 size_t runtime_queued(struct env *env, const struct env_stream *stream);
 void runtime_pause(struct env *env, struct env_stream *stream, bool paused);
 void runtime_close(struct env *env, struct env_stream *stream);
+const char *runtime_peer(struct env *env, const struct env_stream *stream);
 
 #endif

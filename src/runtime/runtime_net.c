@@ -1,10 +1,11 @@
-/* Byte streams over TCP.
+/* Byte streams over TCP, and over TLS on it.
  *
  * A connection that only waits costs its handle: reading goes through one buffer of the loop, and
  * writes that the kernel takes at once leave nothing behind.
  */
 
 #include "runtime/runtime_internal.h"
+#include "runtime/runtime_tls_internal.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -21,10 +22,20 @@
 /* Pieces given to the kernel in one call. */
 #define PIECES_AT_ONCE 64u
 
+/* What a connection with TLS has besides. */
+struct secure {
+    struct connection *connection;
+    struct tls_session *session;
+    struct env_timer timer; /* the handshake's deadline; later: go on with what lies here */
+    struct buf early;       /* written before the handshake was over; counted in queued */
+    bool resting;           /* received bytes wait in the session */
+};
+
 struct connection {
     uv_tcp_t tcp;
     struct runtime *runtime;
     struct env_stream *stream; /* NULL: refused at accept */
+    struct secure *secure;     /* NULL: no TLS */
     enum cairn_status why;
     size_t queued;
     bool open;
@@ -134,10 +145,19 @@ static void address_text(const uv_tcp_t *tcp, char *text, size_t size) {
 
 /* ---- the end of a stream ---- */
 
+static void secure_free(struct secure *secure) {
+    if (secure == NULL)
+        return;
+    tls_session_free(secure->session);
+    buf_free(&secure->early);
+    cairn_free(secure);
+}
+
 static void free_when_over(struct connection *connection) {
     if (!connection->closed || connection->looking_up)
         return;
     connection->runtime->streams--;
+    secure_free(connection->secure);
     cairn_free(connection);
 }
 
@@ -160,15 +180,11 @@ static void end(struct connection *connection, enum cairn_status why) {
         return;
     connection->closing = true;
     connection->why = why;
+    if (connection->secure)
+        env_timer_clear(&connection->runtime->env, &connection->secure->timer);
     if (connection->looking_up)
         uv_cancel((uv_req_t *)&connection->lookup);
     uv_close((uv_handle_t *)&connection->tcp, on_closed);
-}
-
-void runtime_close(struct env *env, struct env_stream *stream) {
-    struct connection *connection = connection_of(stream);
-    if (connection)
-        end(connection, CAIRN_CANCELLED);
 }
 
 /* ---- reading ---- */
@@ -182,17 +198,27 @@ static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
     *buf = uv_buf_init((char *)runtime->read_buffer, (unsigned)bytes);
 }
 
+static void read_secure(struct connection *connection, struct bytes cipher);
+
+/* The owner's wish does not hold up a handshake. */
+static bool is_paused(const struct connection *connection) {
+    const struct secure *secure = connection->secure;
+    return connection->paused && (secure == NULL || tls_session_open(secure->session));
+}
+
 static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf) {
     struct connection *connection = handle->data;
     connection->runtime->turn_due = true;
     if (count < 0)
         end(connection, runtime_status((int)count));
+    else if (count > 0 && connection->secure)
+        read_secure(connection, bytes_of(buf->base, (size_t)count));
     else if (count > 0)
         connection->stream->events->data(connection->stream, bytes_of(buf->base, (size_t)count));
 }
 
 static void start_reading(struct connection *connection) {
-    if (connection->paused || connection->closing || !connection->open)
+    if (is_paused(connection) || connection->closing || !connection->open)
         return;
     int result = uv_read_start((uv_stream_t *)&connection->tcp, on_room, on_read);
     if (result != 0 && result != UV_EALREADY)
@@ -204,13 +230,18 @@ void runtime_pause(struct env *env, struct env_stream *stream, bool paused) {
     if (connection == NULL || connection->closing || connection->paused == paused)
         return;
     connection->paused = paused;
-    if (paused)
+    if (is_paused(connection))
         uv_read_stop((uv_stream_t *)&connection->tcp);
+    else if (!paused && connection->secure && connection->secure->resting)
+        env_timer_set(env, &connection->secure->timer, 0); /* not within this call */
     else
         start_reading(connection);
 }
 
 /* ---- writing ---- */
+
+static void write_secure(struct connection *connection, const struct env_piece *pieces,
+                         size_t count);
 
 static void on_written(uv_write_t *request, int status) {
     struct pending *pending = container_of(request, struct pending, request);
@@ -295,11 +326,9 @@ static void write_later(struct connection *connection, const struct env_piece *p
     end(connection, runtime_status(result));
 }
 
-void runtime_write(struct env *env, struct env_stream *stream, const struct env_piece *pieces,
-                   size_t count) {
-    struct connection *connection = connection_of(stream);
+static void write_raw(struct connection *connection, const struct env_piece *pieces, size_t count) {
     size_t at = 0, offset = 0;
-    if (connection == NULL || connection->closing)
+    if (connection->closing)
         return;
     if (connection->open && connection->queued == 0)
         write_now(connection, pieces, count, &at, &offset);
@@ -307,9 +336,128 @@ void runtime_write(struct env *env, struct env_stream *stream, const struct env_
         write_later(connection, pieces + at, count - at, offset);
 }
 
+void runtime_write(struct env *env, struct env_stream *stream, const struct env_piece *pieces,
+                   size_t count) {
+    struct connection *connection = connection_of(stream);
+    if (connection == NULL || connection->closing)
+        return;
+    if (connection->secure)
+        write_secure(connection, pieces, count);
+    else
+        write_raw(connection, pieces, count);
+}
+
 size_t runtime_queued(struct env *env, const struct env_stream *stream) {
     const struct connection *connection = connection_of(stream);
     return connection ? connection->queued : 0;
+}
+
+/* ---- TLS ---- */
+
+static void send_output(struct connection *connection) {
+    struct tls_session *session = connection->secure->session;
+    struct env_piece piece = {tls_session_output(session), NULL};
+    if (piece.data.len == 0)
+        return;
+    write_raw(connection, &piece, 1);
+    tls_session_sent(session);
+}
+
+static void write_secure(struct connection *connection, const struct env_piece *pieces,
+                         size_t count) {
+    struct secure *secure = connection->secure;
+    size_t at = 0, offset = 0;
+    if (!tls_session_open(secure->session)) {
+        for (size_t i = 0; i < count; i++) {
+            buf_bytes(&secure->early, pieces[i].data);
+            connection->queued += pieces[i].data.len;
+        }
+        return;
+    }
+    while (at < count && !connection->closing) {
+        enum cairn_status status = tls_session_put(secure->session, pieces, count, &at, &offset);
+        send_output(connection);
+        if (status != CAIRN_OK)
+            end(connection, status);
+    }
+}
+
+static void secure_opened(struct connection *connection) {
+    struct secure *secure = connection->secure;
+    struct buf early = secure->early;
+    env_timer_clear(&connection->runtime->env, &secure->timer);
+    if (connection->paused)
+        uv_read_stop((uv_stream_t *)&connection->tcp);
+    secure->early = (struct buf){0};
+    connection->queued -= early.len;
+    if (early.len > 0)
+        write_secure(connection, &(struct env_piece){.data = buf_view(&early)}, 1);
+    buf_free(&early);
+    if (!connection->closing && connection->stream->events->open)
+        connection->stream->events->open(connection->stream);
+}
+
+/* Every byte that was fed is taken, or kept: the next session finds nothing of this one's. */
+static void read_secure(struct connection *connection, struct bytes cipher) {
+    struct secure *secure = connection->secure;
+    uint8_t room[RUNTIME_TLS_PLAIN_BYTES];
+    struct bytes plain;
+    tls_session_feed(secure->session, cipher);
+    while (!connection->closing && !is_paused(connection)) {
+        bool was_open = tls_session_open(secure->session);
+        enum cairn_status status = tls_session_take(secure->session, room, &plain);
+        send_output(connection);
+        if (status != CAIRN_OK)
+            end(connection, status);
+        else if (!was_open && tls_session_open(secure->session))
+            secure_opened(connection);
+        else if (plain.len == 0)
+            break;
+        else if (!connection->closing)
+            connection->stream->events->data(connection->stream, plain);
+    }
+    secure->resting = tls_session_keep(secure->session);
+}
+
+static void on_secure_timer(struct env_timer *timer) {
+    struct secure *secure = container_of(timer, struct secure, timer);
+    struct connection *connection = secure->connection;
+    connection->runtime->turn_due = true;
+    if (!tls_session_open(secure->session)) {
+        end(connection, CAIRN_TIMEOUT);
+        return;
+    }
+    read_secure(connection, bytes_of(NULL, 0));
+    start_reading(connection);
+}
+
+static bool secure_begin(struct connection *connection, const struct env_tls *tls) {
+    struct env *env = &connection->runtime->env;
+    struct tls_session *session = tls_session_new(tls);
+    if (session == NULL)
+        return false;
+    struct secure *secure = cairn_alloc_zero(sizeof *secure);
+    *secure = (struct secure){
+        .connection = connection, .session = session, .timer = {.fire = on_secure_timer}};
+    connection->secure = secure;
+    env_timer_set(env, &secure->timer, env_now(env) + tls->handshake_ns);
+    return true;
+}
+
+void runtime_close(struct env *env, struct env_stream *stream) {
+    struct connection *connection = connection_of(stream);
+    if (connection == NULL || connection->closing)
+        return;
+    if (connection->secure) {
+        tls_session_finish(connection->secure->session);
+        send_output(connection);
+    }
+    end(connection, CAIRN_CANCELLED);
+}
+
+const char *runtime_peer(struct env *env, const struct env_stream *stream) {
+    const struct connection *connection = connection_of(stream);
+    return connection && connection->secure ? tls_session_peer(connection->secure->session) : NULL;
 }
 
 /* ---- connecting ---- */
@@ -418,7 +566,10 @@ static void on_connection(uv_stream_t *handle, int status) {
     }
     connection->stream = stream;
     stream->impl = connection;
-    begin(connection);
+    if (listening->listener->tls != NULL && !secure_begin(connection, listening->listener->tls))
+        end(connection, CAIRN_IO);
+    else
+        begin(connection);
 }
 
 static void on_listener_closed(uv_handle_t *handle) {

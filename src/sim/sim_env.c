@@ -287,7 +287,7 @@ static enum cairn_status do_free_space(struct env *env, const char *path, uint64
 
 static enum cairn_status do_listen(struct env *env, const char *address,
                                    struct env_listener *listener) {
-    return sim_net_listen(host_of(env), address, listener);
+    return listener->tls ? CAIRN_UNSUPPORTED : sim_net_listen(host_of(env), address, listener);
 }
 
 static void do_listener_close(struct env *env, struct env_listener *listener) {
@@ -315,6 +315,10 @@ static void do_pause(struct env *env, struct env_stream *stream, bool paused) {
 static void do_close(struct env *env, struct env_stream *stream) {
     if (!host_of(env)->dying)
         sim_net_close_stream(stream);
+}
+
+static const char *do_peer(struct env *env, const struct env_stream *stream) {
+    return NULL;
 }
 
 const struct env_ops sim_env_ops = {
@@ -348,4 +352,5 @@ const struct env_ops sim_env_ops = {
     .queued = do_queued,
     .pause = do_pause,
     .close = do_close,
+    .peer = do_peer,
 };

@@ -90,7 +90,8 @@ static const char *of_mutant(enum mutant mutant, const char *const (*prefixes)[2
 }
 
 static void draw_keyspace(struct sim_cluster *cluster) {
-    static const char *const machines[][2] = {{"tree-", "tree"}, {"zk-", "tree"}, {"watch-after", "tree"}};
+    static const char *const machines[][2] = {
+        {"tree-", "tree"}, {"zk-", "tree"}, {"watch-after", "tree"}};
     static const char *const protocols[][2] = {{"zab-", "zab"}};
     const struct sim_options *asked = &cluster->asked;
     struct node_keyspace *keyspace = &cluster->defaults.keyspaces[0];

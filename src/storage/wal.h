@@ -130,6 +130,18 @@ struct wal_stats {
 };
 void wal_stats(const struct wal *wal, struct wal_stats *stats);
 
+/* A group's entries as they lie in a folder that may be in use: nothing is changed, opened for
+ * writing or locked. What was truncated is left out; what is not yet committed can't be told apart.
+ * Of a log with damage, what lies behind it. */
+struct wal_past {
+    struct entry *entries; /* of consecutive indexes; each holds its blob */
+    size_t count, cap;
+};
+/* NOT_FOUND: there is no log. OK with count 0: it holds nothing of the group. */
+enum cairn_status wal_past_read(struct env *env, const char *folder, uint64_t group,
+                                struct wal_past *past);
+void wal_past_free(struct wal_past *past);
+
 /* For `cairn inspect`: prints what the folder holds and verifies every checksum, changing nothing.
  * OK, or CORRUPT after having printed what is damaged. */
 enum cairn_status wal_inspect(struct env *env, const char *folder, bool verbose, FILE *out);

@@ -10,6 +10,7 @@
  * wal_recover.c  opening a log: what is there, what is damaged
  * wal_replay.c   opening a log: telling the owner
  * wal_read.c     loading entries back
+ * wal_past.c     all entries of a group, of a log that is in use elsewhere
  */
 #ifndef CAIRN_STORAGE_WAL_INTERNAL_H
 #define CAIRN_STORAGE_WAL_INTERNAL_H

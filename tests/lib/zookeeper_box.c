@@ -26,6 +26,7 @@ struct zk_box_client {
     struct zk_box *box;
     struct env_stream *stream; /* NULL: it ended */
     bool asked_to_close;
+    char subject[64];
     struct buf output, taken;
 };
 
@@ -39,7 +40,7 @@ struct node {
     struct prng prng;
     struct buf reply, changes;
     struct zookeeper_front *front;
-    struct env_listener *listener;
+    struct env_listener *listener, *tls_listener;
     struct env_timer *timers[TIMERS_MAX];
     size_t timer_count;
     struct zk_box_client clients[CLIENTS_MAX];
@@ -93,12 +94,12 @@ static enum cairn_status box_list(struct env *env, const char *path, env_list_vi
 
 static enum cairn_status box_listen(struct env *env, const char *address,
                                     struct env_listener *listener) {
-    node_of(env)->listener = listener;
+    *(listener->tls ? &node_of(env)->tls_listener : &node_of(env)->listener) = listener;
     return CAIRN_OK;
 }
 
 static void box_listener_close(struct env *env, struct env_listener *listener) {
-    node_of(env)->listener = NULL;
+    *(listener->tls ? &node_of(env)->tls_listener : &node_of(env)->listener) = NULL;
 }
 
 static struct zk_box_client *client_of(struct env_stream *stream) {
@@ -121,6 +122,11 @@ static void box_close(struct env *env, struct env_stream *stream) {
     client_of(stream)->asked_to_close = true;
 }
 
+static const char *box_peer(struct env *env, const struct env_stream *stream) {
+    const char *subject = client_of((struct env_stream *)(uintptr_t)stream)->subject;
+    return subject[0] != 0 ? subject : NULL;
+}
+
 static const struct env_ops box_ops = {
     .now = box_now,
     .wall = box_wall,
@@ -135,6 +141,7 @@ static const struct env_ops box_ops = {
     .queued = box_queued,
     .pause = box_pause,
     .close = box_close,
+    .peer = box_peer,
 };
 
 /* ---- the node ---- */
@@ -332,7 +339,11 @@ struct zk_box *zk_box_new(const struct zookeeper_options *options) {
     list_init(&node->requests);
     prng_seed(&node->prng, 1);
     node->machine = machine_tree.create(&machine);
-    enum cairn_status status = zookeeper_front_open(node, options, &node->front);
+    struct zookeeper_options own = *options;
+    strcpy(own.address, "10.0.0.100:2181");
+    strcpy(own.tls_address, "10.0.0.100:2281");
+    own.tls = (struct env_tls *)box; /* any: nobody looks into it */
+    enum cairn_status status = zookeeper_front_open(node, &own, &node->front);
     cairn_assert(status == CAIRN_OK);
     return box;
 }
@@ -358,9 +369,10 @@ struct zookeeper_front *zk_box_front(struct zk_box *box) {
     return box->node.front;
 }
 
-struct zk_box_client *zk_box_connect(struct zk_box *box, const char *address) {
+static struct zk_box_client *connect_by(struct zk_box *box, struct env_listener *listener,
+                                        const char *address) {
     struct node *node = &box->node;
-    struct env_stream *stream = node->listener->accept(node->listener, address);
+    struct env_stream *stream = listener->accept(listener, address);
     if (stream == NULL)
         return NULL;
     cairn_assert(node->client_count < CLIENTS_MAX);
@@ -368,6 +380,19 @@ struct zk_box_client *zk_box_connect(struct zk_box *box, const char *address) {
     *client = (struct zk_box_client){.box = box, .stream = stream};
     stream->impl = client;
     return client;
+}
+
+struct zk_box_client *zk_box_connect(struct zk_box *box, const char *address) {
+    return connect_by(box, box->node.listener, address);
+}
+
+struct zk_box_client *zk_box_connect_tls(struct zk_box *box, const char *address) {
+    return connect_by(box, box->node.tls_listener, address);
+}
+
+void zk_box_certify(struct zk_box_client *client, const char *subject) {
+    strncpy(client->subject, subject, sizeof client->subject - 1);
+    client->stream->events->open(client->stream);
 }
 
 void zk_box_send(struct zk_box_client *client, struct bytes bytes) {

@@ -15,6 +15,10 @@ struct zookeeper_front *zk_box_front(struct zk_box *box);
 
 /* A client's end of a connection; lives as long as the box. NULL: it was turned away. */
 struct zk_box_client *zk_box_connect(struct zk_box *box, const char *address);
+/* By the port with TLS; the handshake is not over. */
+struct zk_box_client *zk_box_connect_tls(struct zk_box *box, const char *address);
+/* It is over; subject of the client's certificate, empty: it has none. */
+void zk_box_certify(struct zk_box_client *client, const char *subject);
 void zk_box_send(struct zk_box_client *client, struct bytes bytes);
 /* The client goes away. */
 void zk_box_hang_up(struct zk_box_client *client);

@@ -54,9 +54,8 @@ static void each_mutant_is_found_and_only_it(void **state) {
                      (unsigned long long)hunt.first, (unsigned long long)hunt.last);
         print_message("%-24s seed %4llu: %.90s\n", mutant_name(lines[i].mutant),
                       (unsigned long long)hunt.failed_seed, hunt.sum.reason);
-        struct sim_options plain = {.seed = hunt.failed_seed,
-                                    .machine = hunt.sum.machine,
-                                    .protocol = hunt.sum.protocol};
+        struct sim_options plain = {
+            .seed = hunt.failed_seed, .machine = hunt.sum.machine, .protocol = hunt.sum.protocol};
         sim_run(&plain, &result);
         if (!result.ok)
             fail_msg("seed %llu fails without a mutant: %s", (unsigned long long)plain.seed,

@@ -149,6 +149,29 @@ static void what_makes_no_sense_as_a_whole_is_refused(void **state) {
     expect_nonsense("cluster.members=1", "cluster.members");
 }
 
+static bool agrees(struct settings *settings, const char *word, const char *reason) {
+    char error[512] = "";
+    assert_true(settings_set_word(settings, word, error, sizeof error));
+    bool fine = settings_check(settings, error, sizeof error);
+    assert_true(fine || strstr(error, reason) != NULL);
+    return fine;
+}
+
+static void
+a_port_with_tls_needs_its_files_and_may_be_open_when_certificates_are_required(void **state) {
+    struct settings settings;
+    settings_default(&settings);
+    assert_false(agrees(&settings, "zookeeper.tls_listen=0.0.0.0:2281", "tls_cert"));
+    assert_false(agrees(&settings, "zookeeper.tls_cert=s.pem", "tls_key"));
+    assert_false(agrees(&settings, "zookeeper.tls_key=s.key", "tls_ca"));
+    assert_true(agrees(&settings, "zookeeper.tls_ca=ca.pem", ""));
+    assert_false(agrees(&settings, "zookeeper.tls_clients=wanted", "beyond_loopback"));
+    assert_true(agrees(&settings, "network.beyond_loopback=yes", ""));
+    assert_true(agrees(&settings, "zookeeper.tls_clients=none", ""));
+    assert_true(agrees(&settings, "zookeeper.tls_ca=", ""));
+    assert_false(agrees(&settings, "zookeeper.tls_clients=maybe", "none, wanted or required"));
+}
+
 static void settings_reach_the_node_and_the_front_end(void **state) {
     struct settings settings;
     struct node_options node;
@@ -177,6 +200,8 @@ int main(void) {
         cmocka_unit_test(members_are_pairs_of_id_and_address),
         cmocka_unit_test(words_of_the_command_line_are_the_same_settings),
         cmocka_unit_test(what_makes_no_sense_as_a_whole_is_refused),
+        cmocka_unit_test(
+            a_port_with_tls_needs_its_files_and_may_be_open_when_certificates_are_required),
         cmocka_unit_test(settings_reach_the_node_and_the_front_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

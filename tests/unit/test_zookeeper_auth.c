@@ -98,6 +98,47 @@ static void everybody_is_his_address(void **state) {
     zk_box_free(box);
 }
 
+static struct zk_box_client *certified(struct zk_box *box, const char *subject) {
+    struct jute_connect session = {.timeout_ms = 10000};
+    struct zk_box_client *client = zk_box_connect_tls(box, "10.0.0.2:5");
+    zk_box_certify(client, subject);
+    assert_true(zk_box_handshake(client, &session));
+    return client;
+}
+
+static void a_certificate_is_an_identity(void **state) {
+    struct zk_box *box = box_new();
+    struct zk_box_client *ann = certified(box, "CN=ann,O=people"), *nobody = certified(box, "");
+    assert_int_equal(create(box, ann, "auth", ""), TREE_OK);
+    assert_int_equal(get(box, ann), TREE_OK);
+    assert_int_equal(get(box, nobody), TREE_NO_AUTH);
+    assert_int_equal(get(box, certified(box, "CN=ann,O=people")), TREE_OK);
+    assert_int_equal(get(box, certified(box, "CN=bob,O=people")), TREE_NO_AUTH);
+    assert_int_equal(authenticate(box, ann, "x509", ""), TREE_OK);
+    assert_int_equal(authenticate(box, nobody, "x509", "CN=ann,O=people"), TREE_AUTH_FAILED);
+    zk_box_free(box);
+}
+
+static void connections_with_tls_are_counted_and_listed_apart(void **state) {
+    struct zk_box *box = box_new();
+    struct buf out = {0};
+    served(box);
+    certified(box, "CN=ann");
+    zk_box_hang_up(zk_box_connect_tls(box, "10.0.0.3:5"));
+    zookeeper_front_metrics(zk_box_front(box), &out);
+    assert_true(zookeeper_front_command(zk_box_front(box), "connections", &out));
+    buf_u8(&out, 0);
+    const char *text = (const char *)out.data, *secure = strstr(text, "\"secure_connections\"");
+    assert_non_null(strstr(text, "cairn_zookeeper_clients 2\n"));
+    assert_non_null(strstr(text, "cairn_zookeeper_tls_clients 1\n"));
+    assert_non_null(strstr(text, "cairn_zookeeper_tls_connections_total 1\n"));
+    assert_non_null(strstr(text, "cairn_zookeeper_tls_failed_total 1\n"));
+    assert_non_null(strstr(secure, "10.0.0.2:5"));
+    assert_null(strstr(secure, "10.0.0.1:5"));
+    buf_free(&out);
+    zk_box_free(box);
+}
+
 static void watch(struct zk_box *box, struct zk_box_client *client) {
     struct buf body = {0};
     jute_put_block(&body, BYTES("/a"));
@@ -216,6 +257,8 @@ int main(void) {
         cmocka_unit_test(a_digest_opens_what_it_locked),
         cmocka_unit_test(the_super_user_has_every_right),
         cmocka_unit_test(everybody_is_his_address),
+        cmocka_unit_test(a_certificate_is_an_identity),
+        cmocka_unit_test(connections_with_tls_are_counted_and_listed_apart),
         cmocka_unit_test(who_may_not_read_a_node_is_not_told_of_its_changes),
         cmocka_unit_test(an_unknown_scheme_fails_and_ends_the_connection),
         cmocka_unit_test(sasl_proves_a_user_of_the_configuration),

@@ -14,7 +14,7 @@ void zookeeper_options_default(struct zookeeper_options *options) {
         .keyspace = "tree",
         .tick_ms = 2000,
         .clients_max = 100000,
-        .clients_per_address = 60,
+        .clients_per_address = 0,
         .outstanding_max = 20000,
         .frame_bytes_max = JUTE_FRAME_MAX_DEFAULT,
         .output_budget = 32u << 20,
@@ -113,7 +113,9 @@ static bool is_known(struct zookeeper_front *front, const char *address) {
 
 static void tell_address(struct zookeeper_front *front) {
     const struct zookeeper_options *options = &front->options;
-    const char *address = options->advertised[0] != 0 ? options->advertised : options->address;
+    const char *address = options->advertised[0] != 0 ? options->advertised
+                          : options->address[0] != 0  ? options->address
+                                                      : options->tls_address;
     struct buf *command = &front->command;
     if (front->told || front->telling || !front->has_leader || front->stopping)
         return;
@@ -193,12 +195,37 @@ static struct zookeeper_front *front_new(struct node *node,
     fill_options(&front->options);
     front->started_ns = front->now_ns = front->leader_ns = env_now(front->env);
     front->listener.accept = zk_accept;
+    front->tls_listener.accept = zk_accept_tls;
+    front->tls_listener.tls = options->tls;
     front->timer.fire = on_tick;
     front->watches = zk_watches_new();
     list_init(&front->conns);
     list_init(&front->dirty);
     list_init(&front->throttled);
     return front;
+}
+
+static enum cairn_status listen_at(struct zookeeper_front *front) {
+    const struct zookeeper_options *options = &front->options;
+    enum cairn_status status = CAIRN_OK;
+    if (options->address[0] != 0) {
+        status = env_listen(front->env, options->address, &front->listener);
+        front->listening = status == CAIRN_OK;
+    }
+    if (status == CAIRN_OK && options->tls_address[0] != 0) {
+        cairn_assert(options->tls != NULL);
+        status = env_listen(front->env, options->tls_address, &front->tls_listener);
+        front->tls_listening = status == CAIRN_OK;
+    }
+    return status;
+}
+
+static void listen_no_more(struct zookeeper_front *front) {
+    if (front->listening)
+        env_listener_close(front->env, &front->listener);
+    if (front->tls_listening)
+        env_listener_close(front->env, &front->tls_listener);
+    front->listening = front->tls_listening = false;
 }
 
 enum cairn_status zookeeper_front_open(struct node *node, const struct zookeeper_options *options,
@@ -211,8 +238,7 @@ enum cairn_status zookeeper_front_open(struct node *node, const struct zookeeper
     struct zookeeper_front *front = front_new(node, options);
     front->keyspace = keyspace;
     node_client_open(node, keyspace, &front->client);
-    enum cairn_status status = env_listen(front->env, options->address, &front->listener);
-    front->listening = status == CAIRN_OK;
+    enum cairn_status status = listen_at(front);
     if (status != CAIRN_OK) {
         zookeeper_front_close(front);
         return status;
@@ -231,17 +257,14 @@ void zookeeper_front_stop(struct zookeeper_front *front) {
 
 void zookeeper_front_disconnect(struct zookeeper_front *front) {
     front->stopping = true;
-    if (front->listening)
-        env_listener_close(front->env, &front->listener);
-    front->listening = false;
+    listen_no_more(front);
     env_timer_clear(front->env, &front->timer);
     lose_all(front);
 }
 
 void zookeeper_front_close(struct zookeeper_front *front) {
     env_timer_clear(front->env, &front->timer);
-    if (front->listening)
-        env_listener_close(front->env, &front->listener);
+    listen_no_more(front);
     zk_conn_free_all(front);
     node_client_close(&front->client);
     cairn_assert(front->outstanding == 0 && front->watches != NULL);

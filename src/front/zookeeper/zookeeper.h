@@ -18,7 +18,9 @@
 struct zookeeper_front;
 
 struct zookeeper_options {
-    char address[CONFIG_ADDRESS_MAX];        /* where clients are listened for */
+    char address[CONFIG_ADDRESS_MAX];        /* where clients are listened for; empty: nowhere */
+    char tls_address[CONFIG_ADDRESS_MAX];    /* where those with TLS are; empty: nowhere */
+    struct env_tls *tls;                     /* with tls_address; outlives the front end */
     char advertised[CONFIG_ADDRESS_MAX];     /* told in /zookeeper/config; empty: address */
     char keyspace[16];                       /* name of the node's keyspace */
     uint32_t tick_ms;                        /* what session timeouts are counted in */
@@ -43,8 +45,8 @@ struct zookeeper_options {
 
 void zookeeper_options_default(struct zookeeper_options *options);
 
-/* Listens. The node must outlive the front end. NOT_FOUND: the node has no such keyspace, or its
- * machine is no tree. On failure *out is NULL. */
+/* Listens, at one of the two addresses at least. The node must outlive the front end. NOT_FOUND:
+ * the node has no such keyspace, or its machine is no tree. On failure *out is NULL. */
 enum cairn_status zookeeper_front_open(struct node *node, const struct zookeeper_options *options,
                                        struct zookeeper_front **out);
 /* To be called by the host at the end of every turn, after node_turn: answers leave here. */

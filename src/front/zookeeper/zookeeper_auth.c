@@ -50,13 +50,23 @@ void zk_auth_open(struct zk_conn *conn) {
     zk_auth_add(conn, BYTES("ip"), bytes_cstr(conn->host->text));
 }
 
-bool zk_auth_super(const struct zk_conn *conn) {
+void zk_auth_certificate(struct zk_conn *conn) {
+    const char *subject = env_stream_peer(conn->front->env, &conn->stream);
+    if (subject != NULL)
+        zk_auth_add(conn, BYTES("x509"), bytes_cstr(subject));
+}
+
+static bool has_scheme(const struct zk_conn *conn, struct bytes scheme) {
     struct tree_id ids[IDS_MAX];
     uint32_t count = list_ids(conn, ids);
     for (uint32_t i = 0; i < count; i++)
-        if (bytes_equal(ids[i].scheme, BYTES("super")))
+        if (bytes_equal(ids[i].scheme, scheme))
             return true;
     return false;
+}
+
+bool zk_auth_super(const struct zk_conn *conn) {
+    return has_scheme(conn, BYTES("super"));
 }
 
 static struct bytes until_colon(struct bytes text) {
@@ -93,6 +103,8 @@ void zk_run_auth(struct zk_call *call) {
             proven = prove_digest(conn, auth.credential);
         else if (bytes_equal(auth.scheme, BYTES("ip")))
             proven = true; /* known from the beginning */
+        else if (bytes_equal(auth.scheme, BYTES("x509")))
+            proven = has_scheme(conn, auth.scheme); /* likewise, by the certificate */
     }
     zk_answer(call, proven ? TREE_OK : TREE_AUTH_FAILED);
     if (!proven) {

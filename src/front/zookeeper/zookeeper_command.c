@@ -108,14 +108,21 @@ static void put_connection(const struct zk_conn *conn, struct buf *out) {
     buf_u8(out, '}');
 }
 
-static void tell_connections(struct zookeeper_front *front, struct buf *out) {
-    put_name(out, "connections");
+static void put_connections(struct zookeeper_front *front, const char *name, bool tls,
+                            struct buf *out) {
+    put_name(out, name);
     buf_u8(out, '[');
-    LIST_EACH(item, &front->conns)
-    put_connection(container_of(item, struct zk_conn, list), out);
+    LIST_EACH(item, &front->conns) {
+        struct zk_conn *conn = container_of(item, struct zk_conn, list);
+        if (conn->tls == tls)
+            put_connection(conn, out);
+    }
     buf_u8(out, ']');
-    put_name(out, "secure_connections");
-    buf_printf(out, "[]");
+}
+
+static void tell_connections(struct zookeeper_front *front, struct buf *out) {
+    put_connections(front, "connections", false, out);
+    put_connections(front, "secure_connections", true, out);
 }
 
 static void tell_server(struct zookeeper_front *front, struct buf *out) {

@@ -179,6 +179,14 @@ static void on_data(struct env_stream *stream, struct bytes bytes) {
     read_on(conn, bytes);
 }
 
+/* Of connections with TLS. */
+static void on_open(struct env_stream *stream) {
+    struct zk_conn *conn = container_of(stream, struct zk_conn, stream);
+    conn->opened = true;
+    conn->front->counters.tls_connections++;
+    zk_auth_certificate(conn);
+}
+
 static void on_drain(struct env_stream *stream) {
     zk_conn_dirty(container_of(stream, struct zk_conn, stream));
 }
@@ -229,6 +237,9 @@ static void conn_free(struct zk_conn *conn) {
     conn->closed = true;
     front->input_bytes -= conn->in.len;
     front->conn_count--;
+    front->tls_count -= conn->tls;
+    if (conn->tls && !conn->opened)
+        front->counters.tls_failed++;
     conn->host->count--;
     host_put(front, conn->host);
     zk_session_forget(conn);
@@ -252,7 +263,7 @@ static void on_close(struct env_stream *stream, enum cairn_status why) {
 }
 
 static const struct env_stream_events conn_events = {
-    .data = on_data, .drain = on_drain, .close = on_close};
+    .open = on_open, .data = on_data, .drain = on_drain, .close = on_close};
 
 static struct zk_conn *conn_new(struct zookeeper_front *front, const char *peer_address) {
     struct zk_conn *conn = cairn_alloc_zero(sizeof *conn);
@@ -269,8 +280,7 @@ static struct zk_conn *conn_new(struct zookeeper_front *front, const char *peer_
     return conn;
 }
 
-struct env_stream *zk_accept(struct env_listener *listener, const char *peer_address) {
-    struct zookeeper_front *front = container_of(listener, struct zookeeper_front, listener);
+static struct zk_conn *accept_from(struct zookeeper_front *front, const char *peer_address) {
     struct zk_address *host = host_get(front, peer_address);
     uint32_t each = front->options.clients_per_address;
     if (front->stopping || front->conn_count >= front->options.clients_max ||
@@ -285,6 +295,22 @@ struct env_stream *zk_accept(struct env_listener *listener, const char *peer_add
     zk_auth_open(conn);
     front->conn_count++;
     front->counters.connections++;
+    return conn;
+}
+
+struct env_stream *zk_accept(struct env_listener *listener, const char *peer_address) {
+    struct zookeeper_front *front = container_of(listener, struct zookeeper_front, listener);
+    struct zk_conn *conn = accept_from(front, peer_address);
+    return conn ? &conn->stream : NULL;
+}
+
+struct env_stream *zk_accept_tls(struct env_listener *listener, const char *peer_address) {
+    struct zookeeper_front *front = container_of(listener, struct zookeeper_front, tls_listener);
+    struct zk_conn *conn = accept_from(front, peer_address);
+    if (conn == NULL)
+        return NULL;
+    conn->tls = true;
+    front->tls_count++;
     return &conn->stream;
 }
 

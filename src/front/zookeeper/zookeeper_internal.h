@@ -124,6 +124,8 @@ struct zk_conn {
     bool ending;    /* its client closed the session */
     bool read_only; /* served in read-only mode */
     bool mapped;    /* in front->by_session */
+    bool tls;       /* came by the listener with TLS ... */
+    bool opened;    /* ... and its handshake is over */
     char address[64];
     struct zk_address *host; /* of front->hosts */
     struct buf in, out;
@@ -167,11 +169,12 @@ struct zookeeper_front {
     struct env *env;
     struct zookeeper_options options;
     uint32_t keyspace;
-    struct env_listener listener;
-    bool listening, stopping;
+    struct env_listener listener, tls_listener;
+    bool listening, tls_listening, stopping;
     struct list conns, dirty, throttled;
     struct hmap by_session, hosts;
     uint32_t conn_count;
+    uint32_t tls_count; /* of these, with TLS */
     struct zk_watches *watches;
     struct node_client client; /* of the front end itself: tells the tree its address */
     bool telling, told;
@@ -188,6 +191,7 @@ struct zookeeper_front {
     struct {
         uint64_t connections, rejected, malformed, throttled, auth_failed, large, notifications,
             moved, expired, unknown;
+        uint64_t tls_connections, tls_failed;
         uint64_t response_last, response_min, response_max;
     } counters;
     struct buf command, answer; /* scratch: of the command and the reply at hand */
@@ -213,6 +217,8 @@ void zk_conn_throttle(struct zk_conn *conn);
 size_t zk_output_max(const struct zookeeper_front *front);
 
 struct env_stream *zk_accept(struct env_listener *listener, const char *peer_address);
+/* By the listener with TLS. */
+struct env_stream *zk_accept_tls(struct env_listener *listener, const char *peer_address);
 void zk_conn_free_all(struct zookeeper_front *front);
 
 /* zookeeper_session.c */
@@ -263,6 +269,8 @@ void zk_watch(struct zk_conn *conn, struct bytes path, unsigned kinds);
 
 /* zookeeper_auth.c */
 void zk_auth_open(struct zk_conn *conn);
+/* Of TLS, once the handshake is over: x509, if it showed a certificate. */
+void zk_auth_certificate(struct zk_conn *conn);
 /* An identity that was proven: the seam for TLS. False: too many. */
 bool zk_auth_add(struct zk_conn *conn, struct bytes scheme, struct bytes id);
 bool zk_auth_super(const struct zk_conn *conn);
