@@ -10,7 +10,8 @@ Stages, in order:
   tsan      unit tests that use threads, and a real node, thread sanitizer
   mutants   a third of the mutants of the judge, which its tests must kill (make soak: all)
   fuzz      a short slice of every fuzz target
-  client    real processes: redis-cli, redis-benchmark, hiredis, Node clients, kills and restarts
+  client    real processes: redis-cli, redis-benchmark, hiredis, Node clients, ZooKeeper's clients,
+            kills and restarts
 """
 import argparse
 import json
