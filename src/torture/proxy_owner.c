@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define LINE_BYTES 256u
+
 /* A line: "n: ADDRESS:PORT ADDRESS:PORT state tx:rx tr:when retrnsmt uid timeout inode ..." */
 static uint64_t line_inode(const char *line, uint16_t port, uint16_t peer) {
     unsigned local, remote;
@@ -21,12 +23,21 @@ static uint64_t line_inode(const char *line, uint16_t port, uint16_t peer) {
     return local == port && remote == peer ? inode : 0;
 }
 
+/* Each line by itself, for sscanf measures all that is left; only those that name the port, for the
+ * table of a busy machine has tens of thousands. */
 uint64_t proxy_find_inode(const char *table, uint16_t port, uint16_t peer) {
+    char wanted[8], one[LINE_BYTES];
+    snprintf(wanted, sizeof wanted, ":%04X ", port);
     for (const char *line = table; line != NULL && *line;) {
         const char *end = strchr(line, '\n');
-        uint64_t inode = line_inode(line, port, peer);
-        if (inode != 0)
-            return inode;
+        size_t len = end ? (size_t)(end - line) : strlen(line);
+        if (len < sizeof one && memmem(line, len, wanted, 6) != NULL) {
+            memcpy(one, line, len);
+            one[len] = 0;
+            uint64_t inode = line_inode(one, port, peer);
+            if (inode != 0)
+                return inode;
+        }
         line = end ? end + 1 : NULL;
     }
     return 0;
