@@ -18,6 +18,20 @@ test('cairn under partitions and kills is linearizable', () => {
   equal(processes_of(dir), '', 'processes that are left');
 });
 
+test("cairn's tree under the same faults is linearizable with sync, by ZooKeeper's clients", () => {
+  const dir = run_folder();
+  const { code, out, err } = cairn('torture', '--target', 'cairn-tree', '--sync', '--plan', plan('partition-and-kill'), '--time', '9', '--heal', '1', '--dir', dir);
+  equal(code, 0, `${out}${err}`);
+  check(/kill leader -> node \d/.test(out) && /isolate leader -> node \d/.test(out), out);
+  check(/linearizable holds/.test(out), out);
+});
+
+test('without sync sequential is what is judged', () => {
+  const { code, out, err } = cairn('torture', '--target', 'cairn-tree', '--time', '2', '--heal', '1', '--dir', run_folder());
+  equal(code, 0, `${out}${err}`);
+  check(/sequential holds/.test(out), out);
+});
+
 test('its history has every operation once, and the faults', () => {
   const dir = run_folder();
   const { code, out } = cairn('torture', '--plan', plan('pause'), '--time', '4', '--heal', '1', '--workload', 'append', '--dir', dir);

@@ -278,6 +278,45 @@ static void inspection_verifies_and_says_what_is_there(void **state) {
     wal_box_free(box);
 }
 
+static void the_past_of_an_open_log_is_read_beside_it_without_what_was_truncated(void **state) {
+    struct wal_box *box = opened(15);
+    struct wal_past past;
+    for (int i = 0; i < 30; i++) { /* over several segments, another group's between */
+        wal_box_append(box, 1, 1, 3, 2000);
+        wal_box_append(box, 2, 1, 3, 2000);
+        wal_box_sync(box);
+    }
+    wal_box_replace(box, 1, 81, 2, 4);
+    wal_box_sync(box);
+    uint64_t writes = box->fake->writes;
+    assert_int_equal(wal_past_read(&box->fake->env, BOX_FOLDER, 1, &past), CAIRN_OK);
+    assert_int_equal(past.count, 84);
+    for (size_t i = 0; i < past.count; i++) {
+        assert_int_equal(past.entries[i].index, i + 1);
+        assert_int_equal(past.entries[i].term, i < 80 ? 1 : 2);
+        assert_true(i == 0 || entry_chain_holds(&past.entries[i], past.entries[i - 1].chain));
+    }
+    wal_past_free(&past);
+    assert_int_equal(box->fake->writes, writes);
+    wal_box_free(box);
+}
+
+static void the_past_begins_behind_a_reset(void **state) {
+    struct wal_box *box = opened(16);
+    struct wal_past past;
+    wal_box_append(box, 1, 1, 3, 100);
+    wal_box_reset(box, 1, 50);
+    wal_box_append(box, 1, 2, 2, 100);
+    wal_box_sync(box);
+    assert_int_equal(wal_past_read(&box->fake->env, BOX_FOLDER, 1, &past), CAIRN_OK);
+    assert_true(past.count == 2 && past.entries[0].index == 51);
+    wal_past_free(&past);
+    assert_int_equal(wal_past_read(&box->fake->env, BOX_FOLDER, 2, &past), CAIRN_OK);
+    assert_int_equal(past.count, 0);
+    assert_int_equal(wal_past_read(&box->fake->env, "elsewhere", 1, &past), CAIRN_NOT_FOUND);
+    wal_box_free(box);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_was_written_is_there_after_a_restart),
@@ -294,6 +333,8 @@ int main(void) {
         cmocka_unit_test(both_slots_of_the_hard_state_say_the_same_so_either_may_be_lost),
         cmocka_unit_test(with_both_slots_bad_the_hard_state_is_lost_and_named),
         cmocka_unit_test(inspection_verifies_and_says_what_is_there),
+        cmocka_unit_test(the_past_of_an_open_log_is_read_beside_it_without_what_was_truncated),
+        cmocka_unit_test(the_past_begins_behind_a_reset),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
