@@ -56,7 +56,8 @@ struct runtime {
     uint64_t clock_error_ns;
     bool clock_bounded;
 
-    size_t streams; /* connections not yet freed */
+    size_t streams;         /* connections not yet freed */
+    uint64_t handshakes_ns; /* spent on TLS handshakes in this round of the loop */
     uint8_t read_buffer[RUNTIME_READ_BYTES];
 };
 

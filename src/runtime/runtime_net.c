@@ -21,14 +21,20 @@
 #define UNSENT_BYTES_MAX 131072
 /* Pieces given to the kernel in one call. */
 #define PIECES_AT_ONCE 64u
+/* TLS handshakes take so much of a round of the loop; a thousand clients that come back at once
+ * would else hold up heartbeats for a second. */
+#define HANDSHAKES_NS_MAX 3000000u
+#define HANDSHAKE_WAIT_NS 1000000u
 
 /* What a connection with TLS has besides. */
 struct secure {
     struct connection *connection;
     struct tls_session *session;
-    struct env_timer timer; /* the handshake's deadline; later: go on with what lies here */
+    struct env_timer timer; /* the handshake's deadline, or: go on with what lies here */
+    uint64_t deadline;      /* of the handshake */
     struct buf early;       /* written before the handshake was over; counted in queued */
     bool resting;           /* received bytes wait in the session */
+    bool waiting;           /* for a round that has time for its handshake */
 };
 
 struct connection {
@@ -218,7 +224,8 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf) {
 }
 
 static void start_reading(struct connection *connection) {
-    if (is_paused(connection) || connection->closing || !connection->open)
+    if (is_paused(connection) || connection->closing || !connection->open ||
+        (connection->secure && connection->secure->waiting))
         return;
     int result = uv_read_start((uv_stream_t *)&connection->tcp, on_room, on_read);
     if (result != 0 && result != UV_EALREADY)
@@ -397,20 +404,42 @@ static void secure_opened(struct connection *connection) {
         connection->stream->events->open(connection->stream);
 }
 
+/* Part of a handshake, if this round still has time for it; else later. */
+static bool shake_hands(struct connection *connection) {
+    struct secure *secure = connection->secure;
+    struct runtime *runtime = connection->runtime;
+    uint64_t began = runtime_now(&runtime->env);
+    struct bytes nothing;
+    secure->waiting = runtime->handshakes_ns >= HANDSHAKES_NS_MAX;
+    if (secure->waiting) {
+        uv_read_stop((uv_stream_t *)&connection->tcp);
+        env_timer_set(&runtime->env, &secure->timer, began + HANDSHAKE_WAIT_NS);
+        return false;
+    }
+    enum cairn_status status = tls_session_take(secure->session, NULL, &nothing);
+    send_output(connection);
+    runtime->handshakes_ns += runtime_now(&runtime->env) - began;
+    if (status != CAIRN_OK)
+        end(connection, status);
+    else if (tls_session_open(secure->session))
+        secure_opened(connection);
+    else
+        env_timer_set(&runtime->env, &secure->timer, secure->deadline);
+    return tls_session_open(secure->session);
+}
+
 /* Every byte that was fed is taken, or kept: the next session finds nothing of this one's. */
 static void read_secure(struct connection *connection, struct bytes cipher) {
     struct secure *secure = connection->secure;
     uint8_t room[RUNTIME_TLS_PLAIN_BYTES];
     struct bytes plain;
     tls_session_feed(secure->session, cipher);
-    while (!connection->closing && !is_paused(connection)) {
-        bool was_open = tls_session_open(secure->session);
+    bool open = tls_session_open(secure->session) || shake_hands(connection);
+    while (open && !connection->closing && !connection->paused) {
         enum cairn_status status = tls_session_take(secure->session, room, &plain);
         send_output(connection);
         if (status != CAIRN_OK)
             end(connection, status);
-        else if (!was_open && tls_session_open(secure->session))
-            secure_opened(connection);
         else if (plain.len == 0)
             break;
         else if (!connection->closing)
@@ -423,7 +452,8 @@ static void on_secure_timer(struct env_timer *timer) {
     struct secure *secure = container_of(timer, struct secure, timer);
     struct connection *connection = secure->connection;
     connection->runtime->turn_due = true;
-    if (!tls_session_open(secure->session)) {
+    if (!tls_session_open(secure->session) &&
+        env_now(&connection->runtime->env) >= secure->deadline) {
         end(connection, CAIRN_TIMEOUT);
         return;
     }
@@ -431,17 +461,15 @@ static void on_secure_timer(struct env_timer *timer) {
     start_reading(connection);
 }
 
-static bool secure_begin(struct connection *connection, const struct env_tls *tls) {
+static void secure_begin(struct connection *connection, const struct env_tls *tls) {
     struct env *env = &connection->runtime->env;
-    struct tls_session *session = tls_session_new(tls);
-    if (session == NULL)
-        return false;
     struct secure *secure = cairn_alloc_zero(sizeof *secure);
-    *secure = (struct secure){
-        .connection = connection, .session = session, .timer = {.fire = on_secure_timer}};
+    secure->connection = connection;
+    secure->session = tls_session_new(tls);
+    secure->timer.fire = on_secure_timer;
+    secure->deadline = env_now(env) + tls->handshake_ns;
     connection->secure = secure;
-    env_timer_set(env, &secure->timer, env_now(env) + tls->handshake_ns);
-    return true;
+    env_timer_set(env, &secure->timer, secure->deadline);
 }
 
 void runtime_close(struct env *env, struct env_stream *stream) {
@@ -566,10 +594,9 @@ static void on_connection(uv_stream_t *handle, int status) {
     }
     connection->stream = stream;
     stream->impl = connection;
-    if (listening->listener->tls != NULL && !secure_begin(connection, listening->listener->tls))
-        end(connection, CAIRN_IO);
-    else
-        begin(connection);
+    if (listening->listener->tls != NULL)
+        secure_begin(connection, listening->listener->tls);
+    begin(connection);
 }
 
 static void on_listener_closed(uv_handle_t *handle) {

@@ -21,7 +21,7 @@ struct env_tls {
 
 struct tls_session;
 
-/* NULL: OpenSSL has no memory. */
+/* Little until the first tls_session_take: who says nothing costs next to nothing. */
 struct tls_session *tls_session_new(const struct env_tls *tls);
 void tls_session_free(struct tls_session *session);
 /* The handshake is over: peer's identity is known, and tls_session_put may be called. */
@@ -33,8 +33,8 @@ const char *tls_session_peer(const struct tls_session *session);
 void tls_session_feed(struct tls_session *session, struct bytes cipher);
 /* Goes one step on with what was fed: the handshake, or one record into room. OK with empty plain
  * and no change of tls_session_open: it needs more. CLOSED: the peer has ended, DENIED: the
- * handshake failed, MALFORMED: what arrived makes no sense. Output may have come about in any case.
- */
+ * handshake failed, MALFORMED: what arrived makes no sense, IO: OpenSSL has no memory. Output may
+ * have come about in any case. */
 enum cairn_status tls_session_take(struct tls_session *session, uint8_t *room, struct bytes *plain);
 /* To follow the last tls_session_take: copies what was fed and not taken; true: there is some. */
 bool tls_session_keep(struct tls_session *session);

@@ -15,7 +15,7 @@
 struct tls_session {
     const struct env_tls *tls;
     const struct openssl *openssl;
-    SSL *ssl;
+    SSL *ssl;        /* NULL: nothing was taken yet */
     BIO *out;        /* the SSL's */
     struct bytes in; /* fed, and OpenSSL does not have it yet */
     struct buf kept; /* owns `in` between feeds */
@@ -25,23 +25,27 @@ struct tls_session {
 };
 
 struct tls_session *tls_session_new(const struct env_tls *tls) {
-    const struct openssl *openssl = &tls->openssl;
-    SSL *ssl = openssl->SSL_new(tls->context);
+    struct tls_session *session = cairn_alloc_zero(sizeof *session);
+    session->tls = tls;
+    session->openssl = &tls->openssl;
+    return session;
+}
+
+static bool begin(struct tls_session *session) {
+    const struct openssl *openssl = session->openssl;
+    SSL *ssl = openssl->SSL_new(session->tls->context);
     BIO *out = openssl->BIO_new(openssl->BIO_s_mem());
     if (ssl == NULL || out == NULL) {
         openssl->SSL_free(ssl);
         openssl->BIO_free(out);
-        return NULL;
+        return false;
     }
-    struct tls_session *session = cairn_alloc_zero(sizeof *session);
-    session->tls = tls;
-    session->openssl = openssl;
     session->ssl = ssl;
     session->out = out;
-    openssl->BIO_up_ref(tls->in);
-    openssl->SSL_set_bio(ssl, tls->in, out);
+    openssl->BIO_up_ref(session->tls->in);
+    openssl->SSL_set_bio(ssl, session->tls->in, out);
     openssl->SSL_set_accept_state(ssl);
-    return session;
+    return true;
 }
 
 void tls_session_free(struct tls_session *session) {
@@ -115,6 +119,8 @@ enum cairn_status tls_session_take(struct tls_session *session, uint8_t *room,
     const struct openssl *openssl = session->openssl;
     enum cairn_status status = CAIRN_OK;
     *plain = bytes_of(NULL, 0);
+    if (session->ssl == NULL && !begin(session))
+        return CAIRN_IO;
     do {
         hand_over(session);
         openssl->ERR_clear_error();
@@ -202,6 +208,8 @@ void tls_session_finish(struct tls_session *session) {
 
 struct bytes tls_session_output(const struct tls_session *session) {
     struct bytes out = bytes_of(NULL, 0);
+    if (session->ssl == NULL)
+        return out;
     long len = session->openssl->BIO_ctrl(session->out, BIO_CTRL_INFO, 0, (void *)&out.data);
     out.len = len > 0 ? (size_t)len : 0;
     return out;
