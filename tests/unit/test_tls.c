@@ -26,7 +26,8 @@
 static const char *const made[] = {
     "ca -subj '/CN=authority'", "stranger -subj '/CN=another authority'",
     "server -subj /CN=server -CA ca.pem -CAkey ca.key",
-    "ann -subj '/DC=org/O=good, people/OU=a+UID=7/CN=ann' -CA ca.pem -CAkey ca.key",
+    "ann -subj '/DC=org/O=good, people/OU=a+UID=7/CN=ann/emailAddress=a@b.c' -CA ca.pem -CAkey "
+    "ca.key",
     "eve -subj /CN=eve -CA stranger.pem -CAkey stranger.key"};
 
 static int make_certificates(void **state) {
@@ -43,7 +44,11 @@ static int make_certificates(void **state) {
                  folder, len, made[i], len, made[i], rest);
         assert_int_equal(system(command), 0);
     }
-    return 0;
+    char command[200];
+    snprintf(command, sizeof command,
+             "cd %s && openssl pkey -aes128 -in server.key -passout pass:x -out locked.key",
+             folder);
+    return system(command);
 }
 
 static int remove_certificates(void **state) {
@@ -272,7 +277,8 @@ static void try_as(void **state, enum runtime_tls_clients clients, const char *n
 }
 
 static void a_client_with_a_good_certificate_is_known_by_its_subject(void **state) {
-    const char *ann = "CN=ann,OU=a+UID=7,O=good\\, people,DC=org";
+    const char *ann = "1.2.840.113549.1.9.1=#16056140622e63,CN=ann,OU=a+UID=7,"
+                      "O=good\\, people,DC=org"; /* as Java writes it */
     try_as(state, RUNTIME_TLS_REQUIRED, "ann", CAIRN_CLOSED, ann);
     try_as(state, RUNTIME_TLS_WANTED, "ann", CAIRN_CLOSED, ann);
 }
@@ -299,6 +305,119 @@ static void megabytes_go_round_with_bounded_queues(void **state) {
     assert_int_equal(world.why, CAIRN_CLOSED);
     world_close(&world);
     client_free(&client);
+}
+
+/* ---- the server speaks first, and ends first ---- */
+
+struct greeter {
+    struct world world;
+    struct env_timer timer;
+};
+
+static void greet(struct env_timer *timer) {
+    struct world *world = &container_of(timer, struct greeter, timer)->world;
+    uint8_t greeting[1000];
+    for (size_t i = 0; i < sizeof greeting; i++)
+        greeting[i] = pattern(i);
+    struct env_piece pieces[] = {{bytes_of(greeting, 300), NULL},
+                                 {bytes_of(greeting + 300, 700), NULL}};
+    assert_int_equal(world->opens, 0);
+    env_write(world->env, &world->stream, pieces, 2);
+    assert_int_equal(env_stream_queued(world->env, &world->stream), sizeof greeting);
+}
+
+static void open_and_close(struct env_stream *stream) {
+    struct world *world = container_of(stream, struct world, stream);
+    assert_int_equal(env_stream_queued(world->env, stream), 0);
+    env_close(world->env, stream);
+}
+
+static const struct env_stream_events greeter_events = {
+    .open = open_and_close, .data = server_data, .close = server_close};
+
+static struct env_stream *take_and_greet(struct env_listener *listener, const char *address) {
+    struct greeter *greeter = container_of(listener, struct greeter, world.listener);
+    greeter->world.stream.events = &greeter_events;
+    env_timer_set(greeter->world.env, &greeter->timer, 0);
+    return &greeter->world.stream;
+}
+
+static void
+what_is_written_before_the_handshake_is_sent_after_it_and_the_end_is_told(void **state) {
+    struct greeter greeter = {.timer = {.fire = greet}};
+    struct world *world = &greeter.world;
+    struct client client;
+    serve(world, state, RUNTIME_TLS_REQUIRED, 0);
+    world->listener.accept = take_and_greet;
+    client_new(&client, world, "ann", 1000);
+    client.sent = client.total; /* it only listens */
+    env_connect(world->env, world->address, &client.stream);
+    runtime_run(world->runtime);
+    assert_int_equal(world->why, CAIRN_CANCELLED);
+    world_close(world);
+    assert_int_equal(client.received, 1000);
+    assert_true(SSL_get_shutdown(client.ssl) & SSL_RECEIVED_SHUTDOWN);
+    client_free(&client);
+}
+
+/* ---- many at once ---- */
+
+#define CROWD 64u
+
+struct crowd {
+    struct world world;
+    struct guest {
+        struct env_stream stream;
+        struct crowd *crowd;
+    } guests[CROWD];
+    struct client clients[CROWD];
+    unsigned accepted, opens, closes;
+};
+
+static void guest_open(struct env_stream *stream) {
+    container_of(stream, struct guest, stream)->crowd->opens++;
+}
+
+static void guest_data(struct env_stream *stream, struct bytes bytes) {
+    struct env *env = container_of(stream, struct guest, stream)->crowd->world.env;
+    env_write(env, stream, &(struct env_piece){.data = bytes}, 1);
+}
+
+static void guest_close(struct env_stream *stream, enum cairn_status why) {
+    struct crowd *crowd = container_of(stream, struct guest, stream)->crowd;
+    assert_int_equal(why, CAIRN_CLOSED);
+    if (++crowd->closes == CROWD)
+        runtime_stop(crowd->world.runtime);
+}
+
+static const struct env_stream_events guest_events = {
+    .open = guest_open, .data = guest_data, .close = guest_close};
+
+static struct env_stream *take_guest(struct env_listener *listener, const char *address) {
+    struct crowd *crowd = container_of(listener, struct crowd, world.listener);
+    struct guest *guest = &crowd->guests[crowd->accepted++];
+    *guest = (struct guest){.stream = {.events = &guest_events}, .crowd = crowd};
+    return &guest->stream;
+}
+
+/* More handshakes than a round of the loop has time for: those that wait lose nothing. */
+static void a_crowd_is_let_in_one_after_another(void **state) {
+    struct crowd *crowd = cairn_alloc_zero(sizeof *crowd);
+    struct world *world = &crowd->world;
+    serve(world, state, RUNTIME_TLS_REQUIRED, 0);
+    world->listener.accept = take_guest;
+    for (unsigned i = 0; i < CROWD; i++) {
+        client_new(&crowd->clients[i], world, "ann", 20000);
+        env_connect(world->env, world->address, &crowd->clients[i].stream);
+    }
+    runtime_run(world->runtime);
+    assert_int_equal(crowd->opens, CROWD);
+    for (unsigned i = 0; i < CROWD; i++)
+        assert_int_equal(crowd->clients[i].received, 20000);
+    world_close(world);
+    for (unsigned i = 0; i < CROWD; i++)
+        client_free(&crowd->clients[i]);
+    cairn_free(crowd);
 }
 
 /* ---- those who speak no TLS ---- */
@@ -375,6 +494,7 @@ static void wrong_files_are_named(void **state) {
     expect_complaint(state, "server.key", "server.key", "ca.pem", "the certificate");
     expect_complaint(state, "server.pem", "ann.key", "ca.pem", "key values mismatch");
     expect_complaint(state, "server.pem", "server.key", "ca.key", "authorities");
+    expect_complaint(state, "server.pem", "locked.key", "ca.pem", "locked.key");
 }
 
 static void replace(void **state, const char *from, const char *to) {
@@ -408,6 +528,8 @@ int main(void) {
         cmocka_unit_test(a_client_without_a_certificate_is_nobody_unless_one_is_required),
         cmocka_unit_test(a_certificate_of_another_authority_is_refused),
         cmocka_unit_test(megabytes_go_round_with_bounded_queues),
+        cmocka_unit_test(what_is_written_before_the_handshake_is_sent_after_it_and_the_end_is_told),
+        cmocka_unit_test(a_crowd_is_let_in_one_after_another),
         cmocka_unit_test(who_does_not_shake_hands_in_time_is_closed),
         cmocka_unit_test(garbage_is_closed_at_once),
         cmocka_unit_test(wrong_files_are_named),
