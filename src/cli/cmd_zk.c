@@ -92,16 +92,37 @@ static struct zkcli *the_shell;
 
 /* Called while a line is typed: keeps the session, and shows what watches tell. */
 static int while_typing(void) {
+    the_shell->typing = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
     zkcli_wait(&the_shell->session, STDIN_FILENO, TURN_MS);
+    the_shell->typing = false;
     return 0;
 }
 
+/* What is told while a line is typed stands above it. */
+static void make_room(const struct zkcli *zk) {
+    if (zk->typing) {
+        printf("\r\033[K");
+        fflush(stdout);
+    }
+}
+
+static void show_again(const struct zkcli *zk) {
+    if (zk->typing) {
+        rl_on_new_line();
+        rl_forced_update_display();
+    }
+}
+
 static void print_event(void *context, int32_t type, struct bytes path, int64_t zxid) {
+    make_room(context);
     zkcli_print_event(context, type, path, zxid);
+    show_again(context);
 }
 
 static void print_told(void *context, const char *sentence) {
+    make_room(context);
     fprintf(stderr, "%s\n", sentence);
+    show_again(context);
 }
 
 static char *complete_command(const char *start, int state) {
@@ -161,6 +182,8 @@ static char *complete_path(const char *start, int state) {
 }
 
 static char **complete(const char *text, int start, int end) {
+    rl_attempted_completion_over = 1; /* never names of files */
+    rl_completion_append_character = start == 0 ? ' ' : 0;
     return rl_completion_matches(text, start == 0 ? complete_command : complete_path);
 }
 

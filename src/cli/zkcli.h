@@ -13,6 +13,7 @@
 struct zkcli {
     struct zkcli_session session;
     bool json, interactive;
+    bool typing;                       /* a line is being typed */
     const volatile sig_atomic_t *stop; /* a signal asked to end what lasts */
 };
 
