@@ -77,10 +77,10 @@ static void open_clients(struct sim_cluster *cluster) {
         options.think_ns = cluster->asked.think_us * SIM_US;
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
         sim_host_start(&cluster->clients[i]);
-    if (cluster->tree) {
+    if (sim_has_tree(cluster))
         open_zk(cluster, &options);
+    if (!sim_has_keys(cluster))
         options.clients = 0;
-    }
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
         options.seed = sim_below(world, UINT64_MAX);
         options.first_client = 1 + i * 64;
@@ -89,6 +89,13 @@ static void open_clients(struct sim_cluster *cluster) {
 }
 
 /* ---- phases ---- */
+
+static void clients_begin(struct sim_cluster *cluster, unsigned host) {
+    if (cluster->zk[host] != NULL)
+        zk_start(cluster->zk[host]);
+    if (sim_has_keys(cluster))
+        workload_start(cluster->workloads[host]);
+}
 
 static void start_all(struct sim_cluster *cluster) {
     struct sim_world *world = &cluster->world;
@@ -99,15 +106,13 @@ static void start_all(struct sim_cluster *cluster) {
     }
     sim_cluster_tell_nodes(cluster);
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
-        if (cluster->tree)
-            zk_start(cluster->zk[i]);
-        else
-            workload_start(cluster->workloads[i]);
+        clients_begin(cluster, i);
 }
 
 static bool clients_idle(const struct sim_cluster *cluster) {
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
-        if (cluster->tree ? !zk_idle(cluster->zk[i]) : !workload_idle(cluster->workloads[i]))
+        if ((cluster->zk[i] != NULL && !zk_idle(cluster->zk[i])) ||
+            !workload_idle(cluster->workloads[i]))
             return false;
     return true;
 }
@@ -141,25 +146,27 @@ static void converge(struct sim_cluster *cluster) {
 }
 
 static bool script_over(const struct sim_cluster *cluster) {
-    if (!cluster->tree)
-        return workload_finished(cluster->workloads[0]);
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
-        if (!zk_finished(cluster->zk[i]))
+        if (cluster->zk[i] != NULL && !zk_finished(cluster->zk[i]))
             return false;
-    return true;
+    return !sim_has_keys(cluster) || workload_finished(cluster->workloads[0]);
 }
 
 /* Members that the leader knows are to run, all others not. */
 static void settle_members(struct sim_cluster *cluster) {
-    struct node_status status;
-    const struct sim_node *leader = sim_cluster_leader(cluster);
-    if (leader == NULL)
-        return;
-    node_status(leader->node, 0, &status);
+    bool member[SIM_NODES_MAX + 1] = {0};
+    for (uint32_t keyspace = 0; keyspace < cluster->defaults.keyspace_count; keyspace++) {
+        struct node_status status;
+        const struct sim_node *leader = sim_cluster_leader(cluster, keyspace);
+        if (leader == NULL)
+            return;
+        node_status(leader->node, keyspace, &status);
+        for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
+            member[id] |= config_member(&status.replica.config, id) != NULL;
+    }
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
         struct sim_node *node = &cluster->nodes[id];
-        bool member = config_member(&status.replica.config, id) != NULL;
-        if (!member && node->life != SIM_ABSENT) {
+        if (!member[id] && node->life != SIM_ABSENT) {
             sim_node_crash(node, SIM_END_KILL, false, SIM_S);
             node->life = SIM_ABSENT;
         }
@@ -176,11 +183,17 @@ static bool requests_done(const struct sim_cluster *cluster) {
         struct node_status status;
         if (!sim_node_is_up(&cluster->nodes[id]))
             continue;
-        node_status(cluster->nodes[id].node, 0, &status);
-        if (status.requests > REQUESTS_LEFT_MAX)
-            return false;
+        for (uint32_t keyspace = 0; keyspace < cluster->defaults.keyspace_count; keyspace++) {
+            node_status(cluster->nodes[id].node, keyspace, &status);
+            if (status.requests > REQUESTS_LEFT_MAX)
+                return false;
+        }
     }
     return true;
+}
+
+static uint64_t applied_in_all(const struct sim_cluster *cluster) {
+    return cluster->truth[0].highest + cluster->truth[1].highest;
 }
 
 static void judge_quiet(struct sim_cluster *cluster) {
@@ -190,10 +203,12 @@ static void judge_quiet(struct sim_cluster *cluster) {
         up += sim_node_is_up(&cluster->nodes[id]);
     if (!run_while_not(cluster, requests_done, 2 * CONVERGE_NS) && !cluster->world.failed)
         sim_fail(&cluster->world, "a node holds requests for ever that nobody waits for");
-    uint64_t before = net->chunks, applied = cluster->truth.highest;
+    uint64_t before = net->chunks, applied = applied_in_all(cluster);
     run_until(cluster, cluster->world.now + QUIET_NS);
-    uint64_t most = QUIET_NS / cluster->defaults.heartbeat_ns * up * 3 * 2 + 20 * up * up + 100;
-    most += (cluster->truth.highest - applied) * up * 4; /* what time itself brings about */
+    uint64_t most =
+        cluster->defaults.keyspace_count * QUIET_NS / cluster->defaults.heartbeat_ns * up * 3 * 2 +
+        20 * up * up + 100;
+    most += (applied_in_all(cluster) - applied) * up * 4; /* what time itself brings about */
     if (net->chunks - before > most)
         sim_fail(&cluster->world,
                  "a cluster with nothing to do sends %llu pieces in %llu s (%llu would be much)",
@@ -202,8 +217,9 @@ static void judge_quiet(struct sim_cluster *cluster) {
 
 static void fail_waiting(struct sim_cluster *cluster) {
     struct buf text = {0};
-    for (unsigned i = 0; i < SIM_CLIENT_HOSTS && cluster->tree; i++)
-        zk_print_waiting(cluster->zk[i], &text);
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        if (cluster->zk[i] != NULL)
+            zk_print_waiting(cluster->zk[i], &text);
     sim_fail(&cluster->world, "a client waits for ever; %.*s", (int)text.len,
              text.data ? (const char *)text.data : "");
     buf_free(&text);
@@ -216,7 +232,7 @@ static void heal_and_judge(struct sim_cluster *cluster) {
     sim_faults_heal(cluster);
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
         workload_stop(cluster->workloads[i]);
-        if (cluster->tree)
+        if (cluster->zk[i] != NULL)
             zk_stop(cluster->zk[i]);
     }
     bool idle = run_while_not(cluster, clients_idle, DRAIN_NS);
@@ -229,9 +245,10 @@ static void heal_and_judge(struct sim_cluster *cluster) {
     settle_members(cluster);
     if (world->failed)
         return;
-    for (unsigned i = 0; i < SIM_CLIENT_HOSTS && cluster->tree; i++)
-        zk_finish(cluster->zk[i]);
-    if (!cluster->tree)
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        if (cluster->zk[i] != NULL)
+            zk_finish(cluster->zk[i]);
+    if (sim_has_keys(cluster))
         workload_finish(cluster->workloads[0]);
     if (!run_while_not(cluster, script_over, DRAIN_NS * 4) && !world->failed)
         sim_fail(world, "the last reads do not end although all is healed");

@@ -50,8 +50,8 @@ static void end_process(struct sim_node *node, bool silent) {
     node->zookeeper = NULL;
     node->node = NULL;
     node->failed = node->stopped = node->role_news = false;
-    node->applied = 0;
-    node->term = 0; /* one that was not durable yet may be forgotten */
+    memset(node->applied, 0, sizeof node->applied);
+    memset(node->term, 0, sizeof node->term); /* one that was not durable yet may be forgotten */
 }
 
 void sim_cluster_free(struct sim_cluster *cluster) {
@@ -91,11 +91,13 @@ static void on_log(void *context, int level, const char *text) {
 
 static void on_change(void *context, uint32_t keyspace, const struct change *change) {
     struct sim_node *node = context;
-    if (node->front != NULL && !node->cluster->tree)
+    if (node->front != NULL && keyspace == node->cluster->kv)
         redis_front_change(node->front, change);
-    if (node->cluster->tree && change->kind != CHANGE_JUMP)
+    if (keyspace != node->cluster->tree)
+        return;
+    if (change->kind != CHANGE_JUMP)
         sim_tree_note(&node->cluster->tree_truth, node->lives * SIM_NODES_MAX + node->id,
-                      node_applied_index(node->node, 0), change);
+                      node_applied_index(node->node, keyspace), change);
     if (node->zookeeper != NULL)
         zookeeper_front_change(node->zookeeper, change);
 }
@@ -207,8 +209,9 @@ static enum cairn_status open_node(struct sim_node *node, char *error, size_t si
     redis_options_default(&redis);
     strcpy(redis.address, node->redis_address);
     redis.mutant = node->options.mutant;
+    redis.keyspace = sim_has_keys(node->cluster) ? node->cluster->kv : 0;
     status = redis_front_open(node->node, &redis, &node->front);
-    if (status == CAIRN_OK && node->cluster->tree) {
+    if (status == CAIRN_OK && sim_has_tree(node->cluster)) {
         struct zookeeper_options zookeeper = node->cluster->zookeeper;
         strcpy(zookeeper.address, node->zookeeper_address);
         zookeeper.mutant = node->options.mutant;
@@ -325,14 +328,18 @@ void sim_node_stop(struct sim_node *node) {
 }
 
 bool sim_node_may_be_wiped(struct sim_node *node) {
-    struct node_status status;
-    const struct sim_node *leader = sim_cluster_leader(node->cluster);
-    if (leader == NULL)
-        return false;
-    node_status(leader->node, 0, &status);
-    const struct member *member = config_member(&status.replica.config, node->id);
-    return member != NULL && status.replica.config_committed &&
-           member->incarnation == node->incarnation;
+    for (uint32_t keyspace = 0; keyspace < node->cluster->defaults.keyspace_count; keyspace++) {
+        struct node_status status;
+        const struct sim_node *leader = sim_cluster_leader(node->cluster, keyspace);
+        if (leader == NULL)
+            return false;
+        node_status(leader->node, keyspace, &status);
+        const struct member *member = config_member(&status.replica.config, node->id);
+        if (member == NULL || !status.replica.config_committed ||
+            member->incarnation != node->incarnation)
+            return false;
+    }
+    return true;
 }
 
 void sim_node_wipe(struct sim_node *node) {
@@ -347,14 +354,14 @@ bool sim_node_is_up(const struct sim_node *node) {
     return node->life == SIM_UP && node->node != NULL && !node->host.dying;
 }
 
-struct sim_node *sim_cluster_leader(struct sim_cluster *cluster) {
+struct sim_node *sim_cluster_leader(struct sim_cluster *cluster, uint32_t keyspace) {
     struct sim_node *found = NULL;
     uint64_t term = 0;
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
         struct node_status status;
         if (!sim_node_is_up(&cluster->nodes[id]))
             continue;
-        node_status(cluster->nodes[id].node, 0, &status);
+        node_status(cluster->nodes[id].node, keyspace, &status);
         if (status.replica.role == ROLE_LEADER && status.replica.term > term) {
             term = status.replica.term;
             found = &cluster->nodes[id];

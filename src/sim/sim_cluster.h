@@ -14,6 +14,8 @@
 
 #define SIM_NODES_MAX 9u
 #define SIM_CLIENT_HOSTS 2u
+#define SIM_KEYSPACES_MAX 2u
+#define SIM_NO_KEYSPACE UINT32_MAX
 
 enum sim_life {
     SIM_ABSENT = 1, /* not started yet, or gone for good */
@@ -35,24 +37,24 @@ struct sim_node {
     bool removed; /* asked out of the cluster, and not back */
     bool fragile; /* its disk may be damaged or lost */
     struct node *node;
-    struct redis_front *front;         /* of a tree: for operators alone */
+    struct redis_front *front;         /* without kv: for operators alone */
     struct zookeeper_front *zookeeper; /* NULL: the machine is no tree */
     struct node_options options;
     char address[32], redis_address[32], zookeeper_address[32];
     bool failed, stopped, role_news;
     bool kill_silent; /* how its next end in the middle of a round is felt */
     uint32_t wire_version;
-    uint64_t start_at;     /* DOWN: when; tells a planned start from a replaced one */
-    uint64_t crash_loop;   /* so many more starts end early */
-    uint64_t guard_writes; /* not killed before its disk has seen so many writes */
-    bool lying;            /* its disk is to be replaced before it starts again */
-    uint64_t lives;        /* starts of its process */
-    uint64_t refusals;     /* starts that node_open refused in a row */
-    uint64_t applied;      /* at the last look */
-    uint64_t term;
+    uint64_t start_at;                   /* DOWN: when; tells a planned start from a replaced one */
+    uint64_t crash_loop;                 /* so many more starts end early */
+    uint64_t guard_writes;               /* not killed before its disk has seen so many writes */
+    bool lying;                          /* its disk is to be replaced before it starts again */
+    uint64_t lives;                      /* starts of its process */
+    uint64_t refusals;                   /* starts that node_open refused in a row */
+    uint64_t applied[SIM_KEYSPACES_MAX]; /* at the last look */
+    uint64_t term[SIM_KEYSPACES_MAX];
 };
 
-/* What the whole cluster agreed upon, learnt from whoever was there first. */
+/* What the whole cluster agreed upon in one keyspace, learnt from whoever was there first. */
 struct sim_truth {
     struct {
         uint64_t chain, digest;
@@ -76,12 +78,12 @@ struct sim_cluster {
     unsigned majority_kept;                   /* so many machines never lose data */
     struct sim_node nodes[SIM_NODES_MAX + 1]; /* by id */
     struct sim_host clients[SIM_CLIENT_HOSTS];
-    bool tree;                                    /* ZooKeeper's clients, not Redis' */
-    struct workload *workloads[SIM_CLIENT_HOSTS]; /* of a tree: for operators alone */
+    uint32_t kv, tree; /* numbers of the keyspaces; SIM_NO_KEYSPACE: there is none */
+    struct workload *workloads[SIM_CLIENT_HOSTS]; /* without kv: for operators alone */
     struct zk_workload *zk[SIM_CLIENT_HOSTS];
     struct sim_tree tree_truth;
     struct zookeeper_options zookeeper;
-    struct sim_truth truth;
+    struct sim_truth truth[SIM_KEYSPACES_MAX];
     struct sim_faults *faults;
     struct sim_plan *plan; /* NULL: none was asked for */
     uint64_t cluster_id;
@@ -114,7 +116,13 @@ void sim_node_plan_start(struct sim_node *node, uint64_t time);
 /* Tells the workloads where nodes are. */
 void sim_cluster_tell_nodes(struct sim_cluster *cluster);
 /* NULL: nobody leads, as far as is known. */
-struct sim_node *sim_cluster_leader(struct sim_cluster *cluster);
+struct sim_node *sim_cluster_leader(struct sim_cluster *cluster, uint32_t keyspace);
+static inline bool sim_has_tree(const struct sim_cluster *cluster) {
+    return cluster->tree != SIM_NO_KEYSPACE;
+}
+static inline bool sim_has_keys(const struct sim_cluster *cluster) {
+    return cluster->kv != SIM_NO_KEYSPACE;
+}
 bool sim_node_is_up(const struct sim_node *node);
 
 /* sim_judge.c: after every round of a node */

@@ -78,7 +78,7 @@ static struct sim_node *pick_up(struct sim_faults *faults) {
     struct sim_node *found = NULL;
     uint64_t seen = 0;
     if (sim_chance(world_of(faults), 1, 3))
-        found = sim_cluster_leader(cluster);
+        found = sim_cluster_leader(cluster, 0);
     if (found != NULL)
         return found;
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)

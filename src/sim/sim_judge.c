@@ -27,10 +27,10 @@ static void truth_room(struct sim_truth *truth, uint64_t index) {
     truth->cap = cap;
 }
 
-static void judge_chain(struct sim_node *node, uint64_t index) {
-    struct sim_truth *truth = &node->cluster->truth;
+static void judge_chain(struct sim_node *node, uint32_t keyspace, uint64_t index) {
+    struct sim_truth *truth = &node->cluster->truth[keyspace];
     uint64_t chain;
-    if (!node_chain_at(node->node, 0, index, &chain))
+    if (!node_chain_at(node->node, keyspace, index, &chain))
         return;
     if (truth->at[index].chain == 0)
         truth->at[index].chain = chain;
@@ -40,37 +40,37 @@ static void judge_chain(struct sim_node *node, uint64_t index) {
                  (ull)index);
 }
 
-static void judge_applied(struct sim_node *node, uint64_t applied) {
-    struct sim_truth *truth = &node->cluster->truth;
+static void judge_applied(struct sim_node *node, uint32_t keyspace, uint64_t applied) {
+    struct sim_truth *truth = &node->cluster->truth[keyspace];
     struct sim_world *world = &node->cluster->world;
-    if (applied < node->applied)
+    if (applied < node->applied[keyspace])
         sim_fail(world, "%s went back from index %llu to %llu without a restart", node->host.name,
-                 (ull)node->applied, (ull)applied);
+                 (ull)node->applied[keyspace], (ull)applied);
     if (applied >= TRUTH_MAX) {
         sim_fail(world, "%s applied index %llu, which can't be", node->host.name, (ull)applied);
         return;
     }
     truth_room(truth, applied);
-    uint64_t from = node->applied + 1;
+    uint64_t from = node->applied[keyspace] + 1;
     if (applied > 10000 && from < applied - 10000)
         from = applied - 10000; /* older ones are in snapshots anyway */
     for (uint64_t index = from; index <= applied; index++)
-        judge_chain(node, index);
-    uint64_t digest = node_state_digest(node->node, 0);
+        judge_chain(node, keyspace, index);
+    uint64_t digest = node_state_digest(node->node, keyspace);
     if (truth->at[applied].digest == 0)
         truth->at[applied].digest = digest;
     else if (truth->at[applied].digest != digest)
         sim_fail(world, "%s has another state at index %llu than a replica before it",
                  node->host.name, (ull)applied);
-    node->applied = applied;
+    node->applied[keyspace] = applied;
     if (applied > truth->highest)
         truth->highest = applied;
 }
 
 /* ---- one leader a term ---- */
 
-static void judge_leader(struct sim_node *node, uint64_t term) {
-    struct sim_truth *truth = &node->cluster->truth;
+static void judge_leader(struct sim_node *node, uint32_t keyspace, uint64_t term) {
+    struct sim_truth *truth = &node->cluster->truth[keyspace];
     for (size_t i = truth->term_count; i > 0; i--) {
         if (truth->terms[i - 1].term != term)
             continue;
@@ -88,50 +88,58 @@ static void judge_leader(struct sim_node *node, uint64_t term) {
     node->cluster->result->elections++;
 }
 
-static void judge_role(struct sim_node *node) {
+static void judge_role(struct sim_node *node, uint32_t keyspace) {
     struct node_status status;
-    node_status(node->node, 0, &status);
-    node->role_news = false;
-    if (status.replica.term < node->term)
+    node_status(node->node, keyspace, &status);
+    if (status.replica.term < node->term[keyspace])
         sim_fail(&node->cluster->world, "%s went back from term %llu to %llu", node->host.name,
-                 (ull)node->term, (ull)status.replica.term);
-    node->term = status.replica.term;
+                 (ull)node->term[keyspace], (ull)status.replica.term);
+    node->term[keyspace] = status.replica.term;
     if (status.replica.role == ROLE_LEADER)
-        judge_leader(node, status.replica.term);
+        judge_leader(node, keyspace, status.replica.term);
 }
 
-void sim_judge_round(struct sim_node *node) {
-    uint64_t applied = node_applied_index(node->node, 0);
-    if (node->failed)
-        return;
-    if (applied != node->applied && applied != 0)
-        judge_applied(node, applied);
-    if (node->role_news)
-        judge_role(node);
+static void judge_clients(struct sim_cluster *cluster) {
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
-        const char *broken = workload_broken(node->cluster->workloads[i]);
-        if (broken == NULL && node->cluster->zk[i] != NULL)
-            broken = zk_broken(node->cluster->zk[i]);
+        const char *broken = workload_broken(cluster->workloads[i]);
+        if (broken == NULL && cluster->zk[i] != NULL)
+            broken = zk_broken(cluster->zk[i]);
         if (broken != NULL)
-            sim_fail(&node->cluster->world, "%s", broken);
+            sim_fail(&cluster->world, "%s", broken);
     }
 }
 
+void sim_judge_round(struct sim_node *node) {
+    if (node->failed)
+        return;
+    for (uint32_t keyspace = 0; keyspace < node->options.keyspace_count; keyspace++) {
+        uint64_t applied = node_applied_index(node->node, keyspace);
+        if (applied != node->applied[keyspace] && applied != 0)
+            judge_applied(node, keyspace, applied);
+        if (node->role_news)
+            judge_role(node, keyspace);
+    }
+    node->role_news = false;
+    judge_clients(node->cluster);
+}
+
 void sim_judge_close(struct sim_cluster *cluster) {
-    cairn_free(cluster->truth.at);
-    cairn_free(cluster->truth.terms);
+    for (uint32_t keyspace = 0; keyspace < SIM_KEYSPACES_MAX; keyspace++) {
+        cairn_free(cluster->truth[keyspace].at);
+        cairn_free(cluster->truth[keyspace].terms);
+    }
 }
 
 /* ---- when all is healed ---- */
 
-static bool converged_with(const struct node_status *leader, const struct sim_node *node, char *why,
-                           size_t size) {
+static bool converged_with(const struct node_status *leader, const struct sim_node *node,
+                           uint32_t keyspace, char *why, size_t size) {
     struct node_status status;
     if (!sim_node_is_up(node)) {
         snprintf(why, size, "%s is not up", node->host.name);
         return false;
     }
-    node_status(node->node, 0, &status);
+    node_status(node->node, keyspace, &status);
     if (status.replica.damaged) {
         snprintf(why, size, "%s waits for the repair of %llu to %llu", node->host.name,
                  (ull)status.replica.damaged_first, (ull)status.replica.damaged_last);
@@ -162,21 +170,29 @@ static bool converged_with(const struct node_status *leader, const struct sim_no
     return true;
 }
 
-bool sim_judge_converged(struct sim_cluster *cluster, char *why, size_t size) {
+static bool keyspace_converged(struct sim_cluster *cluster, uint32_t keyspace, char *why,
+                               size_t size) {
     struct node_status status;
-    const struct sim_node *leader = sim_cluster_leader(cluster);
+    const struct sim_node *leader = sim_cluster_leader(cluster, keyspace);
     if (leader == NULL) {
         snprintf(why, size, "nobody leads");
         return false;
     }
-    node_status(leader->node, 0, &status);
+    node_status(leader->node, keyspace, &status);
     const struct config *config = &status.replica.config;
     if (config->joint || !status.replica.config_committed) {
         snprintf(why, size, "a change of members does not end");
         return false;
     }
     for (uint32_t i = 0; i < config->count; i++)
-        if (!converged_with(&status, &cluster->nodes[config->members[i].id], why, size))
+        if (!converged_with(&status, &cluster->nodes[config->members[i].id], keyspace, why, size))
+            return false;
+    return true;
+}
+
+bool sim_judge_converged(struct sim_cluster *cluster, char *why, size_t size) {
+    for (uint32_t keyspace = 0; keyspace < cluster->defaults.keyspace_count; keyspace++)
+        if (!keyspace_converged(cluster, keyspace, why, size))
             return false;
     return true;
 }
@@ -404,8 +420,8 @@ static void judge_tree(struct sim_cluster *cluster) {
 }
 
 void sim_judge_history(struct sim_cluster *cluster) {
-    if (cluster->tree)
+    if (sim_has_tree(cluster))
         judge_tree(cluster);
-    else
+    if (sim_has_keys(cluster))
         judge_keys(cluster);
 }

@@ -89,13 +89,26 @@ static const char *of_mutant(enum mutant mutant, const char *const (*prefixes)[2
     return NULL;
 }
 
-static void draw_keyspace(struct sim_cluster *cluster) {
+static void add_keyspace(struct sim_cluster *cluster, const char *machine, const char *protocol) {
+    bool tree = strcmp(machine, "tree") == 0;
+    uint32_t number = cluster->defaults.keyspace_count++;
+    struct node_keyspace *keyspace = &cluster->defaults.keyspaces[number];
+    *keyspace = (struct node_keyspace){.consistency = tree ? NODE_SEQUENTIAL : NODE_LINEARIZABLE};
+    snprintf(keyspace->name, sizeof keyspace->name, "%s", machine);
+    snprintf(keyspace->machine, sizeof keyspace->machine, "%s", machine);
+    snprintf(keyspace->protocol, sizeof keyspace->protocol, "%s", protocol);
+    *(tree ? &cluster->tree : &cluster->kv) = number;
+}
+
+/* One keyspace, or both machines, each on a protocol of its own. */
+static void draw_keyspaces(struct sim_cluster *cluster) {
     static const char *const machines[][2] = {
         {"tree-", "tree"}, {"zk-", "tree"}, {"watch-after", "tree"}};
     static const char *const protocols[][2] = {{"zab-", "zab"}};
     const struct sim_options *asked = &cluster->asked;
-    struct node_keyspace *keyspace = &cluster->defaults.keyspaces[0];
-    bool tree = sim_chance(&cluster->world, 1, 2), zab = sim_chance(&cluster->world, 1, 2);
+    struct sim_world *world = &cluster->world;
+    bool tree = sim_chance(world, 1, 2), zab = sim_chance(world, 1, 2);
+    bool both = sim_chance(world, 1, 3), other_zab = sim_chance(world, 1, 2);
     bool mutant = asked->mutant != MUTANT_NONE;
     const char *machine = of_mutant(asked->mutant, machines, 3);
     const char *protocol = of_mutant(asked->mutant, protocols, 1);
@@ -106,13 +119,17 @@ static void draw_keyspace(struct sim_cluster *cluster) {
         protocol = zab && !raft ? "zab" : "raft";
     machine = asked->machine ? asked->machine : machine;
     protocol = asked->protocol ? asked->protocol : protocol;
-    snprintf(keyspace->machine, sizeof keyspace->machine, "%s", machine);
-    snprintf(keyspace->protocol, sizeof keyspace->protocol, "%s", protocol);
-    memcpy(cluster->result->machine, keyspace->machine, sizeof keyspace->machine);
-    memcpy(cluster->result->protocol, keyspace->protocol, sizeof keyspace->protocol);
-    cluster->tree = strcmp(machine, "tree") == 0;
-    snprintf(keyspace->name, sizeof keyspace->name, "%s", machine);
-    keyspace->consistency = cluster->tree ? NODE_SEQUENTIAL : NODE_LINEARIZABLE;
+    cluster->kv = cluster->tree = SIM_NO_KEYSPACE;
+    cluster->defaults.keyspace_count = 0;
+    add_keyspace(cluster, machine, protocol);
+    if (both && !mutant && asked->machine == NULL)
+        add_keyspace(cluster, strcmp(machine, "kv") == 0 ? "tree" : "kv",
+                     asked->protocol ? asked->protocol
+                     : other_zab     ? "zab"
+                                     : "raft");
+    struct sim_result *result = cluster->result;
+    snprintf(result->machine, sizeof result->machine, "%s", machine);
+    snprintf(result->protocol, sizeof result->protocol, "%s", protocol);
 }
 
 static void draw_zookeeper(struct sim_cluster *cluster) {
@@ -139,7 +156,7 @@ void sim_draw_options(struct sim_cluster *cluster) {
                                               ? 4 << 20
                                               : cluster->defaults.wal_segment_bytes;
     cluster->defaults.mutant = cluster->asked.mutant;
-    draw_keyspace(cluster);
+    draw_keyspaces(cluster);
     draw_zookeeper(cluster);
     unsigned drawn = draw_nodes(world);
     cluster->founders = cluster->asked.nodes ? cluster->asked.nodes : drawn;
@@ -166,7 +183,8 @@ void sim_describe(const struct sim_options *options, FILE *out) {
     struct sim_result result;
     struct sim_cluster *cluster = sim_cluster_new(options, &result);
     const struct node_options *drawn = &cluster->defaults;
-    fprintf(out, "  %s on %s\n", drawn->keyspaces[0].machine, drawn->keyspaces[0].protocol);
+    for (uint32_t i = 0; i < drawn->keyspace_count; i++)
+        fprintf(out, "  %s on %s\n", drawn->keyspaces[i].machine, drawn->keyspaces[i].protocol);
     fprintf(out, "  %u nodes, election %llu-%llu ms, heartbeat %llu ms, drift %u ppm, %s reads\n",
             cluster->founders, (unsigned long long)(drawn->election_timeout_min_ns / SIM_MS),
             (unsigned long long)(drawn->election_timeout_max_ns / SIM_MS),

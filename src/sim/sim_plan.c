@@ -203,7 +203,7 @@ static void begin(void *target, uint64_t number) {
     const struct plan_event *event = &plan->plan.events[number];
     const struct plan_fault *how = event->fault;
     struct doing *doing = &plan->doing[number];
-    const struct sim_node *leader = sim_cluster_leader(cluster);
+    const struct sim_node *leader = sim_cluster_leader(cluster, 0);
     unsigned leads = leader != NULL && leader->id <= cluster->founders ? leader->id : 0;
     if (cluster->healing)
         return;
