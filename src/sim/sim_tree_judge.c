@@ -678,8 +678,9 @@ static int by_client(const void *a, const void *b) {
     return x < y ? -1 : x > y;
 }
 
+/* A notification may be of the very change, told before the answer that never came. */
 static bool tells_zxid(const struct zk_op *op) {
-    return op->outcome == ZK_ANSWERED && op->zxid != 0;
+    return op->outcome == ZK_ANSWERED && op->zxid != 0 && op->parts[0].action != ZK_NOTIFICATION;
 }
 
 static void find_neighbours(struct trial *at) {
