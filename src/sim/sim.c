@@ -8,6 +8,7 @@
 
 #define CONVERGE_NS (60 * SIM_S) /* of virtual time, until all must be well again */
 #define DRAIN_NS (30 * SIM_S)
+#define OPERATOR_TRIES 30u
 #define QUIET_NS (5 * SIM_S)
 
 typedef unsigned long long ull;
@@ -152,7 +153,42 @@ static bool script_over(const struct sim_cluster *cluster) {
     return !sim_has_keys(cluster) || workload_finished(cluster->workloads[0]);
 }
 
-/* Members that the leader knows are to run, all others not. */
+static bool members_of(struct sim_cluster *cluster, uint32_t keyspace, struct config *config) {
+    struct node_status status;
+    const struct sim_node *leader = sim_cluster_leader(cluster, keyspace);
+    if (leader == NULL)
+        return false;
+    node_status(leader->node, keyspace, &status);
+    *config = status.replica.config;
+    return true;
+}
+
+/* Who is a member in one keyspace alone: a change ended halfway, with the node that carried it out.
+ * 0: nobody. */
+static unsigned half_member(struct sim_cluster *cluster) {
+    struct config first, second;
+    if (cluster->defaults.keyspace_count < 2 || !members_of(cluster, 0, &first) ||
+        !members_of(cluster, 1, &second))
+        return 0;
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
+        if ((config_member(&first, id) != NULL) != (config_member(&second, id) != NULL))
+            return id;
+    return 0;
+}
+
+/* The operator, who had no answer, asks again. */
+static void end_member_changes(struct sim_cluster *cluster) {
+    unsigned id;
+    for (unsigned i = 0; i < OPERATOR_TRIES && (id = half_member(cluster)) != 0; i++) {
+        char number[12];
+        snprintf(number, sizeof number, "%u", id);
+        workload_command(cluster->workloads[0], i % cluster->founders,
+                         (const char *[]){"CAIRN.MEMBER", "REMOVE", number}, 3);
+        run_until(cluster, cluster->world.now + SIM_S);
+    }
+}
+
+/* Members that a leader knows are to run, all others not. */
 static void settle_members(struct sim_cluster *cluster) {
     bool member[SIM_NODES_MAX + 1] = {0};
     for (uint32_t keyspace = 0; keyspace < cluster->defaults.keyspace_count; keyspace++) {
@@ -242,6 +278,7 @@ static void heal_and_judge(struct sim_cluster *cluster) {
     if (!idle && !world->failed)
         fail_waiting(cluster);
     converge(cluster);
+    end_member_changes(cluster);
     settle_members(cluster);
     if (world->failed)
         return;
