@@ -45,12 +45,20 @@ static void damage_on_every_replica_never_gives_a_wrong_answer(void **state) {
 }
 
 static void a_calm_cluster_elects_once_and_refuses_nothing_it_could_do(void **state) {
-    struct sim_options options = {.seed = 7, .scenario = SIM_CALM, .nodes = 5};
-    struct sim_result result;
-    run_one(&options, &result);
-    assert_int_equal(result.elections, 1);
-    assert_int_equal(result.undecided, 0);
-    assert_true(result.ops_ok > 100);
+    static const char *const pairs[][2] = {
+        {"kv", "raft"}, {"kv", "zab"}, {"tree", "zab"}, {"tree", "raft"}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
+        struct sim_options options = {.seed = 7,
+                                      .scenario = SIM_CALM,
+                                      .nodes = 5,
+                                      .machine = pairs[i][0],
+                                      .protocol = pairs[i][1]};
+        struct sim_result result;
+        run_one(&options, &result);
+        assert_int_equal(result.elections, 1);
+        assert_int_equal(result.undecided, 0);
+        assert_true(result.ops_ok > 100);
+    }
 }
 
 /* A plan of its own for each kind: struck as often as it says, survived, and the same twice. */
