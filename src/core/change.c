@@ -140,21 +140,26 @@ bool change_lost(struct change *change, enum cairn_status *status) {
 }
 
 /* New voters get the log first, as learners, so that the change does not cost availability
- * (dissertation 4.2.1). */
+ * (dissertation 4.2.1); and of all that are to vote, a majority has it: else the joint
+ * configuration might have to wait for one that itself waits for this leader, who may be gone. */
 static enum change_step catch_up(struct change *change, const struct change_leader *leader,
                                  struct config *next, enum cairn_status *done) {
     const struct journal *journal = leader->journal;
     const struct config *now = journal_config(journal), *target = &change->target;
     uint64_t total = 0;
+    unsigned voters = 0, ready = 0;
     bool all = true;
     for (uint32_t i = 0; i < target->count; i++) {
         uint64_t id = target->members[i].id;
-        if (!target->members[i].voter || config_is_voter(now, id))
+        if (!target->members[i].voter)
             continue;
-        all = all && config_member(now, id) != NULL && caught_up(leader, id);
+        bool has_it = config_member(now, id) != NULL && caught_up(leader, id);
+        all = all && (has_it || config_is_voter(now, id));
+        voters++;
+        ready += has_it;
         total += member_of(leader, id).match;
     }
-    if (!all) {
+    if (!all || 2 * ready <= voters) {
         if (total > change->progress) {
             change->progress = total;
             change->progress_at = journal->now;
