@@ -25,12 +25,12 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "tools"))
+from bench import cpu_of, rss_of  # noqa: E402
 from cluster import ROOT, Cluster  # noqa: E402
 
 BENCH = os.path.join(ROOT, "build", "cairn")
 JARS = ["/usr/share/java/zookeeper.jar", "/usr/share/java/slf4j-nop.jar"]
 CASES = ["set", "get", "mix", "create"]
-GOALS = {"set": 5, "get": 3, "mix": 4}
 
 
 def word(port, text, timeout=2.0):
@@ -52,20 +52,8 @@ class System:
     def pids(self):
         return [process.pid for process in self.processes.values()]
 
-    def cpu(self):
-        total = 0.0
-        for pid in self.pids():
-            with open(f"/proc/{pid}/stat", encoding="utf-8") as stat:
-                fields = stat.read().rsplit(")", 1)[1].split()
-            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-        return total
-
     def resident(self):
-        sizes = []
-        for pid in self.pids():
-            with open(f"/proc/{pid}/status", encoding="utf-8") as status:
-                sizes.append(next(int(line.split()[1]) for line in status if line.startswith("VmRSS:")) / 1024)
-        return sizes
+        return [rss_of(pid) / 2**20 for pid in self.pids()]
 
     def mode(self, number):
         for line in word(self.port(number), "srvr").splitlines():
@@ -93,9 +81,9 @@ class System:
 
     def load(self, command, seconds):
         self.generate(command, 1).communicate()
-        before = self.cpu()
+        before = cpu_of(self.pids())
         result = json.loads(self.generate(command, seconds).communicate()[0])
-        result["cpu_us"] = (self.cpu() - before) * 1e6 / max(result["ops"], 1)
+        result["cpu_us"] = (cpu_of(self.pids()) - before) * 1e6 / max(result["ops"], 1)
         return result
 
 
@@ -183,9 +171,8 @@ class Raw:
             data += part
         return data
 
-    def open_session(self):
+    def ask_session(self):
         self.send(struct.pack(">iqiqi16sb", 0, 0, 3000000, 0, 16, bytes(16), 0))
-        return self.take()
 
 
 def scale():
@@ -202,14 +189,15 @@ def scale():
         for start_at in range(0, 100000, 500):
             batch = [Raw(cluster.zookeeper(1 + n % 3)) for n in range(500)]
             for one in batch:
-                one.send(struct.pack(">iqiqi16sb", 0, 0, 3000000, 0, 16, bytes(16), 0))
+                one.ask_session()
             for one in batch:
                 one.take()
                 one.socket.close()
         figures["sessions"] = resident()
         watchers = [Raw(cluster.zookeeper(1)) for _ in range(1000)]
         for number, one in enumerate(watchers):
-            one.open_session()
+            one.ask_session()
+            one.take()
             requests = b""
             for n in range(1000):
                 path = f"/watched/{number}/{n}".encode()
