@@ -201,29 +201,31 @@ void node_status_json(const struct node *node, struct buf *out) {
 }
 
 /* X(name, type, help, value of `status`) */
-#define KEYSPACE_METRICS(X)                                                                   \
-    X("cairn_is_leader", "gauge", "1 on the leader", status.replica.role == ROLE_LEADER)      \
-    X("cairn_has_leader", "gauge", "1 when a leader is known", status.replica.leader != 0)    \
-    X("cairn_term", "gauge", "Current term", status.replica.term)                             \
-    X("cairn_last_index", "gauge", "Last index in the log", status.replica.last_index)        \
-    X("cairn_commit_index", "gauge", "Commit index", status.replica.commit_index)             \
-    X("cairn_applied_index", "gauge", "Applied index", status.replica.applied_index)          \
-    X("cairn_snapshot_index", "gauge", "Index of the newest snapshot", status.snapshot_index) \
-    X("cairn_damaged", "gauge", "1 while the log waits for repair", status.replica.damaged)   \
-    X("cairn_keys", "gauge", "Keys in the machine", status.keys)                              \
-    X("cairn_machine_bytes", "gauge", "Memory of the machine's state", status.machine_bytes)  \
-    X("cairn_log_memory_bytes", "gauge", "Log entries held in memory",                        \
-      status.replica.memory_bytes)                                                            \
-    X("cairn_sessions", "gauge", "Open exactly-once sessions", status.sessions)               \
-    X("cairn_requests", "gauge", "Requests outstanding", status.requests)                     \
-    X("cairn_cluster_version", "gauge", "Replicated cluster version", status.cluster_version)
+#define KEYSPACE_METRICS(X)                                                                    \
+    X("cairn_is_leader", "gauge", "1 on the leader", status->replica.role == ROLE_LEADER)      \
+    X("cairn_has_leader", "gauge", "1 when a leader is known", status->replica.leader != 0)    \
+    X("cairn_term", "gauge", "Current term", status->replica.term)                             \
+    X("cairn_last_index", "gauge", "Last index in the log", status->replica.last_index)        \
+    X("cairn_commit_index", "gauge", "Commit index", status->replica.commit_index)             \
+    X("cairn_applied_index", "gauge", "Applied index", status->replica.applied_index)          \
+    X("cairn_snapshot_index", "gauge", "Index of the newest snapshot", status->snapshot_index) \
+    X("cairn_damaged", "gauge", "1 while the log waits for repair", status->replica.damaged)   \
+    X("cairn_keys", "gauge", "Keys in the machine", status->keys)                              \
+    X("cairn_machine_bytes", "gauge", "Memory of the machine's state", status->machine_bytes)  \
+    X("cairn_log_memory_bytes", "gauge", "Log entries held in memory",                         \
+      status->replica.memory_bytes)                                                            \
+    X("cairn_sessions", "gauge", "Open exactly-once sessions", status->sessions)               \
+    X("cairn_requests", "gauge", "Requests outstanding", status->requests)                     \
+    X("cairn_cluster_version", "gauge", "Replicated cluster version", status->cluster_version)
 
 static void keyspace_metrics(const struct node *node, struct buf *out) {
-    struct node_status status;
+    struct node_status all[NODE_KEYSPACES_MAX];
+    for (uint32_t i = 0; i < node->group_count; i++)
+        node_status(node, i, &all[i]);
 #define X(metric, type, help, value)                                                           \
     buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, type);               \
     for (uint32_t i = 0; i < node->group_count; i++) {                                         \
-        node_status(node, i, &status);                                                         \
+        const struct node_status *status = &all[i];                                            \
         buf_printf(out, "%s{keyspace=\"%s\"} %llu\n", metric, node->options.keyspaces[i].name, \
                    (ull)(value));                                                              \
     }
