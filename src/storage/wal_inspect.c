@@ -2,10 +2,7 @@
 #include "storage/wal_internal.h"
 #include "storage/wal_scan.h"
 
-#include "base/alloc.h"
-
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct inspect {
@@ -18,20 +15,7 @@ struct inspect {
     uint64_t last_lsn;
     uint64_t bad_lsn; /* of a batch whose content is bad and behind which nothing was seen */
     uint64_t damaged;
-    uint64_t *segments;
-    size_t count;
 };
-
-static void note_segment(void *context, const char *name, bool is_folder, uint64_t size) {
-    struct inspect *inspect = context;
-    uint64_t incarnation;
-    if (is_folder || !wal_segment_parse(name, &incarnation))
-        return;
-    inspect->segments =
-        cairn_realloc(inspect->segments, (inspect->count + 1) * sizeof *inspect->segments);
-    /* Names of equal length in hexadecimal: their order is the order of the numbers. */
-    inspect->segments[inspect->count++] = incarnation;
-}
 
 static enum cairn_status show_control(struct inspect *inspect) {
     char path[WAL_PATH_MAX];
@@ -149,18 +133,19 @@ static enum cairn_status show_segment(struct inspect *inspect, uint64_t incarnat
 
 enum cairn_status wal_inspect(struct env *env, const char *folder, bool verbose, FILE *out) {
     struct inspect inspect = {.env = env, .folder = folder, .out = out, .verbose = verbose};
+    struct wal_segment_list segments = {0};
     enum cairn_status status = show_control(&inspect);
     if (status == CAIRN_OK)
-        status = env_list(env, folder, note_segment, &inspect);
-    for (size_t i = 0; i < inspect.count && status == CAIRN_OK; i++)
-        status = show_segment(&inspect, inspect.segments[i]);
+        status = wal_segment_list_read(env, folder, &segments);
+    for (size_t i = 0; i < segments.count && status == CAIRN_OK; i++)
+        status = show_segment(&inspect, segments.incarnations[i]);
     if (inspect.durable_lsn > inspect.last_lsn) {
         fprintf(out, "DAMAGED: the tail up to %" PRIx64 " is missing\n", inspect.durable_lsn);
         inspect.damaged++;
     } else if (inspect.bad_lsn) {
         fprintf(out, "the last batch is torn: the next start cuts it\n");
     }
-    cairn_free(inspect.segments);
+    wal_segment_list_free(&segments);
     if (status != CAIRN_OK)
         return status;
     fprintf(out, "%" PRIu64 " damaged places\n", inspect.damaged);

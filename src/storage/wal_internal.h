@@ -133,6 +133,15 @@ void wal_path(const struct wal *wal, const char *name, char *path);
 void wal_segment_path(const char *folder, uint64_t incarnation, char *path);
 /* False: the name is not a segment's. */
 bool wal_segment_parse(const char *name, uint64_t *incarnation);
+/* The segments in a folder by rising incarnation. Zero-initialise; read again, it is filled anew.
+ */
+struct wal_segment_list {
+    uint64_t *incarnations;
+    size_t count, cap;
+};
+enum cairn_status wal_segment_list_read(struct env *env, const char *folder,
+                                        struct wal_segment_list *list);
+void wal_segment_list_free(struct wal_segment_list *list);
 struct wal_segment *wal_segment_new(struct wal *wal, uint64_t incarnation, uint64_t bytes,
                                     struct env_file *file);
 struct wal_segment *wal_segment_current(const struct wal *wal);

@@ -4,7 +4,6 @@
 
 #include "base/alloc.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 /* A segment that its owner recycles while it is looked for is gone under its old name. */
@@ -16,8 +15,7 @@ struct reading {
     uint64_t group;
     uint64_t log_id;
     uint64_t last_lsn;
-    uint64_t *segments;
-    size_t segment_count;
+    struct wal_segment_list segments;
     struct wal_past *past;
 };
 
@@ -141,30 +139,13 @@ static enum cairn_status read_control(struct reading *reading) {
     return found;
 }
 
-static void note_segment(void *context, const char *name, bool is_folder, uint64_t size) {
-    struct reading *reading = context;
-    uint64_t incarnation;
-    if (is_folder || !wal_segment_parse(name, &incarnation))
-        return;
-    reading->segments =
-        cairn_realloc(reading->segments, (reading->segment_count + 1) * sizeof *reading->segments);
-    reading->segments[reading->segment_count++] = incarnation;
-}
-
-static int compare(const void *left, const void *right) {
-    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
-    return a < b ? -1 : a > b;
-}
-
 static enum cairn_status read_all(struct reading *reading) {
     cut_from(reading->past, 0);
-    reading->segment_count = 0;
     reading->last_lsn = 0;
-    enum cairn_status status = env_list(reading->env, reading->folder, note_segment, reading);
-    if (reading->segment_count > 0)
-        qsort(reading->segments, reading->segment_count, sizeof *reading->segments, compare);
-    for (size_t i = 0; i < reading->segment_count && status == CAIRN_OK; i++)
-        status = read_segment(reading, reading->segments[i]);
+    enum cairn_status status =
+        wal_segment_list_read(reading->env, reading->folder, &reading->segments);
+    for (size_t i = 0; i < reading->segments.count && status == CAIRN_OK; i++)
+        status = read_segment(reading, reading->segments.incarnations[i]);
     return status;
 }
 
@@ -177,7 +158,7 @@ enum cairn_status wal_past_read(struct env *env, const char *folder, uint64_t gr
         status = read_all(&reading);
     for (unsigned i = 1; i < TRIES && status == CAIRN_NOT_FOUND && reading.log_id != 0; i++)
         status = read_all(&reading);
-    cairn_free(reading.segments);
+    wal_segment_list_free(&reading.segments);
     if (status != CAIRN_OK)
         wal_past_free(past);
     return status;

@@ -13,7 +13,6 @@
 #include "base/assert.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct recover {
@@ -32,12 +31,6 @@ struct recover {
     uint8_t *suspect_bytes;
     struct wal_segment *last_segment; /* of the last batch that was kept */
     bool tail_unreadable;             /* the medium refused the block behind it */
-};
-
-struct segment_list {
-    uint64_t *incarnations;
-    size_t count;
-    size_t cap;
 };
 
 /* ---- sections ---- */
@@ -204,19 +197,6 @@ static void meet_batch(struct recover *recover, struct wal_segment *segment,
 
 /* ---- segments ---- */
 
-static void list_segment(void *context, const char *name, bool is_folder, uint64_t size) {
-    struct segment_list *list = context;
-    uint64_t incarnation;
-    if (is_folder || !wal_segment_parse(name, &incarnation))
-        return;
-    if (list->count == list->cap) {
-        list->cap = list->cap ? list->cap * 2 : 16;
-        list->incarnations =
-            cairn_realloc(list->incarnations, list->cap * sizeof *list->incarnations);
-    }
-    list->incarnations[list->count++] = incarnation;
-}
-
 static enum cairn_status read_segment(struct recover *recover, uint64_t incarnation) {
     struct wal *wal = recover->wal;
     char path[WAL_PATH_MAX];
@@ -371,16 +351,9 @@ static enum cairn_status finish(struct recover *recover) {
     return status;
 }
 
-static int by_number(const void *a, const void *b) {
-    const uint64_t *left = a, *right = b;
-    return *left < *right ? -1 : *left > *right;
-}
-
-static enum cairn_status read_all(struct recover *recover, struct segment_list *list) {
+static enum cairn_status read_all(struct recover *recover, struct wal_segment_list *list) {
     struct wal *wal = recover->wal;
-    enum cairn_status status = env_list(wal->env, wal->folder, list_segment, list);
-    if (list->count > 1)
-        qsort(list->incarnations, list->count, sizeof *list->incarnations, by_number);
+    enum cairn_status status = wal_segment_list_read(wal->env, wal->folder, list);
     uint64_t first = wal->control.first_incarnation;
     bool missed = wal->control.run && (list->count == 0 || list->incarnations[0] > first);
     if (status == CAIRN_OK && missed)
@@ -401,7 +374,7 @@ static enum cairn_status read_all(struct recover *recover, struct segment_list *
 enum cairn_status wal_recover(struct wal *wal, const struct wal_recovery *recovery, char *error,
                               size_t error_size) {
     struct recover recover = {.wal = wal, .durable = wal->control.durable_lsn};
-    struct segment_list list = {0};
+    struct wal_segment_list list = {0};
     if (wal->next_incarnation == 0)
         wal->next_incarnation = 1;
     enum cairn_status status = read_all(&recover, &list);
@@ -410,7 +383,7 @@ enum cairn_status wal_recover(struct wal *wal, const struct wal_recovery *recove
     if (status == CAIRN_OK)
         status = wal_replay(wal, recovery);
     drop_suspect(&recover);
-    cairn_free(list.incarnations);
+    wal_segment_list_free(&list);
     if (status != CAIRN_OK)
         snprintf(error, error_size, "cannot read the log in %s: %s", wal->folder,
                  cairn_status_text(status));

@@ -9,6 +9,7 @@
 #include "base/assert.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define FILL_BYTES (1u << 20)
@@ -35,6 +36,38 @@ bool wal_segment_parse(const char *name, uint64_t *incarnation) {
         *incarnation = *incarnation << 4 | (uint64_t)(digit ? *at - '0' : *at - 'a' + 10);
     }
     return *incarnation > 0;
+}
+
+static void list_segment(void *context, const char *name, bool is_folder, uint64_t size) {
+    struct wal_segment_list *list = context;
+    uint64_t incarnation;
+    if (is_folder || !wal_segment_parse(name, &incarnation))
+        return;
+    if (list->count == list->cap) {
+        list->cap = list->cap ? list->cap * 2 : 16;
+        list->incarnations =
+            cairn_realloc(list->incarnations, list->cap * sizeof *list->incarnations);
+    }
+    list->incarnations[list->count++] = incarnation;
+}
+
+static int by_number(const void *a, const void *b) {
+    const uint64_t *left = a, *right = b;
+    return *left < *right ? -1 : *left > *right;
+}
+
+enum cairn_status wal_segment_list_read(struct env *env, const char *folder,
+                                        struct wal_segment_list *list) {
+    list->count = 0;
+    enum cairn_status status = env_list(env, folder, list_segment, list);
+    if (list->count > 1)
+        qsort(list->incarnations, list->count, sizeof *list->incarnations, by_number);
+    return status;
+}
+
+void wal_segment_list_free(struct wal_segment_list *list) {
+    cairn_free(list->incarnations);
+    *list = (struct wal_segment_list){0};
 }
 
 struct wal_segment *wal_segment_new(struct wal *wal, uint64_t incarnation, uint64_t bytes,
