@@ -23,6 +23,8 @@
     X(LEASE_IGNORED_BY_VOTER, "lease-ignored-by-voter", "followers vote while a lease may run")    \
     X(READ_NO_ROUND, "read-no-round", "read-index answers without confirming leadership")          \
     X(READ_NO_WAIT, "read-no-wait", "a read does not wait until its index is applied")             \
+    X(AMNESIA_ACKNOWLEDGES, "amnesia-acknowledges",                                                \
+      "a replica that lost its hard state acknowledges a leader at once")                          \
     X(LEARNER_COUNTS, "learner-counts", "a learner counts in the commit quorum")                   \
     X(JOINT_NEW_ONLY, "joint-new-only", "joint consensus commits by the new members alone")        \
     X(ZAB_EPOCH_NOT_DURABLE, "zab-epoch-not-durable",                                              \
@@ -40,13 +42,21 @@
     X(ZAB_STALE_ACK, "zab-stale-ack", "what a follower acknowledged before it rejoined counts")    \
     X(ZAB_PROMISE_IGNORED, "zab-promise-ignored",                                                  \
       "a follower accepts an epoch while its leader's lease may run")                              \
+    X(ZAB_EPOCH_TWO_AUTHORS, "zab-epoch-two-authors",                                              \
+      "a replica gives the epoch that it chose itself to another leader")                          \
     X(WAITER_BY_INDEX, "waiter-by-index", "a waiter takes the reply of any entry at its index")    \
+    X(RETRY_FORGETS_ATTEMPT, "retry-forgets-attempt",                                              \
+      "a refusal of a retry says not executed, whatever became of the attempt before it")          \
     X(SESSION_NO_DEDUP, "session-no-dedup", "a retried sequence is executed again")                \
     X(SNAPSHOT_NO_SESSIONS, "snapshot-no-sessions", "a snapshot leaves the session table out")     \
     X(SNAPSHOT_OLD_INSTALL, "snapshot-old-install", "an older snapshot replaces newer state")      \
     X(WAL_NO_CHECKSUM, "wal-no-checksum", "recovery accepts records whose checksum is wrong")      \
     X(WAL_LOSE_TAIL, "wal-lose-tail", "a write is called durable before it is")                    \
     X(WAL_TRUNCATE_LOST, "wal-truncate-lost", "a truncation record is not written")                \
+    X(LOST_END_UNDER_SNAPSHOT, "lost-end-under-snapshot",                                          \
+      "a lost end of the log counts as whole when a snapshot lies above it")                       \
+    X(HARD_STATE_ABSENCE_BELIEVED, "hard-state-absence-believed",                                  \
+      "a replica with a log and no hard state believes that it never had one")                     \
     X(HARD_STATE_ONE_SLOT, "hard-state-one-slot", "the hard state is overwritten in place")        \
     X(WATCH_IGNORED, "watch-ignored", "a transaction does not compare what it watched")            \
     X(EXPIRE_LOCAL_CLOCK, "expire-local-clock", "a replica expires keys by its own clock")         \

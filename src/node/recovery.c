@@ -6,6 +6,9 @@
 struct recovery {
     struct node *node;
     enum cairn_status status;
+    bool has_hard[NODE_KEYSPACES_MAX]; /* told, or told to be lost */
+    bool has_log[NODE_KEYSPACES_MAX];
+    bool hard_file_lost;
 };
 
 /* Whose record it is; NULL (and the recovery ends badly) when no keyspace of ours has that id. */
@@ -22,15 +25,19 @@ static struct group *group_of(struct recovery *recovery, uint64_t id) {
 static void on_hard(void *context, uint64_t id, struct bytes hard) {
     struct recovery *recovery = context;
     struct group *group = group_of(recovery, id);
-    if (group != NULL)
-        recovery->status = group->protocol->recover_hard(group->replica, hard);
+    if (group == NULL)
+        return;
+    recovery->has_hard[group->keyspace] = true;
+    recovery->status = group->protocol->recover_hard(group->replica, hard);
 }
 
 static void on_entry(void *context, uint64_t id, const struct entry *entry, bool repaired) {
     struct recovery *recovery = context;
     struct group *group = group_of(recovery, id);
-    if (group != NULL)
-        recovery->status = group->protocol->recover_entry(group->replica, entry, repaired);
+    if (group == NULL)
+        return;
+    recovery->has_log[group->keyspace] = true;
+    recovery->status = group->protocol->recover_entry(group->replica, entry, repaired);
 }
 
 /* The log begins behind a snapshot: ours, or an older one than ours. */
@@ -58,15 +65,36 @@ static void on_damage(void *context, uint64_t id, uint64_t first, uint64_t last)
     group->protocol->recover_damage(group->replica, first, last);
 }
 
+static void lose_hard(struct recovery *recovery, struct group *group) {
+    recovery->has_hard[group->keyspace] = true;
+    node_log(group->node, 2,
+             "term and vote of %s are lost: this replica neither votes nor acknowledges until all "
+             "other voters told their terms",
+             group->node->options.keyspaces[group->keyspace].name);
+    group->protocol->recover_hard_lost(group->replica);
+}
+
 static void on_hard_lost(void *context, uint64_t id) {
     struct recovery *recovery = context;
-    struct group *group = group_of(recovery, id);
-    if (group == NULL)
+    if (id == WAL_EVERY_GROUP) {
+        recovery->hard_file_lost = true;
         return;
-    node_log(group->node, 2,
-             "term and vote are unreadable: no votes until this replica "
-             "has caught up with a leader");
-    group->protocol->recover_hard_lost(group->replica);
+    }
+    struct group *group = group_of(recovery, id);
+    if (group != NULL)
+        lose_hard(recovery, group);
+}
+
+/* A replica writes its hard state before its first entry and before it takes a snapshot, so one
+ * that has either, and no hard state, has lost it. */
+static void find_lost_hard(struct recovery *recovery) {
+    NODE_EACH_GROUP(group, recovery->node) {
+        bool had = recovery->hard_file_lost || recovery->has_log[group->keyspace] ||
+                   group->snapshot_index > 0;
+        if (had && !recovery->has_hard[group->keyspace] &&
+            group->node->options.mutant != MUTANT_HARD_STATE_ABSENCE_BELIEVED)
+            lose_hard(recovery, group);
+    }
 }
 
 static void on_wal_done(void *context, uint64_t id, uint64_t seq, enum cairn_status status) {
@@ -76,7 +104,7 @@ static void on_wal_done(void *context, uint64_t id, uint64_t seq, enum cairn_sta
 }
 
 static enum cairn_status recover_log(struct node *node, char *error, size_t error_size) {
-    struct recovery recovery = {node, CAIRN_OK};
+    struct recovery recovery = {.node = node, .status = CAIRN_OK};
     struct wal_options options = {
         .segment_bytes = node->options.wal_segment_bytes,
         .batch_bytes_max = node->options.wal_batch_bytes_max,
@@ -95,6 +123,8 @@ static enum cairn_status recover_log(struct node *node, char *error, size_t erro
     snprintf(folder, sizeof folder, "%s/log", node->options.folder);
     enum cairn_status status =
         wal_open(node->env, folder, &options, &calls, &node->wal, error, error_size);
+    if (status == CAIRN_OK && recovery.status == CAIRN_OK)
+        find_lost_hard(&recovery);
     if (status == CAIRN_OK && recovery.status != CAIRN_OK) {
         status = recovery.status;
         snprintf(error, error_size, "the log in %s can't be understood: %s", folder,
@@ -103,14 +133,61 @@ static enum cairn_status recover_log(struct node *node, char *error, size_t erro
     return status;
 }
 
+/* ---- whose log it is ---- */
+
+static enum cairn_status store_identity(struct node *node, char *error, size_t error_size) {
+    enum cairn_status status =
+        identity_store(node->env, node->options.folder, &node->options.identity);
+    if (status != CAIRN_OK)
+        snprintf(error, error_size, "can't write this node's identity in %s: %s",
+                 node->options.folder, cairn_status_text(status));
+    return status;
+}
+
+/* The folder knows its log by an id. Without that log everything that this replica promised is
+ * forgotten: it goes on as one whose disk was replaced, under a new incarnation, and never as a
+ * founder, whatever else of the folder is left. */
+static enum cairn_status find_lost_log(struct node *node, char *error, size_t error_size) {
+    struct identity *identity = &node->options.identity;
+    uint64_t id = 0;
+    enum cairn_status status = wal_peek_id(node->env, node->options.folder, &id);
+    if (identity->log_id == 0 || (status == CAIRN_OK && id == identity->log_id) ||
+        (status != CAIRN_OK && status != CAIRN_NOT_FOUND))
+        return CAIRN_OK; /* what can't be read is told by wal_open */
+    node_log(node, 2,
+             "the log that this folder was used with is gone: this node goes on as one whose disk "
+             "was replaced, and waits to be let in by the others");
+    identity->log_id = 0;
+    identity->founders.count = node->options.bootstrap.count = 0;
+    env_entropy(node->env, &identity->incarnation, sizeof identity->incarnation);
+    identity->incarnation |= 1;
+    return store_identity(node, error, error_size);
+}
+
+static enum cairn_status know_log(struct node *node, char *error, size_t error_size) {
+    struct identity *identity = &node->options.identity;
+    if (identity->log_id == wal_id(node->wal))
+        return CAIRN_OK;
+    identity->log_id = wal_id(node->wal);
+    enum cairn_status status = store_identity(node, error, error_size);
+    if (status != CAIRN_NO_SPACE)
+        return status;
+    identity->log_id = 0; /* to be noted at a later start */
+    return CAIRN_OK;
+}
+
 enum cairn_status node_recover(struct node *node, char *error, size_t error_size) {
+    enum cairn_status status = find_lost_log(node, error, error_size);
+    if (status != CAIRN_OK)
+        return status;
     for (uint32_t i = 0; i < node->options.keyspace_count; i++)
         node->groups[node->group_count++] = group_new(node, i);
     NODE_EACH_GROUP(group, node) {
         bool found = false;
-        enum cairn_status status = group_restore_newest(group, &found, error, error_size);
+        status = group_restore_newest(group, &found, error, error_size);
         if (status != CAIRN_OK)
             return status;
     }
-    return recover_log(node, error, error_size);
+    status = recover_log(node, error, error_size);
+    return status == CAIRN_OK ? know_log(node, error, error_size) : status;
 }

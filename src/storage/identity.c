@@ -22,6 +22,7 @@ static void encode(const struct identity *identity, uint8_t *page) {
     put_u64(page + 24, identity->node);
     put_u64(page + 32, identity->incarnation);
     put_u64(page + 40, identity->epoch);
+    put_u64(page + 48, identity->log_id);
     struct buf founders = {0};
     if (identity->founders.count > 0)
         config_encode(&founders, &identity->founders);
@@ -45,7 +46,8 @@ static enum cairn_status decode(struct identity *identity, const uint8_t *page) 
     *identity = (struct identity){.cluster = get_u64(page + 16),
                                   .node = get_u64(page + 24),
                                   .incarnation = get_u64(page + 32),
-                                  .epoch = get_u64(page + 40)};
+                                  .epoch = get_u64(page + 40),
+                                  .log_id = get_u64(page + 48)};
     identity->keyspace_count = get_u32(page + KEYSPACES_AT);
     if (identity->keyspace_count > IDENTITY_KEYSPACES_MAX)
         return CAIRN_CORRUPT;

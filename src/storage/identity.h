@@ -25,6 +25,8 @@ struct identity {
     uint64_t node;
     uint64_t incarnation;
     uint64_t epoch;
+    uint64_t log_id; /* of the write-ahead log in the folder; 0: not known yet. Another one under
+                      * the same identity means that the log was lost, with all promises in it */
     struct config founders;  /* the configuration at index 0, of a folder that was made when its
                               * cluster was founded; count 0: made later, to join */
     uint32_t keyspace_count; /* 0: made before there were several; then it is the first alone */

@@ -7,8 +7,8 @@
  * restarts from the medium; the sync is never retried. NO_SPACE is the exception: nothing of the
  * batch is kept, nothing was acknowledged, and the log goes on when space returns.
  *
- * A group's hard state (term, vote: opaque bytes) lives in two slots of its own file; a write that
- * carries it makes it durable before the entries of the same write.
+ * A group's hard state (term, vote: opaque bytes) lives in three slots of its own file; a write
+ * that carries it makes it durable before the entries of the same write.
  *
  * Segments are preallocated, filled with zeros once and recycled; each batch starts on a fresh
  * block, and carries a log sequence number that never repeats, the segment's incarnation, the
@@ -27,6 +27,7 @@
 struct wal;
 
 #define WAL_HARD_BYTES_MAX 1024u
+#define WAL_EVERY_GROUP UINT64_MAX
 
 struct wal_options {
     uint64_t segment_bytes;  /* size of a segment; a larger batch gets a segment of its own */
@@ -56,7 +57,8 @@ struct wal_recovery {
      * UINT64_MAX: behind the last entry, and unknown how many, or whether any; such damage is told
      * at every start until a write with `whole`, or a reset. */
     void (*damage)(void *context, uint64_t group, uint64_t first, uint64_t last);
-    /* Both slots of the hard state are bad. */
+    /* All slots of the hard state are bad. WAL_EVERY_GROUP: the file that holds them is lost, and
+     * so is the hard state of every group of which none was told. */
     void (*hard_lost)(void *context, uint64_t group);
 };
 
@@ -73,6 +75,9 @@ void wal_close(struct wal *wal);
  * promises that no work and no timer of this log will run any more. */
 void wal_drop(struct wal *wal);
 uint64_t wal_id(const struct wal *wal);
+/* The id of the log in data_folder/log, unopened. NOT_FOUND: there is none; else as for wal_open.
+ */
+enum cairn_status wal_peek_id(struct env *env, const char *data_folder, uint64_t *id);
 
 struct wal_write {
     uint64_t group;

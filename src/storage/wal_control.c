@@ -73,6 +73,8 @@ static enum cairn_status create(struct wal *wal) {
     wal->control.seq = 1;
     wal->control.first_incarnation = 1;
     status = wal_control_store(wal->env, wal->control_file, &wal->control, wal->control_first);
+    if (status == CAIRN_OK)
+        status = wal_hard_create(wal);
     return status == CAIRN_OK ? env_sync_folder(wal->env, wal->folder) : status;
 }
 
@@ -89,7 +91,23 @@ enum cairn_status wal_control_open(struct wal *wal, bool *fresh) {
         return status;
     status = load(wal);
     *fresh = status == CAIRN_NOT_FOUND;
-    return *fresh ? create(wal) : status;
+    if (*fresh)
+        return create(wal);
+    /* The first start of all was cut off: it may not have come to the directory. */
+    return status == CAIRN_OK && wal->control.run == 0 ? wal_hard_create(wal) : status;
+}
+
+enum cairn_status wal_peek_id(struct env *env, const char *data_folder, uint64_t *id) {
+    char path[WAL_PATH_MAX];
+    snprintf(path, sizeof path, "%s/log/" CONTROL_NAME, data_folder);
+    struct wal wal = {.env = env};
+    enum cairn_status status = env_open(env, path, ENV_OPEN_READ, &wal.control_file);
+    if (status != CAIRN_OK)
+        return status;
+    status = load(&wal);
+    env_file_close(env, wal.control_file);
+    *id = wal.control.log_id;
+    return status;
 }
 
 /* ---- the mark: when nothing follows a batch, the page says that it is durable ---- */

@@ -103,7 +103,7 @@ bool wal_slot_decode(struct wal_slot *slot, uint64_t log_id, uint64_t offset, bo
                      const uint8_t *page);
 
 /* A page of the hard-state file that names the groups of the slot pairs behind it. */
-#define WAL_DIRECTORY_GROUPS 500u
+#define WAL_DIRECTORY_GROUPS 126u
 void wal_directory_encode(const uint64_t *groups, size_t count, uint64_t seq, uint64_t log_id,
                           uint64_t offset, uint8_t *page);
 bool wal_directory_decode(uint64_t *groups, size_t *count, uint64_t *seq, uint64_t log_id,

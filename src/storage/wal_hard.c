@@ -1,12 +1,15 @@
-/* Hard states: term, vote and whatever else a protocol must not forget, in two slots a group.
+/* Hard states: term, vote and whatever else a protocol must not forget, in three slots a group.
  *
- * Both slots are written at every change, one after the other, before the change is acknowledged.
- * So whichever single slot is lost, to a torn write or to damage at rest, the other one holds
+ * All slots are written at every change, one after the other, before the change is acknowledged.
+ * So whichever single slot is lost, to a torn write or to damage at rest, another one holds
  * exactly what was acknowledged last (or newer): with slots written in turn, damage to the newer
- * one would bring an older vote back.
+ * one would bring an older vote back. The third slot lies in a region of its own, a megabyte away
+ * from the first two, since what flash loses together lies together.
  *
- * File: regions of 2 directory pages (copies) and WAL_DIRECTORY_GROUPS slot pairs. The directory
- * tells whose a pair is when both of its slots are bad.
+ * File: regions, each with 2 directory pages (copies) and WAL_DIRECTORY_GROUPS slot pairs; behind
+ * every region its mirror, with a third copy of the directory in its first page and the third slots
+ * where the first ones lie in the region. The directory tells whose the slots are when all of them
+ * are bad, and that there are any: the first one is written when the log is made.
  */
 
 #include "storage/wal_internal.h"
@@ -17,18 +20,20 @@
 #include <string.h>
 
 #define REGION_PAGES (2u + 2u * WAL_DIRECTORY_GROUPS)
+#define REGION_BYTES ((uint64_t)REGION_PAGES * ENV_DISK_ALIGN)
 
-static uint64_t region_offset(size_t pair) {
-    return (uint64_t)(pair / WAL_DIRECTORY_GROUPS) * REGION_PAGES * ENV_DISK_ALIGN;
+/* Where the region's copies 0 and 1 begin, or its mirror with copy 2. */
+static uint64_t region_offset(size_t pair, unsigned copy) {
+    return (2 * (uint64_t)(pair / WAL_DIRECTORY_GROUPS) + (copy == 2)) * REGION_BYTES;
 }
 
 uint64_t wal_hard_directory_offset(size_t pair, unsigned copy) {
-    return region_offset(pair) + (uint64_t)copy * ENV_DISK_ALIGN;
+    return region_offset(pair, copy) + (copy == 1 ? ENV_DISK_ALIGN : 0);
 }
 
 uint64_t wal_hard_slot_offset(size_t pair, unsigned slot) {
-    uint64_t page = 2 + 2 * (uint64_t)(pair % WAL_DIRECTORY_GROUPS) + slot;
-    return region_offset(pair) + page * ENV_DISK_ALIGN;
+    uint64_t page = 2 + 2 * (uint64_t)(pair % WAL_DIRECTORY_GROUPS) + (slot == 1);
+    return region_offset(pair, slot) + page * ENV_DISK_ALIGN;
 }
 
 void wal_hard_assign(struct wal *wal, struct wal_group *group) {
@@ -62,7 +67,7 @@ static enum cairn_status write_directory(struct wal_job *job) {
         size_t count = job->group_count - pair;
         if (count > WAL_DIRECTORY_GROUPS)
             count = WAL_DIRECTORY_GROUPS;
-        for (unsigned copy = 0; copy < 2; copy++) {
+        for (unsigned copy = 0; copy < WAL_HARD_COPIES; copy++) {
             uint64_t offset = wal_hard_directory_offset(pair, copy);
             wal_directory_encode(job->groups + pair, count, job->directory_seq, log_id, offset,
                                  job->buffer.data);
@@ -87,7 +92,7 @@ static bool superseded(const struct wal_job *job, const struct wal_item *item) {
 static enum cairn_status write_slots(struct wal_job *job, const struct wal_item *item) {
     struct wal_slot slot = {
         .group = item->group->id, .seq = item->hard_seq, .hard = buf_view(&item->hard)};
-    unsigned slots = job->wal->options.mutant == MUTANT_HARD_STATE_ONE_SLOT ? 1 : 2;
+    unsigned slots = job->wal->options.mutant == MUTANT_HARD_STATE_ONE_SLOT ? 1 : WAL_HARD_COPIES;
     for (unsigned i = 0; i < slots; i++) {
         uint64_t offset = wal_hard_slot_offset(item->group->pair, i);
         wal_slot_encode(&slot, job->wal->control.log_id, offset, job->buffer.data);
@@ -109,6 +114,22 @@ enum cairn_status wal_hard_write(struct wal_job *job) {
     return status;
 }
 
+/* A new log: an empty directory, so that a file without one is known to have lost it. */
+enum cairn_status wal_hard_create(struct wal *wal) {
+    struct aligned buffer = {0};
+    uint8_t *page = aligned_reserve(&buffer, ENV_DISK_ALIGN);
+    enum cairn_status status = CAIRN_OK;
+    for (unsigned copy = 0; copy < WAL_HARD_COPIES && status == CAIRN_OK; copy++) {
+        uint64_t offset = wal_hard_directory_offset(0, copy);
+        wal_directory_encode(NULL, 0, 1, wal->control.log_id, offset, page);
+        status = env_write_at(wal->env, wal->hard_file, offset, page, ENV_DISK_ALIGN);
+    }
+    if (status == CAIRN_OK)
+        status = env_sync(wal->env, wal->hard_file);
+    aligned_free(&buffer);
+    return status;
+}
+
 /* ---- recovery ---- */
 
 enum page_state { PAGE_EMPTY, PAGE_BAD, PAGE_GOOD };
@@ -125,36 +146,37 @@ static bool read_page(struct wal *wal, uint64_t offset, uint8_t *page) {
     return status == CAIRN_OK || status == CAIRN_TORN;
 }
 
-/* The groups of the region that begins at pair, by the newer readable copy; 0 when none holds. */
-static size_t read_directory(struct wal *wal, size_t pair, uint8_t *page, uint64_t *groups) {
-    size_t best = 0;
+/* The groups of the region that begins at pair, by the newest readable copy. False: none holds. */
+static bool read_directory(struct wal *wal, size_t pair, uint8_t *page, uint64_t *groups,
+                           size_t *named) {
     uint64_t best_seq = 0;
+    *named = 0;
     uint64_t *found = cairn_alloc(WAL_DIRECTORY_GROUPS * sizeof *found);
-    for (unsigned copy = 0; copy < 2; copy++) {
+    for (unsigned copy = 0; copy < WAL_HARD_COPIES; copy++) {
         uint64_t offset = wal_hard_directory_offset(pair, copy), seq;
         size_t count;
         if (!read_page(wal, offset, page) ||
             !wal_directory_decode(found, &count, &seq, wal->control.log_id, offset, page) ||
             seq <= best_seq)
             continue;
-        best = count;
+        *named = count;
         best_seq = seq;
         memcpy(groups, found, count * sizeof *found);
     }
     if (best_seq > wal->directory_seq)
         wal->directory_seq = best_seq;
     cairn_free(found);
-    return best;
+    return best_seq > 0;
 }
 
-struct slot_pair {
-    enum page_state state[2];
-    struct wal_slot slot[2];
+struct slots {
+    enum page_state state[WAL_HARD_COPIES];
+    struct wal_slot slot[WAL_HARD_COPIES];
 };
 
-static void read_pair(struct wal *wal, size_t pair, uint8_t *pages, struct slot_pair *found) {
+static void read_slots(struct wal *wal, size_t pair, uint8_t *pages, struct slots *found) {
     bool check = wal->options.mutant != MUTANT_WAL_NO_CHECKSUM;
-    for (unsigned i = 0; i < 2; i++) {
+    for (unsigned i = 0; i < WAL_HARD_COPIES; i++) {
         uint8_t *page = pages + (size_t)i * ENV_DISK_ALIGN;
         uint64_t offset = wal_hard_slot_offset(pair, i);
         if (!read_page(wal, offset, page))
@@ -166,54 +188,65 @@ static void read_pair(struct wal *wal, size_t pair, uint8_t *pages, struct slot_
     }
 }
 
-/* The slot to believe: the newer one of those that hold; 2: none. */
-static unsigned choose(const struct slot_pair *found) {
-    bool good[2] = {found->state[0] == PAGE_GOOD, found->state[1] == PAGE_GOOD};
-    if (good[0] && good[1])
-        return found->slot[1].seq > found->slot[0].seq ? 1 : 0;
-    return good[0] ? 0 : good[1] ? 1 : 2;
+/* The slot to believe: the newest of those that hold; WAL_HARD_COPIES: none. */
+static unsigned choose(const struct slots *found) {
+    unsigned best = WAL_HARD_COPIES;
+    for (unsigned i = 0; i < WAL_HARD_COPIES; i++)
+        if (found->state[i] == PAGE_GOOD &&
+            (best == WAL_HARD_COPIES || found->slot[i].seq > found->slot[best].seq))
+            best = i;
+    return best;
 }
 
-/* Makes both slots say the same again, so that a later loss of one still leaves the other. */
-static enum cairn_status heal(struct wal *wal, size_t pair, const struct wal_slot *slot,
-                              unsigned bad) {
+/* Makes all slots say the same again, so that a later loss of any still leaves the others. */
+static enum cairn_status heal(struct wal *wal, size_t pair, const struct slots *found,
+                              unsigned best) {
+    enum cairn_status status = CAIRN_OK;
     if (wal->options.mutant == MUTANT_HARD_STATE_ONE_SLOT)
-        return CAIRN_OK;
+        return status;
     struct aligned buffer = {0};
     uint8_t *page = aligned_reserve(&buffer, ENV_DISK_ALIGN);
-    uint64_t offset = wal_hard_slot_offset(pair, bad);
-    wal_slot_encode(slot, wal->control.log_id, offset, page);
-    enum cairn_status status = env_write_at(wal->env, wal->hard_file, offset, page, ENV_DISK_ALIGN);
-    if (status == CAIRN_OK && !env_file_is_direct(wal->env, wal->hard_file))
-        status = env_sync(wal->env, wal->hard_file);
+    for (unsigned i = 0; i < WAL_HARD_COPIES && status == CAIRN_OK; i++) {
+        if (found->state[i] == PAGE_GOOD && found->slot[i].seq == found->slot[best].seq)
+            continue;
+        uint64_t offset = wal_hard_slot_offset(pair, i);
+        wal_slot_encode(&found->slot[best], wal->control.log_id, offset, page);
+        status = env_write_at(wal->env, wal->hard_file, offset, page, ENV_DISK_ALIGN);
+        if (status == CAIRN_OK && !env_file_is_direct(wal->env, wal->hard_file))
+            status = env_sync(wal->env, wal->hard_file);
+    }
     aligned_free(&buffer);
     return status;
 }
 
-static enum cairn_status recover_pair(struct wal *wal, size_t pair, const uint64_t *named,
-                                      uint8_t *pages, const struct wal_recovery *recovery) {
-    struct slot_pair found;
-    read_pair(wal, pair, pages, &found);
+/* The first slot torn and the others never written: the first change of all was cut off before it
+ * was acknowledged. */
+static bool slots_lost(const struct slots *found) {
+    bool others = false;
+    for (unsigned i = 1; i < WAL_HARD_COPIES; i++)
+        others |= found->state[i] == PAGE_BAD;
+    return others;
+}
+
+static enum cairn_status recover_group(struct wal *wal, size_t pair, const uint64_t *named,
+                                       uint8_t *pages, const struct wal_recovery *recovery) {
+    struct slots found;
+    read_slots(wal, pair, pages, &found);
     unsigned best = choose(&found);
-    uint64_t id = best < 2 ? found.slot[best].group : named ? *named : 0;
-    if (best == 2 && named == NULL)
+    if (best == WAL_HARD_COPIES && named == NULL)
         return CAIRN_OK;
+    uint64_t id = best < WAL_HARD_COPIES ? found.slot[best].group : *named;
     struct wal_group *group = wal_index_group(&wal->index, id);
-    while (wal->pair_count < pair) /* a pair that says nothing of its owner stays unused */
+    while (wal->pair_count < pair) /* slots that do not tell their group stay unused */
         wal_hard_assign(wal, &(struct wal_group){.pair = WAL_NO_PAIR});
     wal_hard_assign(wal, group);
-    if (best < 2) {
-        const struct wal_slot *slot = &found.slot[best], *other = &found.slot[1 - best];
-        group->hard_seq = slot->seq;
+    if (best < WAL_HARD_COPIES) {
+        group->hard_seq = found.slot[best].seq;
         group->hard_found = true;
-        recovery->hard(recovery->context, id, slot->hard);
-        if (found.state[1 - best] != PAGE_GOOD || other->seq != slot->seq)
-            return heal(wal, pair, slot, 1 - best);
-        return CAIRN_OK;
+        recovery->hard(recovery->context, id, found.slot[best].hard);
+        return heal(wal, pair, &found, best);
     }
-    /* The first slot torn and the second never written: the first change of all was cut off before
-     * it was acknowledged. */
-    if (found.state[0] == PAGE_BAD && found.state[1] == PAGE_BAD)
+    if (slots_lost(&found))
         recovery->hard_lost(recovery->context, id);
     return CAIRN_OK;
 }
@@ -224,15 +257,25 @@ enum cairn_status wal_hard_recover(struct wal *wal, const struct wal_recovery *r
     if (status != CAIRN_OK)
         return status;
     struct aligned buffer = {0};
-    uint8_t *pages = aligned_reserve(&buffer, 2 * ENV_DISK_ALIGN);
+    uint8_t *pages = aligned_reserve(&buffer, WAL_HARD_COPIES * ENV_DISK_ALIGN);
     uint64_t *groups = cairn_alloc(WAL_DIRECTORY_GROUPS * sizeof *groups);
-    size_t named = 0;
-    for (size_t pair = 0; status == CAIRN_OK && wal_hard_slot_offset(pair, 0) < size; pair++) {
-        size_t within = pair % WAL_DIRECTORY_GROUPS;
-        if (within == 0)
-            named = read_directory(wal, pair, pages, groups);
-        status = recover_pair(wal, pair, within < named ? &groups[within] : NULL, pages, recovery);
-    }
+    size_t region = 0;
+    bool lost = false;
+    do {
+        size_t named;
+        bool held = read_directory(wal, region, pages, groups, &named);
+        lost |= !held;
+        /* Groups are named before their first hard state is written. */
+        size_t end = region + (held ? named : WAL_DIRECTORY_GROUPS);
+        for (size_t pair = region; status == CAIRN_OK && pair < end; pair++)
+            status =
+                recover_group(wal, pair, held ? &groups[pair - region] : NULL, pages, recovery);
+        region += WAL_DIRECTORY_GROUPS;
+    } while (status == CAIRN_OK && wal_hard_directory_offset(region, 0) < size);
+    /* The log ran before, and the file that it had then is gone: a group whose hard state was not
+     * found may have had one. */
+    if (status == CAIRN_OK && lost && wal->control.run > 0)
+        recovery->hard_lost(recovery->context, WAL_EVERY_GROUP);
     wal->pairs_named = 0; /* the first write puts the directory right again, whatever it was */
     cairn_free(groups);
     aligned_free(&buffer);

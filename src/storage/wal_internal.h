@@ -5,7 +5,7 @@
  * wal_batch.c    the job that writes one batch
  * wal_segment.c  segments: names, preparation, recycling
  * wal_control.c  the control page: run, evidence of what is durable
- * wal_hard.c     hard states in two slots
+ * wal_hard.c     hard states in three slots
  * wal_scan.c     walking the batches of a segment
  * wal_recover.c  opening a log: what is there, what is damaged
  * wal_replay.c   opening a log: telling the owner
@@ -164,6 +164,8 @@ void wal_control_mark(struct wal *wal);
 void wal_control_arm(struct wal *wal);
 
 /* wal_hard.c */
+#define WAL_HARD_COPIES 3u
+enum cairn_status wal_hard_create(struct wal *wal);
 uint64_t wal_hard_slot_offset(size_t pair, unsigned slot);
 uint64_t wal_hard_directory_offset(size_t pair, unsigned copy);
 void wal_hard_assign(struct wal *wal, struct wal_group *group);

@@ -61,7 +61,11 @@ static void on_damage(void *context, uint64_t group, uint64_t first, uint64_t la
 }
 
 static void on_hard_lost(void *context, uint64_t group) {
-    recovered(context, group)->hard_lost = true;
+    struct wal_box *box = context;
+    if (group == WAL_EVERY_GROUP)
+        box->every_hard_lost = true;
+    else
+        recovered(context, group)->hard_lost = true;
 }
 
 static void refuse(struct wal_box *box, uint64_t group) {
@@ -108,6 +112,7 @@ void wal_box_free(struct wal_box *box) {
 enum cairn_status wal_box_open(struct wal_box *box) {
     char error[200];
     memset(box->recovered, 0, sizeof box->recovered);
+    box->every_hard_lost = false;
     struct wal_recovery recovery = {.context = box,
                                     .hard = on_hard,
                                     .entry = on_entry,
@@ -276,7 +281,7 @@ static bool agrees(const struct box_log *got, const struct box_log *want) {
 
 static bool hard_agrees(const struct wal_box *box, size_t group) {
     uint64_t hard = box->recovered[group].hard;
-    if (box->recovered[group].hard_lost || hard == box->acked[group].hard)
+    if (box->recovered[group].hard_lost || box->every_hard_lost || hard == box->acked[group].hard)
         return true;
     for (size_t i = 0; i < box->pending_count[group]; i++)
         if (box->pending[group][i].log.hard == hard)
@@ -302,6 +307,8 @@ const char *wal_box_check(const struct wal_box *box) {
 }
 
 bool wal_box_sound(const struct wal_box *box) {
+    if (box->every_hard_lost)
+        return false;
     for (size_t group = 0; group < BOX_GROUPS; group++) {
         const struct box_log *got = &box->recovered[group];
         if (got->open || got->hard_lost)

@@ -32,6 +32,7 @@ struct wal_box {
     struct box_log asked[BOX_GROUPS];         /* with everything that was written applied */
     struct box_log acked[BOX_GROUPS];         /* as of the last acknowledged write */
     struct box_log recovered[BOX_GROUPS + 1]; /* by the last open; the last: any other group */
+    bool every_hard_lost;                     /* likewise */
     struct {
         uint64_t seq;
         struct box_log log;

@@ -228,16 +228,26 @@ static void a_failed_sync_of_the_buffered_fallback_fails_for_good(void **state) 
     wal_box_free(box);
 }
 
-static void both_slots_of_the_hard_state_say_the_same_so_either_may_be_lost(void **state) {
-    for (size_t slot = 0; slot < 2; slot++) {
-        struct wal_box *box = opened(12);
-        for (uint64_t vote = 1; vote < 6; vote++) {
-            wal_box_hard(box, 1, vote);
-            wal_box_sync(box);
-        }
-        wal_box_close(box);
-        fake_env_flip(fake_env_file(box->fake, BOX_FOLDER "/log.hard"),
-                      (2 + slot) * ENV_DISK_ALIGN + 50, 4);
+/* Where the slots of the first group lie in log.hard: two side by side, one in the mirror. */
+static const size_t slot_at[] = {2 * ENV_DISK_ALIGN, 3 * ENV_DISK_ALIGN, 256 * ENV_DISK_ALIGN};
+
+static struct wal_box *voted(uint64_t seed) {
+    struct wal_box *box = opened(seed);
+    for (uint64_t vote = 1; vote < 6; vote++) {
+        wal_box_hard(box, 1, vote);
+        wal_box_sync(box);
+    }
+    wal_box_close(box);
+    return box;
+}
+
+static void all_slots_of_the_hard_state_say_the_same_so_any_two_may_be_lost(void **state) {
+    for (size_t left = 0; left < 3; left++) {
+        struct wal_box *box = voted(12);
+        for (size_t slot = 0; slot < 3; slot++)
+            if (slot != left)
+                fake_env_flip(fake_env_file(box->fake, BOX_FOLDER "/log.hard"), slot_at[slot] + 50,
+                              4);
         reopen(box);
         assert_false(box->recovered[1].hard_lost);
         assert_int_equal(box->recovered[1].hard, 5);
@@ -245,17 +255,53 @@ static void both_slots_of_the_hard_state_say_the_same_so_either_may_be_lost(void
     }
 }
 
-static void with_both_slots_bad_the_hard_state_is_lost_and_named(void **state) {
+static void wipe(struct fake_file *file, size_t bytes) {
+    memset(file->seen, 0, bytes);
+    memset(file->durable, 0, bytes);
+}
+
+static void what_lies_side_by_side_may_be_lost_together(void **state) {
+    struct wal_box *box = voted(13);
+    struct fake_file *file = fake_env_file(box->fake, BOX_FOLDER "/log.hard");
+    wipe(file, 6 * ENV_DISK_ALIGN); /* directories and slots of the first groups */
+    reopen(box);
+    assert_int_equal(box->recovered[1].hard, 5);
+    reopen(box);
+    assert_int_equal(box->recovered[1].hard, 5);
+    wal_box_free(box);
+}
+
+static void with_all_slots_bad_the_hard_state_is_lost_and_named(void **state) {
     struct wal_box *box = opened(13);
     wal_box_hard(box, 2, 9);
     wal_box_sync(box);
     wal_box_close(box);
     struct fake_file *file = fake_env_file(box->fake, BOX_FOLDER "/log.hard");
-    fake_env_flip(file, 2 * ENV_DISK_ALIGN + 3, 1);
-    fake_env_flip(file, 3 * ENV_DISK_ALIGN + 3, 1);
+    for (size_t slot = 0; slot < 3; slot++)
+        fake_env_flip(file, slot_at[slot] + 3, 1);
     reopen(box);
     assert_true(box->recovered[2].hard_lost);
     assert_false(box->recovered[1].hard_lost);
+    wal_box_free(box);
+}
+
+static void without_its_file_every_hard_state_is_lost(void **state) {
+    for (int whole = 0; whole < 2; whole++) {
+        struct wal_box *box = voted(14);
+        struct fake_file *file = fake_env_file(box->fake, BOX_FOLDER "/log.hard");
+        if (whole)
+            assert_int_equal(env_remove(&box->fake->env, BOX_FOLDER "/log.hard"), CAIRN_OK);
+        else
+            wipe(file, file->size);
+        reopen(box);
+        assert_true(box->every_hard_lost);
+        assert_int_equal(box->recovered[1].hard, 0);
+        wal_box_free(box);
+    }
+    struct wal_box *box = opened(15); /* a log without any hard state yet has lost nothing */
+    wal_box_close(box);
+    reopen(box);
+    assert_false(box->every_hard_lost);
     wal_box_free(box);
 }
 
@@ -330,8 +376,10 @@ int main(void) {
         cmocka_unit_test(a_full_disk_refuses_writes_and_the_log_goes_on_when_space_returns),
         cmocka_unit_test(after_a_failed_write_everything_later_fails),
         cmocka_unit_test(a_failed_sync_of_the_buffered_fallback_fails_for_good),
-        cmocka_unit_test(both_slots_of_the_hard_state_say_the_same_so_either_may_be_lost),
-        cmocka_unit_test(with_both_slots_bad_the_hard_state_is_lost_and_named),
+        cmocka_unit_test(all_slots_of_the_hard_state_say_the_same_so_any_two_may_be_lost),
+        cmocka_unit_test(what_lies_side_by_side_may_be_lost_together),
+        cmocka_unit_test(without_its_file_every_hard_state_is_lost),
+        cmocka_unit_test(with_all_slots_bad_the_hard_state_is_lost_and_named),
         cmocka_unit_test(inspection_verifies_and_says_what_is_there),
         cmocka_unit_test(the_past_of_an_open_log_is_read_beside_it_without_what_was_truncated),
         cmocka_unit_test(the_past_begins_behind_a_reset),

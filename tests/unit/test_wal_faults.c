@@ -150,6 +150,12 @@ static void try_damage(struct wal_box *box, struct fake_env *image, const char *
     fake_env_free(box->fake);
 }
 
+/* The file of the hard states has long stretches that were never written. */
+static bool is_hole(const struct fake_file *file, size_t at) {
+    const uint8_t *block = file->durable + at / BLOCK * BLOCK;
+    return block[0] == 0 && memcmp(block, block + 1, BLOCK - 1) == 0;
+}
+
 static void every_single_byte_of_damage_is_reported_and_wrong_data_never_given(void **state) {
     struct wal_box *box = small_log();
     struct fake_env *image = box->fake;
@@ -160,7 +166,7 @@ static void every_single_byte_of_damage_is_reported_and_wrong_data_never_given(v
         size_t used = used_bytes(file);
         for (size_t at = 0; at < used; at++) {
             /* Padding is dull: every byte of a block's beginning, then some. */
-            if (at % BLOCK > 700 && at % 37)
+            if ((at % BLOCK > 700 && at % 37) || is_hole(file, at))
                 continue;
             try_damage(box, image, paths[i], at, (uint8_t)(1u << at % 8));
         }
@@ -374,7 +380,7 @@ static void full_disks_and_crashes_together_bring_nothing_back_that_was_refused(
 
 static bool mutant_is_caught(enum mutant mutant) {
     bool caught = false;
-    for (uint64_t seed = 1; seed <= 60 && !caught; seed++) {
+    for (uint64_t seed = 1; seed <= 300 && !caught; seed++) {
         struct prng prng;
         prng_seed(&prng, seed);
         struct wal_box *box = wal_box_new(seed);
