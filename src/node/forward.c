@@ -196,14 +196,6 @@ void forward_receive(struct group *group, struct link *link, struct bytes body) 
 
 /* ---- back at the node that asked ---- */
 
-static void fate_unknown(struct group *group, struct request *request) {
-    request->maybe_executed = true;
-    if (request->retry_safe)
-        request_again(group, request);
-    else
-        request_finish(group, request, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));
-}
-
 static void take_answer(struct group *group, struct request *request, const struct answer *answer) {
     if (answer->status == CAIRN_NOT_LEADER || answer->status == CAIRN_NOT_EXECUTED) {
         group->epoch += request->epoch == group->epoch;
@@ -221,7 +213,7 @@ static void take_answer(struct group *group, struct request *request, const stru
     if (answer->index > group->applied && group->install == NULL)
         waiter_push_forwarded(group, request);
     else /* applied before its place was told: a snapshot, or another leader, was faster */
-        fate_unknown(group, request);
+        request_fate_unknown(group, request);
 }
 
 void forward_receive_reply(struct group *group, struct link *link, struct bytes body) {
@@ -253,7 +245,6 @@ void forward_link_lost(struct group *group, const struct link *link) {
         list_remove(item);
         list_push(&lost, item);
     }
-    while (!list_empty(&lost)) {
-        fate_unknown(group, container_of(list_first(&lost), struct request, queue));
-    }
+    while (!list_empty(&lost))
+        request_fate_unknown(group, container_of(list_first(&lost), struct request, queue));
 }

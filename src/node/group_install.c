@@ -113,7 +113,7 @@ static void installed(struct group *group, struct install_job *job) {
     group->log_bytes = 0;
     group->node->counted.counters.snapshots_installed++;
     for (struct request *early; (early = waiter_pop(group, job->base.index)) != NULL;)
-        waiter_lost(group, early);
+        request_fate_unknown(group, early);
     const struct node_options *options = &group->node->options;
     if (options->change != NULL)
         options->change(options->context, group->keyspace, &(struct change){.kind = CHANGE_JUMP});

@@ -189,6 +189,14 @@ void request_again(struct group *group, struct request *request) {
     list_push(before->next, &request->queue);
 }
 
+void request_fate_unknown(struct group *group, struct request *request) {
+    request->maybe_executed |= group->node->options.mutant != MUTANT_RETRY_FORGETS_ATTEMPT;
+    if (request->retry_safe && !list_empty(&request->aging))
+        request_again(group, request);
+    else
+        request_finish(group, request, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));
+}
+
 /* What an unanswered request's end means to whoever waits. */
 static enum cairn_status fate(const struct group *group, const struct request *request) {
     if (request->kind == REQUEST_READ)
@@ -218,7 +226,7 @@ void requests_hurry(struct group *group, uint64_t deadline_ns) {
         if (request->sent_to == group->leader || request->deadline_ns <= deadline_ns)
             continue;
         if (request->retry_safe) {
-            request_again(group, request);
+            request_fate_unknown(group, request);
             continue;
         }
         request->deadline_ns = deadline_ns;
@@ -308,14 +316,6 @@ void waiter_displaced(struct group *group, struct request *request) {
         request_again(group, request);
 }
 
-/* Whether it was executed, and its reply, is not to be known any more. */
-void waiter_lost(struct group *group, struct request *request) {
-    if (request->retry_safe && !list_empty(&request->aging))
-        request_again(group, request);
-    else
-        request_finish(group, request, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));
-}
-
 struct request *waiter_pop(struct group *group, uint64_t index) {
     while (group->waiters_count > 0) {
         struct request *first = *waiter_at(group, 0);
@@ -325,7 +325,7 @@ struct request *waiter_pop(struct group *group, uint64_t index) {
         group->waiters_count--;
         if (first->index == index)
             return first;
-        waiter_lost(group, first);
+        request_fate_unknown(group, first);
     }
     return NULL;
 }

@@ -330,6 +330,9 @@ void request_finish(struct group *group, struct request *request, enum cairn_sta
 /* Back to pending, in its order: it was surely not executed. One that is not of this node's own
  * clients ends instead: who sent it keeps its clients' order. */
 void request_again(struct group *group, struct request *request);
+/* It was sent, and whether it was executed is not to be known any more. With a session it is sent
+ * again, and no later refusal says that it was not executed; without one it ends as unknown. */
+void request_fate_unknown(struct group *group, struct request *request);
 /* It goes into the log, or to the leader. */
 void request_leaves(struct group *group, struct request *request, enum request_state state);
 /* Must not leave yet, or it would overtake what its client asked for before. */
@@ -353,8 +356,6 @@ void waiters_overtaken(struct group *group, uint64_t term);
 /* An entry of another term was applied in its place: it was never executed, and may be placed anew
  * if somebody still waits. */
 void waiter_displaced(struct group *group, struct request *request);
-/* A snapshot took the place of its entry. */
-void waiter_lost(struct group *group, struct request *request);
 struct request *request_by_tag(struct group *group, uint64_t tag);
 
 /* group_write.c: proposing */

@@ -72,6 +72,8 @@ static void boot(struct world *world, struct world_node *node) {
         cairn_assert(status == CAIRN_OK);
         node->applied = node->base.index;
     }
+    if (node->end_lost != 0)
+        world->protocol->recover_damage(node->replica, node->end_lost, UINT64_MAX);
     uint64_t damaged_from = 0;
     for (size_t i = 0; i < node->log_count; i++) {
         uint64_t index = node->log_first + i;

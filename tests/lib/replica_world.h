@@ -76,6 +76,7 @@ struct world_node {
     uint64_t log_first;
     size_t log_count, log_cap;
     bool hard_lost;
+    uint64_t end_lost; /* from here on damage of unknown extent is told at a restart; 0: none */
 
     /* on its way */
     struct world_persist *persists;

@@ -87,6 +87,7 @@ static void persist_do(struct world_node *node, struct world_persist *persist) {
         blob_unref(node->hard);
         node->hard = blob_ref(persist->hard);
         node->hard_lost = false;
+        node->end_lost = 0; /* the executor writes such a hard state as `whole` */
     }
     if (persist->reset) {
         world_log_cut(node, 0);

@@ -142,6 +142,48 @@ static void what_a_silent_leader_holds_is_given_up_soon(void **state) {
     stop(&fixture);
 }
 
+static struct request *session_write_new(struct fixture *fixture) {
+    struct request *once = write_new(fixture);
+    once->retry_safe = true;
+    fixture->last = CAIRN_STATUS_COUNT;
+    return once;
+}
+
+/* Forwarded to leader 1, which may have placed it; leader 2 is known, and no quorum until the
+ * deadline. */
+static enum cairn_status told_after_a_silent_leader(struct fixture *fixture) {
+    struct request *once = session_write_new(fixture);
+    request_leaves(&fixture->group, once, REQUEST_FORWARDED);
+    once->sent_to = 1;
+    list_remove(&once->queue);
+    list_push(&fixture->group.forwarded, &once->queue);
+    fixture->group.leader = 2;
+    requests_hurry(&fixture->group, once->deadline_ns - 1000);
+    requests_expire(&fixture->group, once->deadline_ns);
+    return fixture->last;
+}
+
+/* Placed at 5, and a snapshot took the place of what was applied there. */
+static enum cairn_status told_after_a_snapshot(struct fixture *fixture) {
+    struct request *once = session_write_new(fixture);
+    place(fixture, once, 5);
+    waiter_pop(&fixture->group, 9);
+    assert_int_equal(once->state, REQUEST_PENDING);
+    requests_expire(&fixture->group, once->deadline_ns);
+    return fixture->last;
+}
+
+static void no_refusal_of_a_retry_says_that_it_was_not_executed(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state);
+    assert_int_equal(told_after_a_silent_leader(&fixture), CAIRN_UNKNOWN_FATE);
+    assert_int_equal(told_after_a_snapshot(&fixture), CAIRN_UNKNOWN_FATE);
+    fixture.node.options.mutant = MUTANT_RETRY_FORGETS_ATTEMPT;
+    assert_int_equal(told_after_a_silent_leader(&fixture), CAIRN_NO_QUORUM);
+    assert_int_equal(told_after_a_snapshot(&fixture), CAIRN_NO_QUORUM);
+    stop(&fixture);
+}
+
 static void commands_are_limited_in_bytes(void **state) {
     struct fixture fixture;
     start(&fixture, *state);
@@ -170,6 +212,7 @@ int main(void) {
         cmocka_unit_test(an_applied_entry_of_a_newer_term_ends_the_wait_of_older_ones),
         cmocka_unit_test(a_forwarded_write_waits_where_the_leader_placed_it),
         cmocka_unit_test(what_a_silent_leader_holds_is_given_up_soon),
+        cmocka_unit_test(no_refusal_of_a_retry_says_that_it_was_not_executed),
         cmocka_unit_test(commands_are_limited_in_bytes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

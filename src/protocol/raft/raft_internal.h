@@ -112,6 +112,7 @@ struct replica {
     struct raft_hole holes[RAFT_HOLES_MAX];
     uint32_t hole_count;
     uint64_t damage_first, damage_last; /* at the tail; 0: none */
+    bool end_lost;                      /* the log's end is lost, and how much of it is unknown */
     bool orphans;                       /* recovery: entries behind base are of a superseded log */
     uint64_t recovered_last;            /* index of the last entry that recovery gave */
     uint64_t repair_at;

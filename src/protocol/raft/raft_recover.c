@@ -121,6 +121,7 @@ enum cairn_status raft_recover_entry(struct replica *raft, const struct entry *e
 void raft_recover_damage(struct replica *raft, uint64_t first, uint64_t last) {
     if (first == 0 || last < first)
         return;
+    raft->end_lost |= last == UINT64_MAX;
     if (raft->damage_first == 0 || first > raft->damage_first)
         raft->damage_first = first;
     if (last > raft->damage_last)
@@ -135,11 +136,9 @@ void raft_recover_hard_lost(struct replica *raft) {
 /* Damage that no entry follows cannot be told from the entries around it: it counts as lost, and
  * only a leader can give it back. */
 void raft_recover_finish(struct replica *raft) {
-    bool at_end = raft->damage_first > raft->journal.log.last &&
-                  raft->damage_last > raft->journal.log.base.index;
-    if (raft->damage_last > raft->journal.log.last && raft->damage_last != UINT64_MAX &&
-        raft->damage_last > raft->journal.log.base.index)
-        at_end = true;
+    const struct log *log = &raft->journal.log;
+    bool at_end =
+        !raft->end_lost && raft->damage_last > log->last && raft->damage_last > log->base.index;
     for (uint32_t i = raft->hole_count; i > 0; i--)
         if (!raft->holes[i - 1].chain_known) {
             /* Nothing before it to chain from: what lies behind is worthless. */
@@ -147,6 +146,11 @@ void raft_recover_finish(struct replica *raft) {
             at_end = true;
             break;
         }
+    /* A snapshot speaks for what lies at or below its index, never for what was acknowledged behind
+     * it: damage whose extent is unknown may have reached further than any snapshot. */
+    if (raft->end_lost && (raft->options.mutant != MUTANT_LOST_END_UNDER_SNAPSHOT ||
+                           raft->damage_first > raft->journal.log.last))
+        at_end = true;
     if (at_end && !raft->mending) {
         raft->mending = true;
         raft->journal.hard_dirty = true;

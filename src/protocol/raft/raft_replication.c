@@ -375,8 +375,17 @@ static void take(struct replica *raft, struct raft_message *append, uint32_t kno
     raft_config_changed(raft);
 }
 
+/* A lost hard state may have named a later term than that of whoever leads here: a vote in it
+ * promised that this replica acknowledges no earlier leader's entries and rounds any more. So there
+ * is no word for any leader until the terms of all other voters are known (raft_repair.c). */
+static bool may_promise(const struct replica *raft) {
+    return !raft->amnesia || raft->options.mutant == MUTANT_AMNESIA_ACKNOWLEDGES;
+}
+
 void raft_on_append(struct replica *raft, struct raft_message *append, struct blob *frame) {
     raft_heard_leader(raft, append->from);
+    if (!may_promise(raft))
+        return;
     /* A damaged log is mended first (raft_repair.c); a full disk or a snapshot being installed
      * takes nothing now. Silence makes the leader try again. */
     if (raft->installing || raft->journal.full || raft_damaged(raft)) {
@@ -424,6 +433,8 @@ void raft_on_append(struct replica *raft, struct raft_message *append, struct bl
 
 void raft_on_heartbeat(struct replica *raft, const struct raft_message *message) {
     raft_heard_leader(raft, message->from);
+    if (!may_promise(raft))
+        return;
     raft_persist(raft);
     uint64_t commit = message->commit < raft->verified ? message->commit : raft->verified;
     raft_commit_to(raft, commit);

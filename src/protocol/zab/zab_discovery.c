@@ -113,8 +113,11 @@ void zab_on_newepoch(struct replica *zab, const struct zab_message *message) {
         return;
     }
     zab_heard(zab, false);
-    /* An epoch that this replica chose itself and gave up is nobody's. */
-    bool free = zab->accepted_from == message->from || zab->accepted_from == zab->options.id;
+    /* An epoch that this replica chose itself and gave up is not free: others may have its
+     * NEWLEADER, and an epoch has one author. A refusal only costs one more epoch. */
+    bool free = zab->accepted_from == message->from ||
+                (zab->options.mutant == MUTANT_ZAB_EPOCH_TWO_AUTHORS &&
+                 zab->accepted_from == zab->options.id);
     if (message->term < zab->accepted || (message->term == zab->accepted && !free)) {
         tell_cepoch(zab, ZAB_FLAG_REFUSES);
         return;

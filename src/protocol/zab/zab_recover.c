@@ -107,8 +107,13 @@ void zab_recover_hard_lost(struct replica *zab) {
 void zab_recover_finish(struct replica *zab) {
     struct journal *journal = &zab->journal;
     struct log *log = &journal->log;
-    /* Damage that a later write put right, or that a snapshot stands for, is none. */
-    bool lost = zab->damage_last > log->last || zab->damage_tail > log->last;
+    /* Damage that a later write put right, or that a snapshot stands for, is none. But a snapshot
+     * speaks for what lies at or below its index only: damage of unknown extent may have reached
+     * further than any snapshot. */
+    bool end_lost = zab->options.mutant == MUTANT_LOST_END_UNDER_SNAPSHOT
+                        ? zab->damage_tail > log->last
+                        : zab->damage_tail != 0;
+    bool lost = zab->damage_last > log->last || end_lost;
     if (lost && !zab->mending) {
         zab->mending = true;
         journal->hard_dirty = true;
