@@ -65,7 +65,7 @@ static struct effects message(struct replica *replica, struct reader *reader, ui
     struct raft_message head = {
         .type = (enum raft_message_type)(1 + control % (RAFT_MESSAGE_COUNT - 1))};
     uint8_t body[2048];
-    size_t size = raft_message_size(head.type);
+    size_t size = raft_message_size(&head);
     raft_message_encode(&head, body);
     if (control & 128) { /* small numbers: they agree with each other more often */
         for (size_t at = 13; at < size; at += 8)

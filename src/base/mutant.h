@@ -20,6 +20,10 @@
     X(TRUNCATE_ALWAYS, "truncate-always", "a delayed append cuts newer matching entries")          \
     X(NO_LOG_MATCH, "no-log-match", "an append is taken without checking the previous entry")      \
     X(LEASE_TOO_LONG, "lease-too-long", "the leader's lease outlives the followers' promise")      \
+    X(LEASE_OWN_LENGTH, "lease-own-length",                                                        \
+      "leader and followers take a lease's length from their own settings")                        \
+    X(TIME_OF_ONE_CLOCK, "time-of-one-clock",                                                      \
+      "replicated time follows the leader's wall clock, whatever the others' say")                 \
     X(LEASE_IGNORED_BY_VOTER, "lease-ignored-by-voter", "followers vote while a lease may run")    \
     X(READ_NO_ROUND, "read-no-round", "read-index answers without confirming leadership")          \
     X(READ_NO_WAIT, "read-no-wait", "a read does not wait until its index is applied")             \

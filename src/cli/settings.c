@@ -106,8 +106,9 @@ static const struct setting table[] = {
      "yes: the leader answers reads by its lease, which relies on clock_drift_ppm. no: every "
      "batch\n"
      "# of reads asks a majority."},
-    {"raft", "clock_drift_ppm", NUMBER, AT(clock_drift_ppm), "1000", 0, 100000,
-     "Bound on the rate error of any node's monotonic clock, parts per million."},
+    {"raft", "clock_drift_ppm", NUMBER, AT(clock_drift_ppm), "100000", 0, 200000,
+     "Bound on the rate error of any node's clock, parts per million, while it is slewed too: chrony\n"
+     "# slews by up to 83333 (maxslewrate), adjtimex by 100000. Leases are shorter by twice as much."},
     {"raft", "consistency", TEXT, AT(consistency), "linearizable", 0, 0,
      "Of reads: linearizable, sequential (any node, never backwards in a connection), stale."},
     {"log", "segment_mb", NUMBER, AT(segment_mb), "32", 1, 1024, "Size of a log segment."},

@@ -22,8 +22,8 @@
 
 struct replica; /* each protocol defines its own */
 
-/* Wire versions that this build speaks; peers use the highest both know (the link's version), and the
- * replicated cluster version is the highest that all members know. Version 2 is version 1 under
+/* Wire versions that this build speaks; peers use the highest both know (the link's version), and
+ * the replicated cluster version is the highest that all members know. Version 2 is version 1 under
  * another number: the synthetic upgrade that the simulator and the tests perform. What version 3
  * added is sent to a peer only on a link of version 3, and is appended to a log only when the
  * cluster version is 3 (docs/architecture.md, "Versions", lists it). */

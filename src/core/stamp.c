@@ -18,6 +18,11 @@ void stamps_note(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64
     stamps->noted_at = now;
 }
 
+void stamps_hear(struct stamps *stamps, uint64_t time_ms, uint64_t now) {
+    if (time_ms > 0 && time_ms <= STAMP_TIME_MS_MAX)
+        stamps_note(stamps, 0, time_ms, now);
+}
+
 static uint64_t time_ns(const struct stamps *stamps, uint64_t now, uint64_t wall_ms) {
     if (wall_ms > STAMP_TIME_MS_MAX)
         wall_ms = STAMP_TIME_MS_MAX;
@@ -35,13 +40,18 @@ uint64_t stamps_time_ms(const struct stamps *stamps, uint64_t now, uint64_t wall
     return time_ns(stamps, now, wall_ms) / NS_PER_MS;
 }
 
-void stamps_next(struct stamps *stamps, uint64_t now, uint64_t wall_ms, uint64_t *order,
-                 uint64_t *time_ms) {
+uint64_t stamps_tell(struct stamps *stamps, uint64_t now, uint64_t wall_ms) {
     uint64_t time = time_ns(stamps, now, wall_ms);
     cairn_assert(time >= stamps->time_ns);
     stamps->time_ns = time;
     stamps->noted = true;
     stamps->noted_at = now;
+    return time / NS_PER_MS;
+}
+
+void stamps_next(struct stamps *stamps, uint64_t now, uint64_t wall_ms, uint64_t *order,
+                 uint64_t *time_ms) {
+    *time_ms = stamps_tell(stamps, now, wall_ms);
     uint64_t wall = wall_ms > STAMP_TIME_MS_MAX ? STAMP_TIME_MS_MAX : wall_ms;
     uint64_t clock = wall << STAMP_ORDER_SHIFT;
     /* A wall clock in the far future would use the range up; from there on it only counts. */
@@ -49,5 +59,4 @@ void stamps_next(struct stamps *stamps, uint64_t now, uint64_t wall_ms, uint64_t
         clock = 0;
     stamps->order = stamps->order + 1 > clock ? stamps->order + 1 : clock;
     *order = stamps->order;
-    *time_ms = time / NS_PER_MS;
 }

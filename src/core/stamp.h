@@ -6,8 +6,10 @@
  * time_ms is replicated wall time, for expiry. It never decreases and its rate is bounded by the
  * monotonic clock: between two entries it moves by (1 +- STAMP_SLEW_PERCENT/100) times what passed
  * here since the previous entry was noted. A wall clock that jumps is thus followed at ten percent
- * of its error a second and neither resurrects nor freezes anything. After a restart without a live
- * leader the time that passed is unknown; then wall time is believed if it lies ahead.
+ * of its error a second and neither resurrects nor freezes anything. Leaders tell their time with
+ * every heartbeat, so that it goes on at the same pace whoever leads next. After a restart without
+ * a live leader the time that passed is unknown; then wall time is believed if it lies ahead. Wall
+ * time is that of a majority of the voters (core/wall.h), not of the leader alone.
  */
 #ifndef CAIRN_CORE_STAMP_H
 #define CAIRN_CORE_STAMP_H
@@ -32,6 +34,11 @@ struct stamps {
 void stamps_restore(struct stamps *stamps, uint64_t order, uint64_t time_ms);
 /* An entry of a live leader was appended here at `now`. */
 void stamps_note(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64_t now);
+/* A live leader told its replicated time (0: it did not): it goes on from there, whichever replica
+ * leads next. */
+void stamps_hear(struct stamps *stamps, uint64_t time_ms, uint64_t now);
+/* A leader tells its replicated time, ms, which never goes back from there. */
+uint64_t stamps_tell(struct stamps *stamps, uint64_t now, uint64_t wall_ms);
 /* Draws the stamps of a new entry. */
 void stamps_next(struct stamps *stamps, uint64_t now, uint64_t wall_ms, uint64_t *order,
                  uint64_t *time_ms);

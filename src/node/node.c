@@ -21,7 +21,7 @@ void node_options_default(struct node_options *options) {
         .heartbeat_ns = 40 * MS,
         .disk_stall_ns = 200 * MS,
         .request_timeout_ns = 3000 * MS,
-        .clock_drift_ppm = 1000,
+        .clock_drift_ppm = 100000,
         .lease_reads = true,
         .command_bytes_max = 72u << 20,
         .value_bytes_max = 64u << 20,
@@ -76,7 +76,7 @@ enum cairn_status node_options_check(const struct node_options *options, char *e
         problem = "the least election timeout must be at least twice the heartbeat interval";
     else if (options->election_timeout_max_ns <= options->election_timeout_min_ns)
         problem = "the greatest election timeout must be above the least one";
-    else if (options->clock_drift_ppm > 100000)
+    else if (options->clock_drift_ppm > 200000)
         problem = "a clock drift above 100,000 ppm (10 %) leaves nothing of a lease";
     else if (options->command_bytes_max + 4096 > FRAME_MESSAGE_MAX)
         problem = "commands can't be that large";

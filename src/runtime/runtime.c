@@ -23,8 +23,10 @@ static uint64_t clock_ns(clockid_t clock) {
     return (uint64_t)at.tv_sec * SECOND + (uint64_t)at.tv_nsec;
 }
 
+/* BOOTTIME, which goes on while the machine is suspended: a leader that wakes up must know that its
+ * lease is over. MONOTONIC stands still meanwhile. */
 uint64_t runtime_now(struct env *env) {
-    return clock_ns(CLOCK_MONOTONIC);
+    return clock_ns(RUNTIME_CLOCK);
 }
 
 static void look_at_clock(struct runtime *runtime, uint64_t now) {
@@ -38,7 +40,7 @@ static void look_at_clock(struct runtime *runtime, uint64_t now) {
 
 struct env_wall runtime_wall(struct env *env) {
     struct runtime *runtime = runtime_of(env);
-    uint64_t now = clock_ns(CLOCK_MONOTONIC), wall = clock_ns(CLOCK_REALTIME);
+    uint64_t now = clock_ns(RUNTIME_CLOCK), wall = clock_ns(CLOCK_REALTIME);
     if (runtime->clock_asked == 0 || now - runtime->clock_asked > SECOND)
         look_at_clock(runtime, now);
     uint64_t error = runtime->clock_error_ns;

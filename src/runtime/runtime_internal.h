@@ -13,6 +13,9 @@
 #define RUNTIME_READ_SHARE_BYTES (4u << 20)
 #define RUNTIME_READ_BYTES_MIN 512u
 
+/* The clock of env_now and of all timers. */
+#define RUNTIME_CLOCK CLOCK_BOOTTIME
+
 struct runtime_queue {
     struct runtime *runtime;
     uv_thread_t thread;

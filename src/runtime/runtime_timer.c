@@ -110,7 +110,7 @@ static void on_timer(uv_poll_t *poll, int status, int events) {
 
 void runtime_timer_open(struct runtime *runtime) {
     runtime->armed = UINT64_MAX;
-    runtime->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+    runtime->timer_fd = timerfd_create(RUNTIME_CLOCK, TFD_NONBLOCK | TFD_CLOEXEC);
     if (runtime->timer_fd < 0)
         cairn_fatal("cannot make a timer: %s", strerror(errno));
     uv_poll_init(&runtime->loop, &runtime->timer_poll, runtime->timer_fd);

@@ -17,7 +17,7 @@ static void draw_times(struct sim_world *world, struct node_options *options) {
     options->heartbeat_ns = options->election_timeout_min_ns / PICK(world, 3, 4, 8);
     options->disk_stall_ns = sim_spread(world, 50 * SIM_MS, 1000 * SIM_MS);
     options->request_timeout_ns = sim_spread(world, 300 * SIM_MS, 3000 * SIM_MS);
-    options->clock_drift_ppm = (uint32_t)PICK(world, 0, 100, 1000, 20000);
+    options->clock_drift_ppm = (uint32_t)PICK(world, 0, 1000, 20000, 100000);
     options->lease_reads = sim_chance(world, 1, 2);
 }
 

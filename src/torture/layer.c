@@ -458,14 +458,25 @@ time_t time(time_t *out) {
 }
 
 /* A deadline of the process's own clock as one of the kernel's. */
-static struct timespec to_kernel(const struct clock_state *state, bool wall,
+static struct timespec to_kernel(const struct clock_state *state, clockid_t clock,
                                  const struct timespec *deadline) {
     struct timespec now;
-    syscall(SYS_clock_gettime, wall ? CLOCK_REALTIME : CLOCK_MONOTONIC, &now);
-    int64_t kernel = as_ns(&now), left = as_ns(deadline) - kernel - gained(state, wall, kernel);
+    syscall(SYS_clock_gettime, clock, &now);
+    int64_t kernel = as_ns(&now);
+    int64_t left = as_ns(deadline) - kernel - gained(state, is_wall(clock), kernel);
     left = (int64_t)((__int128)left * 1000000 / (1000000 + state->rate));
     int64_t at = kernel + left;
     return from_ns(at > 0 ? at : 1);
+}
+
+/* Which clock a timer goes by, by descriptor. */
+static _Atomic(clockid_t) timer_clocks[1024];
+
+int timerfd_create(clockid_t clock, int flags) {
+    int fd = (int)syscall(SYS_timerfd_create, clock, flags);
+    if (fd >= 0 && fd < 1024)
+        timer_clocks[fd] = clock;
+    return fd;
 }
 
 int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itimerspec *old) {
@@ -473,7 +484,7 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itim
     struct itimerspec changed = *new;
     if ((flags & TFD_TIMER_ABSTIME) && as_ns(&new->it_value) > 0 && clock_changed(&state))
         changed.it_value =
-            to_kernel(&state, as_ns(&new->it_value) > 1000000000ll * SECOND, &new->it_value);
+            to_kernel(&state, fd >= 0 && fd < 1024 ? timer_clocks[fd] : CLOCK_MONOTONIC, &new->it_value);
     return (int)syscall(SYS_timerfd_settime, fd, flags, &changed, old);
 }
 
@@ -482,7 +493,7 @@ int clock_nanosleep(clockid_t clock, int flags, const struct timespec *time,
     struct clock_state state;
     struct timespec changed = *time;
     if ((flags & TIMER_ABSTIME) && clock_changed(&state))
-        changed = to_kernel(&state, is_wall(clock), time);
+        changed = to_kernel(&state, clock, time);
     return syscall(SYS_clock_nanosleep, clock, flags, &changed, left) == 0 ? 0 : errno;
 }
 
@@ -492,7 +503,8 @@ int pthread_cond_timedwait(pthread_cond_t *restrict condition, pthread_mutex_t *
     struct clock_state state;
     struct timespec changed = *deadline;
     if (clock_changed(&state))
-        changed = to_kernel(&state, deadline->tv_sec > 1000000000, deadline);
+        changed = to_kernel(
+            &state, deadline->tv_sec > 1000000000 ? CLOCK_REALTIME : CLOCK_MONOTONIC, deadline);
     if (layer.cond_timedwait == NULL) {
         void *next = dlsym(RTLD_NEXT, "pthread_cond_timedwait");
         memcpy(&layer.cond_timedwait, &next, sizeof next);

@@ -52,6 +52,7 @@ static void hello(struct world *world, uint64_t a, uint64_t b) {
     struct event event = {.kind = EVENT_PEER_UP};
     event.peer.id = b;
     event.peer.incarnation = world->nodes[b].options.incarnation;
+    event.peer.wire_version = WIRE_VERSION_MAX;
     world_step(world, a, event);
 }
 
@@ -88,7 +89,7 @@ static void boot(struct world *world, struct world_node *node) {
     damage_recover(world, node, &damaged_from, node->log_first + node->log_count - 1);
     world_effects(world, node,
                   world->protocol->start(node->replica, world_clock_of(world, node),
-                                         world->wall_ms + world->now / MS));
+                                         world_wall_of(world, node)));
     world_settle(world, node);
     for (unsigned id = 1; id <= WORLD_NODES_MAX; id++)
         if (id != node->id && world->nodes[id].up) {
@@ -327,7 +328,7 @@ void world_deliver_one(struct world *world, size_t at) {
         event.message.from = message.from;
         event.message.frame = message.frame;
         event.message.body = blob_view(message.frame);
-        event.message.wire_version = WIRE_VERSION_MIN;
+        event.message.wire_version = WIRE_VERSION_MAX;
         world_step(world, message.to, event);
     }
     world_message_free(&message);

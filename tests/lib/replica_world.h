@@ -64,7 +64,8 @@ struct world_node {
     bool exists, up;
     struct replica_options options;
     struct replica *replica;
-    int64_t clock_ppm; /* its monotonic clock runs fast by this */
+    int64_t clock_ppm;   /* its monotonic clock runs fast by this */
+    int64_t wall_off_ms; /* its wall clock is ahead by this */
 
     /* the disk */
     struct blob *hard;

@@ -21,6 +21,7 @@ void world_persist_free(struct world_persist *persist);
 void world_message_free(struct world_message *message);
 void world_keep_snapshot(struct world_node *node, const struct log_base *base);
 void world_effects(struct world *world, struct world_node *node, struct effects effects);
+uint64_t world_wall_of(const struct world *world, const struct world_node *node);
 uint64_t world_clock_of(const struct world *world, const struct world_node *node);
 void world_settle(struct world *world, struct world_node *node);
 

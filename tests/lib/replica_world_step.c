@@ -437,13 +437,17 @@ void world_effects(struct world *world, struct world_node *node, struct effects 
         complete(world, node, 0);
 }
 
+uint64_t world_wall_of(const struct world *world, const struct world_node *node) {
+    return world->wall_ms + world->now / MS + (uint64_t)node->wall_off_ms;
+}
+
 uint64_t world_clock_of(const struct world *world, const struct world_node *node) {
     return world->now + (uint64_t)((int64_t)(world->now / 1000000) * node->clock_ppm);
 }
 
 static void step_one(struct world *world, struct world_node *node, struct event event) {
     event.now = world_clock_of(world, node);
-    event.wall_ms = world->wall_ms + world->now / MS;
+    event.wall_ms = world_wall_of(world, node);
     world->steps++;
     world_effects(world, node, world->protocol->step(node->replica, &event));
 }

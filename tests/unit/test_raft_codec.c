@@ -19,7 +19,7 @@ static void every_message_decodes_to_what_was_encoded(void **state) {
                                   .first = 1,
                                   .last = 5};
         uint8_t bytes[256];
-        size_t size = raft_message_size(in.type);
+        size_t size = raft_message_size(&in);
         raft_message_encode(&in, bytes);
         struct raft_message out;
         assert_int_equal(raft_message_decode(bytes_of(bytes, size), &out, NULL, 0), CAIRN_OK);
@@ -35,7 +35,7 @@ static void every_message_decodes_to_what_was_encoded(void **state) {
 static void cut_or_extended_messages_are_malformed(void **state) {
     struct raft_message in = {.type = RAFT_HEARTBEAT, .term = 9};
     uint8_t bytes[256] = {0};
-    size_t size = raft_message_size(in.type);
+    size_t size = raft_message_size(&in);
     raft_message_encode(&in, bytes);
     struct raft_message out;
     for (size_t len = 0; len <= size + 8; len++)
@@ -47,7 +47,7 @@ static void cut_or_extended_messages_are_malformed(void **state) {
 static void lying_counts_are_malformed(void **state) {
     struct raft_message in = {.type = RAFT_APPEND, .term = 1};
     uint8_t bytes[256];
-    size_t size = raft_message_size(in.type);
+    size_t size = raft_message_size(&in);
     const uint32_t counts[] = {1, 2, INT32_MAX, UINT32_MAX};
     for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
         in.count = counts[i];
@@ -70,7 +70,7 @@ static void entries_must_be_dense_and_of_rising_terms(void **state) {
         struct raft_message in = {
             .type = RAFT_APPEND, .term = 2, .index = 1, .log_term = 1, .count = 1};
         uint8_t bytes[256];
-        size_t size = raft_message_size(in.type);
+        size_t size = raft_message_size(&in);
         raft_message_encode(&in, bytes);
         struct entry entry = {
             .index = cases[i].index, .term = cases[i].term, .order = 1, .kind = ENTRY_NOOP};
@@ -96,7 +96,7 @@ static void impossible_messages_are_dropped(void **state) {
     const uint64_t terms[] = {RAFT_TERM_JUMP_MAX + 1, RAFT_NUMBER_MAX, UINT64_MAX};
     for (size_t i = 0; i < sizeof terms / sizeof *terms; i++) {
         struct raft_message in = {.type = RAFT_HEARTBEAT, .term = terms[i]};
-        struct blob *frame = blob_new(raft_message_size(in.type));
+        struct blob *frame = blob_new(raft_message_size(&in));
         raft_message_encode(&in, frame->data);
         struct event event = {.kind = EVENT_MESSAGE, .now = 2};
         event.message.from = 2;

@@ -2,6 +2,7 @@
  * with one author. Each is told with the rule that it needs and, so that the story is known to
  * bite, with that rule broken on purpose. */
 #include "base/mutant.h"
+#include "core/lease.h"
 #include "replica_world.h"
 #include "replica_world_internal.h"
 
@@ -279,11 +280,178 @@ static void zab_an_epoch_has_one_author(void **state) {
     assert_true(epoch_goes_to_two(MUTANT_ZAB_EPOCH_TWO_AUTHORS));
 }
 
+/* ---- leases: the promise that was made, not the one that a setting names ---- */
+
+struct lease_case {
+    uint64_t leader_ms;   /* the leader's shortest election timeout */
+    uint64_t follower_ms; /* the followers' */
+    bool follower_leases; /* their own setting of lease_reads */
+    bool restart;         /* the followers forget what is only in memory */
+};
+
+static void follower_options(struct world *world, uint64_t id, const struct lease_case *c) {
+    struct replica_options *options = &world->nodes[id].options;
+    uint64_t least = id == 1 ? c->leader_ms : c->follower_ms;
+    options->election_timeout_min_ns = least * MS;
+    options->election_timeout_max_ns = 2 * least * MS;
+    options->lease_reads = id == 1 || c->follower_leases;
+}
+
+static bool made_leader(struct world *world) {
+    if (!world_elect(world))
+        return false;
+    world_run(world, 2000 * MS);
+    if (world_leader(world) != 1) {
+        world_transfer(world, world_leader(world), 1);
+        world_run(world, 3000 * MS);
+    }
+    world_propose(world, 1, "old value");
+    world_run(world, 500 * MS);
+    return world_leader(world) == 1 && world_status(world, 1).lease_left_ns > 0;
+}
+
+/* 1 leads with a lease and is cut off; the others see their connections to it end. Whatever a new
+ * leader commits while the lease runs, a read at 1 must not miss. */
+static const char *cut_off_leader(const char *protocol, uint64_t seed, const struct lease_case *c,
+                                  enum mutant mutant, bool *told) {
+    struct world *world = world_empty_of(protocol, 3, seed);
+    for (uint64_t id = 1; id <= 3; id++)
+        follower_options(world, id, c);
+    set_mutant(world, mutant);
+    world_boot(world);
+    const char *broken = NULL;
+    *told = made_leader(world);
+    if (*told) {
+        world_isolate(world, 1, true);
+        for (uint64_t id = 2; id <= 3; id++) {
+            if (c->restart) {
+                world_crash(world, id);
+                world_restart(world, id);
+            }
+            world_step(world, id, (struct event){.kind = EVENT_PEER_DOWN, .peer = {.id = 1}});
+        }
+        world_connect(world, 2, 3);
+        for (int ms = 0; ms < 3000 && world->broken == NULL; ms++) {
+            world_run(world, 1 * MS);
+            for (uint64_t id = 2; id <= 3; id++)
+                if (role_of(world, id) == ROLE_LEADER)
+                    world_propose(world, id, "new value");
+            world_deliver(world);
+            if (world_status(world, 1).lease_left_ns > 0)
+                world_read(world, 1);
+        }
+        broken = world->broken;
+        assert_int_not_equal(world_leader(world), 0);
+    }
+    world_free(world);
+    return broken;
+}
+
+static bool stale_read(const char *protocol, const struct lease_case *c, enum mutant mutant) {
+    bool broken = false;
+    int stories = 0;
+    for (uint64_t seed = 1; seed < 12 && !broken; seed++) {
+        bool told;
+        broken = cut_off_leader(protocol, seed, c, mutant, &told) != NULL;
+        stories += told;
+    }
+    assert_true(stories > 0);
+    return broken;
+}
+
+static void leases_do_not_trust_that_all_have_the_same_settings(void **state) {
+    const struct lease_case cases[] = {
+        {1000, 150, true, false}, /* one node's timeouts are longer */
+        {150, 150, false, false}, /* leases were turned off at the others */
+        {1000, 150, true, true},  /* and after a restart the promise holds */
+        {150, 1000, true, false}, {150, 150, true, true},
+    };
+    for (size_t i = 0; i < 2; i++)
+        for (size_t at = 0; at < sizeof cases / sizeof *cases; at++)
+            assert_false(stale_read(protocols[i], &cases[at], MUTANT_NONE));
+    for (size_t i = 0; i < 2; i++)
+        for (size_t at = 0; at < 2; at++)
+            assert_true(stale_read(protocols[i], &cases[at], MUTANT_LEASE_OWN_LENGTH));
+    assert_true(stale_read("raft", &cases[0], MUTANT_LEASE_IGNORED_BY_VOTER));
+    assert_true(stale_read("zab", &cases[0], MUTANT_ZAB_PROMISE_IGNORED));
+}
+
+/* A follower of an older version promises what its own settings say, and does not tell: the leader
+ * asks for rounds. */
+static void what_is_not_told_counts_for_no_lease(void **state) {
+    struct lease_promise promise;
+    lease_promise_start(&promise, 0, 100);
+    assert_int_equal(lease_promise_end(&promise), 0);
+    assert_true(lease_ask(&promise, 50, 100)); /* durable before the answer leaves */
+    lease_renew(&promise, 100);
+    assert_int_equal(lease_promise_end(&promise), 150);
+    assert_false(lease_ask(&promise, 20, 110)); /* a life that begins now must still keep 150 */
+    lease_renew(&promise, 110);
+    assert_int_equal(lease_promise_end(&promise), 150);
+    assert_true(lease_ask(&promise, 20, 131));
+    assert_int_equal(promise.length_ns, 20);
+    assert_int_equal(lease_until(100, 0, 0), 0);
+    assert_int_equal(lease_until(100, 1000000000, 100000), 100 + 818100000);
+}
+
+/* ---- replicated time comes from a majority's clocks ---- */
+
+#define DAY_MS 86400000
+
+static uint64_t time_at(const struct world *world, uint64_t id) {
+    const struct world_node *node = &world->nodes[id];
+    return world->protocol->time_ms(node->replica, world->now, world_wall_of(world, node));
+}
+
+/* By how much replicated time moved beyond what passed, ms. */
+static int64_t leap(const char *protocol, enum mutant mutant, bool all_restart, int64_t off_ms) {
+    struct world *world = world_empty_of(protocol, 3, 5);
+    set_mutant(world, mutant);
+    world_boot(world);
+    assert_true(world_elect(world));
+    world_run(world, 1000 * MS);
+    uint64_t leader = world_leader(world), wrong = leader % 3 + 1;
+    world_propose(world, leader, "a");
+    world_run(world, 500 * MS);
+    uint64_t before = time_at(world, leader), at = world->now;
+    world->nodes[wrong].wall_off_ms = off_ms;
+    for (uint64_t id = 1; id <= 3; id++)
+        if (id == wrong || all_restart)
+            world_crash(world, id);
+    world_run(world, 50 * MS);
+    for (uint64_t id = 1; id <= 3; id++)
+        if (!world->nodes[id].up)
+            world_restart(world, id);
+    assert_true(world_elect(world));
+    world_run(world, 5000 * MS); /* heartbeats, and no write */
+    if (world_leader(world) != wrong)
+        world_transfer(world, world_leader(world), wrong);
+    world_run(world, 2000 * MS);
+    assert_int_equal(world_leader(world), wrong);
+    world_propose(world, wrong, "b");
+    world_run(world, 500 * MS);
+    int64_t moved = (int64_t)(time_at(world, wrong) - before) - (int64_t)((world->now - at) / MS);
+    assert_null(world->broken);
+    world_free(world);
+    return moved;
+}
+
+static void one_wrong_wall_clock_moves_no_time_whoever_leads(void **state) {
+    for (size_t i = 0; i < 2; i++)
+        for (int all = 0; all < 2; all++)
+            for (int64_t off = -DAY_MS; off <= DAY_MS; off += 2 * DAY_MS)
+                assert_in_range(leap(protocols[i], MUTANT_NONE, all, off) + 1000, 0, 2000);
+    assert_true(leap("raft", MUTANT_TIME_OF_ONE_CLOCK, true, DAY_MS) > DAY_MS / 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_end_of_the_log_is_a_loss_also_under_a_snapshot),
         cmocka_unit_test(who_forgot_its_vote_acknowledges_no_leader_before_all_terms_are_told),
         cmocka_unit_test(zab_an_epoch_has_one_author),
+        cmocka_unit_test(leases_do_not_trust_that_all_have_the_same_settings),
+        cmocka_unit_test(what_is_not_told_counts_for_no_lease),
+        cmocka_unit_test(one_wrong_wall_clock_moves_no_time_whoever_leads),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

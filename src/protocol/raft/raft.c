@@ -61,13 +61,13 @@ static struct effects finish(struct replica *raft) {
 static struct effects start(struct replica *raft, uint64_t now, uint64_t wall_ms) {
     outbox_begin(&raft->journal.out); /* what recovery emitted is stale */
     raft->now = raft->journal.now = now;
-    raft->wall_ms = wall_ms;
-    raft->start_at = now;
+    raft->wall_ms = raft->own_wall_ms = wall_ms;
     /* Ids and nonces of another life of this replica must not be mistaken for this one's. */
     prng_seed(&raft->prng, prng_mix(prng_next(&raft->prng), prng_mix(now, wall_ms)));
     raft->reads.ids = prng_next(&raft->prng) >> 8;
     raft->repair_nonce = prng_next(&raft->prng);
     raft_recover_finish(raft);
+    lease_promise_start(&raft->promise, raft->promise.length_ns, now);
     raft_election_reset(raft);
     raft_config_changed(raft);
     journal_config_tell(&raft->journal);
@@ -315,7 +315,7 @@ static void step_event(struct replica *raft, const struct event *event) {
                                    event->snapshot_installed.status);
         break;
     case EVENT_PEER_UP:
-        raft_on_peer_up(raft, event->peer.id, event->peer.incarnation);
+        raft_on_peer_up(raft, event->peer.id, event->peer.incarnation, event->peer.wire_version);
         break;
     case EVENT_PEER_DOWN:
         raft_on_peer_down(raft, event->peer.id);
@@ -335,7 +335,8 @@ static struct effects step(struct replica *raft, const struct event *event) {
     outbox_begin(&raft->journal.out);
     if (event->now > raft->now)
         raft->now = raft->journal.now = event->now;
-    raft->wall_ms = event->wall_ms;
+    raft->own_wall_ms = event->wall_ms;
+    raft->wall_ms = raft_wall_ms(raft, raft->now, event->wall_ms);
     if (raft->journal.failed)
         step_failed(raft, event);
     else
@@ -371,7 +372,7 @@ static uint64_t deadline(const struct replica *raft) {
 }
 
 static uint64_t time_ms(const struct replica *raft, uint64_t now, uint64_t wall_ms) {
-    return stamps_time_ms(&raft->journal.stamps, now, wall_ms);
+    return stamps_time_ms(&raft->journal.stamps, now, raft_wall_ms(raft, now, wall_ms));
 }
 
 static void status(const struct replica *raft, struct replica_status *out) {

@@ -26,8 +26,9 @@ static const struct field fields[] = {
 static const struct {
     const char *name;
     unsigned fields;
-} shapes[] = {{"none", 0},
-#define X(constant, text, bits) {text, bits},
+    unsigned added; /* in version 3 */
+} shapes[] = {{"none", 0, 0},
+#define X(constant, text, bits, more) {text, bits, more},
               RAFT_MESSAGES(X)
 #undef X
 };
@@ -36,16 +37,20 @@ const char *raft_message_name(enum raft_message_type type) {
     return shapes[type < RAFT_MESSAGE_COUNT ? type : RAFT_NO_MESSAGE].name;
 }
 
-size_t raft_message_size(enum raft_message_type type) {
-    return HEAD_BYTES + fields_size(shapes[type].fields);
+static unsigned fields_of(const struct raft_message *message) {
+    return shapes[message->type].fields | (message->more ? shapes[message->type].added : 0);
+}
+
+size_t raft_message_size(const struct raft_message *message) {
+    return HEAD_BYTES + fields_size(fields_of(message));
 }
 
 void raft_message_encode(const struct raft_message *message, uint8_t *at) {
     cairn_assert(message->type > RAFT_NO_MESSAGE && message->type < RAFT_MESSAGE_COUNT);
-    *at = (uint8_t)message->type;
+    *at = (uint8_t)(message->type | (message->more ? RAFT_MORE_FIELDS : 0));
     put_u64(at + 1, message->incarnation);
     put_u32(at + 9, message->count);
-    fields_encode(fields, shapes[message->type].fields, message, at + HEAD_BYTES);
+    fields_encode(fields, fields_of(message), message, at + HEAD_BYTES);
 }
 
 static bool sane(const struct raft_message *message) {
@@ -80,12 +85,14 @@ enum cairn_status raft_message_decode(struct bytes body, struct raft_message *me
     *message = (struct raft_message){0};
     struct reader reader = reader_of(body);
     uint8_t type = read_u8(&reader);
+    message->more = type & RAFT_MORE_FIELDS;
+    type &= (uint8_t)~RAFT_MORE_FIELDS;
     message->incarnation = read_u64(&reader);
     message->count = read_u32(&reader);
     if (reader.bad || type == RAFT_NO_MESSAGE || type >= RAFT_MESSAGE_COUNT)
         return CAIRN_MALFORMED;
     message->type = (enum raft_message_type)type;
-    fields_decode(fields, shapes[type].fields, message, &reader);
+    fields_decode(fields, fields_of(message), message, &reader);
     if (reader.bad || !sane(message) || message->count > reader_left(&reader) / ENTRY_HEAD_BYTES)
         return CAIRN_MALFORMED;
     if (!has_entries(message->type))
@@ -104,7 +111,8 @@ bool raft_describe(struct bytes body, char *text, size_t size) {
     if (raft_message_decode(body, &message, NULL, 0) != CAIRN_OK)
         return false;
     size_t used = (size_t)snprintf(text, size, "%s", shapes[message.type].name);
-    unsigned hidden = FIELD_SENT_AT | FIELD_CHAIN | FIELD_REQUEST | FIELD_WAIT_NS;
+    unsigned hidden = FIELD_SENT_AT | FIELD_CHAIN | FIELD_REQUEST | FIELD_WAIT_NS | FIELD_LEASE_NS |
+                      FIELD_TIME_MS | FIELD_WALL_MS;
     used += fields_describe(fields, shapes[message.type].fields & ~hidden, &message, text + used,
                             size - used);
     if (message.count > 0 && used < size)
@@ -117,7 +125,10 @@ void raft_send(struct replica *raft, uint64_t to, uint64_t after, struct raft_me
     cairn_assert(to != raft->options.id);
     message->incarnation = raft->options.incarnation;
     message->count = (uint32_t)count;
-    size_t size = raft_message_size(message->type);
+    const struct raft_peer *peer = raft_peer(raft, to);
+    message->more =
+        shapes[message->type].added != 0 && peer != NULL && peer->wire_version >= WIRE_VERSION_3;
+    size_t size = raft_message_size(message);
     uint8_t *head = outbox_scratch(&raft->journal.out, size);
     raft_message_encode(message, head);
     struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_SEND);

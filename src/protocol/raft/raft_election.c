@@ -45,17 +45,16 @@ bool raft_may_campaign(const struct replica *raft) {
            !raft->installing && !journal_disk_stalled(&raft->journal);
 }
 
-/* What this replica promised by hearing a leader: no vote for another until then. After a restart
- * the promise is not remembered, so the longest possible one is kept. */
+/* No vote for another until then: what this replica promised the leaders that it heard, and in an
+ * earlier life (core/lease.h); and section 6's rule against disruptive servers, which asks for
+ * silence of a leader whose connection still stands. */
 static uint64_t promise_until(const struct replica *raft) {
-    uint64_t from = raft->heard_at;
     if (raft->options.mutant == MUTANT_LEASE_IGNORED_BY_VOTER)
         return 0;
-    if (!raft->options.lease_reads)
-        return raft->leader_lost || from == 0 ? 0 : from + raft->options.election_timeout_min_ns;
-    if (from < raft->start_at)
-        from = raft->start_at;
-    return from + raft->options.election_timeout_min_ns;
+    uint64_t until = lease_promise_end(&raft->promise);
+    uint64_t silence = raft->heard_at + raft->options.election_timeout_min_ns;
+    bool connected = raft->heard_at != 0 && !raft->leader_lost;
+    return connected && silence > until ? silence : until;
 }
 
 /* Pre-votes promise nothing; they are refused only while a leader is alive as far as known. */
@@ -73,7 +72,20 @@ void raft_election_reset(struct replica *raft) {
                                                  raft->options.election_timeout_max_ns);
 }
 
-void raft_heard_leader(struct replica *raft, uint64_t leader) {
+/* A leader of an older version does not say which promise it relies on: it is the one that this
+ * replica's own settings name. */
+static void ask_promise(struct replica *raft, const struct raft_message *message) {
+    uint64_t asked =
+        message->more ? lease_limited(message->lease_ns) : raft->options.election_timeout_min_ns;
+    if (raft->options.mutant == MUTANT_LEASE_OWN_LENGTH)
+        asked = raft->options.lease_reads ? raft->options.election_timeout_min_ns : 0;
+    raft->journal.hard_dirty |= lease_ask(&raft->promise, asked, raft->now);
+}
+
+void raft_heard_leader(struct replica *raft, uint64_t leader, const struct raft_message *message) {
+    if (message != NULL)
+        ask_promise(raft, message);
+    lease_renew(&raft->promise, raft->now);
     raft->heard_at = raft->now;
     raft->leader_lost = false;
     raft_election_reset(raft);
@@ -131,8 +143,9 @@ static void become_leader(struct replica *raft) {
         struct raft_peer *peer = &raft->peers[i];
         stream_reset(&peer->stream, raft->journal.log.last + 1);
         peer->heard_at = raft->now;
-        peer->lease_at = peer->round = 0;
+        peer->lease_until = peer->round = 0;
     }
+    raft->wall_ms = raft_wall_ms(raft, raft->now, raft->own_wall_ms);
     raft_role_tell(raft);
     raft_transfer_leader_known(raft);
     /* Section 8: "each leader commit a blank no-op entry into the log at the start of its term" */
@@ -308,8 +321,11 @@ static bool log_up_to_date(const struct replica *raft, const struct raft_message
 
 static void answer(struct replica *raft, uint64_t to, uint64_t after, uint64_t term, uint64_t flags,
                    uint64_t wait_ns) {
-    struct raft_message message = {
-        .type = RAFT_VOTE_ANSWER, .term = term, .flags = flags, .wait_ns = wait_ns};
+    struct raft_message message = {.type = RAFT_VOTE_ANSWER,
+                                   .term = term,
+                                   .flags = flags,
+                                   .wait_ns = wait_ns,
+                                   .wall_ms = raft->own_wall_ms};
     raft_send(raft, to, after, &message, NULL, 0);
 }
 
@@ -383,6 +399,7 @@ void raft_on_vote_answer(struct replica *raft, const struct raft_message *messag
     if (pre && yes ? message->term != raft->term + 1 : message->term != raft->term)
         return;
     peer->vote = yes ? 2 : 1;
+    raft_hear_wall(raft, peer, message);
     if (pre) {
         uint64_t longest = 2 * raft->options.election_timeout_max_ns;
         peer->wait_until = raft->now + (message->wait_ns < longest ? message->wait_ns : longest);

@@ -10,8 +10,10 @@
 #include "core/change.h"
 #include "core/fields.h"
 #include "core/journal.h"
+#include "core/lease.h"
 #include "core/reads.h"
 #include "core/stream.h"
+#include "core/wall.h"
 
 #define RAFT_TERM_JUMP_MAX (1ull << 40) /* a peer's term further ahead is refused */
 #define RAFT_NUMBER_MAX (1ull << 62)    /* no index or term is above */
@@ -34,17 +36,20 @@ struct raft_peer {
     uint64_t id;
     uint64_t incarnation; /* as its last hello said; 0: unknown */
     bool up;
-    bool member;          /* listed in the configuration in use */
-    uint64_t bound;       /* the incarnation that progress speaks of */
-    struct stream stream; /* leader: what it is sent */
-    uint64_t heard_at;    /* leader: last sign of life */
-    uint64_t round;       /* leader: highest heartbeat round answered */
-    uint64_t lease_at;    /* leader: send time of the latest message answered */
-    uint64_t fetch_tag;   /* entries for its repair are being read */
+    uint32_t wire_version; /* of the connection; 0: none yet */
+    bool member;           /* listed in the configuration in use */
+    uint64_t bound;        /* the incarnation that progress speaks of */
+    struct stream stream;  /* leader: what it is sent */
+    uint64_t heard_at;     /* leader: last sign of life */
+    uint64_t round;        /* leader: highest heartbeat round answered */
+    uint64_t lease_until;  /* leader: by our clock, its promise holds until then */
+    uint64_t fetch_tag;    /* entries for its repair are being read */
     uint64_t fetch_nonce;
     uint64_t vote;       /* (pre-)candidate: 0 none, 1 no, 2 yes */
     uint64_t wait_until; /* pre-candidate: its promise runs until then */
-    bool term_told;      /* amnesia: it told its term */
+    bool term_told;      /* amnesia: it told its term, and what it asks for when it leads */
+    uint64_t lease_told; /* 0: nothing */
+    struct wall_reading wall;
 };
 
 struct replica {
@@ -52,17 +57,18 @@ struct replica {
     struct prng prng;
     struct journal journal;
     uint64_t now;
-    uint64_t wall_ms;
+    uint64_t wall_ms;     /* that stamps go by: a majority's while this replica leads */
+    uint64_t own_wall_ms; /* of this node's clock */
 
     /* hard state */
     uint64_t term;
     uint64_t vote;
     bool mending; /* acknowledged entries were lost: no votes until caught up with a leader */
     bool amnesia; /* the hard state was lost: no votes until all other voters told their terms */
+    struct lease_promise promise; /* its length is hard state; to the leader that is followed */
 
     enum role role;
     uint64_t leader;
-    uint64_t start_at;
 
     uint64_t verified; /* follower: equal to the term's leader up to here */
 
@@ -147,36 +153,45 @@ void raft_outcome(struct replica *raft, uint64_t tag, enum cairn_status status, 
     X(FIRST, first)                 \
     X(LAST, last)                   \
     X(REQUEST, request)             \
-    X(STATUS, status)
+    X(STATUS, status)               \
+    X(LEASE_NS, lease_ns)           \
+    X(TIME_MS, time_ms)             \
+    X(WALL_MS, wall_ms)
 
-/* Which fields a type has; the third column of RAFT_MESSAGES is made of FIELD_ bits, which only
- * raft_codec.c knows. */
+/* Which fields a type has, and which more for peers of wire version 3; made of FIELD_ bits, which
+ * only raft_codec.c knows. */
 #define RAFT_MESSAGES(X)                                                                        \
-    X(VOTE_REQUEST, "vote-request", FIELD_TERM | FIELD_INDEX | FIELD_LOG_TERM | FIELD_FLAGS)    \
-    X(VOTE_ANSWER, "vote-answer", FIELD_TERM | FIELD_FLAGS | FIELD_WAIT_NS)                     \
+    X(VOTE_REQUEST, "vote-request", FIELD_TERM | FIELD_INDEX | FIELD_LOG_TERM | FIELD_FLAGS, 0) \
+    X(VOTE_ANSWER, "vote-answer", FIELD_TERM | FIELD_FLAGS | FIELD_WAIT_NS, FIELD_WALL_MS)      \
     X(APPEND, "append",                                                                         \
-      FIELD_TERM | FIELD_INDEX | FIELD_LOG_TERM | FIELD_CHAIN | FIELD_COMMIT | FIELD_SENT_AT)   \
+      FIELD_TERM | FIELD_INDEX | FIELD_LOG_TERM | FIELD_CHAIN | FIELD_COMMIT | FIELD_SENT_AT,   \
+      FIELD_LEASE_NS)                                                                           \
     X(APPEND_ANSWER, "append-answer",                                                           \
       FIELD_TERM | FIELD_FLAGS | FIELD_INDEX | FIELD_CONFLICT_TERM | FIELD_FIRST | FIELD_LAST | \
-          FIELD_SENT_AT)                                                                        \
-    X(HEARTBEAT, "heartbeat", FIELD_TERM | FIELD_COMMIT | FIELD_ROUND | FIELD_SENT_AT)          \
+          FIELD_SENT_AT,                                                                        \
+      FIELD_LEASE_NS)                                                                           \
+    X(HEARTBEAT, "heartbeat", FIELD_TERM | FIELD_COMMIT | FIELD_ROUND | FIELD_SENT_AT,          \
+      FIELD_LEASE_NS | FIELD_TIME_MS)                                                           \
     X(HEARTBEAT_ANSWER, "heartbeat-answer",                                                     \
-      FIELD_TERM | FIELD_FLAGS | FIELD_INDEX | FIELD_ROUND | FIELD_SENT_AT)                     \
-    X(READ_INDEX, "read-index", FIELD_TERM | FIELD_REQUEST)                                     \
+      FIELD_TERM | FIELD_FLAGS | FIELD_INDEX | FIELD_ROUND | FIELD_SENT_AT,                     \
+      FIELD_LEASE_NS | FIELD_WALL_MS)                                                           \
+    X(READ_INDEX, "read-index", FIELD_TERM | FIELD_REQUEST, 0)                                  \
     X(READ_INDEX_ANSWER, "read-index-answer",                                                   \
-      FIELD_TERM | FIELD_REQUEST | FIELD_STATUS | FIELD_INDEX)                                  \
-    X(TIMEOUT_NOW, "timeout-now", FIELD_TERM)                                                   \
-    X(REPAIR_FETCH, "repair-fetch", FIELD_TERM | FIELD_REQUEST | FIELD_FIRST | FIELD_LAST)      \
+      FIELD_TERM | FIELD_REQUEST | FIELD_STATUS | FIELD_INDEX, 0)                               \
+    X(TIMEOUT_NOW, "timeout-now", FIELD_TERM, 0)                                                \
+    X(REPAIR_FETCH, "repair-fetch", FIELD_TERM | FIELD_REQUEST | FIELD_FIRST | FIELD_LAST, 0)   \
     X(REPAIR_ENTRIES, "repair-entries",                                                         \
-      FIELD_TERM | FIELD_FLAGS | FIELD_REQUEST | FIELD_FIRST | FIELD_LAST)
+      FIELD_TERM | FIELD_FLAGS | FIELD_REQUEST | FIELD_FIRST | FIELD_LAST, FIELD_LEASE_NS)
 
 enum raft_message_type {
     RAFT_NO_MESSAGE,
-#define X(constant, name, fields) RAFT_##constant,
+#define X(constant, name, fields, added) RAFT_##constant,
     RAFT_MESSAGES(X)
 #undef X
         RAFT_MESSAGE_COUNT
 };
+
+#define RAFT_MORE_FIELDS 0x80u
 
 enum {
     RAFT_FLAG_PRE = 1,      /* votes: only asks whether one would be given */
@@ -188,10 +203,11 @@ enum {
 };
 
 /* What each field means depends on the type; the encoding holds only those that RAFT_MESSAGES
- * lists, u64 each, after the type (u8), the sender's incarnation (u64) and the count of entries
- * (u32); the entries' encodings follow. */
+ * lists, u64 each, after the type (u8, with RAFT_MORE_FIELDS set when those of version 3 follow),
+ * the sender's incarnation (u64) and the count of entries (u32); the entries' encodings follow. */
 struct raft_message {
     enum raft_message_type type;
+    bool more; /* with the fields of version 3 */
     uint64_t from;
     uint64_t incarnation;
     uint64_t term;
@@ -208,12 +224,15 @@ struct raft_message {
     uint64_t last;
     uint64_t request;
     uint64_t status;
+    uint64_t lease_ns; /* from a leader: the promise that it asks for; answers: what is promised */
+    uint64_t time_ms;  /* replicated time, as the leader would stamp an entry now */
+    uint64_t wall_ms;  /* the sender's wall clock */
     uint32_t count;
     struct entry *entries; /* in scratch, borrowing the frame */
 };
 
 const char *raft_message_name(enum raft_message_type type);
-size_t raft_message_size(enum raft_message_type type);
+size_t raft_message_size(const struct raft_message *message);
 void raft_message_encode(const struct raft_message *message, uint8_t *at);
 /* Total: any bytes give OK or MALFORMED. entries: room for entries_max of them, or NULL to leave
  * them undecoded. Entries are dense, start at index + 1 (APPEND) or first (REPAIR_ENTRIES) and have
@@ -238,7 +257,8 @@ void raft_become_follower(struct replica *raft, uint64_t term, uint64_t leader);
 bool raft_may_vote(const struct replica *raft);
 bool raft_may_campaign(const struct replica *raft);
 void raft_election_reset(struct replica *raft);
-void raft_heard_leader(struct replica *raft, uint64_t leader);
+/* message: what was heard, which says for which promise it asks; NULL: something else of its. */
+void raft_heard_leader(struct replica *raft, uint64_t leader, const struct raft_message *message);
 void raft_pre_campaign(struct replica *raft);
 void raft_campaign(struct replica *raft, bool by_transfer);
 void raft_election_tick(struct replica *raft);
@@ -278,13 +298,25 @@ void raft_reads_tick(struct replica *raft);
 /* Sends what waits for peers; at the end of a step. */
 void raft_reads_flush(struct replica *raft);
 uint64_t raft_lease_end(const struct replica *raft);
+void raft_lease_heard(struct replica *raft, struct raft_peer *peer,
+                      const struct raft_message *answer);
+/* The length of the promise that this leader asks its followers for. */
+uint64_t raft_lease_asked(const struct replica *raft);
+
+/* ---- wall time (raft_time.c) ---- */
+/* A peer's answer tells its wall clock. */
+void raft_hear_wall(struct replica *raft, struct raft_peer *peer,
+                    const struct raft_message *answer);
+/* The wall time that stamps go by: a majority's at a leader, else this node's own. */
+uint64_t raft_wall_ms(const struct replica *raft, uint64_t now, uint64_t own_wall_ms);
 
 /* ---- members (raft_member.c) ---- */
 /* Peers follow the configuration in force: after every push or truncation of one. */
 void raft_config_changed(struct replica *raft);
 struct raft_peer *raft_peer(struct replica *raft, uint64_t id);
 struct raft_peer *raft_member(struct replica *raft, uint64_t id);
-void raft_on_peer_up(struct replica *raft, uint64_t id, uint64_t incarnation);
+void raft_on_peer_up(struct replica *raft, uint64_t id, uint64_t incarnation,
+                     uint32_t wire_version);
 void raft_on_peer_down(struct replica *raft, uint64_t id);
 void raft_on_configure(struct replica *raft, uint64_t tag, const struct config_change *change);
 void raft_member_advance(struct replica *raft);

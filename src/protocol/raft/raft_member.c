@@ -39,7 +39,7 @@ static void join(struct replica *raft, const struct member *member) {
     if (!peer->member || replaced) {
         stream_reset(&peer->stream, raft->journal.log.last + 1);
         peer->heard_at = raft->now;
-        peer->round = peer->lease_at = peer->vote = 0;
+        peer->round = peer->lease_until = peer->vote = 0;
     }
     if (member->incarnation != 0)
         peer->bound = member->incarnation;
@@ -59,7 +59,8 @@ void raft_config_changed(struct replica *raft) {
             join(raft, &config->members[i]);
 }
 
-void raft_on_peer_up(struct replica *raft, uint64_t id, uint64_t incarnation) {
+void raft_on_peer_up(struct replica *raft, uint64_t id, uint64_t incarnation,
+                     uint32_t wire_version) {
     if (id == 0 || id == raft->options.id)
         return;
     struct raft_peer *peer = raft_peer(raft, id);
@@ -67,6 +68,7 @@ void raft_on_peer_up(struct replica *raft, uint64_t id, uint64_t incarnation) {
         peer = add_peer(raft, id);
     peer->up = true;
     peer->incarnation = incarnation;
+    peer->wire_version = wire_version;
     if (id == raft->leader)
         raft->leader_lost = false;
     if (raft->role == ROLE_LEADER && peer->member) {

@@ -1,7 +1,7 @@
 #include "protocol/raft/raft_internal.h"
 
-#define HARD_VERSION 1u
-#define HARD_BYTES 18u
+#define HARD_VERSION 2u /* 1 had no promise */
+#define HARD_BYTES 26u
 enum { HARD_MENDING = 1, HARD_AMNESIA = 2 };
 
 void raft_hard_encode(const struct replica *raft, struct buf *out) {
@@ -9,6 +9,7 @@ void raft_hard_encode(const struct replica *raft, struct buf *out) {
     buf_u8(out, (uint8_t)((raft->mending ? HARD_MENDING : 0) | (raft->amnesia ? HARD_AMNESIA : 0)));
     buf_u64(out, raft->term);
     buf_u64(out, raft->vote);
+    buf_u64(out, raft->promise.length_ns);
 }
 
 enum cairn_status raft_hard_decode(struct replica *raft, struct bytes hard) {
@@ -17,10 +18,13 @@ enum cairn_status raft_hard_decode(struct replica *raft, struct bytes hard) {
     uint8_t flags = read_u8(&reader);
     uint64_t term = read_u64(&reader);
     uint64_t vote = read_u64(&reader);
-    if (!reader_done(&reader) || term > RAFT_NUMBER_MAX || flags > (HARD_MENDING | HARD_AMNESIA))
-        return CAIRN_MALFORMED;
-    if (version != HARD_VERSION)
+    if (version == 0 || version > HARD_VERSION)
         return CAIRN_WRONG_VERSION;
+    uint64_t promise = version >= 2 ? read_u64(&reader) : raft->options.election_timeout_min_ns;
+    if (!reader_done(&reader) || term > RAFT_NUMBER_MAX || flags > (HARD_MENDING | HARD_AMNESIA) ||
+        promise > RAFT_NUMBER_MAX)
+        return CAIRN_MALFORMED;
+    raft->promise.length_ns = promise;
     raft->term = term;
     raft->vote = vote;
     raft->mending = flags & HARD_MENDING;

@@ -20,30 +20,40 @@ void raft_reads_refuse(struct replica *raft, enum cairn_status status) {
 
 /* ---- the lease ---- */
 
-static uint64_t lease_at_of(const void *context, uint64_t id) {
+uint64_t raft_lease_asked(const struct replica *raft) {
+    return raft->options.lease_reads ? lease_limited(raft->options.election_timeout_min_ns) : 0;
+}
+
+static uint64_t lease_until_of(const void *context, uint64_t id) {
     const struct replica *raft = context;
     if (id == raft->options.id)
-        return raft->now;
+        return lease_until(raft->now, raft_lease_asked(raft), raft->options.clock_drift_ppm);
     for (uint32_t i = 0; i < raft->peer_count; i++)
         if (raft->peers[i].id == id)
-            return raft->peers[i].lease_at;
+            return raft->peers[i].lease_until;
     return 0;
 }
 
-/* A quorum promised at or after `sent` (by our clock) not to elect another for an election
- * timeout of theirs; clocks may run apart by the drift on both sides. Dissertation 6.4.1. */
+/* Until then a quorum's promises hold. Dissertation 6.4.1. */
 uint64_t raft_lease_end(const struct replica *raft) {
     if (raft->role != ROLE_LEADER || !raft->options.lease_reads || raft->lease_revoked ||
         !raft_own_term_committed(raft))
         return 0;
-    uint64_t sent = quorum_reached(journal_config(&raft->journal), lease_at_of, raft);
-    if (sent == 0)
-        return 0;
-    uint64_t million = 1000000, drift = raft->options.clock_drift_ppm;
-    uint64_t length = raft->options.election_timeout_min_ns / (million + drift) * (million - drift);
+    return quorum_reached(journal_config(&raft->journal), lease_until_of, raft);
+}
+
+/* The follower answers what was sent at sent_at, and tells what it promised by that. One of an
+ * older version does not: its promise counts for nothing. */
+void raft_lease_heard(struct replica *raft, struct raft_peer *peer,
+                      const struct raft_message *answer) {
+    uint64_t promised = answer->more ? answer->lease_ns : 0;
+    if (raft->options.mutant == MUTANT_LEASE_OWN_LENGTH)
+        promised = raft_lease_asked(raft);
     if (raft->options.mutant == MUTANT_LEASE_TOO_LONG)
-        length *= 20;
-    return sent + length;
+        promised *= 20;
+    uint64_t until = lease_until(answer->sent_at, promised, raft->options.clock_drift_ppm);
+    if (answer->sent_at <= raft->now && until > peer->lease_until)
+        peer->lease_until = until;
 }
 
 /* ---- at the leader ---- */

@@ -130,6 +130,7 @@ void raft_recover_damage(struct replica *raft, uint64_t first, uint64_t last) {
 
 void raft_recover_hard_lost(struct replica *raft) {
     raft->amnesia = true;
+    raft->promise.length_ns = LEASE_NS_MAX; /* what was promised is forgotten too */
     raft->journal.hard_dirty = true;
 }
 

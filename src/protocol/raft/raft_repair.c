@@ -120,12 +120,22 @@ static bool others_told_terms(const struct replica *raft) {
     return config != NULL;
 }
 
+/* What the forgotten promise to a leader can have been: one of those that told asked for it. */
+static uint64_t longest_promise(const struct replica *raft) {
+    uint64_t longest = raft->options.election_timeout_min_ns;
+    for (uint32_t i = 0; i < raft->peer_count; i++)
+        if (raft->peers[i].lease_told > longest)
+            longest = raft->peers[i].lease_told;
+    return longest;
+}
+
 /* The lost vote went to a candidate, whose own term is at least the vote's: once every other voter
  * told its term, not voting in the highest of them keeps the forgotten promise. */
 static void end_amnesia(struct replica *raft) {
     if (!raft->amnesia || !others_told_terms(raft))
         return;
     raft->amnesia = false;
+    lease_promise_start(&raft->promise, longest_promise(raft), raft->now);
     if (raft->vote == 0)
         raft->vote = RAFT_NOBODY;
     raft->journal.hard_dirty = true;
@@ -186,7 +196,8 @@ static void answer(struct replica *raft, struct raft_peer *peer, uint64_t nonce,
                                        flags | (raft->role == ROLE_LEADER ? RAFT_FLAG_LEADER : 0),
                                    .request = nonce,
                                    .first = first,
-                                   .last = raft->journal.log.last};
+                                   .last = raft->journal.log.last,
+                                   .lease_ns = raft_lease_asked(raft)};
     raft_send(raft, peer->id, raft->journal.hard_seq, &message, entries, count);
 }
 
@@ -326,6 +337,7 @@ void raft_on_repair_entries(struct replica *raft, struct raft_message *message,
         return;
     if (raft->amnesia && !peer->term_told) {
         peer->term_told = true;
+        peer->lease_told = message->more ? lease_limited(message->lease_ns) : 0;
         if (message->term > raft->term)
             raft_become_follower(raft, message->term, 0);
         raft_persist(raft);

@@ -77,7 +77,8 @@ static void send_append(struct replica *raft, const struct raft_peer *peer,
                                    .log_term = part->prev_term,
                                    .chain = part->prev_chain,
                                    .commit = raft->journal.commit,
-                                   .sent_at = raft->now};
+                                   .sent_at = raft->now,
+                                   .lease_ns = raft_lease_asked(raft)};
     raft_send(raft, peer->id, 0, &message, part->entries, part->count);
 }
 
@@ -116,12 +117,14 @@ void raft_replication_loaded(struct replica *raft, struct raft_peer *peer, enum 
 
 void raft_heartbeat_to(struct replica *raft, struct raft_peer *peer) {
     uint64_t match = peer->stream.progress.match;
-    struct raft_message message = {.type = RAFT_HEARTBEAT,
-                                   .term = raft->term,
-                                   .commit =
-                                       match < raft->journal.commit ? match : raft->journal.commit,
-                                   .round = raft->round,
-                                   .sent_at = raft->now};
+    struct raft_message message = {
+        .type = RAFT_HEARTBEAT,
+        .term = raft->term,
+        .commit = match < raft->journal.commit ? match : raft->journal.commit,
+        .round = raft->round,
+        .sent_at = raft->now,
+        .lease_ns = raft_lease_asked(raft),
+        .time_ms = stamps_tell(&raft->journal.stamps, raft->now, raft->wall_ms)};
     raft_send(raft, peer->id, 0, &message, NULL, 0);
 }
 
@@ -179,17 +182,17 @@ void raft_leader_tick(struct replica *raft) {
     raft_replicate_all(raft);
 }
 
-static void heard(struct replica *raft, struct raft_peer *peer, uint64_t sent_at) {
+static void heard(struct replica *raft, struct raft_peer *peer, const struct raft_message *answer) {
     peer->heard_at = raft->now;
-    if (sent_at <= raft->now && sent_at > peer->lease_at)
-        peer->lease_at = sent_at;
+    raft_lease_heard(raft, peer, answer);
 }
 
 void raft_on_heartbeat_answer(struct replica *raft, const struct raft_message *message) {
     struct raft_peer *peer = raft_member(raft, message->from);
     if (peer == NULL || raft->role != ROLE_LEADER || message->round > raft->round)
         return;
-    heard(raft, peer, message->sent_at);
+    heard(raft, peer, message);
+    raft_hear_wall(raft, peer, message);
     if (message->round > peer->round)
         peer->round = message->round;
     struct progress *progress = &peer->stream.progress;
@@ -207,7 +210,8 @@ void raft_on_heartbeat_answer(struct replica *raft, const struct raft_message *m
                                          .log_term = term,
                                          .chain = chain,
                                          .commit = raft->journal.commit,
-                                         .sent_at = raft->now};
+                                         .sent_at = raft->now,
+                                         .lease_ns = raft_lease_asked(raft)};
             raft_send(raft, peer->id, 0, &probe, NULL, 0);
         } else {
             progress_probe(progress);
@@ -233,7 +237,7 @@ void raft_on_append_answer(struct replica *raft, const struct raft_message *mess
     struct raft_peer *peer = raft_member(raft, message->from);
     if (peer == NULL || raft->role != ROLE_LEADER)
         return;
-    heard(raft, peer, message->sent_at);
+    heard(raft, peer, message);
     struct progress *progress = &peer->stream.progress;
     if (message->flags & RAFT_FLAG_YES) {
         if (message->index > raft->journal.log.last) {
@@ -265,7 +269,8 @@ static void reply(struct replica *raft, const struct raft_message *append, bool 
                                   .term = raft->term,
                                   .index = index,
                                   .last = raft->journal.log.last,
-                                  .sent_at = append->sent_at};
+                                  .sent_at = append->sent_at,
+                                  .lease_ns = raft->promise.asked_ns};
     answer.flags = (yes ? RAFT_FLAG_YES : 0) | (raft->mending ? RAFT_FLAG_FORGOT : 0);
     uint64_t after = raft->journal.hard_seq;
     if (yes && raft->options.mutant != MUTANT_ACK_BEFORE_SYNC)
@@ -292,7 +297,8 @@ static void reply_full(struct replica *raft, const struct raft_message *append) 
                                   .flags = RAFT_FLAG_YES,
                                   .index = index,
                                   .last = raft->journal.log.last,
-                                  .sent_at = append->sent_at};
+                                  .sent_at = append->sent_at,
+                                  .lease_ns = raft->promise.asked_ns};
     raft_send(raft, append->from, raft->journal.hard_seq, &answer, NULL, 0);
 }
 
@@ -383,7 +389,7 @@ static bool may_promise(const struct replica *raft) {
 }
 
 void raft_on_append(struct replica *raft, struct raft_message *append, struct blob *frame) {
-    raft_heard_leader(raft, append->from);
+    raft_heard_leader(raft, append->from, append);
     if (!may_promise(raft))
         return;
     /* A damaged log is mended first (raft_repair.c); a full disk or a snapshot being installed
@@ -432,7 +438,9 @@ void raft_on_append(struct replica *raft, struct raft_message *append, struct bl
 }
 
 void raft_on_heartbeat(struct replica *raft, const struct raft_message *message) {
-    raft_heard_leader(raft, message->from);
+    raft_heard_leader(raft, message->from, message);
+    if (message->more)
+        stamps_hear(&raft->journal.stamps, message->time_ms, raft->now);
     if (!may_promise(raft))
         return;
     raft_persist(raft);
@@ -443,7 +451,9 @@ void raft_on_heartbeat(struct replica *raft, const struct raft_message *message)
                                   .flags = raft->mending ? RAFT_FLAG_FORGOT : 0,
                                   .index = raft->verified,
                                   .round = message->round,
-                                  .sent_at = message->sent_at};
+                                  .sent_at = message->sent_at,
+                                  .lease_ns = raft->promise.asked_ns,
+                                  .wall_ms = raft->own_wall_ms};
     raft_send(raft, message->from, raft->journal.hard_seq, &answer, NULL, 0);
     raft_mend_advance(raft);
 }

@@ -77,7 +77,7 @@ void raft_on_snapshot_offered(struct replica *raft, uint64_t from, uint64_t term
     if (accept) {
         if (term > raft->term)
             raft_become_follower(raft, term, from);
-        raft_heard_leader(raft, from);
+        raft_heard_leader(raft, from, NULL);
         raft_persist(raft);
         accept = base->index > raft->journal.commit ||
                  raft->options.mutant == MUTANT_SNAPSHOT_OLD_INSTALL;

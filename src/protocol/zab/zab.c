@@ -5,8 +5,8 @@
 
 #include <inttypes.h>
 
-#define HARD_VERSION 1u
-#define HARD_BYTES 18u
+#define HARD_VERSION 2u /* 1 had no promise */
+#define HARD_BYTES 26u
 enum { HARD_MENDING = 1, HARD_AMNESIA = 2 };
 
 /* ---- what the outside sees ---- */
@@ -56,6 +56,7 @@ void zab_hard_encode(const struct replica *zab, struct buf *out) {
     buf_u8(out, (uint8_t)((zab->mending ? HARD_MENDING : 0) | (zab->amnesia ? HARD_AMNESIA : 0)));
     buf_u64(out, zab->accepted);
     buf_u64(out, zab->accepted_from);
+    buf_u64(out, zab->promise.length_ns);
 }
 
 enum cairn_status zab_hard_decode(struct replica *zab, struct bytes hard) {
@@ -64,10 +65,13 @@ enum cairn_status zab_hard_decode(struct replica *zab, struct bytes hard) {
     uint8_t flags = read_u8(&reader);
     uint64_t accepted = read_u64(&reader);
     uint64_t from = read_u64(&reader);
-    if (!reader_done(&reader) || accepted > ZAB_NUMBER_MAX || flags > (HARD_MENDING | HARD_AMNESIA))
-        return CAIRN_MALFORMED;
-    if (version != HARD_VERSION)
+    if (version == 0 || version > HARD_VERSION)
         return CAIRN_WRONG_VERSION;
+    uint64_t promise = version >= 2 ? read_u64(&reader) : zab->options.election_timeout_min_ns;
+    if (!reader_done(&reader) || accepted > ZAB_NUMBER_MAX ||
+        flags > (HARD_MENDING | HARD_AMNESIA) || promise > ZAB_NUMBER_MAX)
+        return CAIRN_MALFORMED;
+    zab->promise.length_ns = promise;
     zab->accepted = accepted;
     zab->accepted_from = from;
     zab->mending = flags & HARD_MENDING;
@@ -133,13 +137,14 @@ static struct effects finish(struct replica *zab) {
 
 static struct effects start(struct replica *zab, uint64_t now, uint64_t wall_ms) {
     outbox_begin(&zab->journal.out); /* what recovery emitted is stale */
-    zab->now = zab->journal.now = zab->start_at = zab->leaderless_since = now;
-    zab->wall_ms = wall_ms;
+    zab->now = zab->journal.now = zab->leaderless_since = now;
+    zab->wall_ms = zab->own_wall_ms = wall_ms;
     /* Ids and nonces of another life of this replica must not be mistaken for this one's. */
     prng_seed(&zab->prng, prng_mix(prng_next(&zab->prng), prng_mix(now, wall_ms)));
     zab->reads.ids = prng_next(&zab->prng) >> 8;
     zab->nonces = prng_next(&zab->prng) >> 8;
     zab_recover_finish(zab);
+    lease_promise_start(&zab->promise, zab->promise.length_ns, now);
     zab_peers_follow_config(zab);
     journal_config_tell(&zab->journal);
     zab_look(zab);
@@ -380,7 +385,7 @@ static void step_event(struct replica *zab, const struct event *event) {
                                   event->snapshot_installed.status);
         break;
     case EVENT_PEER_UP:
-        zab_on_peer_up(zab, event->peer.id, event->peer.incarnation);
+        zab_on_peer_up(zab, event->peer.id, event->peer.incarnation, event->peer.wire_version);
         break;
     case EVENT_PEER_DOWN:
         zab_on_peer_down(zab, event->peer.id);
@@ -400,7 +405,8 @@ static struct effects step(struct replica *zab, const struct event *event) {
     outbox_begin(&zab->journal.out);
     if (event->now > zab->now)
         zab->now = zab->journal.now = event->now;
-    zab->wall_ms = event->wall_ms;
+    zab->own_wall_ms = event->wall_ms;
+    zab->wall_ms = zab_wall_ms(zab, zab->now, event->wall_ms);
     if (zab->journal.failed)
         step_failed(zab, event);
     else
@@ -455,7 +461,7 @@ static uint64_t deadline(const struct replica *zab) {
 }
 
 static uint64_t time_ms(const struct replica *zab, uint64_t now, uint64_t wall_ms) {
-    return stamps_time_ms(&zab->journal.stamps, now, wall_ms);
+    return stamps_time_ms(&zab->journal.stamps, now, zab_wall_ms(zab, now, wall_ms));
 }
 
 static void status_peers(const struct replica *zab, struct replica_status *out) {

@@ -78,7 +78,8 @@ static void send(struct replica *zab, struct zab_peer *peer, const struct stream
                                   .commit = zab_established(zab) ? zab->journal.commit : 0,
                                   .last = zab->journal.log.last,
                                   .flags = sync ? peer->sync_flags : 0,
-                                  .sent_at = zab->now};
+                                  .sent_at = zab->now,
+                                  .lease_ns = zab_lease_asked(zab)};
     zab_send(zab, peer->id, 0, &message, part->entries, part->count);
     if (peer->active_told && message.commit > peer->commit_told)
         peer->commit_told = message.commit;
@@ -117,6 +118,11 @@ void zab_replication_loaded(struct replica *zab, struct zab_peer *peer, enum cai
 
 /* ---- pings ---- */
 
+/* One that is not established speaks of no time yet. */
+static uint64_t told_time_ms(struct replica *zab) {
+    return zab_established(zab) ? stamps_tell(&zab->journal.stamps, zab->now, zab->wall_ms) : 0;
+}
+
 static void ping_one(struct replica *zab, const struct zab_peer *peer) {
     struct zab_message message = {.type = ZAB_PING,
                                   .term = zab->accepted,
@@ -124,7 +130,9 @@ static void ping_one(struct replica *zab, const struct zab_peer *peer) {
                                   .round = zab->ping_round,
                                   .commit = zab_established(zab) ? zab->journal.commit : 0,
                                   .flags = zab->active ? ZAB_FLAG_ACTIVE : 0,
-                                  .sent_at = zab->now};
+                                  .sent_at = zab->now,
+                                  .lease_ns = zab_lease_asked(zab),
+                                  .time_ms = told_time_ms(zab)};
     zab_send(zab, peer->id, zab->journal.hard_seq, &message, NULL, 0);
 }
 
@@ -215,8 +223,8 @@ static struct zab_peer *in_session(struct replica *zab, const struct zab_message
         return NULL;
     peer->heard_at = zab->now;
     bool promised = message->term == zab->accepted && zab->epoch_chosen;
-    if (promised && message->sent_at <= zab->now && message->sent_at > peer->lease_at)
-        peer->lease_at = message->sent_at;
+    if (promised)
+        zab_lease_heard(zab, peer, message);
     return peer;
 }
 
@@ -226,6 +234,7 @@ void zab_on_pong(struct replica *zab, const struct zab_message *message) {
         return;
     if (message->term == zab->accepted && message->round > peer->round)
         peer->round = message->round;
+    zab_hear_wall(zab, peer, message);
     zab_replicate(zab, peer);
     zab_reads_advance(zab);
 }

@@ -30,24 +30,29 @@ enum tail { NOTHING, RUNS, ENTRIES };
 static const struct {
     const char *name;
     unsigned fields;
+    unsigned added; /* in version 3 */
     enum tail tail;
-} shapes[] = {{"none", 0, NOTHING},
-#define X(constant, text, bits, what) {text, bits, what},
+} shapes[] = {{"none", 0, 0, NOTHING},
+#define X(constant, text, bits, more, what) {text, bits, more, what},
               ZAB_MESSAGES(X)
 #undef X
 };
 
+static unsigned fields_of(const struct zab_message *message) {
+    return shapes[message->type].fields | (message->more ? shapes[message->type].added : 0);
+}
+
 size_t zab_message_size(const struct zab_message *message) {
-    size_t size = HEAD_BYTES + fields_size(shapes[message->type].fields);
+    size_t size = HEAD_BYTES + fields_size(fields_of(message));
     return shapes[message->type].tail == RUNS ? size + RUN_BYTES * message->count : size;
 }
 
 void zab_message_encode(const struct zab_message *message, uint8_t *at) {
     cairn_assert(message->type > ZAB_NO_MESSAGE && message->type < ZAB_MESSAGE_COUNT);
-    *at = (uint8_t)message->type;
+    *at = (uint8_t)(message->type | (message->more ? ZAB_MORE_FIELDS : 0));
     put_u64(at + 1, message->incarnation);
     put_u32(at + 9, message->count);
-    at = fields_encode(fields, shapes[message->type].fields, message, at + HEAD_BYTES);
+    at = fields_encode(fields, fields_of(message), message, at + HEAD_BYTES);
     for (uint32_t i = 0; shapes[message->type].tail == RUNS && i < message->count; i++) {
         put_u64(at, message->runs[i].first);
         put_u64(at + 8, message->runs[i].term);
@@ -92,12 +97,14 @@ enum cairn_status zab_message_decode(struct bytes body, struct zab_message *mess
     *message = (struct zab_message){0};
     struct reader reader = reader_of(body);
     uint8_t type = read_u8(&reader);
+    message->more = type & ZAB_MORE_FIELDS;
+    type &= (uint8_t)~ZAB_MORE_FIELDS;
     message->incarnation = read_u64(&reader);
     message->count = read_u32(&reader);
     if (reader.bad || type == ZAB_NO_MESSAGE || type >= ZAB_MESSAGE_COUNT)
         return CAIRN_MALFORMED;
     message->type = (enum zab_message_type)type;
-    fields_decode(fields, shapes[type].fields, message, &reader);
+    fields_decode(fields, fields_of(message), message, &reader);
     if (reader.bad || !sane(message))
         return CAIRN_MALFORMED;
     switch (shapes[type].tail) {
@@ -126,7 +133,8 @@ bool zab_describe(struct bytes body, char *text, size_t size) {
     if (zab_message_decode(body, &message, NULL) != CAIRN_OK)
         return false;
     size_t used = (size_t)snprintf(text, size, "%s", shapes[message.type].name);
-    unsigned hidden = FIELD_SENT_AT | FIELD_CHAIN | FIELD_REQUEST | FIELD_NONCE;
+    unsigned hidden = FIELD_SENT_AT | FIELD_CHAIN | FIELD_REQUEST | FIELD_NONCE | FIELD_LEASE_NS |
+                      FIELD_TIME_MS | FIELD_WALL_MS;
     used += fields_describe(fields, shapes[message.type].fields & ~hidden, &message, text + used,
                             size - used);
     if (message.count > 0 && used < size)
@@ -141,6 +149,9 @@ void zab_send(struct replica *zab, uint64_t to, uint64_t after, struct zab_messa
     message->incarnation = zab->options.incarnation;
     if (shapes[message->type].tail != RUNS)
         message->count = (uint32_t)count;
+    const struct zab_peer *peer = zab_peer_of(zab, to);
+    message->more =
+        shapes[message->type].added != 0 && peer != NULL && peer->wire_version >= WIRE_VERSION_3;
     size_t size = zab_message_size(message);
     uint8_t *head = outbox_scratch(&zab->journal.out, size);
     zab_message_encode(message, head);

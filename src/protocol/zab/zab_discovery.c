@@ -80,7 +80,8 @@ static void ack_epoch(struct replica *zab) {
                                   .log_term = own.term,
                                   .index = own.index,
                                   .commit = zab->journal.commit,
-                                  .flags = zab_voice(zab)};
+                                  .flags = zab_voice(zab),
+                                  .wall_ms = zab->own_wall_ms};
     tell_runs(zab, &message);
     bool early = zab->options.mutant == MUTANT_ZAB_EPOCH_NOT_DURABLE;
     uint64_t after = zab_persist(zab);
@@ -281,6 +282,8 @@ void zab_on_ack_epoch(struct replica *zab, const struct zab_message *message) {
     peer->told = (struct zab_vote){peer->id, message->log_term, message->index};
     peer->counts = message->flags & ZAB_FLAG_VOTES;
     peer->eligible = message->flags & ZAB_FLAG_ELIGIBLE;
+    zab_hear_wall(zab, peer, message);
+    zab->wall_ms = zab_wall_ms(zab, zab->now, zab->own_wall_ms);
     zab_meet(zab, peer, message);
     if (zab->phase == ZAB_DISCOVERY)
         zab_discovery_advance(zab);

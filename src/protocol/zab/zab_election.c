@@ -41,13 +41,10 @@ uint64_t zab_voice(const struct replica *zab) {
     return (zab_may_vote(zab) ? ZAB_FLAG_VOTES : 0) | (zab_stands(zab) ? ZAB_FLAG_ELIGIBLE : 0);
 }
 
-/* What this replica promised by hearing a leader: to accept no other epoch until then, so that no
- * lease is broken. After a restart the promise is not remembered, and the longest one is kept. */
+/* What this replica promised by hearing a leader, in this life and perhaps in an earlier one: to
+ * accept no other epoch until then, so that no lease is broken. */
 uint64_t zab_promise_until(const struct replica *zab) {
-    if (!zab->options.lease_reads || zab->options.mutant == MUTANT_ZAB_PROMISE_IGNORED)
-        return 0;
-    uint64_t from = zab->heard_at > zab->start_at ? zab->heard_at : zab->start_at;
-    return from + zab->options.election_timeout_min_ns;
+    return zab->options.mutant == MUTANT_ZAB_PROMISE_IGNORED ? 0 : lease_promise_end(&zab->promise);
 }
 
 /* ---- votes ---- */
@@ -78,7 +75,8 @@ void zab_notify(struct replica *zab, uint64_t to) {
                                   .round = zab->round,
                                   .leader = vote.leader,
                                   .log_term = vote.term,
-                                  .index = vote.index};
+                                  .index = vote.index,
+                                  .lease_ns = zab_lease_asked(zab)};
     if (zab->phase != ZAB_ELECTION) {
         message.leader = zab->leader;
         message.flags = zab_leads(zab) ? ZAB_FLAG_LEADING : ZAB_FLAG_FOLLOWING;
@@ -306,6 +304,7 @@ void zab_on_notification(struct replica *zab, const struct zab_message *message)
             zab_role_tell(zab);
         }
         peer->term_told = true;
+        peer->lease_told = message->more ? lease_limited(message->lease_ns) : 0;
         zab_amnesia_advance(zab);
         return;
     }

@@ -6,6 +6,16 @@
 
 #include <inttypes.h>
 
+/* A leader of an older version does not say which promise it relies on: it is the one that this
+ * replica's own settings name. */
+void zab_ask_promise(struct replica *zab, const struct zab_message *message) {
+    uint64_t asked =
+        message->more ? lease_limited(message->lease_ns) : zab->options.election_timeout_min_ns;
+    if (zab->options.mutant == MUTANT_LEASE_OWN_LENGTH)
+        asked = zab->options.lease_reads ? zab->options.election_timeout_min_ns : 0;
+    zab->journal.hard_dirty |= lease_ask(&zab->promise, asked, zab->now);
+}
+
 void zab_heard(struct replica *zab, bool accepted) {
     uint64_t least = zab->options.election_timeout_min_ns;
     uint64_t most = zab->options.election_timeout_max_ns;
@@ -13,7 +23,7 @@ void zab_heard(struct replica *zab, bool accepted) {
                            ? zab->now + prng_between(&zab->prng, least, most)
                            : zab->now + most + least;
     if (accepted)
-        zab->heard_at = zab->now;
+        lease_renew(&zab->promise, zab->now);
 }
 
 void zab_ack(struct replica *zab, uint64_t sent_at, uint64_t gap_at) {
@@ -25,7 +35,8 @@ void zab_ack(struct replica *zab, uint64_t sent_at, uint64_t gap_at) {
                                   .index = zab->verified,
                                   .last = gap_at,
                                   .flags = gap_at ? ZAB_FLAG_GAP : 0,
-                                  .sent_at = sent_at};
+                                  .sent_at = sent_at,
+                                  .lease_ns = zab->promise.asked_ns};
     bool early = zab->options.mutant == MUTANT_ZAB_NEWLEADER_EARLY_ACK;
     uint64_t after = zab_persist(zab);
     zab_send(zab, zab->leader, early ? zab->journal.hard_seq : after, &message, NULL, 0);
@@ -85,6 +96,7 @@ static void advance(struct replica *zab) {
 
 void zab_on_propose(struct replica *zab, struct zab_message *message, struct blob *frame) {
     struct journal *journal = &zab->journal;
+    zab_ask_promise(zab, message);
     zab_heard(zab, true);
     /* A full disk or a snapshot being installed takes nothing now. Silence makes the leader try
      * again. */
@@ -118,7 +130,11 @@ void zab_on_commit(struct replica *zab, const struct zab_message *message) {
 
 void zab_on_ping(struct replica *zab, const struct zab_message *message) {
     bool accepted = zab->phase >= ZAB_SYNCHRONISATION && message->term == zab->accepted;
+    if (accepted)
+        zab_ask_promise(zab, message);
     zab_heard(zab, accepted);
+    if (accepted && message->more)
+        stamps_hear(&zab->journal.stamps, message->time_ms, zab->now);
     if (accepted && message->flags & ZAB_FLAG_ACTIVE)
         leader_is_active(zab);
     zab_persist(zab);
@@ -128,7 +144,9 @@ void zab_on_ping(struct replica *zab, const struct zab_message *message) {
                                  .term = accepted ? zab->accepted : 0,
                                  .nonce = zab->nonce,
                                  .round = message->round,
-                                 .sent_at = message->sent_at};
+                                 .sent_at = message->sent_at,
+                                 .lease_ns = zab->promise.asked_ns,
+                                 .wall_ms = zab->own_wall_ms};
     zab_send(zab, message->from, zab->journal.hard_seq, &answer, NULL, 0);
     /* The leader does not know yet how far this one is: an answer was lost, or is on its way. */
     if (accepted)

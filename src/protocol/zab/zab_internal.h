@@ -10,8 +10,10 @@
 #include "core/change.h"
 #include "core/fields.h"
 #include "core/journal.h"
+#include "core/lease.h"
 #include "core/reads.h"
 #include "core/stream.h"
+#include "core/wall.h"
 
 #define ZAB_EPOCH_JUMP_MAX (1ull << 40) /* a peer's epoch further ahead is refused */
 #define ZAB_NUMBER_MAX (1ull << 62)     /* no index or epoch is above */
@@ -34,43 +36,51 @@
     X(FLAGS, flags)       \
     X(REQUEST, request)   \
     X(STATUS, status)     \
-    X(SENT_AT, sent_at)
+    X(SENT_AT, sent_at)   \
+    X(LEASE_NS, lease_ns) \
+    X(TIME_MS, time_ms)   \
+    X(WALL_MS, wall_ms)
 
-/* X(constant, name, fields, kind of what follows the fields); the third column is made of FIELD_
- * bits, which only zab_codec.c knows. */
+/* X(constant, name, fields, more fields for peers of wire version 3, kind of what follows the
+ * fields); fields are made of FIELD_ bits, which only zab_codec.c knows. */
 #define ZAB_MESSAGES(X)                                                                           \
     X(NOTIFICATION, "notification",                                                               \
       FIELD_TERM | FIELD_ROUND | FIELD_LEADER | FIELD_LOG_TERM | FIELD_INDEX | FIELD_FLAGS,       \
+      FIELD_LEASE_NS, NOTHING)                                                                    \
+    X(CEPOCH, "cepoch", FIELD_TERM | FIELD_NONCE | FIELD_LOG_TERM | FIELD_INDEX | FIELD_FLAGS, 0, \
       NOTHING)                                                                                    \
-    X(CEPOCH, "cepoch", FIELD_TERM | FIELD_NONCE | FIELD_LOG_TERM | FIELD_INDEX | FIELD_FLAGS,    \
-      NOTHING)                                                                                    \
-    X(NEWEPOCH, "newepoch", FIELD_TERM | FIELD_NONCE, NOTHING)                                    \
+    X(NEWEPOCH, "newepoch", FIELD_TERM | FIELD_NONCE, 0, NOTHING)                                 \
     X(ACK_EPOCH, "ack-epoch",                                                                     \
-      FIELD_TERM | FIELD_NONCE | FIELD_LOG_TERM | FIELD_INDEX | FIELD_COMMIT | FIELD_FLAGS, RUNS) \
+      FIELD_TERM | FIELD_NONCE | FIELD_LOG_TERM | FIELD_INDEX | FIELD_COMMIT | FIELD_FLAGS,       \
+      FIELD_WALL_MS, RUNS)                                                                        \
     X(SYNC, "sync",                                                                               \
       FIELD_TERM | FIELD_NONCE | FIELD_LOG_TERM | FIELD_INDEX | FIELD_CHAIN | FIELD_COMMIT |      \
           FIELD_LAST | FIELD_FLAGS | FIELD_SENT_AT,                                               \
-      ENTRIES)                                                                                    \
+      FIELD_LEASE_NS, ENTRIES)                                                                    \
     X(PROPOSE, "propose",                                                                         \
       FIELD_TERM | FIELD_NONCE | FIELD_LOG_TERM | FIELD_INDEX | FIELD_CHAIN | FIELD_COMMIT |      \
           FIELD_SENT_AT,                                                                          \
-      ENTRIES)                                                                                    \
+      FIELD_LEASE_NS, ENTRIES)                                                                    \
     X(ACK, "ack",                                                                                 \
-      FIELD_TERM | FIELD_NONCE | FIELD_INDEX | FIELD_LAST | FIELD_FLAGS | FIELD_SENT_AT, NOTHING) \
-    X(COMMIT, "commit", FIELD_TERM | FIELD_NONCE | FIELD_COMMIT, NOTHING)                         \
-    X(UPTODATE, "uptodate", FIELD_TERM | FIELD_NONCE | FIELD_COMMIT, NOTHING)                     \
+      FIELD_TERM | FIELD_NONCE | FIELD_INDEX | FIELD_LAST | FIELD_FLAGS | FIELD_SENT_AT,          \
+      FIELD_LEASE_NS, NOTHING)                                                                    \
+    X(COMMIT, "commit", FIELD_TERM | FIELD_NONCE | FIELD_COMMIT, 0, NOTHING)                      \
+    X(UPTODATE, "uptodate", FIELD_TERM | FIELD_NONCE | FIELD_COMMIT, 0, NOTHING)                  \
     X(PING, "ping",                                                                               \
       FIELD_TERM | FIELD_NONCE | FIELD_ROUND | FIELD_COMMIT | FIELD_FLAGS | FIELD_SENT_AT,        \
+      FIELD_LEASE_NS | FIELD_TIME_MS, NOTHING)                                                    \
+    X(PONG, "pong", FIELD_TERM | FIELD_NONCE | FIELD_ROUND | FIELD_SENT_AT,                       \
+      FIELD_LEASE_NS | FIELD_WALL_MS, NOTHING)                                                    \
+    X(READ, "read", FIELD_TERM | FIELD_REQUEST, 0, NOTHING)                                       \
+    X(READ_ANSWER, "read-answer", FIELD_TERM | FIELD_REQUEST | FIELD_STATUS | FIELD_INDEX, 0,     \
       NOTHING)                                                                                    \
-    X(PONG, "pong", FIELD_TERM | FIELD_NONCE | FIELD_ROUND | FIELD_SENT_AT, NOTHING)              \
-    X(READ, "read", FIELD_TERM | FIELD_REQUEST, NOTHING)                                          \
-    X(READ_ANSWER, "read-answer", FIELD_TERM | FIELD_REQUEST | FIELD_STATUS | FIELD_INDEX,        \
-      NOTHING)                                                                                    \
-    X(HAND_OVER, "hand-over", FIELD_TERM | FIELD_NONCE | FIELD_LEADER, NOTHING)
+    X(HAND_OVER, "hand-over", FIELD_TERM | FIELD_NONCE | FIELD_LEADER, 0, NOTHING)
+
+#define ZAB_MORE_FIELDS 0x80u
 
 enum zab_message_type {
     ZAB_NO_MESSAGE,
-#define X(constant, name, fields, tail) ZAB_##constant,
+#define X(constant, name, fields, added, tail) ZAB_##constant,
     ZAB_MESSAGES(X)
 #undef X
         ZAB_MESSAGE_COUNT
@@ -98,10 +108,12 @@ struct zab_run {
 };
 
 /* What each field means depends on the type; the encoding holds only those that ZAB_MESSAGES lists,
- * u64 each, after the type (u8), the sender's incarnation (u64) and a count (u32) of what follows:
- * runs (two u64 each) or the entries' encodings. */
+ * u64 each, after the type (u8, with ZAB_MORE_FIELDS set when those of version 3 follow), the
+ * sender's incarnation (u64) and a count (u32) of what follows: runs (two u64 each) or the entries'
+ * encodings. */
 struct zab_message {
     enum zab_message_type type;
+    bool more; /* with the fields of version 3 */
     uint64_t from;
     uint64_t incarnation;
     uint64_t term;  /* the sender's accepted epoch, or the one it leads */
@@ -117,6 +129,9 @@ struct zab_message {
     uint64_t request;
     uint64_t status;
     uint64_t sent_at;
+    uint64_t lease_ns; /* from a leader: the promise that it asks for; answers: what is promised */
+    uint64_t time_ms;  /* replicated time, as the leader would stamp an entry now */
+    uint64_t wall_ms;  /* the sender's wall clock */
     uint32_t count;
     struct entry *entries; /* in scratch, borrowing the frame */
     struct zab_run *runs;  /* in scratch */
@@ -155,14 +170,16 @@ struct zab_peer {
     uint64_t id;
     uint64_t incarnation; /* as its last hello said; 0: unknown */
     bool up;
-    bool member;    /* listed in the configuration in use */
-    uint64_t bound; /* the incarnation that the configuration names */
+    uint32_t wire_version; /* of the connection; 0: none yet */
+    bool member;           /* listed in the configuration in use */
+    uint64_t bound;        /* the incarnation that the configuration names */
 
     /* election */
     bool voted;
     uint64_t vote_round;
     struct zab_vote vote;
-    bool term_told; /* amnesia: it told its epoch */
+    bool term_told;      /* amnesia: it told its epoch, and what it asks for when it leads */
+    uint64_t lease_told; /* 0: nothing */
 
     /* leader */
     enum zab_stage stage;
@@ -177,8 +194,9 @@ struct zab_peer {
     uint64_t commit_told;
     bool active_told;
     uint64_t heard_at;
-    uint64_t round;    /* highest ping round answered */
-    uint64_t lease_at; /* send time of the latest message answered */
+    uint64_t round;       /* highest ping round answered */
+    uint64_t lease_until; /* by our clock, its promise holds until then */
+    struct wall_reading wall;
 };
 
 struct replica {
@@ -186,14 +204,15 @@ struct replica {
     struct prng prng;
     struct journal journal;
     uint64_t now;
-    uint64_t wall_ms;
-    uint64_t start_at;
+    uint64_t wall_ms;     /* that stamps go by: a majority's while this replica leads */
+    uint64_t own_wall_ms; /* of this node's clock */
 
     /* hard state; the current epoch is that of the log's last entry */
     uint64_t accepted; /* acceptedEpoch */
     uint64_t accepted_from;
     bool mending; /* acknowledged entries were lost: no word counts until synchronised */
     bool amnesia; /* the hard state was lost: nobody is followed until all others told theirs */
+    struct lease_promise promise; /* its length is hard state; to the leader that is followed */
 
     enum zab_phase phase;
     uint64_t leader; /* followed, or this replica itself; 0 while looking */
@@ -212,7 +231,6 @@ struct replica {
     /* follower */
     uint64_t nonces;
     uint64_t nonce;         /* of the session */
-    uint64_t heard_at;      /* from the leader of the accepted epoch; 0: never */
     uint64_t patience_at;   /* silent until then, the leader is given up */
     uint64_t joined_at;     /* the session began */
     uint64_t join_at;       /* CEPOCH is told again */
@@ -341,6 +359,8 @@ void zab_on_ping(struct replica *zab, const struct zab_message *message);
 bool zab_take(struct replica *zab, struct zab_message *message, struct blob *frame);
 void zab_ack(struct replica *zab, uint64_t sent_at, uint64_t gap_at);
 void zab_commit_follow(struct replica *zab, uint64_t commit);
+/* The session's leader says which promise it relies on. */
+void zab_ask_promise(struct replica *zab, const struct zab_message *message);
 /* A message of the session's leader; `accepted`: of the epoch promised to it. */
 void zab_heard(struct replica *zab, bool accepted);
 void zab_follower_tick(struct replica *zab);
@@ -353,13 +373,22 @@ void zab_reads_advance(struct replica *zab);
 void zab_reads_tick(struct replica *zab);
 void zab_reads_flush(struct replica *zab);
 uint64_t zab_lease_end(const struct replica *zab);
+/* The length of the promise that this leader asks its followers for. */
+uint64_t zab_lease_asked(const struct replica *zab);
+void zab_lease_heard(struct replica *zab, struct zab_peer *peer, const struct zab_message *answer);
+
+/* ---- wall time (zab_time.c) ---- */
+/* A follower's answer tells its wall clock. */
+void zab_hear_wall(struct replica *zab, struct zab_peer *peer, const struct zab_message *answer);
+/* The wall time that stamps go by: a majority's at a leader, else this node's own. */
+uint64_t zab_wall_ms(const struct replica *zab, uint64_t now, uint64_t own_wall_ms);
 
 /* ---- members (zab_member.c) ---- */
 struct zab_peer *zab_peer(struct replica *zab, uint64_t id);
 const struct zab_peer *zab_peer_of(const struct replica *zab, uint64_t id);
 struct zab_peer *zab_member(struct replica *zab, uint64_t id);
 void zab_peers_follow_config(struct replica *zab);
-void zab_on_peer_up(struct replica *zab, uint64_t id, uint64_t incarnation);
+void zab_on_peer_up(struct replica *zab, uint64_t id, uint64_t incarnation, uint32_t wire_version);
 void zab_on_peer_down(struct replica *zab, uint64_t id);
 void zab_peer_away(struct replica *zab, struct zab_peer *peer);
 void zab_on_configure(struct replica *zab, uint64_t tag, const struct config_change *change);

@@ -28,7 +28,7 @@ void zab_peer_away(struct replica *zab, struct zab_peer *peer) {
     peer->stage = ZAB_AWAY;
     peer->nonce = 0;
     peer->counts = peer->active_told = false;
-    peer->round = peer->lease_at = peer->commit_told = 0;
+    peer->round = peer->lease_until = peer->commit_told = 0;
     if (zab->options.mutant != MUTANT_ZAB_STALE_ACK)
         stream_reset(&peer->stream, zab->journal.log.last + 1);
 }
@@ -80,7 +80,7 @@ void zab_peers_follow_config(struct replica *zab) {
             join(zab, &config->members[i]);
 }
 
-void zab_on_peer_up(struct replica *zab, uint64_t id, uint64_t incarnation) {
+void zab_on_peer_up(struct replica *zab, uint64_t id, uint64_t incarnation, uint32_t wire_version) {
     if (id == 0 || id == zab->options.id)
         return;
     struct zab_peer *peer = zab_peer(zab, id);
@@ -88,6 +88,7 @@ void zab_on_peer_up(struct replica *zab, uint64_t id, uint64_t incarnation) {
         peer = add_peer(zab, id);
     peer->up = true;
     peer->incarnation = incarnation;
+    peer->wire_version = wire_version;
     if (zab_leads(zab))
         zab_peer_away(zab, peer);
     if (id == zab->leader)

@@ -18,27 +18,36 @@ void zab_reads_flush(struct replica *zab) {
 
 /* ---- the lease ---- */
 
-static uint64_t lease_at_of(const void *context, uint64_t id) {
-    const struct replica *zab = context;
-    if (id == zab->options.id)
-        return zab->now;
-    const struct zab_peer *peer = zab_peer_of(zab, id);
-    return peer != NULL && peer->stage >= ZAB_ACCEPTED ? peer->lease_at : 0;
+uint64_t zab_lease_asked(const struct replica *zab) {
+    return zab->options.lease_reads ? lease_limited(zab->options.election_timeout_min_ns) : 0;
 }
 
-/* A quorum promised at or after `sent` (by our clock) to accept no other epoch for an election
- * timeout of theirs; clocks may run apart by the drift on both sides. */
+static uint64_t lease_until_of(const void *context, uint64_t id) {
+    const struct replica *zab = context;
+    if (id == zab->options.id)
+        return lease_until(zab->now, zab_lease_asked(zab), zab->options.clock_drift_ppm);
+    const struct zab_peer *peer = zab_peer_of(zab, id);
+    return peer != NULL && peer->stage >= ZAB_ACCEPTED ? peer->lease_until : 0;
+}
+
+/* Until then a quorum's promises hold to accept no other epoch. */
 uint64_t zab_lease_end(const struct replica *zab) {
     if (!zab_established(zab) || !zab->options.lease_reads || zab->lease_revoked)
         return 0;
-    uint64_t sent = quorum_reached(journal_config(&zab->journal), lease_at_of, zab);
-    if (sent == 0)
-        return 0;
-    uint64_t million = 1000000, drift = zab->options.clock_drift_ppm;
-    uint64_t length = zab->options.election_timeout_min_ns / (million + drift) * (million - drift);
+    return quorum_reached(journal_config(&zab->journal), lease_until_of, zab);
+}
+
+/* The follower answers what was sent at sent_at, and tells what it promised by that. One of an
+ * older version does not: its promise counts for nothing. */
+void zab_lease_heard(struct replica *zab, struct zab_peer *peer, const struct zab_message *answer) {
+    uint64_t promised = answer->more ? answer->lease_ns : 0;
+    if (zab->options.mutant == MUTANT_LEASE_OWN_LENGTH)
+        promised = zab_lease_asked(zab);
     if (zab->options.mutant == MUTANT_LEASE_TOO_LONG)
-        length *= 20;
-    return sent + length;
+        promised *= 20;
+    uint64_t until = lease_until(answer->sent_at, promised, zab->options.clock_drift_ppm);
+    if (answer->sent_at <= zab->now && until > peer->lease_until)
+        peer->lease_until = until;
 }
 
 /* ---- at the leader ---- */

@@ -101,6 +101,7 @@ void zab_recover_damage(struct replica *zab, uint64_t first, uint64_t last) {
 
 void zab_recover_hard_lost(struct replica *zab) {
     zab->amnesia = true;
+    zab->promise.length_ns = LEASE_NS_MAX; /* what was promised is forgotten too */
     zab->journal.hard_dirty = true;
 }
 
@@ -139,6 +140,15 @@ void zab_recover_finish(struct replica *zab) {
     journal->durable_index = log->last;
 }
 
+/* What the forgotten promise to a leader can have been: one of those that told asked for it. */
+static uint64_t longest_promise(const struct replica *zab) {
+    uint64_t longest = zab->options.election_timeout_min_ns;
+    for (uint32_t i = 0; i < zab->peer_count; i++)
+        if (zab->peers[i].lease_told > longest)
+            longest = zab->peers[i].lease_told;
+    return longest;
+}
+
 /* The forgotten promise was made to a leader whose own accepted epoch is at least that: once every
  * other voter told its epoch, giving the highest of them to nobody keeps the promise. */
 void zab_amnesia_advance(struct replica *zab) {
@@ -153,6 +163,7 @@ void zab_amnesia_advance(struct replica *zab) {
             return;
     }
     zab->amnesia = false;
+    lease_promise_start(&zab->promise, longest_promise(zab), zab->now);
     zab->accepted_from = ZAB_NOBODY;
     zab->journal.hard_dirty = true;
     zab_persist(zab);

@@ -43,7 +43,7 @@ void zab_sync_peer(struct replica *zab, struct zab_peer *peer) {
     peer->stage = ZAB_SYNCING;
     peer->commit_told = 0;
     peer->active_told = false;
-    peer->round = peer->lease_at = 0;
+    peer->round = peer->lease_until = 0;
     uint64_t match = peer->stream.progress.match;
     stream_reset(&peer->stream, peer->meet + 1);
     if (zab->options.mutant == MUTANT_ZAB_STALE_ACK && match <= zab->journal.log.last)
@@ -118,6 +118,7 @@ static bool fits(const struct replica *zab, const struct zab_message *message) {
 
 void zab_on_sync(struct replica *zab, struct zab_message *message, struct blob *frame) {
     struct journal *journal = &zab->journal;
+    zab_ask_promise(zab, message);
     zab_heard(zab, true);
     if (zab->mending && zab->mend_target == 0)
         zab->mend_target = message->last;

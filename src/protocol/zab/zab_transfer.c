@@ -101,7 +101,7 @@ void zab_on_hand_over(struct replica *zab, const struct zab_message *message) {
     uint64_t leader = message->leader;
     if (!journal_is_member(&zab->journal, leader) && leader != zab->options.id)
         return;
-    zab->heard_at = 0; /* released from what was promised to it */
+    lease_release(&zab->promise);
     if (leader != zab->options.id) {
         zab_follow(zab, leader);
         return;
