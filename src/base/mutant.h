@@ -24,6 +24,7 @@
       "leader and followers take a lease's length from their own settings")                        \
     X(TIME_OF_ONE_CLOCK, "time-of-one-clock",                                                      \
       "replicated time follows the leader's wall clock, whatever the others' say")                 \
+    X(CLOCK_STOPS, "clock-stops", "a node's clock stands still while its machine is suspended")    \
     X(LEASE_IGNORED_BY_VOTER, "lease-ignored-by-voter", "followers vote while a lease may run")    \
     X(READ_NO_ROUND, "read-no-round", "read-index answers without confirming leadership")          \
     X(READ_NO_WAIT, "read-no-wait", "a read does not wait until its index is applied")             \

@@ -289,6 +289,7 @@ struct replica_status {
     uint64_t commit_index;
     uint64_t applied_index;
     uint64_t lease_left_ns; /* leader; 0: none */
+    uint64_t lease_end_ns;  /* by its clock */
     bool damaged;           /* waits for repair: neither votes nor serves */
     uint64_t damaged_first, damaged_last;
     struct config config;

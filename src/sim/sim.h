@@ -53,6 +53,8 @@
     X(LOST_WRITE, "lost-write", "a write is called done and is not")                            \
     X(MISDIRECT, "misdirect", "a write lands in the wrong place")                               \
     X(WIPE, "wipe", "a disk is replaced by an empty one")                                       \
+    X(LOSE_FILE, "lose-file",                                                                   \
+      "a machine loses power, and with it hard states, a whole log, or a snapshot")             \
     X(WALL_JUMP, "wall-jump", "a wall clock jumps, up to a year")                               \
     X(CLOCK_RATE, "clock-rate", "a clock runs fast or slow, within the bound")                  \
     X(UPGRADE, "upgrade", "a node starts again as a newer version")                             \

@@ -180,6 +180,12 @@ static void fill_options(struct sim_node *node) {
     strcpy(node->options.peer_address, node->address);
     node->options.seed = sim_below(&cluster->world, UINT64_MAX);
     node->options.wire_version_max = node->wire_version;
+    node->was_old |= node->wire_version < WIRE_VERSION_3;
+    if (node->timeout_factor == 0 || sim_chance(&cluster->world, 1, 8))
+        sim_draw_settings(node); /* an operator changes settings node by node */
+    node->options.election_timeout_min_ns *= node->timeout_factor;
+    node->options.election_timeout_max_ns *= node->timeout_factor;
+    node->options.lease_reads = node->lease_reads;
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
         if (id == node->id || cluster->nodes[id].life == SIM_ABSENT)
             continue;
@@ -196,6 +202,7 @@ static void fill_options(struct sim_node *node) {
 static enum cairn_status open_node(struct sim_node *node, char *error, size_t size) {
     struct redis_options redis;
     fill_options(node);
+    node->host.clock_stops = node->options.mutant == MUTANT_CLOCK_STOPS;
     enum cairn_status status = find_identity(node, &node->options.identity);
     if (status != CAIRN_OK) {
         snprintf(error, size, "its identity can't be read: %s", cairn_status_text(status));
@@ -206,6 +213,8 @@ static enum cairn_status open_node(struct sim_node *node, char *error, size_t si
     status = node_open(&node->host.env, &node->options, &node->node, error, size);
     if (status != CAIRN_OK)
         return status;
+    /* One that lost its log goes on under another incarnation. */
+    node->incarnation = node_get_options(node->node)->identity.incarnation;
     redis_options_default(&redis);
     strcpy(redis.address, node->redis_address);
     redis.mutant = node->options.mutant;

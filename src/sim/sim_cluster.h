@@ -42,8 +42,13 @@ struct sim_node {
     struct node_options options;
     char address[32], redis_address[32], zookeeper_address[32];
     bool failed, stopped, role_news;
+    bool wall_jumped; /* its wall clock is not the world's */
     bool kill_silent; /* how its next end in the middle of a round is felt */
     uint32_t wire_version;
+    bool was_old; /* of an older version, now or before */
+    /* Its own settings, where nodes may differ. */
+    uint64_t timeout_factor; /* of the election timeouts */
+    bool lease_reads;
     uint64_t start_at;                   /* DOWN: when; tells a planned start from a replaced one */
     uint64_t crash_loop;                 /* so many more starts end early */
     uint64_t guard_writes;               /* not killed before its disk has seen so many writes */
@@ -89,7 +94,6 @@ struct sim_cluster {
     uint64_t cluster_id;
     bool healing; /* the first phase is over */
     bool damage_allowed_everywhere;
-    bool wall_jumped;
     bool read_at_end; /* everything was read when all was over */
 };
 
@@ -99,6 +103,8 @@ void sim_cluster_free(struct sim_cluster *cluster);
 
 /* Draws the options of the run. */
 void sim_draw_options(struct sim_cluster *cluster);
+/* The node's own settings, where nodes may differ. */
+void sim_draw_settings(struct sim_node *node);
 
 void sim_node_start(struct sim_node *node);
 enum sim_end_kind { SIM_END_KILL, SIM_END_POWER };

@@ -428,7 +428,8 @@ bool sim_disk_damage(struct sim_disk *disk, const char *part, enum sim_damage ki
         size_t n = sim_below(disk->world, count);
         uint64_t sector = sim_below(disk->world, files[n]->durable_size / SIM_SECTOR);
         uint64_t offset = sector * SIM_SECTOR;
-        bool last = offset < files[n]->last_to && offset + SIM_SECTOR > files[n]->last_from;
+        bool last = offset < files[n]->last_to && offset + SIM_SECTOR > files[n]->last_from &&
+                    disk->world->now - files[n]->last_at < SIM_S;
         if (!has_content(files[n], offset, SIM_SECTOR) || (last && files[n]->log))
             continue;
         damage_at(disk, files[n], kind, sector);
@@ -437,6 +438,20 @@ bool sim_disk_damage(struct sim_disk *disk, const char *part, enum sim_damage ki
         return true;
     }
     return false;
+}
+
+bool sim_disk_lose(struct sim_disk *disk, const char *part) {
+    bool lost = false;
+    LIST_EACH_SAFE(at, &disk->durable_names) {
+        const char *path = container_of(at, struct sim_name, list)->path;
+        if (strstr(path, part) == NULL)
+            continue;
+        sim_log(disk->world, disk->name, "disk: %s is gone", path);
+        name_remove(disk, &disk->names, path);
+        name_remove(disk, &disk->durable_names, path);
+        lost = true;
+    }
+    return lost;
 }
 
 /* ---- files ---- */
@@ -557,6 +572,7 @@ enum cairn_status sim_disk_write(struct sim_disk *disk, struct env_file *file, u
     }
     inode->last_from = offset;
     inode->last_to = offset + len;
+    inode->last_at = disk->world->now;
     memcpy(inode->seen + offset, data, len);
     for (uint64_t s = offset / SIM_SECTOR; inode->unreadable && s * SIM_SECTOR < offset + len; s++)
         if (s < inode->unreadable_sectors)

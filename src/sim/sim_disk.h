@@ -23,7 +23,8 @@ struct sim_inode {
     uint32_t refs;    /* names, handles and journal entries */
     uint8_t *seen, *durable;
     uint64_t size, cap, durable_size;
-    uint64_t last_from, last_to; /* what was written last */
+    uint64_t last_from, last_to; /* what was written last ... */
+    uint64_t last_at;            /* ... and when */
     uint8_t *unreadable;         /* a bit a sector, or NULL */
     uint64_t unreadable_sectors;
 };
@@ -68,9 +69,12 @@ enum sim_damage {
     SIM_DAMAGE_UNREAD, /* reading a sector fails */
     SIM_DAMAGE_COUNT
 };
-/* Of files whose path contains `part` ("" for all). What was written last to a log is spared:
- * nothing could tell it from a torn tail. */
+/* Of files whose path contains `part` ("" for all). What was written last to a log is spared for a
+ * second: nothing could tell it from a torn tail before the log has marked it. */
 bool sim_disk_damage(struct sim_disk *disk, const char *part, enum sim_damage kind);
+
+/* The files whose path contains `part` are gone, of a disk that nothing uses. */
+bool sim_disk_lose(struct sim_disk *disk, const char *part);
 
 /* ---- as env.h has them ---- */
 

@@ -460,11 +460,23 @@ static bool strike_wipe(struct sim_faults *faults) {
 
 /* ---- clocks ---- */
 
+/* What a replica promised is in these. A whole log is one with its hard states and its control
+ * page; one of them alone proves the others' absence. */
+static bool strike_lose_file(struct sim_faults *faults) {
+    static const char *const parts[] = {"/log.hard", "/log/", "/snapshots/"};
+    struct sim_node *node = pick_fragile(faults);
+    if (node == NULL || !may_end(node))
+        return false;
+    sim_node_crash(node, SIM_END_POWER, false, draw_restart(faults));
+    const char *part = parts[sim_below(world_of(faults), sizeof parts / sizeof *parts)];
+    return sim_disk_lose(&node->host.disk, part);
+}
+
 static bool strike_wall_jump(struct sim_faults *faults) {
     struct sim_node *node = pick_up(faults);
     if (node == NULL)
         return false;
-    faults->cluster->wall_jumped = true;
+    node->wall_jumped = true;
     int64_t jump = (int64_t)sim_spread(world_of(faults), SIM_MS, YEAR_NS);
     node->host.wall_offset_ns = sim_chance(world_of(faults), 1, 2) ? jump : -jump;
     return true;
@@ -561,6 +573,7 @@ static bool (*const strikes[])(struct sim_faults *faults) = {
     [SIM_FAULT_LOST_WRITE] = strike_lost_write,
     [SIM_FAULT_MISDIRECT] = strike_misdirect,
     [SIM_FAULT_WIPE] = strike_wipe,
+    [SIM_FAULT_LOSE_FILE] = strike_lose_file,
     [SIM_FAULT_WALL_JUMP] = strike_wall_jump,
     [SIM_FAULT_CLOCK_RATE] = strike_clock_rate,
     [SIM_FAULT_UPGRADE] = strike_upgrade,

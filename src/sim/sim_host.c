@@ -165,6 +165,10 @@ static void round_due(void *target, uint64_t number) {
 
 void sim_host_pause(struct sim_host *host, bool paused) {
     host->paused = paused;
+    if (paused)
+        host->paused_at = host->world->now;
+    else if (host->clock_stops)
+        host->clock_base -= host->world->now - host->paused_at;
     if (paused) {
         host->round_number++; /* what was planned is not any more */
         host->round_at = SIM_NEVER;

@@ -39,6 +39,8 @@ struct sim_host {
     char name[8];
     bool runs;   /* a process is there */
     bool paused; /* stopped by a signal: time goes on, nothing is delivered */
+    uint64_t paused_at;
+    bool clock_stops; /* a seeded bug: not while it is paused */
     struct sim_profile profile;
     struct sim_disk disk;
 

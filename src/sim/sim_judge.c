@@ -88,6 +88,24 @@ static void judge_leader(struct sim_node *node, uint32_t keyspace, uint64_t term
     node->cluster->result->elections++;
 }
 
+/* ---- no lease runs beside a later leader ---- */
+
+static void judge_leases(struct sim_node *node, uint32_t keyspace, uint64_t term) {
+    struct sim_cluster *cluster = node->cluster;
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
+        struct sim_node *other = &cluster->nodes[id];
+        struct node_status status;
+        if (other == node || other->node == NULL || !other->host.runs || other->host.dying ||
+            other->failed || keyspace >= other->options.keyspace_count)
+            continue;
+        node_status(other->node, keyspace, &status);
+        if (status.replica.role == ROLE_LEADER && status.replica.term < term &&
+            status.replica.lease_end_ns > sim_host_clock(&other->host))
+            sim_fail(&cluster->world, "%s leads term %llu while the lease of %s in term %llu runs",
+                     node->host.name, (ull)term, other->host.name, (ull)status.replica.term);
+    }
+}
+
 static void judge_role(struct sim_node *node, uint32_t keyspace) {
     struct node_status status;
     node_status(node->node, keyspace, &status);
@@ -95,8 +113,10 @@ static void judge_role(struct sim_node *node, uint32_t keyspace) {
         sim_fail(&node->cluster->world, "%s went back from term %llu to %llu", node->host.name,
                  (ull)node->term[keyspace], (ull)status.replica.term);
     node->term[keyspace] = status.replica.term;
-    if (status.replica.role == ROLE_LEADER)
+    if (status.replica.role == ROLE_LEADER) {
         judge_leader(node, keyspace, status.replica.term);
+        judge_leases(node, keyspace, status.replica.term);
+    }
 }
 
 static void judge_clients(struct sim_cluster *cluster) {
@@ -325,6 +345,18 @@ static void judge_bank(struct sim_cluster *cluster, const struct clients *client
     cairn_free(ops);
 }
 
+/* A leader goes by a majority's wall clocks: with too many of them wrong, or silent because they
+ * are of an older version, it may be as wrong as they are. */
+static bool time_is_unsure(const struct sim_cluster *cluster) {
+    unsigned jumped = 0;
+    bool old = false;
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
+        jumped += cluster->nodes[id].wall_jumped;
+        old |= cluster->nodes[id].was_old;
+    }
+    return jumped > 0 && (old || 2 * jumped >= cluster->founders);
+}
+
 static void judge_expiry(struct sim_cluster *cluster, unsigned workload) {
     const struct workload *from = cluster->workloads[workload];
     size_t count = 0, where;
@@ -343,10 +375,9 @@ static void judge_expiry(struct sim_cluster *cluster, unsigned workload) {
                                           .ttl_ns = (uint64_t)op->argument * SIM_MS,
                                           .tag = i};
     }
-    /* Replicated time may run a tenth faster than the leader's clock. Who leads straight after a
-     * restart knows only the wall clock, which may be ahead of it by more. */
-    bool unsure = cluster->wall_jumped || cluster->result->restarts > cluster->founders;
-    uint64_t early_ppm = unsure ? 1000000 : 110000 + 3 * cluster->defaults.clock_drift_ppm;
+    /* Replicated time may run a tenth faster than the leader's clock. */
+    uint64_t early_ppm =
+        time_is_unsure(cluster) ? 1000000 : 110000 + 3 * cluster->defaults.clock_drift_ppm;
     if (expiry_check(ops, count, early_ppm, error, sizeof error, &where) != ANSWER_YES)
         report(cluster, "expiry", workload_op(from, where), error);
     cairn_free(ops);

@@ -21,6 +21,13 @@ static void draw_times(struct sim_world *world, struct node_options *options) {
     options->lease_reads = sim_chance(world, 1, 2);
 }
 
+void sim_draw_settings(struct sim_node *node) {
+    struct sim_world *world = &node->cluster->world;
+    bool differs = sim_chance(world, 1, 5);
+    node->timeout_factor = differs ? sim_between(world, 1, 3) : 1;
+    node->lease_reads = node->cluster->defaults.lease_reads ^ (differs && sim_chance(world, 1, 2));
+}
+
 static void draw_limits(struct sim_world *world, struct node_options *options) {
     options->command_bytes_max = PICK(world, 512 << 10, 1 << 20, 8 << 20);
     options->value_bytes_max = options->command_bytes_max / 2;

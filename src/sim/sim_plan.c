@@ -158,7 +158,7 @@ static void change_machine(struct sim_plan *plan, const struct plan_event *event
         host->disk.space = on ? host->disk.used : UINT64_MAX;
         break;
     case PLAN_CLOCK_OFFSET:
-        plan->cluster->wall_jumped = true;
+        node->wall_jumped = true;
         host->wall_offset_ns += on ? offset : -offset;
         break;
     case PLAN_CLOCK_RATE:
