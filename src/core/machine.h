@@ -91,6 +91,8 @@ struct machine_kind {
 
     struct machine *(*create)(const struct machine_options *options);
     void (*destroy)(struct machine *machine);
+    /* value_bytes_max is this from now on: called at the same index on every replica. */
+    void (*set_value_limit)(struct machine *machine, size_t value_bytes_max);
 
     /* Applies one command: appends exactly one reply value (core/reply.h) to `reply`, and any
      * changes to `changes`. Never fails: a refusal is an error reply, equal on all replicas. */

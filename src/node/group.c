@@ -53,14 +53,17 @@ struct group *group_new(struct node *node, uint32_t keyspace) {
                             &group->sendings_ended, &group->receivings_ended};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
-    struct machine_options machine = {.value_bytes_max = node->options.value_bytes_max,
+    const struct identity *identity = &node->options.identity;
+    bool own = node->options.mutant == MUTANT_OWN_PARAMETERS;
+    struct machine_options machine = {.value_bytes_max = own ? node->options.value_bytes_max
+                                                             : (size_t)identity->value_bytes_max,
                                       .work_max = node->options.work_max,
                                       .mutant = node->options.mutant,
                                       .local_clock = mutant_clock,
                                       .local_clock_context = node};
     group->snapshot_delay = prng_below(&node->prng, node->options.snapshot_log_bytes / 2 + 1);
     stack_open(&group->stack, registry_machine(named->machine), &machine,
-               node->options.session_window);
+               own ? node->options.session_window : identity->session_window);
     struct replica_options replica;
     fill_replica_options(node, group->id, &replica);
     group->replica = group->protocol->create(&replica);
@@ -71,7 +74,7 @@ void group_start(struct group *group) {
     struct node *node = group->node;
     group->applied_fed = group->applied;
     group_effects(group,
-                  group->protocol->start(group->replica, env_now(node->env), node_wall_ms(node)));
+                  group->protocol->start(group->replica, env_now(node->env), group_wall_ms(group)));
 }
 
 static void held_free(struct held *held) {
@@ -80,6 +83,16 @@ static void held_free(struct held *held) {
     for (size_t i = 0; i < held->count; i++)
         entry_unref(&held->entries[i]);
     cairn_free(held);
+}
+
+uint64_t group_wall_ms(const struct group *group) {
+    return node_wall_ms(group->node) + group->stack.agreed.time_back_ms;
+}
+
+uint64_t group_time_ms(const struct group *group) {
+    uint64_t entry_ms =
+        group->protocol->time_ms(group->replica, env_now(group->node->env), group_wall_ms(group));
+    return agreed_time_ms(&group->stack.agreed, entry_ms);
 }
 
 void group_close(struct group *group) {
@@ -281,7 +294,7 @@ void group_effects(struct group *group, struct effects effects) {
 
 static void stamp(struct group *group, struct event *event) {
     event->now = env_now(group->node->env);
-    event->wall_ms = node_wall_ms(group->node);
+    event->wall_ms = group_wall_ms(group);
 }
 
 void group_feed_applied(struct group *group) {

@@ -15,8 +15,7 @@ static void execute(struct group *group, struct request *request) {
         return;
     }
     if (request->time_ms == 0) /* kept for later tries, or constant expiry could starve it */
-        request->time_ms =
-            group->protocol->time_ms(group->replica, env_now(node->env), node_wall_ms(node));
+        request->time_ms = group_time_ms(group);
     buf_clear(&group->reply);
     enum cairn_status status =
         group->stack.kind->read(group->stack.machine, request->time_ms, prng_next(&node->prng),

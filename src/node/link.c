@@ -89,6 +89,25 @@ static const char *hello_refusal(const struct link *link, const struct hello *he
     return NULL;
 }
 
+static void refuse_link(struct link *link, const char *refusal) {
+    link->node->counted.counters.links_refused++;
+    node_log(link->node, 2, "refused a connection from node %llu: %s",
+             (unsigned long long)link->hello.node, refusal);
+    link_drop(link, refusal);
+}
+
+static void link_up(struct link *link) {
+    struct node *node = link->node;
+    if (!peer_take_link(link))
+        return;
+    link->state = LINK_UP;
+    link->since_ns = env_now(node->env);
+    node_log(node, 0, "link to node %llu is up, wire version %u",
+             (unsigned long long)link->hello.node, link->wire_version);
+    NODE_EACH_GROUP(group, node)
+    group_peer(group, EVENT_PEER_UP, link);
+}
+
 static void take_hello(struct link *link, struct bytes body) {
     struct node *node = link->node;
     struct hello hello;
@@ -98,25 +117,32 @@ static void take_hello(struct link *link, struct bytes body) {
         return;
     }
     const char *refusal = hello_refusal(link, &hello);
+    link->hello = hello;
     if (refusal != NULL) {
-        node->counted.counters.links_refused++;
-        node_log(node, 2, "refused a connection from node %llu: %s", (unsigned long long)hello.node,
-                 refusal);
-        link_drop(link, refusal);
+        refuse_link(link, refusal);
         return;
     }
-    link->hello = hello;
     link->wire_version = hello.wire_max < node->options.wire_version_max
                              ? hello.wire_max
                              : node->options.wire_version_max;
-    if (!peer_take_link(link))
+    if (link->wire_version < WIRE_VERSION_3) {
+        link_up(link);
         return;
-    link->state = LINK_UP;
-    link->since_ns = env_now(node->env);
-    node_log(node, 0, "link to node %llu is up, wire version %u", (unsigned long long)hello.node,
-             link->wire_version);
-    NODE_EACH_GROUP(group, node)
-    group_peer(group, EVENT_PEER_UP, link);
+    }
+    link->state = LINK_FACTS;
+    facts_send(link);
+}
+
+static void take_facts(struct link *link, struct bytes body) {
+    if (link->state != LINK_FACTS) {
+        link_drop(link, "facts that have no place here");
+        return;
+    }
+    const char *refusal = facts_refusal(link, body);
+    if (refusal != NULL)
+        refuse_link(link, refusal);
+    else
+        link_up(link);
 }
 
 /* A node that joins learns the cluster's epoch from the one who made it a member. */
@@ -166,6 +192,7 @@ static void take_message(struct link *link, enum frame_type type, uint64_t id,
         break;
     case FRAME_HELLO:
     case FRAME_PING:
+    case FRAME_FACTS:
     case FRAME_TYPE_COUNT:
         break;
     }
@@ -175,6 +202,10 @@ static void take_message(struct link *link, enum frame_type type, uint64_t id,
 static void take_frame(struct link *link, const struct frame_head *head, struct bytes payload) {
     if (head->type == FRAME_HELLO) {
         take_hello(link, payload);
+        return;
+    }
+    if (head->type == FRAME_FACTS) {
+        take_facts(link, payload);
         return;
     }
     if (link->state != LINK_UP) {

@@ -283,6 +283,7 @@ void node_turn(struct node *node) {
     if (!node->failed) {
         NODE_EACH_GROUP(group, node)
         group_turn(group, now);
+        facts_turn(node);
         wal_flush(node->wal);
     }
     uint64_t peers_at = peers_tick(node, now);
@@ -346,10 +347,8 @@ enum cairn_status node_read(struct node_client *client, struct bytes query, stru
     if (node->failed || group->install != NULL)
         return CAIRN_BUSY;
     node->counted.counters.reads++;
-    uint64_t time_ms =
-        group->protocol->time_ms(group->replica, env_now(node->env), node_wall_ms(node));
-    return group->stack.kind->read(group->stack.machine, time_ms, prng_next(&node->prng), query,
-                                   reply);
+    return group->stack.kind->read(group->stack.machine, group_time_ms(group),
+                                   prng_next(&node->prng), query, reply);
 }
 
 enum cairn_status node_barrier(struct node_client *client, node_done *done, void *context) {
@@ -395,5 +394,26 @@ enum cairn_status node_session_close(struct node_client *client, uint64_t sessio
     struct buf *envelope = &client->group->scratch;
     buf_clear(envelope);
     stack_encode_close(envelope, session);
+    return submit_envelope(client, false, bytes_of(NULL, 0), done, context);
+}
+
+enum cairn_status node_set_parameters(struct node_client *client,
+                                      const struct agreed_parameters *wanted, node_done *done,
+                                      void *context) {
+    struct buf *envelope = &client->group->scratch;
+    if (client->group->stack.agreed.version < WIRE_VERSION_3)
+        return CAIRN_WRONG_VERSION;
+    buf_clear(envelope);
+    stack_encode_parameters(envelope, wanted);
+    return submit_envelope(client, false, bytes_of(NULL, 0), done, context);
+}
+
+enum cairn_status node_set_time(struct node_client *client, uint64_t time_ms, node_done *done,
+                                void *context) {
+    struct buf *envelope = &client->group->scratch;
+    if (client->group->stack.agreed.version < WIRE_VERSION_3)
+        return CAIRN_WRONG_VERSION;
+    buf_clear(envelope);
+    stack_encode_time(envelope, time_ms);
     return submit_envelope(client, false, bytes_of(NULL, 0), done, context);
 }

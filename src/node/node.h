@@ -19,6 +19,7 @@
 #include "core/machine.h"
 #include "core/protocol.h"
 #include "env/env.h"
+#include "node/agreed.h"
 #include "storage/identity.h"
 
 struct node;
@@ -173,6 +174,15 @@ enum cairn_status node_session_close(struct node_client *client, uint64_t sessio
 
 /* ---- operators ---- */
 
+/* The parameters of the client's keyspace; wanted->revision: of those in force as the caller saw
+ * them. WRONG_VERSION: not every member has version 3. Reply: OK, or an error. */
+enum cairn_status node_set_parameters(struct node_client *client,
+                                      const struct agreed_parameters *wanted, node_done *done,
+                                      void *context);
+/* Replicated time of the client's keyspace goes back to time_ms, which must lie before it. */
+enum cairn_status node_set_time(struct node_client *client, uint64_t time_ms, node_done *done,
+                                void *context);
+
 enum node_operation {
     NODE_MEMBER_ADD = 1, /* id, address: as a voter (a learner first, until it has caught up) */
     NODE_MEMBER_LEARNER, /* id, address: as a learner, to stay one */
@@ -194,6 +204,8 @@ struct node_status {
     size_t machine_bytes;
     uint64_t state_digest;
     uint64_t time_ms; /* replicated time now */
+    uint64_t wall_ms; /* of this node's clock */
+    struct agreed agreed;
     uint64_t snapshot_index;
     bool snapshot_running;
     uint64_t sessions;

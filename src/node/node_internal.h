@@ -36,7 +36,13 @@ struct outgoing {
     struct entry entries[]; /* each with its reference */
 };
 
-enum link_state { LINK_CONNECTING = 1, LINK_HELLO, LINK_UP, LINK_CLOSING };
+enum link_state {
+    LINK_CONNECTING = 1,
+    LINK_HELLO, /* waits for the other side's hello */
+    LINK_FACTS, /* ... and, of version 3, for its facts (facts.c) */
+    LINK_UP,
+    LINK_CLOSING
+};
 
 /* One connection to a peer. Owned by its stream: freed in the close event. */
 struct link {
@@ -52,7 +58,8 @@ struct link {
     uint64_t frames_in, frames_out;
     struct hello hello; /* the other side's */
     uint32_t wire_version;
-    struct buf in; /* an incomplete frame */
+    uint64_t number; /* of the other side's cluster, as far as it is known */
+    struct buf in;   /* an incomplete frame */
     struct assembly assembly[2];
     struct buf control; /* frames of the control lane, to be written at the turn's end */
     struct list bulk;   /* struct outgoing */
@@ -101,6 +108,13 @@ void link_send(struct link *link, enum effect_lane lane, enum frame_type type, u
                struct bytes head, const struct entry *entries, size_t count);
 void link_flush(struct link *link);
 void link_discard_bulk(struct link *link);
+
+/* facts.c: from which cluster the data is */
+void facts_send(struct link *link);
+/* Why the link can't be used; NULL: it can. */
+const char *facts_refusal(struct link *link, struct bytes body);
+/* Keeps the cluster's number once it is known; drops links to other clusters. */
+void facts_turn(struct node *node);
 
 /* ---- the group ---- */
 
@@ -219,6 +233,7 @@ struct group {
     uint32_t due_inflight; /* batches */
     uint64_t due_at_ns;
     bool version_inflight;
+    bool agreed_inflight;
     bool config_committed; /* config is that of a committed entry */
     bool members_asked;    /* the machine may have to be told the members */
     bool members_inflight;
@@ -261,6 +276,7 @@ struct node {
     struct peer peers[PEERS_MAX];
     struct env_timer timer;
     uint64_t peers_at_ns;
+    bool settings_compared; /* with the agreed parameters */
     bool failed;
     bool stopping;
     bool closing; /* node_close under way: callbacks only free */
@@ -299,6 +315,10 @@ struct group *group_new(struct node *node, uint32_t keyspace);
 void group_close(struct group *group);
 void group_start(struct group *group);
 void group_step(struct group *group, struct event *event);
+/* The wall clock as the protocol is told it: an operator may have set replicated time back. */
+uint64_t group_wall_ms(const struct group *group);
+/* Replicated time now, as commands and reads see it. */
+uint64_t group_time_ms(const struct group *group);
 void group_effects(struct group *group, struct effects effects);
 void group_message(struct group *group, struct link *link, struct blob *frame);
 void group_peer(struct group *group, enum event_kind kind, const struct link *link);
@@ -386,6 +406,7 @@ void forward_link_lost(struct group *group, const struct link *link);
 /* time.c: what the leader proposes by itself */
 void group_propose_due(struct group *group, uint64_t now);
 void group_propose_version(struct group *group);
+void group_propose_agreed(struct group *group);
 void group_propose_members(struct group *group);
 
 /* group_life.c */

@@ -92,6 +92,11 @@ void once_free(struct once *once) {
     cairn_free(once);
 }
 
+void once_set_window(struct once *once, uint32_t window) {
+    cairn_assert(window > 0);
+    once->window = window;
+}
+
 void once_open(struct once *once, uint64_t session, uint64_t ttl_ms, uint64_t time_ms,
                uint64_t order) {
     struct session fresh = {.id = session, .ttl_ms = ttl_ms, .used_ms = time_ms};

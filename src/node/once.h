@@ -23,6 +23,7 @@ struct once;
 
 struct once *once_new(uint32_t window, enum mutant mutant);
 void once_free(struct once *once);
+void once_set_window(struct once *once, uint32_t window);
 
 /* Opens a session whose id is the caller's (the entry's index, which never repeats). */
 void once_open(struct once *once, uint64_t session, uint64_t ttl_ms, uint64_t time_ms,

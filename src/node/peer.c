@@ -146,7 +146,7 @@ void peer_lose_link(struct link *link) {
 }
 
 static void link_tick(struct link *link, uint64_t now) {
-    if (link->state == LINK_CONNECTING || link->state == LINK_HELLO) {
+    if (link->state == LINK_CONNECTING || link->state == LINK_HELLO || link->state == LINK_FACTS) {
         if (now - link->since_ns > HELLO_TIMEOUT_NS)
             link_drop(link, "no hello in time");
     } else if (link->state == LINK_UP) {

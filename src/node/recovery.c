@@ -176,8 +176,22 @@ static enum cairn_status know_log(struct node *node, char *error, size_t error_s
     return CAIRN_OK;
 }
 
+/* A change of the configuration file must not change what the log's first entries do when they are
+ * executed again. */
+static enum cairn_status settle_parameters(struct node *node, char *error, size_t error_size) {
+    struct identity *identity = &node->options.identity;
+    if (identity->value_bytes_max != 0)
+        return CAIRN_OK;
+    identity->value_bytes_max = node->options.value_bytes_max;
+    identity->session_window = node->options.session_window;
+    enum cairn_status status = store_identity(node, error, error_size);
+    return status == CAIRN_NO_SPACE ? CAIRN_OK : status;
+}
+
 enum cairn_status node_recover(struct node *node, char *error, size_t error_size) {
     enum cairn_status status = find_lost_log(node, error, error_size);
+    if (status == CAIRN_OK)
+        status = settle_parameters(node, error, error_size);
     if (status != CAIRN_OK)
         return status;
     for (uint32_t i = 0; i < node->options.keyspace_count; i++)

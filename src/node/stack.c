@@ -7,14 +7,15 @@
 /* Sessions that one SESSION_DUE entry ends, so that no apply takes long. */
 #define DUE_SESSIONS_MAX 1000u
 #define ONCE_SNAPSHOT_VERSION 1u
-#define HEAD_SNAPSHOT_VERSION 1u
 
 void stack_open(struct stack *stack, const struct machine_kind *kind,
                 const struct machine_options *options, uint32_t session_window) {
     stack->kind = kind;
     stack->machine = kind->create(options);
     stack->once = once_new(session_window, options->mutant);
-    stack->version = WIRE_VERSION_MIN;
+    stack->own = (struct agreed_parameters){.session_window = session_window,
+                                            .value_bytes_max = options->value_bytes_max};
+    stack->agreed = (struct agreed){.version = WIRE_VERSION_MIN, .parameters = stack->own};
     stack->mutant = options->mutant;
 }
 
@@ -62,14 +63,60 @@ static void apply_open(struct stack *stack, const struct apply_context *context,
 
 static void apply_version(struct stack *stack, struct reader *reader, struct buf *reply) {
     uint32_t version = read_u32(reader);
-    if (reader_done(reader) && version > stack->version)
-        stack->version = version;
+    if (reader_done(reader) && version > stack->agreed.version)
+        stack->agreed.version = version;
     reply_ok(reply);
 }
 
-static void apply_command(struct stack *stack, const struct apply_context *context,
-                          struct bytes envelope, struct buf *reply, struct buf *changes) {
-    struct reader reader = reader_of(envelope);
+/* Commands are executed by what is agreed, whatever this node's settings say. */
+static void use_parameters(struct stack *stack) {
+    const struct agreed_parameters *in_force =
+        stack->mutant == MUTANT_OWN_PARAMETERS ? &stack->own : &stack->agreed.parameters;
+    once_set_window(stack->once, in_force->session_window);
+    stack->kind->set_value_limit(stack->machine, (size_t)in_force->value_bytes_max);
+}
+
+void stack_set_own(struct stack *stack, const struct agreed_parameters *own) {
+    stack->own = *own;
+    stack->own.revision = 0;
+    if (stack->agreed.parameters.revision == 0)
+        stack->agreed.parameters = stack->own;
+    use_parameters(stack);
+}
+
+static void apply_parameters(struct stack *stack, struct reader *reader, struct buf *reply) {
+    struct agreed_parameters wanted = {.revision = read_u64(reader)};
+    wanted.session_window = read_u32(reader);
+    wanted.value_bytes_max = read_u64(reader);
+    if (!reader_done(reader) || !agreed_change(&stack->agreed, &wanted)) {
+        reply_error(reply, "ERR the parameters were changed meanwhile, or are out of bounds");
+        return;
+    }
+    use_parameters(stack);
+    reply_ok(reply);
+}
+
+static void apply_number(struct stack *stack, struct reader *reader, struct buf *reply) {
+    uint64_t number = read_u64(reader);
+    if (reader_done(reader) && stack->agreed.cluster_number == 0)
+        stack->agreed.cluster_number = number;
+    reply_ok(reply);
+}
+
+static void apply_time(struct stack *stack, const struct entry *entry, struct reader *reader,
+                       struct buf *reply) {
+    uint64_t time_ms = read_u64(reader);
+    if (reader_done(reader) && agreed_set_time(&stack->agreed, entry->time_ms, time_ms))
+        reply_ok(reply);
+    else
+        reply_error(reply, "ERR replicated time can only be set back; forwards it follows the "
+                           "clocks of a majority by itself");
+}
+
+static void apply_command(struct stack *stack, const struct entry *entry,
+                          const struct apply_context *context, struct buf *reply,
+                          struct buf *changes) {
+    struct reader reader = reader_of(entry->payload);
     switch ((enum envelope_kind)read_u8(&reader)) {
     case ENVELOPE_MACHINE:
         stack->kind->apply(stack->machine, context, read_bytes(&reader, reader_left(&reader)),
@@ -91,6 +138,15 @@ static void apply_command(struct stack *stack, const struct apply_context *conte
     case ENVELOPE_VERSION:
         apply_version(stack, &reader, reply);
         return;
+    case ENVELOPE_PARAMETERS:
+        apply_parameters(stack, &reader, reply);
+        return;
+    case ENVELOPE_NUMBER:
+        apply_number(stack, &reader, reply);
+        return;
+    case ENVELOPE_TIME:
+        apply_time(stack, entry, &reader, reply);
+        return;
     }
     reply_error(reply, "ERR unknown kind of command in the log");
 }
@@ -102,15 +158,16 @@ void stack_apply(struct stack *stack, const struct entry *entry, struct buf *rep
     struct apply_context context = {.index = entry->index,
                                     .term = entry->term,
                                     .order = entry->order,
-                                    .time_ms = entry->time_ms,
-                                    .version = stack->version};
+                                    .time_ms = agreed_time_ms(&stack->agreed, entry->time_ms),
+                                    .version = stack->agreed.version};
     size_t start = reply->len;
-    apply_command(stack, &context, entry->payload, reply, changes);
+    apply_command(stack, entry, &context, reply, changes);
     cairn_assert(reply->len > start);
 }
 
 uint64_t stack_digest(const struct stack *stack) {
-    return stack->kind->digest(stack->machine) + 3 * once_digest(stack->once) + stack->version;
+    return stack->kind->digest(stack->machine) + 3 * once_digest(stack->once) +
+           stack->agreed.version + agreed_digest(&stack->agreed);
 }
 
 uint64_t stack_next_due(const struct stack *stack) {
@@ -162,12 +219,29 @@ void stack_encode_version(struct buf *out, uint32_t version) {
     buf_u32(out, version);
 }
 
+void stack_encode_parameters(struct buf *out, const struct agreed_parameters *wanted) {
+    buf_u8(out, ENVELOPE_PARAMETERS);
+    buf_u64(out, wanted->revision);
+    buf_u32(out, wanted->session_window);
+    buf_u64(out, wanted->value_bytes_max);
+}
+
+void stack_encode_number(struct buf *out, uint64_t number) {
+    buf_u8(out, ENVELOPE_NUMBER);
+    buf_u64(out, number);
+}
+
+void stack_encode_time(struct buf *out, uint64_t time_ms) {
+    buf_u8(out, ENVELOPE_TIME);
+    buf_u64(out, time_ms);
+}
+
 /* ---- snapshots ---- */
 
 struct stack_snapshot {
     const struct stack *stack;
     enum stack_section next;
-    uint32_t version;
+    struct agreed agreed;
     void *once;
     void *machine;
 };
@@ -176,7 +250,7 @@ struct stack_snapshot *stack_snapshot_begin(struct stack *stack) {
     struct stack_snapshot *snapshot = cairn_alloc_zero(sizeof *snapshot);
     snapshot->stack = stack;
     snapshot->next = STACK_SECTION_HEAD;
-    snapshot->version = stack->version;
+    snapshot->agreed = stack->agreed;
     snapshot->once = once_snapshot_begin(stack->once);
     snapshot->machine = stack->kind->snapshot_begin(stack->machine);
     return snapshot;
@@ -187,8 +261,7 @@ bool stack_snapshot_next(struct stack_snapshot *snapshot, size_t target, struct 
     *section = snapshot->next;
     switch (snapshot->next) {
     case STACK_SECTION_HEAD:
-        *version = HEAD_SNAPSHOT_VERSION;
-        buf_u32(out, snapshot->version);
+        *version = agreed_encode(out, &snapshot->agreed);
         snapshot->next = snapshot->stack->mutant == MUTANT_SNAPSHOT_NO_SESSIONS
                              ? STACK_SECTION_MACHINE
                              : STACK_SECTION_ONCE;
@@ -214,6 +287,7 @@ void stack_snapshot_end(struct stack *stack, struct stack_snapshot *snapshot) {
 }
 
 void stack_restore_begin(struct stack *stack) {
+    stack->agreed = (struct agreed){.version = WIRE_VERSION_MIN, .parameters = stack->own};
     once_restore_begin(stack->once);
     stack->kind->restore_begin(stack->machine);
 }
@@ -222,10 +296,7 @@ enum cairn_status stack_restore_chunk(struct stack *stack, uint32_t section, uin
                                       struct bytes chunk) {
     switch ((enum stack_section)section) {
     case STACK_SECTION_HEAD:
-        if (chunk.len != 4 || version != HEAD_SNAPSHOT_VERSION)
-            return CAIRN_CORRUPT;
-        stack->version = get_u32(chunk.data);
-        return CAIRN_OK;
+        return agreed_decode(chunk, version, &stack->agreed);
     case STACK_SECTION_ONCE:
         return version == ONCE_SNAPSHOT_VERSION ? once_restore_chunk(stack->once, chunk)
                                                 : CAIRN_WRONG_VERSION;
@@ -236,6 +307,7 @@ enum cairn_status stack_restore_chunk(struct stack *stack, uint32_t section, uin
 }
 
 enum cairn_status stack_restore_end(struct stack *stack) {
+    use_parameters(stack);
     return stack->kind->restore_end(stack->machine);
 }
 

@@ -11,6 +11,7 @@
 #include "core/entry.h"
 #include "core/machine.h"
 #include "core/protocol.h"
+#include "node/agreed.h"
 #include "node/once.h"
 
 enum envelope_kind {
@@ -19,7 +20,11 @@ enum envelope_kind {
     ENVELOPE_SESSION_OPEN,  /* u64 ttl_ms */
     ENVELOPE_SESSION_CLOSE, /* u64 session */
     ENVELOPE_SESSION_DUE,   /* nothing: sessions whose time is over end */
-    ENVELOPE_VERSION        /* u32 cluster version, only ever raised */
+    ENVELOPE_VERSION,       /* u32 cluster version, only ever raised */
+    /* Proposed from cluster version 3 on. */
+    ENVELOPE_PARAMETERS = 16, /* u64 revision in force, u32 session_window, u64 value_bytes_max */
+    ENVELOPE_NUMBER,          /* u64 cluster number; the first one stays */
+    ENVELOPE_TIME             /* u64 ms, to which replicated time goes back */
 };
 
 enum stack_section { STACK_SECTION_HEAD = 1, STACK_SECTION_ONCE, STACK_SECTION_MACHINE };
@@ -28,13 +33,16 @@ struct stack {
     const struct machine_kind *kind;
     struct machine *machine;
     struct once *once;
-    uint32_t version; /* the replicated cluster version */
+    struct agreed agreed;
+    struct agreed_parameters own; /* this node's settings: in force until others are agreed */
     enum mutant mutant;
 };
 
 void stack_open(struct stack *stack, const struct machine_kind *kind,
                 const struct machine_options *options, uint32_t session_window);
 void stack_close(struct stack *stack);
+/* Other settings than those that it was opened with; nothing was applied yet. */
+void stack_set_own(struct stack *stack, const struct agreed_parameters *own);
 
 /* Appends exactly one reply value for a command entry; none for other kinds of entry. */
 void stack_apply(struct stack *stack, const struct entry *entry, struct buf *reply,
@@ -52,6 +60,9 @@ void stack_encode_once(struct buf *out, uint64_t session, uint64_t sequence, str
 void stack_encode_open(struct buf *out, uint64_t ttl_ms);
 void stack_encode_close(struct buf *out, uint64_t session);
 void stack_encode_version(struct buf *out, uint32_t version);
+void stack_encode_parameters(struct buf *out, const struct agreed_parameters *wanted);
+void stack_encode_number(struct buf *out, uint64_t number);
+void stack_encode_time(struct buf *out, uint64_t time_ms);
 
 /* A frozen version of the whole stack. next: appends one chunk of one section; false when there
  * is no more. next may run beside the loop, one call at a time; begin and end on the loop. */

@@ -5,6 +5,8 @@
 
 typedef unsigned long long ull;
 
+#define CLOCK_OFF_MS 10000u
+
 #define LAG_HEALTHY 1000u /* committed entries that a healthy node may have yet to apply */
 
 struct env *node_env(const struct node *node) {
@@ -62,6 +64,14 @@ uint32_t node_replicas_current(const struct node *node, uint32_t keyspace) {
     return current > sure ? current : sure;
 }
 
+/* This node's clock is outvoted by the others', and replicated time does not follow it. Or all of
+ * them jumped, and time follows slowly. */
+static bool clock_is_off(const struct group *group) {
+    uint64_t time_ms = group_time_ms(group), wall_ms = node_wall_ms(group->node);
+    uint64_t off = time_ms > wall_ms ? time_ms - wall_ms : wall_ms - time_ms;
+    return off > CLOCK_OFF_MS;
+}
+
 static const char *health(const struct group *group, const struct replica_status *replica) {
     const struct node *node = group->node;
     struct wal_stats log;
@@ -80,8 +90,9 @@ static const char *health(const struct group *group, const struct replica_status
         return "waiting to be added to a cluster";
     if (replica->leader == 0)
         return "no leader";
-    bool lags = replica->applied_index + LAG_HEALTHY < replica->commit_index;
-    return lags ? "catching up" : "ok";
+    if (replica->applied_index + LAG_HEALTHY < replica->commit_index)
+        return "catching up";
+    return clock_is_off(group) ? "clock off" : "ok";
 }
 
 const char *node_health(const struct node *node) {
@@ -104,12 +115,13 @@ void node_status(const struct node *node, uint32_t keyspace, struct node_status 
     status->keys = group->stack.kind->count(group->stack.machine);
     status->machine_bytes = group->stack.kind->memory(group->stack.machine);
     status->state_digest = stack_digest(&group->stack);
-    status->time_ms =
-        group->protocol->time_ms(group->replica, env_now(node->env), node_wall_ms(group->node));
+    status->time_ms = group_time_ms(group);
+    status->wall_ms = node_wall_ms(group->node);
+    status->agreed = group->stack.agreed;
     status->snapshot_index = group->snapshot_index;
     status->snapshot_running = group->snapshot != NULL;
     status->sessions = once_sessions(group->stack.once);
-    status->cluster_version = group->stack.version;
+    status->cluster_version = group->stack.agreed.version;
     status->requests = (uint32_t)group->request_count;
     for (int i = 0; i < PEERS_MAX; i++)
         status->links_up += node->peers[i].link != NULL;

@@ -1,5 +1,5 @@
-/* What the leader proposes by itself: what has become due, a higher cluster version, and the
- * members for a machine that asks for them. */
+/* What the leader proposes by itself: what has become due, a higher cluster version, what the
+ * cluster is founded with, and the members for a machine that asks for them. */
 #include "node/node_internal.h"
 
 #include "base/assert.h"
@@ -21,7 +21,7 @@ void group_propose_due(struct group *group, uint64_t now) {
     uint64_t due_ms = stack_next_due(&group->stack);
     if (due_ms == UINT64_MAX)
         return;
-    uint64_t time_ms = group->protocol->time_ms(group->replica, now, node_wall_ms(group->node));
+    uint64_t time_ms = group_time_ms(group);
     if (due_ms > time_ms) {
         uint64_t wait_ns = due_ms - time_ms < DUE_CHECK_MAX_NS / NS_PER_MS
                                ? (due_ms - time_ms) * NS_PER_MS
@@ -63,16 +63,45 @@ static uint32_t common_version(const struct group *group) {
 
 void group_propose_version(struct group *group) {
     if (group->role != ROLE_LEADER || group->version_inflight ||
-        group->stack.version >= group->node->options.wire_version_max)
+        group->stack.agreed.version >= group->node->options.wire_version_max)
         return;
     uint32_t common = common_version(group);
-    if (common <= group->stack.version)
+    if (common <= group->stack.agreed.version)
         return;
     struct buf *envelope = &group->scratch;
     buf_clear(envelope);
     stack_encode_version(envelope, common);
     group->version_inflight = true;
     request_new_from(group, ORIGIN_SELF, REQUEST_WRITE, buf_view(envelope), version_done, group);
+}
+
+static void agreed_done(void *context, enum cairn_status status, struct bytes reply) {
+    struct group *group = context;
+    group->agreed_inflight = false;
+}
+
+static void propose_agreed(struct group *group, const struct buf *envelope) {
+    group->agreed_inflight = true;
+    request_new_from(group, ORIGIN_SELF, REQUEST_WRITE, buf_view(envelope), agreed_done, group);
+}
+
+/* What a cluster is founded with: the first leader's settings become the group's parameters, and
+ * the first keyspace gets a number that tells this cluster from any other of its name. */
+void group_propose_agreed(struct group *group) {
+    const struct agreed *agreed = &group->stack.agreed;
+    struct buf *envelope = &group->scratch;
+    if (group->role != ROLE_LEADER || group->agreed_inflight || agreed->version < WIRE_VERSION_3)
+        return;
+    buf_clear(envelope);
+    if (agreed->parameters.revision == 0) {
+        stack_encode_parameters(envelope, &group->stack.own);
+        propose_agreed(group, envelope);
+    } else if (group->keyspace == 0 && agreed->cluster_number == 0) {
+        uint64_t number;
+        env_entropy(group->node->env, &number, sizeof number);
+        stack_encode_number(envelope, number | 1);
+        propose_agreed(group, envelope);
+    }
 }
 
 static void members_done(void *context, enum cairn_status status, struct bytes reply) {

@@ -186,6 +186,7 @@ static void fill_options(struct sim_node *node) {
     node->options.election_timeout_min_ns *= node->timeout_factor;
     node->options.election_timeout_max_ns *= node->timeout_factor;
     node->options.lease_reads = node->lease_reads;
+    node->options.session_window = node->session_window;
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
         if (id == node->id || cluster->nodes[id].life == SIM_ABSENT)
             continue;

@@ -49,6 +49,7 @@ struct sim_node {
     /* Its own settings, where nodes may differ. */
     uint64_t timeout_factor; /* of the election timeouts */
     bool lease_reads;
+    uint32_t session_window;
     uint64_t start_at;                   /* DOWN: when; tells a planned start from a replaced one */
     uint64_t crash_loop;                 /* so many more starts end early */
     uint64_t guard_writes;               /* not killed before its disk has seen so many writes */

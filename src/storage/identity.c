@@ -12,7 +12,8 @@
 #define PATH_MAX_BYTES 4096u
 #define PAGE ENV_DISK_ALIGN
 #define FOUNDERS_AT 64u
-#define KEYSPACES_AT 3840u /* u32 count, then the structs */
+#define KEYSPACES_AT 3840u  /* u32 count, then the structs */
+#define PARAMETERS_AT 4048u /* u64, u32; zeros, as all that was added, in folders made before */
 
 static void encode(const struct identity *identity, uint8_t *page) {
     memset(page, 0, PAGE);
@@ -23,6 +24,9 @@ static void encode(const struct identity *identity, uint8_t *page) {
     put_u64(page + 32, identity->incarnation);
     put_u64(page + 40, identity->epoch);
     put_u64(page + 48, identity->log_id);
+    put_u64(page + 56, identity->number);
+    put_u64(page + PARAMETERS_AT, identity->value_bytes_max);
+    put_u32(page + PARAMETERS_AT + 8, identity->session_window);
     struct buf founders = {0};
     if (identity->founders.count > 0)
         config_encode(&founders, &identity->founders);
@@ -31,7 +35,7 @@ static void encode(const struct identity *identity, uint8_t *page) {
     if (founders.len > 0)
         memcpy(page + FOUNDERS_AT + 4, founders.data, founders.len);
     buf_free(&founders);
-    cairn_assert(KEYSPACES_AT + 4 + sizeof identity->keyspaces <= PAGE - 8);
+    cairn_assert(KEYSPACES_AT + 4 + sizeof identity->keyspaces <= PARAMETERS_AT);
     put_u32(page + KEYSPACES_AT, identity->keyspace_count);
     memcpy(page + KEYSPACES_AT + 4, identity->keyspaces, sizeof identity->keyspaces);
     put_u64(page + PAGE - 8, bytes_hash(bytes_of(page, PAGE - 8), MAGIC));
@@ -47,7 +51,10 @@ static enum cairn_status decode(struct identity *identity, const uint8_t *page) 
                                   .node = get_u64(page + 24),
                                   .incarnation = get_u64(page + 32),
                                   .epoch = get_u64(page + 40),
-                                  .log_id = get_u64(page + 48)};
+                                  .log_id = get_u64(page + 48),
+                                  .number = get_u64(page + 56),
+                                  .value_bytes_max = get_u64(page + PARAMETERS_AT),
+                                  .session_window = get_u32(page + PARAMETERS_AT + 8)};
     identity->keyspace_count = get_u32(page + KEYSPACES_AT);
     if (identity->keyspace_count > IDENTITY_KEYSPACES_MAX)
         return CAIRN_CORRUPT;

@@ -27,6 +27,12 @@ struct identity {
     uint64_t epoch;
     uint64_t log_id; /* of the write-ahead log in the folder; 0: not known yet. Another one under
                       * the same identity means that the log was lost, with all promises in it */
+    uint64_t number; /* drawn when the cluster was founded: tells it from another one of its name;
+                      * 0: not known yet */
+    /* The settings that commands are executed by until parameters are agreed upon: those at the
+     * folder's first start, or the cluster's that it joined. 0: made before version 3. */
+    uint64_t value_bytes_max;
+    uint32_t session_window;
     struct config founders;  /* the configuration at index 0, of a folder that was made when its
                               * cluster was founded; count 0: made later, to join */
     uint32_t keyspace_count; /* 0: made before there were several; then it is the first alone */

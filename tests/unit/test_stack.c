@@ -114,15 +114,106 @@ static void the_cluster_version_only_rises(void **state) {
     struct fixture fixture;
     struct buf envelope = {0};
     start(&fixture);
-    uint32_t version = fixture.stack.version;
+    uint32_t version = fixture.stack.agreed.version;
     stack_encode_version(&envelope, version + 1);
     apply(&fixture, &envelope);
-    assert_int_equal(fixture.stack.version, version + 1);
+    assert_int_equal(fixture.stack.agreed.version, version + 1);
     buf_clear(&envelope);
     stack_encode_version(&envelope, version);
     apply(&fixture, &envelope);
-    assert_int_equal(fixture.stack.version, version + 1);
+    assert_int_equal(fixture.stack.agreed.version, version + 1);
     buf_free(&envelope);
+    stop(&fixture);
+}
+
+static void to_version_3(struct fixture *fixture) {
+    struct buf envelope = {0};
+    stack_encode_version(&envelope, WIRE_VERSION_3);
+    apply(fixture, &envelope);
+    buf_free(&envelope);
+}
+
+static enum reply_kind change_parameters(struct fixture *fixture, uint64_t revision,
+                                         uint32_t window, uint64_t largest) {
+    struct buf envelope = {0};
+    stack_encode_parameters(&envelope, &(struct agreed_parameters){revision, window, largest});
+    enum reply_kind kind = apply(fixture, &envelope).kind;
+    buf_free(&envelope);
+    return kind;
+}
+
+static enum reply_kind set_value(struct fixture *fixture, size_t len) {
+    struct buf envelope = {0}, command = {0};
+    uint8_t *value = calloc(1, len);
+    struct bytes args[] = {BYTES("key"), bytes_of(value, len)};
+    kv_encode(&command, KV_SET, args, 2);
+    stack_encode_machine(&envelope, buf_view(&command));
+    enum reply_kind kind = apply(fixture, &envelope).kind;
+    buf_free(&envelope);
+    buf_free(&command);
+    free(value);
+    return kind;
+}
+
+/* Two replicas whose nodes have other settings execute the same entries alike. */
+static void commands_are_executed_by_what_is_agreed_not_by_settings(void **state) {
+    for (int broken = 0; broken < 2; broken++) {
+        struct fixture a, b;
+        start(&a);
+        start(&b);
+        stack_set_own(&b.stack, &(struct agreed_parameters){0, 2, 1000});
+        if (broken)
+            b.stack.mutant = MUTANT_OWN_PARAMETERS;
+        struct fixture *both[] = {&a, &b};
+        int64_t last[2];
+        for (int i = 0; i < 2; i++) {
+            to_version_3(both[i]);
+            assert_int_equal(change_parameters(both[i], 0, 16, 5000), REPLY_STATUS);
+            assert_int_equal(change_parameters(both[i], 0, 4, 10), REPLY_ERROR); /* too late */
+            assert_int_equal(change_parameters(both[i], 1, 0, 10), REPLY_ERROR); /* no window */
+            int64_t session = open_session(both[i], 60000);
+            incr_once(both[i], session, 1);
+            incr_once(both[i], session, 10);
+            last[i] = (int64_t)set_value(both[i], 3000);
+        }
+        bool equal = stack_digest(&a.stack) == stack_digest(&b.stack) && last[0] == last[1];
+        assert_int_equal(equal, !broken);
+        stop(&a);
+        stop(&b);
+    }
+}
+
+static void an_operator_sets_time_back_and_nothing_else_moves_it(void **state) {
+    struct fixture fixture;
+    struct buf envelope = {0};
+    start(&fixture);
+    to_version_3(&fixture);
+    fixture.time_ms = 90000000;
+    stack_encode_time(&envelope, 90000001); /* forwards */
+    assert_int_equal(apply(&fixture, &envelope).kind, REPLY_ERROR);
+    int64_t session = open_session(&fixture, 60000);
+    buf_clear(&envelope);
+    stack_encode_time(&envelope, 3600000);
+    assert_int_equal(apply(&fixture, &envelope).kind, REPLY_STATUS);
+    assert_int_equal(agreed_time_ms(&fixture.stack.agreed, fixture.time_ms), 3600000);
+    fixture.time_ms += 50000; /* the session's last use lies in the future now */
+    assert_int_equal(incr_once(&fixture, session, 1).integer, 1);
+    fixture.time_ms += 70000;
+    assert_memory_equal(incr_once(&fixture, session, 2).text.data, "NOSESSION", 9);
+    buf_free(&envelope);
+    stop(&fixture);
+}
+
+static void the_first_number_stays(void **state) {
+    struct fixture fixture;
+    start(&fixture);
+    for (uint64_t number = 7; number < 9; number++) {
+        struct buf envelope = {0};
+        stack_encode_number(&envelope, number);
+        apply(&fixture, &envelope);
+        buf_free(&envelope);
+    }
+    assert_int_equal(fixture.stack.agreed.cluster_number, 7);
     stop(&fixture);
 }
 
@@ -149,8 +240,9 @@ static void a_snapshot_carries_machine_sessions_and_version(void **state) {
     int64_t session = open_session(&from, 60000);
     for (uint64_t sequence = 1; sequence <= 20; sequence++)
         incr_once(&from, session, sequence);
-    stack_encode_version(&envelope, from.stack.version + 1);
+    stack_encode_version(&envelope, WIRE_VERSION_3);
     apply(&from, &envelope);
+    change_parameters(&from, 0, 8, 1 << 19);
     struct stack_snapshot *snapshot = stack_snapshot_begin(&from.stack);
     uint64_t digest = stack_digest(&from.stack);
     incr_once(&from, session, 21); /* later than the snapshot */
@@ -189,6 +281,9 @@ int main(void) {
         cmocka_unit_test(a_command_of_a_session_counts_once),
         cmocka_unit_test(an_unused_session_ends_by_an_entry),
         cmocka_unit_test(the_cluster_version_only_rises),
+        cmocka_unit_test(commands_are_executed_by_what_is_agreed_not_by_settings),
+        cmocka_unit_test(an_operator_sets_time_back_and_nothing_else_moves_it),
+        cmocka_unit_test(the_first_number_stays),
         cmocka_unit_test(what_is_no_envelope_is_answered_with_an_error),
         cmocka_unit_test(a_snapshot_carries_machine_sessions_and_version),
         cmocka_unit_test(foreign_sections_and_versions_are_refused),

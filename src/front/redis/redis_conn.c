@@ -194,6 +194,8 @@ static void conn_free(struct conn *conn) {
     list_remove(&conn->list);
     list_remove(&conn->dirty);
     list_remove(&conn->waits);
+    if (conn->admin_open)
+        node_client_close(&conn->admin);
     node_client_close(&conn->client); /* nothing calls back into a slot from here on */
     slots_drop(conn);
     multi_discard(conn);

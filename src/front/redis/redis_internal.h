@@ -100,6 +100,8 @@ struct conn {
     struct list waits; /* front->waiting: WAIT and paused clients */
     struct redis_front *front;
     struct node_client client;
+    struct node_client admin; /* of another keyspace, for operators' commands */
+    bool admin_open;
     struct hnode by_id;
     uint64_t id;
     char address[64];
@@ -277,5 +279,7 @@ HANDLER(cairn_once);
 HANDLER(cairn_member);
 HANDLER(cairn_leader);
 HANDLER(cairn_status);
+HANDLER(cairn_parameter);
+HANDLER(cairn_time);
 
 #endif

@@ -176,6 +176,11 @@ static const struct command table[] = {
      "The cluster's members: list, add, promote, remove", cmd_cairn_member, 0, 0, 0, 0, 0},
     {"CAIRN.LEADER", -2, CMD_NO_MULTI | CMD_ADMIN, "cairn", "0.1.0", "Hand leadership over",
      cmd_cairn_leader, 0, 0, 0, 0, 0},
+    {"CAIRN.PARAMETER", -2, CMD_NO_MULTI | CMD_ADMIN, "cairn", "0.1.0",
+     "What commands are executed by, in every keyspace: list, set", cmd_cairn_parameter, 0, 0, 0, 0,
+     0},
+    {"CAIRN.TIME", -1, CMD_NO_MULTI | CMD_ADMIN, "cairn", "0.1.0",
+     "Replicated time beside this node's clock; set it back", cmd_cairn_time, 0, 0, 0, 0, 0},
     {"CAIRN.STATUS", 1, 0, "cairn", "0.1.0", "The node's status as JSON", cmd_cairn_status, 0, 0, 0,
      0, 0},
 };

@@ -28,6 +28,10 @@ static void destroy(struct machine *machine) {
     cairn_free(machine);
 }
 
+static void set_value_limit(struct machine *machine, size_t value_bytes_max) {
+    machine->options.value_bytes_max = value_bytes_max;
+}
+
 uint64_t kv_memory_used(const struct machine *machine) {
     return vmap_item_bytes(machine->map) + vmap_item_bytes(machine->due) +
            INDEX_BYTES * (vmap_count(machine->map) + vmap_count(machine->due));
@@ -233,6 +237,7 @@ const struct machine_kind machine_kv = {
     .snapshot_version = 1,
     .create = create,
     .destroy = destroy,
+    .set_value_limit = set_value_limit,
     .apply = apply,
     .read = read_query,
     .read_begin = kv_keys_begin,

@@ -57,6 +57,10 @@ static void destroy(struct machine *machine) {
     cairn_free(machine);
 }
 
+static void set_value_limit(struct machine *machine, size_t value_bytes_max) {
+    machine->options.value_bytes_max = value_bytes_max;
+}
+
 /* ---- applying ---- */
 
 static uint64_t zxid_of(const struct tree_head *head) {
@@ -252,6 +256,7 @@ const struct machine_kind machine_tree = {
     .snapshot_version = 1,
     .create = create,
     .destroy = destroy,
+    .set_value_limit = set_value_limit,
     .apply = apply,
     .read = read_query,
     .is_read = is_read,
