@@ -58,6 +58,7 @@ void group_turn(struct group *group, uint64_t now) {
     group_propose_due(group, now);
     group_propose_version(group);
     group_propose_agreed(group);
+    group_watch_clock(group, now);
     group_propose_members(group);
     group_lives_turn(group, now);
     group_operations(group, now);

@@ -276,7 +276,8 @@ struct node {
     struct peer peers[PEERS_MAX];
     struct env_timer timer;
     uint64_t peers_at_ns;
-    bool settings_compared; /* with the agreed parameters */
+    uint64_t clock_watch_ns; /* when the clock is compared with replicated time next */
+    bool settings_compared;  /* with the agreed parameters */
     bool failed;
     bool stopping;
     bool closing; /* node_close under way: callbacks only free */
@@ -407,6 +408,7 @@ void forward_link_lost(struct group *group, const struct link *link);
 void group_propose_due(struct group *group, uint64_t now);
 void group_propose_version(struct group *group);
 void group_propose_agreed(struct group *group);
+void group_watch_clock(struct group *group, uint64_t now);
 void group_propose_members(struct group *group);
 
 /* group_life.c */

@@ -5,8 +5,6 @@
 
 typedef unsigned long long ull;
 
-#define CLOCK_OFF_MS 10000u
-
 #define LAG_HEALTHY 1000u /* committed entries that a healthy node may have yet to apply */
 
 struct env *node_env(const struct node *node) {
@@ -64,14 +62,6 @@ uint32_t node_replicas_current(const struct node *node, uint32_t keyspace) {
     return current > sure ? current : sure;
 }
 
-/* This node's clock is outvoted by the others', and replicated time does not follow it. Or all of
- * them jumped, and time follows slowly. */
-static bool clock_is_off(const struct group *group) {
-    uint64_t time_ms = group_time_ms(group), wall_ms = node_wall_ms(group->node);
-    uint64_t off = time_ms > wall_ms ? time_ms - wall_ms : wall_ms - time_ms;
-    return off > CLOCK_OFF_MS;
-}
-
 static const char *health(const struct group *group, const struct replica_status *replica) {
     const struct node *node = group->node;
     struct wal_stats log;
@@ -92,7 +82,7 @@ static const char *health(const struct group *group, const struct replica_status
         return "no leader";
     if (replica->applied_index + LAG_HEALTHY < replica->commit_index)
         return "catching up";
-    return clock_is_off(group) ? "clock off" : "ok";
+    return "ok";
 }
 
 const char *node_health(const struct node *node) {
@@ -173,6 +163,7 @@ static void json_fields(const struct node *node, uint32_t keyspace, struct buf *
                "\"sessions\":%llu,\"requests\":%u,",
                (ull)status.keys, status.machine_bytes, (ull)status.state_digest,
                (ull)status.time_ms, (ull)status.sessions, status.requests);
+    buf_printf(out, "\"clock_off_ms\":%lld,", (long long)(status.wall_ms - status.time_ms));
     json_members(&status, out);
 }
 
@@ -228,7 +219,14 @@ void node_status_json(const struct node *node, struct buf *out) {
       status->replica.memory_bytes)                                                            \
     X("cairn_sessions", "gauge", "Open exactly-once sessions", status->sessions)               \
     X("cairn_requests", "gauge", "Requests outstanding", status->requests)                     \
+    X("cairn_clock_off_ms", "gauge", "Replicated time and this node's clock differ by this",   \
+      clock_off_ms(status))                                                                    \
     X("cairn_cluster_version", "gauge", "Replicated cluster version", status->cluster_version)
+
+static uint64_t clock_off_ms(const struct node_status *status) {
+    return status->wall_ms > status->time_ms ? status->wall_ms - status->time_ms
+                                             : status->time_ms - status->wall_ms;
+}
 
 static void keyspace_metrics(const struct node *node, struct buf *out) {
     struct node_status all[NODE_KEYSPACES_MAX];

@@ -7,6 +7,9 @@
 #define NS_PER_MS 1000000ull
 /* So that millions of keys may end at once without a round trip for every batch. */
 #define DUE_INFLIGHT_MAX 8u
+#define CLOCK_OFF_MS 10000
+#define CLOCK_WATCH_NS 1000000000ull
+#define CLOCK_WARN_NS (60ull * 1000000000ull)
 #define DUE_CHECK_MAX_NS (3600ull * 1000000000ull)
 
 static void due_done(void *context, enum cairn_status status, struct bytes reply) {
@@ -126,4 +129,21 @@ void group_propose_members(struct group *group) {
         return;
     group->members_inflight = true;
     request_new_from(group, ORIGIN_SELF, REQUEST_WRITE, buf_view(envelope), members_done, group);
+}
+
+/* This node's clock is outvoted by the others', and replicated time does not follow it. Or all of
+ * them jumped, and time follows slowly. Said now and then, of one keyspace. */
+void group_watch_clock(struct group *group, uint64_t now) {
+    struct node *node = group->node;
+    if (group->keyspace != 0 || now < node->clock_watch_ns || group->leader == 0)
+        return;
+    node->clock_watch_ns = now + CLOCK_WATCH_NS;
+    int64_t off = (int64_t)(node_wall_ms(node) - group_time_ms(group));
+    if (off >= -CLOCK_OFF_MS && off <= CLOCK_OFF_MS)
+        return;
+    node->clock_watch_ns = now + CLOCK_WARN_NS;
+    node_log(node, 2,
+             "this node's clock is %lld s %s replicated time, which follows the clocks of a "
+             "majority; CAIRN.TIME shows it",
+             (long long)(off > 0 ? off : -off) / 1000, off > 0 ? "ahead of" : "behind");
 }

@@ -21,13 +21,20 @@ static void draw_times(struct sim_world *world, struct node_options *options) {
     options->lease_reads = sim_chance(world, 1, 2);
 }
 
+static bool some_are_old(const struct sim_cluster *cluster) {
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
+        if (cluster->nodes[id].was_old)
+            return true;
+    return false;
+}
+
 void sim_draw_settings(struct sim_node *node) {
     struct sim_world *world = &node->cluster->world;
     bool differs = sim_chance(world, 1, 5);
     node->timeout_factor = differs ? sim_between(world, 1, 3) : 1;
     /* What a folder was first started with, or agreed upon, is not changed by a configuration file.
-     */
-    bool fresh = node->founder && !node->founded;
+     * Nodes of older versions neither agree nor tell. */
+    bool fresh = (node->founder && !node->founded) || some_are_old(node->cluster);
     node->session_window = differs && !fresh ? (uint32_t)PICK(world, 1, 2, 128)
                                              : node->cluster->defaults.session_window;
     node->lease_reads = node->cluster->defaults.lease_reads ^ (differs && sim_chance(world, 1, 2));

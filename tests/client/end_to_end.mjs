@@ -136,7 +136,7 @@ test('an upgrade, node by node: the cluster version rises when all have the new 
     await cluster.start(id, { 'test.wire_version': 0 });
   }
   for (const id of cluster.ids())
-    await until(`version 2 on node ${id}`, async () => (await cluster.status(id)).cluster_version === 2);
+    await until(`version 3 on node ${id}`, async () => (await cluster.status(id)).cluster_version === 3);
   await load.stop();
   await load.verify(2);
   await cluster.stop_all();
