@@ -288,7 +288,7 @@ static void take_handshake(struct session *session, struct bytes frame) {
         bench->expired++;
         session->jute.id = 0;
         memset(session->jute.password, 0, sizeof session->jute.password);
-        env_close(bench->env, &session->conn->stream);
+        env_abort(bench->env, &session->conn->stream);
         return;
     }
     session->jute.id = granted.id;
@@ -415,7 +415,7 @@ static void on_tick(struct env_timer *timer) {
             conn->live ? bench->options.timeout_ms * 1000000 * 2 / 3 : DIAL_PATIENCE_NS;
         if (now - session->heard_ns > patience) {
             conn->session = NULL;
-            env_close(bench->env, &conn->stream);
+            env_abort(bench->env, &conn->stream);
             lose(session);
         }
     }

@@ -153,7 +153,7 @@ static void on_data(struct env_stream *stream, struct bytes bytes) {
         if (len == 0)
             break;
         if (len == SIZE_MAX) {
-            env_close(conn->bench->env, stream);
+            env_abort(conn->bench->env, stream);
             return;
         }
         count_reply(conn, bytes_of(bytes.data + taken, len), now);

@@ -138,5 +138,5 @@ void resp_client_listen(struct resp_client *client, bool listening) {
 
 void resp_client_close(struct resp_client *client) {
     client->closing = true;
-    env_close(client->env, &client->stream);
+    env_abort(client->env, &client->stream);
 }

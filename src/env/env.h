@@ -92,9 +92,13 @@ struct env_stream_events {
      * env_stream_queued exceed its own limit; simply: queue became empty). */
     void (*drain)(struct env_stream *stream);
     /* The stream ended: by the peer (CLOSED), an error (IO, REFUSED, TIMEOUT; with TLS DENIED: no
-     * handshake came about, MALFORMED: nonsense after it), or after env_close (CANCELLED). Called
-     * exactly once, the last call; the owner may free the struct in it. */
+     * handshake came about, MALFORMED: nonsense after it), or after env_close and env_abort
+     * (CANCELLED). Called exactly once, the last call; the owner may free the struct in it. */
     void (*close)(struct env_stream *stream, enum cairn_status why);
+    /* The peer sends nothing more, which says nothing of whether it still reads: what it asked for
+     * before is still answered, then the owner calls env_close. No data event follows. NULL: the
+     * stream closes instead, with CLOSED. */
+    void (*end)(struct env_stream *stream);
 };
 
 /* Embedded in its owner (a client, a peer link). The owner sets events before connect/accept. */
@@ -164,6 +168,7 @@ struct env_ops {
     size_t (*queued)(struct env *env, const struct env_stream *stream);
     void (*pause)(struct env *env, struct env_stream *stream, bool paused);
     void (*close)(struct env *env, struct env_stream *stream);
+    void (*abort)(struct env *env, struct env_stream *stream);
     const char *(*peer)(struct env *env, const struct env_stream *stream);
 };
 
@@ -285,10 +290,20 @@ static inline size_t env_stream_queued(struct env *env, const struct env_stream 
 static inline void env_pause(struct env *env, struct env_stream *stream, bool paused) {
     env->ops->pause(env, stream, paused);
 }
-/* What was written before is still sent if the peer takes it at once; close is called later, from
- * the loop. No data event follows. Calling it again is harmless. */
+/* Whatever was written before is delivered, then the peer is told that nothing follows. What still
+ * arrives is thrown away, so that a peer that writes on finds no reset in place of its answers. The
+ * close event comes when the peer has it all; without it when nothing moved for ENV_LINGER_STALL_NS
+ * or ENV_LINGER_NS have passed. No data, drain or end event follows. Calling it again is harmless.
+ */
+#define ENV_LINGER_STALL_NS 5000000000ull
+#define ENV_LINGER_NS 60000000000ull
 static inline void env_close(struct env *env, struct env_stream *stream) {
     env->ops->close(env, stream);
+}
+/* What has not left yet never will; the close event is called soon, from the loop. Also ends an
+ * env_close that takes its time. */
+static inline void env_abort(struct env *env, struct env_stream *stream) {
+    env->ops->abort(env, stream);
 }
 
 /* The subject of the certificate that the peer showed and that was verified, as RFC 2253 writes it;

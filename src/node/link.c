@@ -38,7 +38,7 @@ void link_drop(struct link *link, const char *why) {
              (unsigned long long)(link->peer ? link->peer->id : link->hello.node), why);
     peer_lose_link(link);
     link->state = LINK_CLOSING;
-    env_close(link->node->env, &link->stream);
+    env_abort(link->node->env, &link->stream);
 }
 
 void link_greet(struct link *link) {

@@ -133,6 +133,7 @@ const struct env_ops runtime_ops = {
     .queued = runtime_queued,
     .pause = runtime_pause,
     .close = runtime_close,
+    .abort = runtime_abort,
     .peer = runtime_peer,
 };
 
@@ -140,6 +141,8 @@ struct runtime *runtime_new(const struct runtime_options *options) {
     struct runtime *runtime = cairn_alloc_zero(sizeof *runtime);
     runtime->env.ops = &runtime_ops;
     runtime->options = *options;
+    if (options->linger_stall_ns == 0)
+        runtime->options.linger_stall_ns = ENV_LINGER_STALL_NS;
     signal(SIGPIPE, SIG_IGN);
     if (uv_loop_init(&runtime->loop) != 0)
         cairn_fatal("cannot make an event loop: %s", strerror(errno));
@@ -200,6 +203,7 @@ void runtime_on_hangup(struct runtime *runtime, void (*arrived)(void *context), 
 
 void runtime_settle(struct runtime *runtime) {
     runtime->turn = NULL;
+    runtime->settling = true;
     while (runtime->works > 0 || runtime->streams > 0)
         uv_run(&runtime->loop, UV_RUN_ONCE);
 }

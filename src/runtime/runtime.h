@@ -14,6 +14,7 @@ struct runtime;
 struct runtime_options {
     /* Half the width of env_wall where the kernel says that the clock is not disciplined. */
     uint64_t wall_error_ns;
+    uint64_t linger_stall_ns; /* 0: ENV_LINGER_STALL_NS */
 };
 
 /* Also ignores SIGPIPE for the process. */

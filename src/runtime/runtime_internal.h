@@ -59,6 +59,7 @@ struct runtime {
     uint64_t clock_error_ns;
     bool clock_bounded;
 
+    bool settling;          /* runtime_settle: no peer is waited for that has all it was sent */
     size_t streams;         /* connections not yet freed */
     uint64_t handshakes_ns; /* spent on TLS handshakes in this round of the loop */
     uint8_t read_buffer[RUNTIME_READ_BYTES];
@@ -125,6 +126,7 @@ void runtime_write(struct env *env, struct env_stream *stream, const struct env_
 size_t runtime_queued(struct env *env, const struct env_stream *stream);
 void runtime_pause(struct env *env, struct env_stream *stream, bool paused);
 void runtime_close(struct env *env, struct env_stream *stream);
+void runtime_abort(struct env *env, struct env_stream *stream);
 const char *runtime_peer(struct env *env, const struct env_stream *stream);
 
 #endif

@@ -4,8 +4,7 @@
  * writes that the kernel takes at once leave nothing behind.
  */
 
-#include "runtime/runtime_internal.h"
-#include "runtime/runtime_tls_internal.h"
+#include "runtime/runtime_net_internal.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -25,34 +24,6 @@
  * would else hold up heartbeats for a second. */
 #define HANDSHAKES_NS_MAX 3000000u
 #define HANDSHAKE_WAIT_NS 1000000u
-
-/* What a connection with TLS has besides. */
-struct secure {
-    struct connection *connection;
-    struct tls_session *session;
-    struct env_timer timer; /* the handshake's deadline, or: go on with what lies here */
-    uint64_t deadline;      /* of the handshake */
-    struct buf early;       /* written before the handshake was over; counted in queued */
-    bool resting;           /* received bytes wait in the session */
-    bool waiting;           /* for a round that has time for its handshake */
-};
-
-struct connection {
-    uv_tcp_t tcp;
-    struct runtime *runtime;
-    struct env_stream *stream; /* NULL: refused at accept */
-    struct secure *secure;     /* NULL: no TLS */
-    enum cairn_status why;
-    size_t queued;
-    bool open;
-    bool paused;
-    bool closing;
-    bool closed;     /* the handle's close callback ran */
-    bool looking_up; /* a name, in the background */
-    char port[8];
-    uv_getaddrinfo_t lookup;
-    uv_connect_t connect;
-};
 
 struct listening {
     uv_tcp_t tcp;
@@ -97,10 +68,6 @@ enum cairn_status runtime_status(int uv_error) {
     default:
         return CAIRN_IO;
     }
-}
-
-static struct connection *connection_of(const struct env_stream *stream) {
-    return stream->impl;
 }
 
 /* ---- addresses ---- */
@@ -149,50 +116,6 @@ static void address_text(const uv_tcp_t *tcp, char *text, size_t size) {
     }
 }
 
-/* ---- the end of a stream ---- */
-
-static void secure_free(struct secure *secure) {
-    if (secure == NULL)
-        return;
-    tls_session_free(secure->session);
-    buf_free(&secure->early);
-    cairn_free(secure);
-}
-
-static void free_when_over(struct connection *connection) {
-    if (!connection->closed || connection->looking_up)
-        return;
-    connection->runtime->streams--;
-    secure_free(connection->secure);
-    cairn_free(connection);
-}
-
-static void on_closed(uv_handle_t *handle) {
-    struct connection *connection = handle->data;
-    struct env_stream *stream = connection->stream;
-    enum cairn_status why = connection->why;
-    connection->closed = true;
-    connection->runtime->turn_due = true;
-    free_when_over(connection);
-    if (stream) {
-        stream->impl = NULL;
-        stream->events->close(stream, why);
-    }
-}
-
-/* The close event follows from the loop. */
-static void end(struct connection *connection, enum cairn_status why) {
-    if (connection->closing)
-        return;
-    connection->closing = true;
-    connection->why = why;
-    if (connection->secure)
-        env_timer_clear(&connection->runtime->env, &connection->secure->timer);
-    if (connection->looking_up)
-        uv_cancel((uv_req_t *)&connection->lookup);
-    uv_close((uv_handle_t *)&connection->tcp, on_closed);
-}
-
 /* ---- reading ---- */
 
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
@@ -212,29 +135,50 @@ static bool is_paused(const struct connection *connection) {
     return connection->paused && (secure == NULL || tls_session_open(secure->session));
 }
 
+/* The peer may have closed, or only have said all that it has to say: what it can still take is its
+ * owner's to send. */
+static void peer_ended(struct connection *connection) {
+    const struct env_stream_events *events = connection->stream->events;
+    if (connection->ended || connection->closing)
+        return;
+    if (events->end == NULL || !connection_stands(connection)) {
+        connection_end(connection, CAIRN_CLOSED);
+        return;
+    }
+    connection->ended = true;
+    events->end(connection->stream);
+}
+
 static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf) {
     struct connection *connection = handle->data;
     connection->runtime->turn_due = true;
-    if (count < 0)
-        end(connection, runtime_status((int)count));
+    if (connection->lingering)
+        connection_linger_read(connection, count);
+    else if (count == UV_EOF)
+        peer_ended(connection);
+    else if (count < 0)
+        connection_end(connection, runtime_status((int)count));
+    else if (connection->ended) /* behind the end that TLS told */
+        return;
     else if (count > 0 && connection->secure)
         read_secure(connection, bytes_of(buf->base, (size_t)count));
     else if (count > 0)
         connection->stream->events->data(connection->stream, bytes_of(buf->base, (size_t)count));
 }
 
-static void start_reading(struct connection *connection) {
-    if (is_paused(connection) || connection->closing || !connection->open ||
+void connection_start_reading(struct connection *connection) {
+    if (is_paused(connection) || connection->closing || !connection->open || connection->ended ||
         (connection->secure && connection->secure->waiting))
         return;
     int result = uv_read_start((uv_stream_t *)&connection->tcp, on_room, on_read);
     if (result != 0 && result != UV_EALREADY)
-        end(connection, runtime_status(result));
+        connection_end(connection, runtime_status(result));
 }
 
 void runtime_pause(struct env *env, struct env_stream *stream, bool paused) {
-    struct connection *connection = connection_of(stream);
-    if (connection == NULL || connection->closing || connection->paused == paused)
+    struct connection *connection = connection_of_stream(stream);
+    if (connection == NULL || connection->closing || connection->lingering ||
+        connection->paused == paused)
         return;
     connection->paused = paused;
     if (is_paused(connection))
@@ -242,7 +186,7 @@ void runtime_pause(struct env *env, struct env_stream *stream, bool paused) {
     else if (!paused && connection->secure && connection->secure->resting)
         env_timer_set(env, &connection->secure->timer, 0); /* not within this call */
     else
-        start_reading(connection);
+        connection_start_reading(connection);
 }
 
 /* ---- writing ---- */
@@ -260,8 +204,8 @@ static void on_written(uv_write_t *request, int status) {
     cairn_free(pending);
     connection->runtime->turn_due = true;
     if (status != 0)
-        end(connection, runtime_status(status));
-    else if (connection->queued == 0 && !connection->closing)
+        connection_end(connection, runtime_status(status));
+    else if (connection->queued == 0 && !connection->closing && !connection->lingering)
         connection->stream->events->drain(connection->stream);
 }
 
@@ -280,7 +224,7 @@ static void write_now(struct connection *connection, const struct env_piece *pie
         }
         int put = asked ? uv_try_write((uv_stream_t *)&connection->tcp, bufs, n) : 0;
         if (put < 0 && put != UV_EAGAIN) {
-            end(connection, runtime_status(put));
+            connection_end(connection, runtime_status(put));
             return;
         }
         size_t left = put > 0 ? (size_t)put : 0;
@@ -330,7 +274,7 @@ static void write_later(struct connection *connection, const struct env_piece *p
     for (size_t i = 0; i < count; i++)
         blob_unref(pending->blobs[i]);
     cairn_free(pending);
-    end(connection, runtime_status(result));
+    connection_end(connection, runtime_status(result));
 }
 
 static void write_raw(struct connection *connection, const struct env_piece *pieces, size_t count) {
@@ -345,8 +289,8 @@ static void write_raw(struct connection *connection, const struct env_piece *pie
 
 void runtime_write(struct env *env, struct env_stream *stream, const struct env_piece *pieces,
                    size_t count) {
-    struct connection *connection = connection_of(stream);
-    if (connection == NULL || connection->closing)
+    struct connection *connection = connection_of_stream(stream);
+    if (connection == NULL || connection->closing || connection->lingering)
         return;
     if (connection->secure)
         write_secure(connection, pieces, count);
@@ -354,14 +298,18 @@ void runtime_write(struct env *env, struct env_stream *stream, const struct env_
         write_raw(connection, pieces, count);
 }
 
+/* libuv counts what the kernel has taken of a long piece, connection->queued whole pieces. */
 size_t runtime_queued(struct env *env, const struct env_stream *stream) {
-    const struct connection *connection = connection_of(stream);
-    return connection ? connection->queued : 0;
+    const struct connection *connection = connection_of_stream(stream);
+    if (connection == NULL)
+        return 0;
+    size_t early = connection->secure ? connection->secure->early.len : 0;
+    return uv_stream_get_write_queue_size((const uv_stream_t *)&connection->tcp) + early;
 }
 
 /* ---- TLS ---- */
 
-static void send_output(struct connection *connection) {
+void connection_send_output(struct connection *connection) {
     struct tls_session *session = connection->secure->session;
     struct env_piece piece = {tls_session_output(session), NULL};
     if (piece.data.len == 0)
@@ -383,9 +331,9 @@ static void write_secure(struct connection *connection, const struct env_piece *
     }
     while (at < count && !connection->closing) {
         enum cairn_status status = tls_session_put(secure->session, pieces, count, &at, &offset);
-        send_output(connection);
+        connection_send_output(connection);
         if (status != CAIRN_OK)
-            end(connection, status);
+            connection_end(connection, status);
     }
 }
 
@@ -417,10 +365,10 @@ static bool shake_hands(struct connection *connection) {
         return false;
     }
     enum cairn_status status = tls_session_take(secure->session, NULL, &nothing);
-    send_output(connection);
+    connection_send_output(connection);
     runtime->handshakes_ns += runtime_now(&runtime->env) - began;
     if (status != CAIRN_OK)
-        end(connection, status);
+        connection_end(connection, status);
     else if (tls_session_open(secure->session))
         secure_opened(connection);
     else
@@ -435,14 +383,16 @@ static void read_secure(struct connection *connection, struct bytes cipher) {
     struct bytes plain;
     tls_session_feed(secure->session, cipher);
     bool open = tls_session_open(secure->session) || shake_hands(connection);
-    while (open && !connection->closing && !connection->paused) {
+    while (open && !connection->closing && !connection->lingering && !connection->paused) {
         enum cairn_status status = tls_session_take(secure->session, room, &plain);
-        send_output(connection);
-        if (status != CAIRN_OK)
-            end(connection, status);
-        else if (plain.len == 0)
+        connection_send_output(connection);
+        if (status == CAIRN_CLOSED)
+            peer_ended(connection);
+        else if (status != CAIRN_OK)
+            connection_end(connection, status);
+        if (status != CAIRN_OK || plain.len == 0)
             break;
-        else if (!connection->closing)
+        if (!connection->closing)
             connection->stream->events->data(connection->stream, plain);
     }
     secure->resting = tls_session_keep(secure->session);
@@ -454,11 +404,11 @@ static void on_secure_timer(struct env_timer *timer) {
     connection->runtime->turn_due = true;
     if (!tls_session_open(secure->session) &&
         env_now(&connection->runtime->env) >= secure->deadline) {
-        end(connection, CAIRN_TIMEOUT);
+        connection_end(connection, CAIRN_TIMEOUT);
         return;
     }
     read_secure(connection, bytes_of(NULL, 0));
-    start_reading(connection);
+    connection_start_reading(connection);
 }
 
 static void secure_begin(struct connection *connection, const struct env_tls *tls) {
@@ -472,19 +422,8 @@ static void secure_begin(struct connection *connection, const struct env_tls *tl
     env_timer_set(env, &secure->timer, secure->deadline);
 }
 
-void runtime_close(struct env *env, struct env_stream *stream) {
-    struct connection *connection = connection_of(stream);
-    if (connection == NULL || connection->closing)
-        return;
-    if (connection->secure) {
-        tls_session_finish(connection->secure->session);
-        send_output(connection);
-    }
-    end(connection, CAIRN_CANCELLED);
-}
-
 const char *runtime_peer(struct env *env, const struct env_stream *stream) {
-    const struct connection *connection = connection_of(stream);
+    const struct connection *connection = connection_of_stream(stream);
     return connection && connection->secure ? tls_session_peer(connection->secure->session) : NULL;
 }
 
@@ -514,14 +453,14 @@ static void begin(struct connection *connection) {
     connection->open = true;
     uv_tcp_nodelay(&connection->tcp, 1);
     limit_unsent(connection);
-    start_reading(connection);
+    connection_start_reading(connection);
 }
 
 static void on_connect(uv_connect_t *request, int status) {
     struct connection *connection = request->data;
     connection->runtime->turn_due = true;
     if (status != 0) {
-        end(connection, runtime_status(status));
+        connection_end(connection, runtime_status(status));
         return;
     }
     if (connection->closing)
@@ -534,7 +473,7 @@ static void connect_to(struct connection *connection, const struct sockaddr *add
     connection->connect.data = connection;
     int result = uv_tcp_connect(&connection->connect, &connection->tcp, address, on_connect);
     if (result != 0)
-        end(connection, runtime_status(result));
+        connection_end(connection, runtime_status(result));
 }
 
 static void on_lookup(uv_getaddrinfo_t *request, int status, struct addrinfo *found) {
@@ -544,10 +483,10 @@ static void on_lookup(uv_getaddrinfo_t *request, int status, struct addrinfo *fo
     if (status == 0 && !connection->closing)
         connect_to(connection, found->ai_addr);
     else
-        end(connection, runtime_status(status));
+        connection_end(connection, runtime_status(status));
     if (status == 0)
         uv_freeaddrinfo(found);
-    free_when_over(connection);
+    connection_free_when_over(connection);
 }
 
 void runtime_connect(struct env *env, const char *text, struct env_stream *stream) {
@@ -555,7 +494,7 @@ void runtime_connect(struct env *env, const char *text, struct env_stream *strea
     struct runtime_address address;
     struct connection *connection = connection_new(runtime, stream);
     if (!runtime_address_parse(text, &address)) {
-        end(connection, CAIRN_INVALID);
+        connection_end(connection, CAIRN_INVALID);
     } else if (address.numeric) {
         connect_to(connection, (const struct sockaddr *)&address.socket);
     } else {
@@ -566,7 +505,7 @@ void runtime_connect(struct env *env, const char *text, struct env_stream *strea
                                     address.port, &hints);
         if (result != 0) {
             connection->looking_up = false;
-            end(connection, runtime_status(result));
+            connection_end(connection, runtime_status(result));
         }
     }
 }
@@ -583,13 +522,13 @@ static void on_connection(uv_stream_t *handle, int status) {
     struct connection *connection = connection_new(runtime, NULL);
     int result = uv_accept(handle, (uv_stream_t *)&connection->tcp);
     if (result != 0) {
-        end(connection, runtime_status(result));
+        connection_end(connection, runtime_status(result));
         return;
     }
     address_text(&connection->tcp, peer, sizeof peer);
     struct env_stream *stream = listening->listener->accept(listening->listener, peer);
     if (stream == NULL) {
-        end(connection, CAIRN_REFUSED);
+        connection_end(connection, CAIRN_REFUSED);
         return;
     }
     connection->stream = stream;

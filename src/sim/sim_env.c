@@ -317,6 +317,11 @@ static void do_close(struct env *env, struct env_stream *stream) {
         sim_net_close_stream(stream);
 }
 
+static void do_abort(struct env *env, struct env_stream *stream) {
+    if (!host_of(env)->dying)
+        sim_net_abort(stream);
+}
+
 static const char *do_peer(struct env *env, const struct env_stream *stream) {
     return NULL;
 }
@@ -352,5 +357,6 @@ const struct env_ops sim_env_ops = {
     .queued = do_queued,
     .pause = do_pause,
     .close = do_close,
+    .abort = do_abort,
     .peer = do_peer,
 };

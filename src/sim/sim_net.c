@@ -10,7 +10,6 @@
 #define SILENCE_NS (15 * SIM_S)
 
 enum chunk_kind { CHUNK_DATA = 1, CHUNK_DIAL, CHUNK_OPEN, CHUNK_END };
-
 struct sim_chunk {
     struct list list;
     enum chunk_kind kind;
@@ -96,6 +95,7 @@ static void end_detach(struct sim_end *end) {
     chunks_free(&end->arrived);
     chunks_free(&end->unsent);
     end->unsent_bytes = 0;
+    end->lingering = false;
 }
 
 /* ---- the way of a chunk ---- */
@@ -150,6 +150,14 @@ static void send_news(struct sim_end *from, enum chunk_kind kind, enum cairn_sta
     send_chunk(from, chunk);
 }
 
+/* All that was written is on its way: so is the news that nothing follows. */
+static void say_farewell(struct sim_end *end) {
+    end->lingering = false;
+    send_news(end, CHUNK_END, CAIRN_CLOSED);
+    if (end->stream != NULL)
+        sim_host_input(end->host, &end->input);
+}
+
 static void pump(struct sim_end *from) {
     struct sim_net *net = net_of(from);
     bool had = from->unsent_bytes > 0;
@@ -159,6 +167,8 @@ static void pump(struct sim_end *from) {
         from->unsent_bytes -= chunk->len;
         send_chunk(from, chunk);
     }
+    if (from->lingering && from->unsent_bytes == 0)
+        say_farewell(from);
     if (had && from->unsent_bytes == 0 && from->stream != NULL && !from->closing) {
         from->drained = true;
         sim_host_input(from->host, &from->input);
@@ -192,6 +202,7 @@ static void reset(struct sim_conn *conn, enum cairn_status why) {
         chunks_free(&end->flight);
         chunks_free(&end->unsent);
         end->unsent_bytes = 0;
+        end->lingering = false;
         hang_up(end, why);
     }
 }
@@ -207,7 +218,8 @@ static void land(struct sim_end *from, struct sim_chunk *chunk) {
         return;
     }
     if (to->stream == NULL || to->closing) {
-        bool heard = chunk->kind == CHUNK_DATA && to->host->runs && from->stream != NULL;
+        bool heard =
+            chunk->kind == CHUNK_DATA && to->host->runs && from->stream != NULL && !to->lingering;
         from->window_bytes -= chunk->len;
         cairn_free(chunk);
         if (heard && list_empty(&to->flight)) /* "I know no such connection" */
@@ -249,6 +261,12 @@ static void tell_end(struct sim_end *end, enum cairn_status why) {
     sim_note(end->host->world, SIM_STREAM, end->host->id, end->conn->id << 8 | (uint64_t)why);
     end_detach(end);
     stream->events->close(stream, why);
+}
+
+/* It may have closed, or only have said all it had to say: TCP does not tell which. */
+static void tell_peer_ended(struct sim_end *end) {
+    sim_note(end->host->world, SIM_STREAM, end->host->id, end->conn->id << 8 | 0xfe);
+    end->stream->events->end(end->stream);
 }
 
 /* What was taken makes room in the writer's window, unless the way back is blocked. */
@@ -293,6 +311,8 @@ static void end_deliver(struct sim_input *input) {
             end->stream->events->drain(end->stream);
     }
     while (end->stream != NULL && !end->host->dying) {
+        if (end->lingering)
+            break;
         if (end->closing) {
             tell_end(end, CAIRN_CANCELLED);
             break;
@@ -315,6 +335,10 @@ static void end_deliver(struct sim_input *input) {
         enum cairn_status why = chunk->why;
         bool opened = chunk->kind == CHUNK_OPEN;
         cairn_free(chunk);
+        if (!opened && why == CAIRN_CLOSED && end->stream->events->end != NULL) {
+            tell_peer_ended(end);
+            continue;
+        }
         if (!opened) {
             tell_end(end, why);
             break;
@@ -479,15 +503,42 @@ void sim_net_pause(struct env_stream *stream, bool paused) {
         sim_host_input(end->host, &end->input);
 }
 
+static void linger_ended(void *target, uint64_t number) {
+    struct sim_conn *conn = target;
+    struct sim_end *end = &conn->ends[number];
+    conn->planned--;
+    if (end->lingering) {
+        chunks_free(&end->unsent);
+        end->unsent_bytes = 0;
+        say_farewell(end);
+    }
+    conn_tidy(conn);
+}
+
+/* A real one waits longer for a peer that goes on taking a little. */
 void sim_net_close_stream(struct env_stream *stream) {
     struct sim_end *end = stream->impl;
     if (end == NULL || end->closing)
         return;
     end->closing = true;
+    if (end->unsent_bytes == 0) {
+        say_farewell(end);
+        return;
+    }
+    end->lingering = true;
+    end->conn->planned++;
+    sim_at(end->host->world, end->host->world->now + ENV_LINGER_STALL_NS, linger_ended, end->conn,
+           end->side);
+}
+
+void sim_net_abort(struct env_stream *stream) {
+    struct sim_end *end = stream->impl;
+    if (end == NULL || (end->closing && !end->lingering))
+        return;
+    end->closing = true;
     chunks_free(&end->unsent);
     end->unsent_bytes = 0;
-    send_news(end, CHUNK_END, CAIRN_CLOSED);
-    sim_host_input(end->host, &end->input);
+    say_farewell(end);
 }
 
 /* ---- what the world does ---- */

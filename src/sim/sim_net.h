@@ -32,7 +32,8 @@ struct sim_end {
     struct sim_input input;
     unsigned side;
     bool paused;         /* by the process: no data */
-    bool closing;        /* by the process: env_close was called */
+    bool closing;        /* by the process: env_close or env_abort was called */
+    bool lingering;      /* by env_close: not all that was written has left */
     bool drained;        /* a drain event is owed */
     bool told;           /* the process was told of the end */
     struct list arrived; /* struct sim_chunk, in the kernel, not taken yet */
@@ -93,5 +94,6 @@ void sim_net_write(struct env_stream *stream, const struct env_piece *pieces, si
 size_t sim_net_queued(const struct env_stream *stream);
 void sim_net_pause(struct env_stream *stream, bool paused);
 void sim_net_close_stream(struct env_stream *stream);
+void sim_net_abort(struct env_stream *stream);
 
 #endif

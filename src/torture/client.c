@@ -32,7 +32,7 @@ static void hang_up(struct run_client *client) {
     if (client->conn == NULL)
         return;
     client->conn->client = NULL;
-    env_close(client->run->env, &client->conn->stream);
+    env_abort(client->run->env, &client->conn->stream);
     client->conn = NULL;
 }
 

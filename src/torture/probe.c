@@ -21,7 +21,7 @@ static void abandon(struct probe *probe) {
     if (node == NULL)
         return;
     node->probe = NULL;
-    env_close(node->run->env, &probe->stream);
+    env_abort(node->run->env, &probe->stream);
 }
 
 static void on_open(struct env_stream *stream) {

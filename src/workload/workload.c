@@ -68,7 +68,7 @@ static void conn_free(struct workload_conn *conn) {
 
 static void conn_close(struct workload_conn *conn) {
     if (!conn->closed)
-        env_close(conn->workload->env, &conn->stream);
+        env_abort(conn->workload->env, &conn->stream);
     conn->closed = true;
 }
 

@@ -94,7 +94,7 @@ static void conn_free(struct zk_conn *conn) {
 
 static void conn_close(struct zk_conn *conn) {
     if (!conn->closed)
-        env_close(conn->workload->env, &conn->stream);
+        env_abort(conn->workload->env, &conn->stream);
     conn->closed = true;
 }
 

@@ -141,6 +141,7 @@ static const struct env_ops box_ops = {
     .queued = box_queued,
     .pause = box_pause,
     .close = box_close,
+    .abort = box_close,
     .peer = box_peer,
 };
 

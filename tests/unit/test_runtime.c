@@ -14,10 +14,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <sys/socket.h>
 #include <cmocka.h>
 
 #define LIMIT_NS 20000000000ull
+#define STALL_NS 300000000ull
 
 struct world {
     struct runtime *runtime;
@@ -36,7 +41,8 @@ static void too_late(struct env_timer *timer) {
 
 static void world_open(struct world *world) {
     *world = (struct world){.limit = {.fire = too_late}};
-    world->runtime = runtime_new(&(struct runtime_options){.wall_error_ns = 1000});
+    world->runtime =
+        runtime_new(&(struct runtime_options){.wall_error_ns = 1000, .linger_stall_ns = STALL_NS});
     world->env = runtime_env(world->runtime);
     snprintf(world->folder, sizeof world->folder, "/tmp/cairn-test-XXXXXX");
     assert_non_null(mkdtemp(world->folder));
@@ -272,8 +278,8 @@ static void peer_data(struct env_stream *stream, struct bytes bytes) {
         if (env_stream_queued(env, stream) > QUEUE_LIMIT)
             env_pause(env, stream, true);
     } else if (peer->received == TOTAL) {
-        env_close(env, stream);
-        env_close(env, stream);
+        env_abort(env, stream);
+        env_abort(env, stream);
     }
 }
 
@@ -390,6 +396,165 @@ static void closing_before_the_connection_stands_cancels_it(void **state) {
     world_close(&world);
 }
 
+/* ---- ends ---- */
+
+/* A client with manners of its own: a thread on a plain socket. */
+struct caller {
+    pthread_t thread;
+    struct sockaddr_in address;
+    size_t writes;    /* bytes that it writes before it reads */
+    bool half_closes; /* behind them */
+    bool stays;       /* it reads nothing, and holds the connection for as long as the test */
+    int fd;
+    size_t got;
+    bool damaged, whole; /* the stream's end came, not an error */
+};
+
+static void *call(void *context) {
+    struct caller *caller = context;
+    uint8_t room[65536] = {0};
+    ssize_t count;
+    size_t left = caller->writes;
+    caller->fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(caller->fd, (struct sockaddr *)&caller->address, sizeof caller->address) != 0)
+        return NULL;
+    while (left > 0 && (count = send(caller->fd, room, left < sizeof room ? left : sizeof room,
+                                     MSG_NOSIGNAL)) > 0)
+        left -= (size_t)count;
+    if (caller->half_closes)
+        shutdown(caller->fd, SHUT_WR);
+    if (caller->stays)
+        return NULL;
+    while ((count = read(caller->fd, room, sizeof room)) > 0) {
+        for (size_t i = 0; i < (size_t)count; i += 97)
+            caller->damaged |= room[i] != pattern(caller->got + i);
+        caller->got += (size_t)count;
+    }
+    caller->whole = count == 0;
+    close(caller->fd);
+    return NULL;
+}
+
+/* Writes all it has as soon as there is something to answer, and closes at once. */
+static void say_all_and_close(struct peer *peer) {
+    struct env *env = peer->world->env;
+    struct buf all = {0};
+    while (all.len < TOTAL)
+        buf_u8(&all, pattern(all.len));
+    env_write(env, &peer->stream, &(struct env_piece){.data = buf_view(&all)}, 1);
+    buf_free(&all);
+    peer->sent = TOTAL;
+    env_close(env, &peer->stream);
+    env_close(env, &peer->stream);
+}
+
+static void farewell_data(struct env_stream *stream, struct bytes bytes) {
+    struct peer *peer = container_of(stream, struct peer, stream);
+    assert_int_equal(peer->sent, 0); /* nothing is told behind env_close */
+    peer->received += bytes.len;
+    if (!peer->echo)
+        say_all_and_close(peer);
+}
+
+/* Here: answers only when the peer has said all it has to say. */
+static void farewell_end(struct env_stream *stream) {
+    struct peer *peer = container_of(stream, struct peer, stream);
+    assert_true(peer->echo);
+    say_all_and_close(peer);
+}
+
+static void no_drain(struct env_stream *stream) {
+    fail();
+}
+
+static const struct env_stream_events farewell_events = {
+    .data = farewell_data, .drain = no_drain, .close = close_and_stop, .end = farewell_end};
+
+static struct env_stream *take_farewell(struct env_listener *listener, const char *address) {
+    struct server *server = container_of(listener, struct server, listener);
+    server->peer.stream.events = &farewell_events;
+    server->peer.world = server->world;
+    return &server->peer.stream;
+}
+
+/* One caller, until the server's end of its connection is closed. */
+static void farewell(struct world *world, struct server *server, struct caller *caller) {
+    world_open(world);
+    serve(world, server);
+    server->listener.accept = take_farewell;
+    server->peer.echo = caller->half_closes;
+    caller->address.sin_family = AF_INET;
+    caller->address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    caller->address.sin_port = htons((uint16_t)atoi(strchr(world->address, ':') + 1));
+    assert_int_equal(pthread_create(&caller->thread, NULL, call, caller), 0);
+    world_run(world);
+    assert_true(server->peer.closes == 1 && server->peer.why == CAIRN_CANCELLED);
+    pthread_join(caller->thread, NULL);
+}
+
+static void farewell_over(struct world *world, struct server *server) {
+    env_listener_close(world->env, &server->listener);
+    world_close(world);
+}
+
+static void what_was_written_before_a_close_is_delivered(void **state) {
+    struct world world;
+    struct server server;
+    struct caller caller = {.writes = 1};
+    farewell(&world, &server, &caller);
+    assert_true(caller.got == TOTAL && caller.whole && !caller.damaged);
+    farewell_over(&world, &server);
+}
+
+static void a_peer_that_writes_on_finds_its_answer_and_no_reset(void **state) {
+    struct world world;
+    struct server server;
+    struct caller caller = {.writes = 3 * TOTAL};
+    farewell(&world, &server, &caller);
+    assert_true(caller.got == TOTAL && caller.whole && !caller.damaged);
+    farewell_over(&world, &server);
+}
+
+static void a_peer_that_only_ends_its_own_side_is_still_answered(void **state) {
+    struct world world;
+    struct server server;
+    struct caller caller = {.writes = 1000, .half_closes = true};
+    farewell(&world, &server, &caller);
+    assert_int_equal(server.peer.received, 1000);
+    assert_true(caller.got == TOTAL && caller.whole && !caller.damaged);
+    farewell_over(&world, &server);
+}
+
+static void a_peer_that_takes_nothing_is_not_waited_for_without_end(void **state) {
+    struct world world;
+    struct server server;
+    struct caller caller = {.writes = 1, .stays = true};
+    struct timespec at;
+    clock_gettime(CLOCK_MONOTONIC, &at);
+    uint64_t began = (uint64_t)at.tv_sec * 1000000000u + (uint64_t)at.tv_nsec;
+    farewell(&world, &server, &caller);
+    uint64_t took = env_now(world.env) - began;
+    assert_true(took >= STALL_NS && took < LIMIT_NS / 2);
+    close(caller.fd);
+    farewell_over(&world, &server);
+}
+
+static void aborting_waits_for_no_peer(void **state) {
+    struct world world;
+    struct server server;
+    world_open(&world);
+    serve(&world, &server);
+    struct peer client = {.stream = {.events = &failing_events}, .world = &world};
+    env_connect(world.env, world.address, &client.stream);
+    env_pause(world.env, &client.stream, true);
+    env_close(world.env, &client.stream);
+    env_abort(world.env, &client.stream);
+    world_run(&world);
+    assert_true(client.closes == 1 && client.why == CAIRN_CANCELLED);
+    env_listener_close(world.env, &server.listener);
+    world_close(&world);
+}
+
 /* ---- admin ---- */
 
 static unsigned admin_answer(void *context, const char *method, const char *path, struct buf *body,
@@ -473,6 +638,11 @@ int main(void) {
         cmocka_unit_test(ten_megabytes_go_round_with_bounded_queues),
         cmocka_unit_test(a_connection_that_fails_closes_once_with_the_reason),
         cmocka_unit_test(closing_before_the_connection_stands_cancels_it),
+        cmocka_unit_test(what_was_written_before_a_close_is_delivered),
+        cmocka_unit_test(a_peer_that_writes_on_finds_its_answer_and_no_reset),
+        cmocka_unit_test(a_peer_that_only_ends_its_own_side_is_still_answered),
+        cmocka_unit_test(a_peer_that_takes_nothing_is_not_waited_for_without_end),
+        cmocka_unit_test(aborting_waits_for_no_peer),
         cmocka_unit_test(the_admin_server_answers_a_get),
         cmocka_unit_test(a_signal_reaches_the_loop),
     };
