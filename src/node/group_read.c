@@ -7,6 +7,12 @@
 
 #define READ_RETRY_NS 10000000ull
 #define LONG_READ_SLICE_NS 500000ull
+#define LONG_READS_AT_ONCE 4u
+/* What is copied into answers in one turn, but for one answer more: of clients that were answered
+ * at length before, and of all. */
+#define TURN_BYTES_LONG (8u << 20)
+#define TURN_BYTES_MAX (64u << 20)
+#define LONG_ANSWER_BYTES 65536u
 
 static void execute(struct group *group, struct request *request) {
     struct node *node = group->node;
@@ -24,23 +30,87 @@ static void execute(struct group *group, struct request *request) {
     if (status == CAIRN_DUE) {
         list_remove(&request->queue);
         list_push(&group->reads_due, &request->queue);
+        if (list_empty(&request->aging)) /* it was held back before */
+            request_ages(group, request);
     } else if (status == CAIRN_BUSY) {
         struct long_read *read = cairn_alloc_zero(sizeof *read);
         read->request = request;
-        read->task = group->stack.kind->read_begin(group->stack.machine, request->time_ms,
-                                                   bytes_of(request->command, request->len));
+        if (request->client != NULL)
+            request->client->reads_long = true;
         list_remove(&request->queue);
         list_push(&group->long_reads, &read->list);
         list_remove(&request->aging); /* it is under way: it ends by itself */
         env_wake(node->env);
     } else {
+        group->read_bytes += group->reply.len;
+        if (request->client != NULL)
+            request->client->answer_bytes = group->reply.len;
         request_finish(group, request, status, buf_view(&group->reply));
     }
 }
 
+static bool holds(const struct node_client *client) {
+    return client->holds || client->reads_long;
+}
+
+static bool is_busy(const struct group *group, const struct node_client *client) {
+    bool is_long = client->answer_bytes > LONG_ANSWER_BYTES;
+    return group->read_bytes >= (is_long ? TURN_BYTES_LONG : TURN_BYTES_MAX);
+}
+
+/* Its front end has no room for the answer, or others are to have a turn; what came before it is
+ * answered before it. Later is as good: the state it reads is at least as new. */
+static bool hold_back(struct group *group, struct request *request) {
+    struct node_client *client = request->client;
+    if (client == NULL || request->barrier ||
+        (!holds(client) && !is_busy(group, client) && list_empty(&client->held)))
+        return false;
+    list_remove(&request->queue);
+    list_remove(&request->aging); /* it ends when its client lets it */
+    list_push(&client->held, &request->queue);
+    requests_uncount(group, request); /* however long it takes, others find room */
+    if (!holds(client))
+        node_client_hold(client, false);
+    return true;
+}
+
+static struct request *first_held(struct group *group, struct node_client *client) {
+    struct request *request = container_of(list_first(&client->held), struct request, queue);
+    requests_count(group, request);
+    return request;
+}
+
+void group_reads_resume(struct group *group) {
+    if (group->install != NULL)
+        return;
+    while (!list_empty(&group->resumed) && group->read_bytes < TURN_BYTES_LONG) {
+        struct list *first = list_first(&group->resumed);
+        struct node_client *client = container_of(first, struct node_client, resumed);
+        if (!holds(client) && !list_empty(&client->held))
+            execute(group, first_held(group, client));
+        list_remove(first);
+        if (!holds(client) && !list_empty(&client->held))
+            list_push(&group->resumed, first); /* round robin */
+    }
+    if (!list_empty(&group->resumed))
+        env_wake(group->node->env);
+}
+
+void group_reads_forget(struct group *group, struct node_client *client) {
+    list_remove(&client->resumed);
+    while (!list_empty(&client->held)) {
+        struct request *request = first_held(group, client);
+        request->done = NULL;
+        request_finish(group, request, CAIRN_CANCELLED, bytes_of(NULL, 0));
+    }
+}
+
 static void execute_all(struct group *group, struct list *requests) {
-    while (!list_empty(requests))
-        execute(group, container_of(list_first(requests), struct request, queue));
+    while (!list_empty(requests)) {
+        struct request *request = container_of(list_first(requests), struct request, queue);
+        if (!hold_back(group, request))
+            execute(group, request);
+    }
 }
 
 static struct read_batch *batch_new(uint64_t index) {
@@ -157,19 +227,43 @@ void group_reads_due(struct group *group) {
     execute_all(group, &again);
 }
 
+static void long_read_over(struct group *group, struct long_read *read) {
+    struct request *request = read->request;
+    struct node_client *client = request->client;
+    list_remove(&read->list);
+    if (read->task != NULL)
+        group->stack.kind->read_end(group->stack.machine, read->task);
+    cairn_free(read);
+    if (client == NULL)
+        return;
+    client->reads_long = false;
+    node_client_hold(client, client->holds);
+}
+
+/* Round robin, but no more of them at a time than have room for what they gather. */
+static void next_in_turn(struct group *group, struct long_read *read) {
+    struct list *before = &group->long_reads;
+    list_remove(&read->list);
+    for (unsigned i = 1; i < LONG_READS_AT_ONCE && before->next != &group->long_reads; i++)
+        before = before->next;
+    list_push(before->next, &read->list);
+}
+
 void group_long_reads(struct group *group) {
     if (list_empty(&group->long_reads))
         return;
     struct long_read *read = container_of(list_first(&group->long_reads), struct long_read, list);
+    struct request *request = read->request;
     const struct machine_kind *kind = group->stack.kind;
+    if (read->task == NULL)
+        read->task = kind->read_begin(group->stack.machine, request->time_ms,
+                                      bytes_of(request->command, request->len));
     buf_clear(&group->reply);
-    list_remove(&read->list);
     if (kind->read_step(group->stack.machine, read->task, LONG_READ_SLICE_NS, &group->reply)) {
-        kind->read_end(group->stack.machine, read->task);
-        request_finish(group, read->request, CAIRN_OK, buf_view(&group->reply));
-        cairn_free(read);
+        long_read_over(group, read);
+        request_finish(group, request, CAIRN_OK, buf_view(&group->reply));
     } else {
-        list_push(&group->long_reads, &read->list); /* round robin */
+        next_in_turn(group, read);
     }
     if (!list_empty(&group->long_reads))
         env_wake(group->node->env);
@@ -178,10 +272,9 @@ void group_long_reads(struct group *group) {
 void group_reads_close(struct group *group) {
     LIST_EACH_SAFE(item, &group->long_reads) {
         struct long_read *read = container_of(item, struct long_read, list);
-        group->stack.kind->read_end(group->stack.machine, read->task);
-        list_remove(&read->list);
-        request_finish(group, read->request, CAIRN_NO_QUORUM, bytes_of(NULL, 0));
-        cairn_free(read);
+        struct request *request = read->request;
+        long_read_over(group, read);
+        request_finish(group, request, CAIRN_NO_QUORUM, bytes_of(NULL, 0));
     }
     struct list *lists[] = {&group->read_asked, &group->read_waiting};
     for (int i = 0; i < 2; i++)

@@ -10,7 +10,7 @@
 #define OPERATION_PATIENCE_NS 60000000000ull
 
 /* The oldest deadline first. Almost all have the same patience, so the walk is short. */
-static void let_age(struct group *group, struct request *request) {
+void request_ages(struct group *group, struct request *request) {
     uint64_t patience_ns = request->kind == REQUEST_OPERATE
                                ? OPERATION_PATIENCE_NS
                                : group->node->options.request_timeout_ns;
@@ -27,6 +27,16 @@ bool requests_full(const struct group *group, size_t len) {
     bool bytes =
         group->request_bytes > 0 && group->request_bytes + len > options->requests_bytes_max;
     return bytes || group->request_count >= options->requests_max;
+}
+
+void requests_count(struct group *group, const struct request *request) {
+    group->request_count++;
+    group->request_bytes += request->len;
+}
+
+void requests_uncount(struct group *group, const struct request *request) {
+    group->request_count--;
+    group->request_bytes -= request->len;
 }
 
 static struct request *make(struct group *group, enum request_origin origin, enum request_kind kind,
@@ -46,13 +56,12 @@ static struct request *make(struct group *group, enum request_origin origin, enu
         memcpy(request->command + head.len, command.data, command.len);
     list_init(&request->queue);
     list_init(&request->owned);
-    let_age(group, request);
+    request_ages(group, request);
     struct list *queue = kind == REQUEST_WRITE  ? &group->pending_writes
                          : kind == REQUEST_READ ? &group->pending_reads
                                                 : &group->operations;
     list_push(queue, &request->queue);
-    group->request_count++;
-    group->request_bytes += request->len;
+    requests_count(group, request);
     return request;
 }
 
@@ -242,6 +251,11 @@ void requests_expire(struct group *group, uint64_t now) {
         struct request *oldest = container_of(list_first(&group->aging), struct request, aging);
         if (oldest->deadline_ns > now)
             break;
+        if (oldest->client != NULL && !list_empty(&oldest->client->held)) {
+            list_remove(&oldest->aging); /* behind reads that its client has no room for yet */
+            request_ages(group, oldest);
+            continue;
+        }
         give_up(group, oldest, fate(group, oldest));
     }
 }

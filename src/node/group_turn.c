@@ -45,6 +45,7 @@ static void tidy(struct group *group) {
 
 void group_turn(struct group *group, uint64_t now) {
     group->turn_bytes = 0;
+    group->read_bytes = 0;
     /* A moment that has passed must not wake the loop again and again. */
     if (group->write_retry_ns <= now)
         group->write_retry_ns = 0;
@@ -55,6 +56,7 @@ void group_turn(struct group *group, uint64_t now) {
     tick(group, now);
     group_reads(group, now);
     group_reads_due(group);
+    group_reads_resume(group);
     group_propose_due(group, now);
     group_propose_version(group);
     group_propose_agreed(group);

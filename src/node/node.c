@@ -301,9 +301,20 @@ void node_client_open(struct node *node, uint32_t keyspace, struct node_client *
                                    .group = node->groups[keyspace],
                                    .consistency = node->options.keyspaces[keyspace].consistency};
     list_init(&client->requests);
+    list_init(&client->held);
+    list_init(&client->resumed);
+}
+
+void node_client_hold(struct node_client *client, bool holds) {
+    client->holds = holds;
+    if (holds || list_empty(&client->held) || !list_empty(&client->resumed))
+        return;
+    list_push(&client->group->resumed, &client->resumed);
+    env_wake(client->node->env);
 }
 
 void node_client_close(struct node_client *client) {
+    group_reads_forget(client->group, client);
     LIST_EACH_SAFE(item, &client->requests) {
         struct request *request = container_of(item, struct request, owned);
         list_remove(item);

@@ -131,6 +131,11 @@ struct node_client {
     uint32_t reads_inflight;
     uint64_t seen_index; /* newest index that an answer carried */
     enum node_consistency consistency;
+    bool holds;          /* node_client_hold */
+    size_t answer_bytes; /* of its last read */
+    bool reads_long;     /* one of its reads is worked at in slices */
+    struct list held;    /* reads that could be answered, in order */
+    struct list resumed; /* the group's: some of these may be answered now */
 };
 
 /* How a request ended. status OK: reply holds one value (core/reply.h), borrowed. Else nothing is
@@ -142,6 +147,10 @@ typedef void node_done(void *context, enum cairn_status status, struct bytes rep
 void node_client_open(struct node *node, uint32_t keyspace, struct node_client *client);
 /* Outstanding requests go on, but nobody is told. */
 void node_client_close(struct node_client *client);
+/* While it holds, no answers to its reads are made: the front end has no room for them. They keep
+ * their order, take no memory but the requests', and don't run out of time; nor do writes behind
+ * them. May be called from inside done. */
+void node_client_hold(struct node_client *client, bool holds);
 
 /* All of these return OK (then done is called once, later, from node_turn) or refuse at once: BUSY,
  * TOO_LARGE, SHUTDOWN (then done is never called). */

@@ -169,7 +169,7 @@ struct read_batch {
 struct long_read {
     struct list list;
     struct request *request;
-    void *task;
+    void *task; /* NULL: not begun */
 };
 
 /* A protocol message that waits for a persist. */
@@ -224,6 +224,8 @@ struct group {
     struct list reads_due;    /* struct request: wait for a committed expiry */
     uint64_t reads_due_tried; /* at which applied index */
     struct list long_reads;
+    struct list resumed;     /* struct node_client: holds its reads back no more */
+    size_t read_bytes;       /* answered in this turn */
     uint64_t write_retry_ns; /* pending requests are tried again then, or when the role changes */
     uint64_t read_retry_ns;
 
@@ -343,6 +345,11 @@ struct request *request_new(struct group *group, struct node_client *client, enu
 struct request *request_new_from(struct group *group, enum request_origin origin,
                                  enum request_kind kind, struct bytes command, node_done *done,
                                  void *context);
+/* From now on it has its full time. */
+void request_ages(struct group *group, struct request *request);
+/* Among those that are outstanding, as requests_full sees it; and no more. */
+void requests_count(struct group *group, const struct request *request);
+void requests_uncount(struct group *group, const struct request *request);
 /* No room for one more with a command of that length. */
 bool requests_full(const struct group *group, size_t len);
 /* Tells whoever waits, and frees it. */
@@ -391,6 +398,9 @@ void group_reads_applied(struct group *group, uint64_t applied);
 /* Reads that met a key whose time was over: asked again. */
 void group_reads_due(struct group *group);
 void group_long_reads(struct group *group);
+/* Reads of clients that have room for answers again, or that came late in a busy turn. */
+void group_reads_resume(struct group *group);
+void group_reads_forget(struct group *group, struct node_client *client);
 void group_reads_close(struct group *group);
 
 /* forward.c */

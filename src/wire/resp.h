@@ -12,6 +12,9 @@
 
 #define RESP_ARGS_MAX (1024u * 1024u)
 #define RESP_INLINE_MAX (64u * 1024u)
+/* Of a client that has not said the password, as Redis has it. */
+#define RESP_STRANGER_ARGS_MAX 10u
+#define RESP_STRANGER_BULK_MAX (16u * 1024u)
 
 struct resp_range {
     size_t offset, len;
@@ -24,6 +27,7 @@ struct resp_request {
     uint32_t left; /* arguments still to come */
     bool counted;  /* the array's head was read */
     bool bulk_known;
+    bool stranger; /* set by the caller: the limits of strangers hold */
     size_t bulk_len;
     struct resp_range *ranges;
     size_t count, cap;

@@ -126,6 +126,10 @@ static enum resp_result read_head(struct resp_request *request, struct bytes byt
         *error = "ERR Protocol error: invalid multibulk length";
         return RESP_ERROR;
     }
+    if (request->stranger && count > (int64_t)RESP_STRANGER_ARGS_MAX) {
+        *error = "ERR Protocol error: unauthenticated multibulk length";
+        return RESP_ERROR;
+    }
     request->at = (size_t)end;
     request->left = count > 0 ? (uint32_t)count : 0;
     request->counted = true;
@@ -149,6 +153,10 @@ static enum resp_result read_bulk_head(struct resp_request *request, struct byte
         return RESP_MORE;
     if (end < 0 || len < 0 || (uint64_t)len > bulk_max) {
         *error = "ERR Protocol error: invalid bulk length";
+        return RESP_ERROR;
+    }
+    if (request->stranger && (uint64_t)len > RESP_STRANGER_BULK_MAX) {
+        *error = "ERR Protocol error: unauthenticated bulk length";
         return RESP_ERROR;
     }
     request->at = (size_t)end;

@@ -25,9 +25,9 @@ struct request {
 struct zk_box_client {
     struct zk_box *box;
     struct env_stream *stream; /* NULL: it ended */
-    bool asked_to_close;
+    bool asked_to_close, aborted, lazy, paused;
     char subject[64];
-    struct buf output, taken;
+    struct buf output, taken, pending;
 };
 
 struct node {
@@ -109,17 +109,25 @@ static struct zk_box_client *client_of(struct env_stream *stream) {
 static void box_write(struct env *env, struct env_stream *stream, const struct env_piece *pieces,
                       size_t count) {
     for (size_t i = 0; i < count; i++)
-        buf_bytes(&client_of(stream)->output, pieces[i].data);
+        buf_bytes(client_of(stream)->lazy ? &client_of(stream)->pending
+                                          : &client_of(stream)->output,
+                  pieces[i].data);
 }
 
 static size_t box_queued(struct env *env, const struct env_stream *stream) {
-    return 0;
+    return client_of((struct env_stream *)(uintptr_t)stream)->pending.len;
 }
 
-static void box_pause(struct env *env, struct env_stream *stream, bool paused) {}
+static void box_pause(struct env *env, struct env_stream *stream, bool paused) {
+    client_of(stream)->paused = paused;
+}
 
 static void box_close(struct env *env, struct env_stream *stream) {
     client_of(stream)->asked_to_close = true;
+}
+
+static void box_abort(struct env *env, struct env_stream *stream) {
+    client_of(stream)->asked_to_close = client_of(stream)->aborted = true;
 }
 
 static const char *box_peer(struct env *env, const struct env_stream *stream) {
@@ -141,7 +149,7 @@ static const struct env_ops box_ops = {
     .queued = box_queued,
     .pause = box_pause,
     .close = box_close,
-    .abort = box_close,
+    .abort = box_abort,
     .peer = box_peer,
 };
 
@@ -273,7 +281,8 @@ static void end_stream(struct zk_box_client *client, enum cairn_status why) {
 void zk_box_turn(struct zk_box *box) {
     zookeeper_front_turn(box->node.front);
     for (size_t i = 0; i < box->node.client_count; i++)
-        if (box->node.clients[i].asked_to_close)
+        if (box->node.clients[i].asked_to_close &&
+            (box->node.clients[i].pending.len == 0 || box->node.clients[i].aborted))
             end_stream(&box->node.clients[i], CAIRN_CANCELLED);
 }
 
@@ -352,6 +361,8 @@ struct zk_box *zk_box_new(const struct zookeeper_options *options) {
 void zk_box_free(struct zk_box *box) {
     struct node *node = &box->node;
     zookeeper_front_disconnect(node->front);
+    for (size_t i = 0; i < node->client_count; i++)
+        node->clients[i].aborted = true;
     zk_box_turn(box);
     zookeeper_front_close(node->front);
     while (end_oldest(node, CAIRN_SHUTDOWN)) {
@@ -360,6 +371,7 @@ void zk_box_free(struct zk_box *box) {
     for (size_t i = 0; i < node->client_count; i++) {
         buf_free(&node->clients[i].output);
         buf_free(&node->clients[i].taken);
+        buf_free(&node->clients[i].pending);
     }
     buf_free(&node->reply);
     buf_free(&node->changes);
@@ -399,6 +411,25 @@ void zk_box_certify(struct zk_box_client *client, const char *subject) {
 void zk_box_send(struct zk_box_client *client, struct bytes bytes) {
     if (client->stream != NULL && !client->asked_to_close)
         client->stream->events->data(client->stream, bytes);
+}
+
+void zk_box_reads(struct zk_box_client *client, bool reads) {
+    client->lazy = !reads;
+    if (!reads || client->pending.len == 0)
+        return;
+    buf_bytes(&client->output, buf_view(&client->pending));
+    buf_free(&client->pending);
+    if (client->stream != NULL && !client->asked_to_close)
+        client->stream->events->drain(client->stream);
+}
+
+bool zk_box_is_heard(const struct zk_box_client *client) {
+    return client->stream != NULL && !client->paused && !client->asked_to_close;
+}
+
+void zk_box_end(struct zk_box_client *client) {
+    if (client->stream != NULL && !client->asked_to_close)
+        client->stream->events->end(client->stream);
 }
 
 void zk_box_hang_up(struct zk_box_client *client) {

@@ -20,9 +20,14 @@ struct zk_box_client *zk_box_connect_tls(struct zk_box *box, const char *address
 /* It is over; subject of the client's certificate, empty: it has none. */
 void zk_box_certify(struct zk_box_client *client, const char *subject);
 void zk_box_send(struct zk_box_client *client, struct bytes bytes);
+/* It sends nothing more, and reads on. */
+void zk_box_end(struct zk_box_client *client);
 /* The client goes away. */
 void zk_box_hang_up(struct zk_box_client *client);
 bool zk_box_closed(const struct zk_box_client *client);
+/* While it does not read, what it is sent stays with the server. */
+void zk_box_reads(struct zk_box_client *client, bool reads);
+bool zk_box_is_heard(const struct zk_box_client *client);
 /* What it was sent and did not take yet. */
 struct buf *zk_box_output(struct zk_box_client *client);
 

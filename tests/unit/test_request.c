@@ -14,6 +14,7 @@ struct fixture {
     struct group group;
     struct node_client client;
     enum cairn_status last;
+    unsigned answered;
 };
 
 static void start(struct fixture *fixture, struct fake_env *fake) {
@@ -45,6 +46,7 @@ static void stop(struct fixture *fixture) {
 static void done(void *context, enum cairn_status status, struct bytes reply) {
     struct fixture *fixture = context;
     fixture->last = status;
+    fixture->answered++;
 }
 
 static struct request *write_new(struct fixture *fixture) {
@@ -195,6 +197,103 @@ static void commands_are_limited_in_bytes(void **state) {
     stop(&fixture);
 }
 
+/* ---- reads whose client has no room for answers ---- */
+
+#define ANSWER_BYTES 100000u
+
+static enum cairn_status read_some(struct machine *machine, uint64_t time_ms, uint64_t random,
+                                   struct bytes query, struct buf *reply) {
+    memset(buf_reserve(reply, ANSWER_BYTES), 7, ANSWER_BYTES);
+    reply->len += ANSWER_BYTES;
+    return CAIRN_OK;
+}
+
+static const struct machine_kind reading = {.read = read_some};
+
+static void start_reading(struct fixture *fixture, struct fake_env *fake) {
+    start(fixture, fake);
+    fixture->group.stack.kind = &reading;
+    struct list *lists[] = {&fixture->group.read_waiting, &fixture->group.reads_due,
+                            &fixture->group.long_reads, &fixture->group.resumed};
+    for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+        list_init(lists[i]);
+}
+
+static void stop_reading(struct fixture *fixture) {
+    node_client_close(&fixture->client);
+    buf_free(&fixture->group.reply);
+    stop(fixture);
+}
+
+/* That many reads whose index is applied. */
+static void reads_become_ready(struct fixture *fixture, unsigned count) {
+    struct read_batch *batch = cairn_alloc_zero(sizeof *batch);
+    list_init(&batch->requests);
+    for (unsigned i = 0; i < count; i++) {
+        struct request *request = request_new(&fixture->group, &fixture->client, REQUEST_READ,
+                                              BYTES(""), BYTES("get"), done, fixture);
+        request->state = REQUEST_READING;
+        request->time_ms = 1;
+        list_remove(&request->queue);
+        list_push(&batch->requests, &request->queue);
+    }
+    list_push(&fixture->group.read_waiting, &batch->list);
+    group_reads_applied(&fixture->group, 0);
+}
+
+static void answers_wait_for_a_client_that_has_no_room(void **state) {
+    struct fixture fixture;
+    start_reading(&fixture, *state);
+    fixture.node.options.requests_max = 2;
+    node_client_hold(&fixture.client, true);
+    reads_become_ready(&fixture, 2);
+    assert_int_equal(fixture.answered, 0);
+    assert_false(requests_full(&fixture.group, 1));  /* they take no room from others */
+    requests_expire(&fixture.group, UINT64_MAX - 1); /* nor do they run out of time ... */
+    struct request *write = write_new(&fixture);
+    ((struct fake_env *)*state)->now = write->deadline_ns;
+    requests_expire(&fixture.group, write->deadline_ns); /* ... nor do writes behind them */
+    assert_int_equal(fixture.answered, 0);
+    group_reads_resume(&fixture.group);
+    assert_int_equal(fixture.answered, 0);
+    node_client_hold(&fixture.client, false);
+    group_reads_resume(&fixture.group);
+    assert_int_equal(fixture.answered, 2);
+    assert_int_equal(fixture.client.reads_inflight, 0);
+    assert_false(request_held_back(&fixture.group, write));
+    stop_reading(&fixture);
+}
+
+static void a_turn_makes_so_many_bytes_of_answers(void **state) {
+    struct fixture fixture;
+    start_reading(&fixture, *state);
+    fixture.client.answer_bytes = ANSWER_BYTES;
+    reads_become_ready(&fixture, 1000);
+    unsigned first = fixture.answered;
+    assert_true(first > 10 && first < 200);
+    for (int turns = 0; turns < 20; turns++) {
+        fixture.group.read_bytes = 0;
+        group_reads_resume(&fixture.group);
+        assert_true(fixture.answered - first < 200);
+        first = fixture.answered;
+    }
+    assert_int_equal(fixture.answered, 1000);
+    stop_reading(&fixture);
+}
+
+static void a_client_that_leaves_takes_its_held_reads_along(void **state) {
+    struct fixture fixture;
+    start_reading(&fixture, *state);
+    node_client_hold(&fixture.client, true);
+    reads_become_ready(&fixture, 3);
+    node_client_hold(&fixture.client, false);
+    node_client_close(&fixture.client);
+    group_reads_resume(&fixture.group);
+    assert_int_equal(fixture.answered, 0);
+    assert_int_equal(fixture.group.request_count, 0);
+    stop_reading(&fixture);
+}
+
 static int set_up(void **state) {
     *state = fake_env_new(1);
     return 0;
@@ -214,6 +313,9 @@ int main(void) {
         cmocka_unit_test(what_a_silent_leader_holds_is_given_up_soon),
         cmocka_unit_test(no_refusal_of_a_retry_says_that_it_was_not_executed),
         cmocka_unit_test(commands_are_limited_in_bytes),
+        cmocka_unit_test(answers_wait_for_a_client_that_has_no_room),
+        cmocka_unit_test(a_turn_makes_so_many_bytes_of_answers),
+        cmocka_unit_test(a_client_that_leaves_takes_its_held_reads_along),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -309,6 +309,62 @@ static void a_closed_session_gets_its_answer_then_the_connection_ends(void **sta
     zk_box_free(box);
 }
 
+/* ---- ends ---- */
+
+static void a_client_that_has_said_all_is_answered_then_closed(void **state) {
+    struct zk_box *box = box_with(NULL);
+    struct zk_box_client *client = with_node(box, "/a");
+    send_set(client, 2, "/a", "two");
+    send_path(client, 3, JUTE_SYNC, "/a", false);
+    send_path(client, 4, JUTE_GET, "/a", false);
+    zk_box_end(client);
+    zk_box_turn(box);
+    assert_false(zk_box_closed(client));
+    zk_box_settle(box);
+    expect(client, 2, TREE_OK);
+    expect(client, 3, TREE_OK);
+    expect_data(client, 4, "two");
+    zk_box_turn(box);
+    assert_true(zk_box_closed(client));
+    zk_box_free(box);
+}
+
+static void a_word_is_answered_in_full_before_the_connection_ends(void **state) {
+    struct zk_box *box = box_with(NULL);
+    struct zk_box_client *client = zk_box_connect(box, "10.0.0.1:5");
+    zk_box_reads(client, false);
+    zk_box_send(client, BYTES("mntr"));
+    zk_box_settle(box);
+    assert_false(zk_box_closed(client));
+    zk_box_reads(client, true);
+    zk_box_turn(box);
+    assert_true(zk_box_output(client)->len > 20);
+    assert_true(zk_box_closed(client));
+    zk_box_free(box);
+}
+
+/* Whoever writes everything before it reads anything comes through. */
+static void a_burst_is_taken_while_no_answers_are(void **state) {
+    struct zk_box *box = box_with(NULL);
+    struct zk_box_client *client = with_node(box, "/a");
+    zk_box_reads(client, false);
+    for (int32_t i = 0; i < 20000; i++) {
+        if (!zk_box_is_heard(client))
+            zk_box_settle(box);
+        assert_true(zk_box_is_heard(client));
+        send_path(client, 2 + i, JUTE_GET, "/a", false);
+    }
+    for (int32_t i = 0; i < 20000; i++) {
+        while (zk_box_output(client)->len == 0) {
+            zk_box_settle(box);
+            zk_box_reads(client, true);
+            zk_box_reads(client, false);
+        }
+        expect_data(client, 2 + i, "new");
+    }
+    zk_box_free(box);
+}
+
 static void timeouts_are_clamped_to_2_and_20_ticks(void **state) {
     struct zk_box *box = box_with(NULL);
     struct jute_connect low = {.timeout_ms = 1}, high = {.timeout_ms = INT32_MAX};
@@ -460,6 +516,9 @@ int main(void) {
         cmocka_unit_test(a_wrong_password_or_an_unknown_session_is_told_so),
         cmocka_unit_test(a_client_that_saw_more_than_this_server_is_cut_off),
         cmocka_unit_test(a_closed_session_gets_its_answer_then_the_connection_ends),
+        cmocka_unit_test(a_client_that_has_said_all_is_answered_then_closed),
+        cmocka_unit_test(a_word_is_answered_in_full_before_the_connection_ends),
+        cmocka_unit_test(a_burst_is_taken_while_no_answers_are),
         cmocka_unit_test(timeouts_are_clamped_to_2_and_20_ticks),
         cmocka_unit_test(read_only_mode_serves_those_who_ask_and_ends_with_the_quorum_back),
         cmocka_unit_test(a_short_election_costs_nobody_the_connection),

@@ -18,8 +18,11 @@ struct redis_options {
     char password[128];               /* empty: none is asked for */
     uint32_t clients_max;
     size_t bulk_bytes_max;    /* longest argument */
-    size_t output_budget;     /* bytes of replies that all clients together may leave unread */
-    size_t input_budget;      /* bytes of incomplete commands, likewise */
+    size_t output_budget;     /* bytes of replies; a client that leaves its part of them unread has
+                                 nothing more executed */
+    size_t output_max;        /* bytes of replies that all clients together may leave unread: above
+                                 it one is closed that does not read, above twice as much any */
+    size_t input_budget;      /* bytes of commands that were not executed yet, of all clients */
     size_t memory_max;        /* 0: none; commands that need memory are refused above it */
     uint64_t idle_timeout_ns; /* 0: never; a silent client is closed after this */
     uint64_t process_id;      /* for INFO */

@@ -1,5 +1,5 @@
-/* Client connections: accepted, read, cut into commands, written to, closed. A client that does not
- * read its replies is read no more, so that what it can make the server hold is bounded. */
+/* Client connections: accepted, read, cut into commands, written to, closed. What a client can make
+ * the server hold is bounded by redis_limit.c. */
 #include "front/redis/redis_internal.h"
 
 #include "base/alloc.h"
@@ -7,22 +7,10 @@
 
 #include <string.h>
 
-#define OUTPUT_EACH_MIN 1024u
-#define OUTPUT_EACH_MAX (1u << 20)
-#define SLOTS_MAX 4096u    /* commands of one client under way */
 #define BUFFER_KEPT 16384u /* a larger buffer is given back when it is empty */
 #define SLICE_COMMANDS 2048u
-#define SLOTS_FIRST 32u /* commands under way while little is known of a client's replies */
-#define REPLY_BYTES_MIN 64u
 
 static const struct env_stream_events conn_events;
-
-size_t conn_output_max(const struct redis_front *front) {
-    size_t each = front->options.output_budget / (front->conn_count ? front->conn_count : 1);
-    return each < OUTPUT_EACH_MIN   ? OUTPUT_EACH_MIN
-           : each > OUTPUT_EACH_MAX ? OUTPUT_EACH_MAX
-                                    : each;
-}
 
 struct blob *blob_set(struct blob **at, struct bytes value) {
     blob_unref(*at);
@@ -46,6 +34,16 @@ static void give_back(const struct redis_front *front, struct buf *buf) {
         buf_free(buf);
 }
 
+void conn_write(struct conn *conn) {
+    if (conn->out.len == 0 || conn->closed)
+        return;
+    struct env_piece piece = {buf_view(&conn->out), NULL};
+    env_write(conn->front->env, &conn->stream, &piece, 1);
+    buf_clear(&conn->out);
+    give_back(conn->front, &conn->out);
+    conn_account(conn);
+}
+
 static void close_now(struct conn *conn) {
     conn->closing = true;
     if (!conn->closed)
@@ -55,21 +53,8 @@ static void close_now(struct conn *conn) {
 
 /* ---- reading ---- */
 
-/* How many commands may be under way: their replies come all at once, wanted or not, so their
- * number times the size that this client's replies lately had is kept within its share. */
-static size_t slots_max(const struct conn *conn) {
-    size_t bytes = conn->reply_bytes > REPLY_BYTES_MIN ? conn->reply_bytes : REPLY_BYTES_MIN;
-    size_t share = conn_output_max(conn->front);
-    size_t fitting = share < bytes ? 1 : share / bytes;
-    size_t earned = conn->answered < SLOTS_MAX ? SLOTS_FIRST + (size_t)conn->answered : SLOTS_MAX;
-    size_t most = fitting < earned ? fitting : earned;
-    return most < SLOTS_MAX ? most : SLOTS_MAX;
-}
-
-static bool may_read_on(const struct conn *conn) {
-    return !conn->closing && !conn->held && conn->slot_count < slots_max(conn) &&
-           conn->out.len < conn_output_max(conn->front) &&
-           env_stream_queued(conn->front->env, &conn->stream) == 0;
+struct bytes conn_input(const struct conn *conn) {
+    return bytes_of(conn->in.data + conn->in_at, conn->in.len - conn->in_at);
 }
 
 static struct bytes *args_room(struct redis_front *front, size_t count) {
@@ -92,7 +77,8 @@ static void protocol_error(struct conn *conn, const char *text) {
 static size_t run_commands(struct conn *conn, struct bytes bytes) {
     struct redis_front *front = conn->front;
     size_t taken = 0;
-    for (unsigned n = 0; may_read_on(conn); n++) {
+    conn->starved = false;
+    for (unsigned n = 0; conn_may_run(conn); n++) {
         struct bytes rest = bytes_of(bytes.data + taken, bytes.len - taken);
         size_t used = 0;
         const char *error = NULL;
@@ -101,9 +87,11 @@ static size_t run_commands(struct conn *conn, struct bytes bytes) {
             env_wake(front->env);
             break;
         }
+        conn->request.stranger = !conn->authenticated;
         enum resp_result result =
             resp_request_read(&conn->request, rest, front->options.bulk_bytes_max, &used, &error);
-        if (result == RESP_MORE)
+        conn->starved = result == RESP_MORE;
+        if (conn->starved)
             break;
         if (result == RESP_ERROR) {
             protocol_error(conn, error);
@@ -123,29 +111,44 @@ static size_t run_commands(struct conn *conn, struct bytes bytes) {
     return taken;
 }
 
-/* Whether the client may go on sending: not while what it sent waits here. */
+/* Whether the client may go on sending. */
 static void set_reading(struct conn *conn) {
-    bool pause = conn->closing || (!may_read_on(conn) && conn->in.len > 0);
+    bool pause = !conn_may_read(conn);
     if (pause == conn->read_paused || conn->closed)
         return;
     conn->read_paused = pause;
     env_pause(conn->front->env, &conn->stream, pause);
 }
 
+/* The front of what is kept moves only when most of it was executed: however long the rest is, a
+ * command costs its own length. */
+static void forget(struct conn *conn, size_t taken) {
+    conn->in_at += taken;
+    if (conn->in_at < conn->in.len && conn->in_at < conn->in.len / 2)
+        return;
+    buf_consume(&conn->in, conn->in_at);
+    conn->in_at = 0;
+}
+
+void conn_forget_input(struct conn *conn) {
+    input_account(conn->front, conn->in.len, 0);
+    buf_free(&conn->in);
+    conn->in_at = 0;
+    resp_request_reset(&conn->request);
+}
+
 static void keep_rest(struct conn *conn, struct bytes bytes, size_t taken, bool buffered) {
     struct redis_front *front = conn->front;
-    size_t before = buffered ? bytes.len : 0;
+    size_t before = conn->in.len;
     if (buffered)
-        buf_consume(&conn->in, taken);
+        forget(conn, taken);
     else
         buf_append(&conn->in, bytes.data + taken, bytes.len - taken);
-    front->input_bytes += conn->in.len - before;
+    if (taken > 0 || before == 0)
+        conn->in_since_ns = conn->heard_ns;
+    input_account(front, before, conn->in.len);
     give_back(front, &conn->in);
-    if (front->input_bytes > front->options.input_budget && conn->in.len > BUFFER_KEPT) {
-        front->input_bytes -= conn->in.len;
-        buf_free(&conn->in);
-        protocol_error(conn, "ERR the server holds too many incomplete commands");
-    }
+    input_keep_budget(front);
 }
 
 static void read_on(struct conn *conn, struct bytes fresh) {
@@ -154,8 +157,8 @@ static void read_on(struct conn *conn, struct bytes fresh) {
         return;
     if (buffered) {
         buf_bytes(&conn->in, fresh);
-        conn->front->input_bytes += fresh.len;
-        fresh = buf_view(&conn->in);
+        input_account(conn->front, 0, fresh.len);
+        fresh = conn_input(conn);
     }
     if (fresh.len == 0)
         return;
@@ -183,12 +186,25 @@ static void on_data(struct env_stream *stream, struct bytes bytes) {
 }
 
 static void on_drain(struct env_stream *stream) {
-    conn_dirty(container_of(stream, struct conn, stream));
+    struct conn *conn = container_of(stream, struct conn, stream);
+    conn_account(conn);
+    conn_dirty(conn);
+}
+
+/* What it asked for is still answered; what waits for something else than its turn is not. */
+static void on_end(struct env_stream *stream) {
+    struct conn *conn = container_of(stream, struct conn, stream);
+    conn->ended = true;
+    waits_leave(conn);
+    conn_dirty(conn);
+    env_wake(conn->front->env);
 }
 
 static void conn_free(struct conn *conn) {
     struct redis_front *front = conn->front;
-    front->input_bytes -= conn->in.len;
+    input_account(front, conn->in.len, 0);
+    conn->closing = conn->closed = conn->aborted = true;
+    conn_account(conn);
     front->conn_count--;
     hmap_remove(&front->by_id, &conn->by_id);
     list_remove(&conn->list);
@@ -215,22 +231,18 @@ static void on_close(struct env_stream *stream, enum cairn_status why) {
 }
 
 static const struct env_stream_events conn_events = {
-    .data = on_data, .drain = on_drain, .close = on_close};
+    .data = on_data, .drain = on_drain, .close = on_close, .end = on_end};
 
-static struct env_stream *on_accept(struct env_listener *listener, const char *peer_address) {
-    struct redis_front *front = container_of(listener, struct redis_front, listener);
-    if (front->stopping || front->conn_count >= front->options.clients_max) {
-        front->rejected_connections++;
-        return NULL;
-    }
+struct conn *conn_new(struct redis_front *front, const char *peer_address) {
     struct conn *conn = cairn_alloc_zero(sizeof *conn);
     conn->stream.events = &conn_events;
     conn->front = front;
     conn->id = ++front->next_id;
     conn->protocol = 2;
+    conn->starved = true;
     conn->reply_bytes = front->reply_bytes;
     conn->authenticated = front->options.password[0] == 0;
-    conn->since_ns = conn->heard_ns = env_now(front->env);
+    conn->since_ns = conn->heard_ns = conn->moved_ns = env_now(front->env);
     strncpy(conn->address, peer_address, sizeof conn->address - 1);
     list_init(&conn->dirty);
     list_init(&conn->waits);
@@ -241,35 +253,44 @@ static struct env_stream *on_accept(struct env_listener *listener, const char *p
     node_client_open(front->node, front->options.keyspace, &conn->client);
     front->conn_count++;
     front->total_connections++;
-    return &conn->stream;
+    return conn;
+}
+
+static struct env_stream *on_accept(struct env_listener *listener, const char *peer_address) {
+    struct redis_front *front = container_of(listener, struct redis_front, listener);
+    if (front->stopping)
+        return NULL;
+    if (front->conn_count >= front->options.clients_max)
+        return guest_accept(front, peer_address);
+    return &conn_new(front, peer_address)->stream;
 }
 
 /* ---- the turn's end: replies leave, one write a client ---- */
 
-static void write_out(struct conn *conn) {
-    if (conn->out.len == 0)
-        return;
-    struct env_piece piece = {buf_view(&conn->out), NULL};
-    env_write(conn->front->env, &conn->stream, &piece, 1);
-    buf_clear(&conn->out);
-    give_back(conn->front, &conn->out);
+/* A client that has said all it will say gets what is left of its answers. */
+static void end_when_answered(struct conn *conn) {
+    bool done = conn->starved || conn_input(conn).len == 0;
+    if (conn->ended && !conn->closing && done && list_empty(&conn->slots))
+        conn_close_after_reply(conn);
 }
 
 static void conn_turn(struct conn *conn) {
     if (conn->closed)
         return;
-    write_out(conn);
+    conn_write(conn);
     if (conn->closing) {
         if (list_empty(&conn->slots))
             close_now(conn);
         return;
     }
-    size_t had = conn->in.len;
-    if (had > 0 && may_read_on(conn)) {
+    size_t had = conn_input(conn).len;
+    if (had > 0 && conn_may_run(conn)) {
         read_on(conn, bytes_of(NULL, 0));
-        if (conn->in.len != had || conn->out.len > 0)
+        if (!conn->closed && (conn_input(conn).len != had || conn->out.len > 0))
             env_wake(conn->front->env); /* it may have asked the node for something */
     }
+    if (!conn->closed)
+        end_when_answered(conn);
     set_reading(conn);
 }
 
@@ -289,12 +310,24 @@ static void on_timer(struct env_timer *timer) {
     struct redis_front *front = container_of(timer, struct redis_front, timer);
     uint64_t now = env_now(front->env);
     close_idle(front, now);
-    if (front->options.idle_timeout_ns != 0)
-        env_timer_set(front->env, &front->timer, now + SWEEP_NS);
+    limits_sweep(front, now);
+    env_timer_set(front->env, &front->timer, now + SWEEP_NS);
+}
+
+/* Others left too much unread, and that is over. */
+static void let_all_on(struct redis_front *front) {
+    front->lifted = false;
+    LIST_EACH(item, &front->conns) {
+        struct conn *conn = container_of(item, struct conn, list);
+        conn_account(conn);
+        conn_dirty(conn);
+    }
 }
 
 void redis_front_turn(struct redis_front *front) {
     waits_turn(front, env_now(front->env));
+    if (front->lifted)
+        let_all_on(front);
     for (size_t left = front->conn_count; left > 0 && !list_empty(&front->dirty); left--) {
         struct conn *conn = container_of(list_first(&front->dirty), struct conn, dirty);
         list_remove(&conn->dirty);
@@ -311,6 +344,7 @@ void redis_options_default(struct redis_options *options) {
         .clients_max = 10000,
         .bulk_bytes_max = 64u << 20,
         .output_budget = 8u << 20,
+        .output_max = 256u << 20,
         .input_budget = 512u << 20,
     };
 }
@@ -338,8 +372,7 @@ enum cairn_status redis_front_open(struct node *node, const struct redis_options
         *out = NULL;
         return status;
     }
-    if (options->idle_timeout_ns != 0)
-        env_timer_set(front->env, &front->timer, front->started_ns + SWEEP_NS);
+    env_timer_set(front->env, &front->timer, front->started_ns + SWEEP_NS);
     return CAIRN_OK;
 }
 
@@ -389,6 +422,14 @@ void redis_front_metrics(const struct redis_front *front, struct buf *out) {
         {"cairn_redis_commands_total", "counter", "Redis commands received", front->total_commands},
         {"cairn_redis_rejected_total", "counter", "Redis connections turned away",
          front->rejected_connections},
+        {"cairn_redis_evicted_total", "counter",
+         "Redis connections closed for what they made this node hold", front->evicted_connections},
+        {"cairn_redis_wrong_passwords_total", "counter", "Refused Redis passwords",
+         front->wrong_passwords},
+        {"cairn_redis_unread_bytes", "gauge", "Bytes of replies that clients have not taken",
+         front->output_bytes},
+        {"cairn_redis_unexecuted_bytes", "gauge", "Bytes of commands that were not executed yet",
+         front->input_bytes},
         {"cairn_redis_protocol_errors_total", "counter", "Malformed Redis requests",
          front->protocol_errors},
     };

@@ -173,6 +173,8 @@ void exec_command(struct conn *conn, const struct bytes *args, size_t argc) {
     step_reply_mode(conn);
     conn->commands++;
     conn->front->total_commands++;
+    if (!guest_may(conn, command))
+        return;
     if (command == NULL && is_web_request(args[0])) {
         conn->front->protocol_errors++;
         conn_close_after_reply(conn);
@@ -203,11 +205,30 @@ void exec_command(struct conn *conn, const struct bytes *args, size_t argc) {
         run_now(conn, command, args, argc);
 }
 
+/* Its reply may be long and can't be put off, for it comes about in the log: a write that answers
+ * with values, or a read behind writes of its own client. */
+static bool is_heavy(const struct call *call) {
+    const struct command *command = call->command;
+    switch (command->opcode) {
+    case KV_GETSET:
+    case KV_GETDEL:
+    case KV_GETEX:
+        return true;
+    case KV_SET:
+        return call->argc > 3;
+    default:
+        return command->kv_flags & KV_READ ? call->conn->client.writes_inflight > 0
+                                           : command->opcode == 0;
+    }
+}
+
 struct slot *exec_encoded(struct call *call, struct bytes encoded,
                           void (*finish)(struct slot *, enum cairn_status, struct bytes,
                                          struct buf *)) {
     struct slot *slot = slot_new(call->conn, call->command);
     slot->finish = finish;
+    slot->heavy = is_heavy(call);
+    call->conn->heavy_count += slot->heavy;
     enum cairn_status status = node_execute(&call->conn->client, encoded, slot_done, slot);
     if (status != CAIRN_OK) {
         resp_put_error(&slot->reply, status_error(status));

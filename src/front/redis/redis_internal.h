@@ -48,6 +48,7 @@ struct slot {
     struct conn *conn; /* NULL: the client has gone */
     bool done;
     bool quiet;        /* CLIENT REPLY OFF or SKIP */
+    bool heavy;        /* its reply may be long, and comes whether there is room for it or not */
     uint8_t protocol;  /* what the client spoke when it asked */
     struct buf reply;  /* RESP, once done while others before it are not */
     struct buf pushes; /* publications that came meanwhile: they follow the reply */
@@ -69,6 +70,7 @@ struct multi {
     size_t count, cap;
     struct buf bytes;
     bool broken; /* EXEC will answer EXECABORT */
+    bool writes; /* some of it changes something */
 };
 
 struct watched {
@@ -97,7 +99,7 @@ struct conn {
     struct env_stream stream;
     struct list list;  /* front->conns */
     struct list dirty; /* front->dirty: something to write or to read on */
-    struct list waits; /* front->waiting: WAIT and paused clients */
+    struct list waits; /* front->waiting: WAIT, paused clients, and others that are kept waiting */
     struct redis_front *front;
     struct node_client client;
     struct node_client admin; /* of another keyspace, for operators' commands */
@@ -109,21 +111,32 @@ struct conn {
     uint8_t protocol; /* 2 or 3 */
     bool authenticated;
     bool closing; /* nothing is read any more; close once all is written */
-    bool closed;  /* env_close was called */
+    bool closed;  /* env_close was called, or ... */
+    bool aborted; /* ... env_abort: nothing is owed to it any more */
+    bool ended;   /* the client sends nothing more, and gets what it asked for */
+    bool guest;   /* above clients_max: an operator, or to be turned away */
     bool read_paused;
     bool held;         /* a command (WATCH, WAIT, PAUSE) must finish before the next begins */
-    struct slot *wait; /* the slot of a WAIT under way */
+    struct slot *wait; /* the slot of a WAIT, or of a wrong AUTH, under way */
+    bool wait_penalty; /* it is that of a wrong AUTH */
     uint64_t wait_replicas, wait_deadline_ns;
     bool in_loop;
     bool no_evict, no_touch;
     enum reply_mode reply_mode;
     struct buf in, out;
+    size_t in_at;         /* what of `in` was understood and is to be forgotten */
+    bool starved;         /* `in` holds no whole command */
+    uint64_t in_since_ns; /* when the unfinished one began to arrive */
     struct resp_request request;
     struct list slots;
-    uint32_t slot_count;
-    size_t push_bytes;   /* of publications that wait in slots */
-    size_t reply_bytes;  /* of the largest of its last replies, about */
-    uint64_t answered;   /* commands whose replies came later than at once */
+    uint32_t slot_count, heavy_count;
+    size_t slot_bytes;   /* of replies and publications that wait in slots */
+    size_t counted;      /* in front->output_bytes */
+    size_t queued;       /* with the env when last looked at, and ... */
+    uint64_t moved_ns;   /* ... when the client last took some of it */
+    size_t reply_bytes;  /* of the largest of its last heavy replies, about */
+    uint64_t answered;   /* heavy replies */
+    bool sized;          /* client.answer_bytes tells something */
     struct multi *multi; /* NULL: not in MULTI */
     struct watched *watched;
     size_t watched_count;
@@ -143,20 +156,26 @@ struct redis_front {
     struct list conns, dirty, waiting;
     struct hmap by_id;
     uint32_t conn_count;
-    size_t reply_bytes; /* as a connection's, of all of them, fading slowly: what a new one begins
-                           with */
+    size_t reply_bytes;  /* as a connection's, of all of them, fading slowly: what a new one begins
+                            with */
+    size_t answer_bytes; /* the same of reads */
     uint64_t next_id;
-    size_t input_bytes; /* of incomplete commands */
+    size_t input_bytes;     /* received and not executed, of all clients */
+    size_t output_bytes;    /* replies and publications that were not taken, likewise */
+    bool lifted;            /* it fell below its limit: others may go on */
+    uint32_t refused_count; /* that are being told so */
     struct hmap channels;
     struct list patterns;
     size_t pattern_subscriptions;
     struct hmap config; /* remembered parameters (redis_config.c) */
     uint64_t pause_until_ns;
     bool pause_all;
-    struct env_timer timer;      /* idle clients */
+    struct env_timer timer;      /* once a second: idle and stuck clients */
     struct env_timer wait_timer; /* WAIT and PAUSE */
     uint64_t started_ns;
     uint64_t total_connections, total_commands, rejected_connections, protocol_errors;
+    uint64_t evicted_connections, wrong_passwords;
+    uint64_t warned_ns, unwarned; /* when a line was last written, and how many were not since */
     struct bytes *args;
     size_t args_cap;
     struct buf answer; /* of the command that is being run */
@@ -178,8 +197,36 @@ bool command_is_foreign(struct bytes name);
 void conn_dirty(struct conn *conn);
 void conn_close_after_reply(struct conn *conn);
 void conn_resume(struct conn *conn); /* a held command finished */
-/* What of its output a client may leave unread before it is read no more. */
+/* Its output as far as the kernel takes it now. */
+void conn_write(struct conn *conn);
+/* Received, and not executed. */
+struct bytes conn_input(const struct conn *conn);
+void conn_forget_input(struct conn *conn);
+
+/* redis_limit.c: what clients can make this server hold */
+/* What of its output a client may leave unread before nothing more is executed for it. */
 size_t conn_output_max(const struct redis_front *front);
+/* How many of its commands may be under way. */
+size_t conn_slots_max(const struct redis_front *front);
+bool conn_may_run(const struct conn *conn);
+/* Its output changed. */
+void conn_account(struct conn *conn);
+/* Room for a reply of that length is found, if need be by closing clients; false: it was this one's
+ * turn. */
+bool conn_make_room(struct conn *conn, size_t len);
+/* It took something of late, or has all it was sent. */
+bool conn_reads(struct conn *conn);
+/* Whether what it sends is still taken while nothing is executed for it. */
+bool conn_may_read(const struct conn *conn);
+void input_account(struct redis_front *front, size_t before, size_t after);
+/* Whoever holds most of the input that does not fit any more is closed. */
+void input_keep_budget(struct redis_front *front);
+/* Closed at once, with a line in the log. */
+void conn_evict(struct conn *conn, const char *why);
+/* A line in the log, once a second at most. */
+void front_warn(struct redis_front *front, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void limits_sweep(struct redis_front *front, uint64_t now);
 struct blob *blob_set(struct blob **at, struct bytes value);
 
 /* redis_slot.c: replies in order */
@@ -225,6 +272,20 @@ void pause_begin(struct redis_front *front, uint64_t until_ns, bool all);
 void pause_end(struct redis_front *front);
 /* True when the command has to wait for the pause's end: the client is held. */
 bool pause_holds(struct conn *conn, struct bytes name);
+/* It is: its client may still go away, and then nothing was executed. */
+bool pause_keeps(const struct conn *conn);
+/* The client waits for nothing any more: it has ended. */
+void waits_leave(struct conn *conn);
+/* An error that is told after a while, and nothing is read until then. */
+void wait_penalty(struct conn *conn, const struct command *command, const char *error);
+
+/* redis_guest.c: connections above clients_max */
+struct env_stream *guest_accept(struct redis_front *front, const char *peer_address);
+/* False: this is not for a guest; it was told and is closed. */
+bool guest_may(struct conn *conn, const struct command *command);
+/* While it says nothing. */
+void guest_settle(struct conn *conn, uint64_t now);
+struct conn *conn_new(struct redis_front *front, const char *peer_address);
 
 /* redis_multi.c */
 void multi_queue(struct conn *conn, const struct command *command, const struct bytes *args,

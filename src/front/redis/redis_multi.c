@@ -47,6 +47,7 @@ void multi_queue(struct conn *conn, const struct command *command, const struct 
         for (size_t i = 0; i < argc; i++)
             buf_block(&multi->bytes, args[i]);
     item->len = multi->bytes.len - item->offset;
+    multi->writes |= (command->kv_flags & (KV_WRITE | KV_PUBSUB)) != 0;
     resp_put_status(out, "QUEUED");
     reply_end(conn, out);
 }

@@ -8,7 +8,6 @@
 #include "base/glob.h"
 
 /* A subscriber that does not read is closed when this much waits for it. */
-#define SUBSCRIBER_OUTPUT_MIN (64u << 10)
 #define SUBSCRIBER_OUTPUT_MAX (32u << 20)
 #define NAME_SEED 7
 
@@ -189,23 +188,22 @@ size_t pubsub_receivers(struct redis_front *front, struct bytes channel) {
     return count;
 }
 
-static size_t subscriber_output_max(const struct redis_front *front) {
-    size_t each = 8 * (front->options.output_budget / (front->conn_count ? front->conn_count : 1));
-    return each < SUBSCRIBER_OUTPUT_MIN   ? SUBSCRIBER_OUTPUT_MIN
-           : each > SUBSCRIBER_OUTPUT_MAX ? SUBSCRIBER_OUTPUT_MAX
-                                          : each;
+/* What this turn gathered goes to the kernel before it is held against the client. */
+static bool takes_more(struct conn *conn) {
+    if (conn->closing)
+        return false;
+    if (conn->counted > SUBSCRIBER_OUTPUT_MAX)
+        conn_write(conn);
+    if (conn->counted > SUBSCRIBER_OUTPUT_MAX && !conn_reads(conn))
+        conn_evict(conn, "it subscribed, and does not read");
+    return !conn->closing;
 }
 
 static void deliver(const struct subscription *subscription, const struct change *change) {
     LIST_EACH(item, &subscription->members) {
         struct conn *conn = container_of(item, struct membership, of_subscription)->conn;
-        size_t waiting =
-            conn->out.len + conn->push_bytes + env_stream_queued(conn->front->env, &conn->stream);
-        if (waiting > subscriber_output_max(conn->front)) {
-            buf_clear(&conn->out); /* it does not read: it is closed, and may come back */
-            conn_close_after_reply(conn);
+        if (!takes_more(conn) || !conn_make_room(conn, change->value.len))
             continue;
-        }
         struct buf *out = push_begin(conn);
         size_t len_before = out->len;
         resp_put_push(out, conn->protocol, subscription->pattern ? 4 : 3);

@@ -42,7 +42,10 @@ static bool authenticate(struct call *call, struct bytes user, struct bytes pass
         call->conn->authenticated = true;
         return true;
     }
-    resp_put_error(call->out, "WRONGPASS invalid username-password pair or user is disabled.");
+    call->conn->front->wrong_passwords++;
+    front_warn(call->conn->front, "a wrong password from the Redis client %s", call->conn->address);
+    wait_penalty(call->conn, call->command,
+                 "WRONGPASS invalid username-password pair or user is disabled.");
     return false;
 }
 

@@ -20,7 +20,8 @@ static struct slot *new_slot(struct conn *conn) {
 static void slot_free(struct slot *slot) {
     list_remove(&slot->list);
     slot->conn->slot_count--;
-    slot->conn->push_bytes -= slot->pushes.len;
+    slot->conn->heavy_count -= slot->heavy;
+    slot->conn->slot_bytes -= slot->reply.len + slot->pushes.len;
     exec_forget(slot);
     buf_free(&slot->reply);
     buf_free(&slot->pushes);
@@ -72,6 +73,7 @@ static void release(struct conn *conn) {
         slot_free(slot);
     }
     conn_dirty(conn);
+    conn_account(conn);
 }
 
 struct buf *reply_begin(struct conn *conn) {
@@ -83,8 +85,9 @@ struct buf *reply_begin(struct conn *conn) {
 
 void reply_end(struct conn *conn, struct buf *out) {
     if (out != &conn->out)
-        container_of(out, struct slot, reply)->done = true;
-    release(conn);
+        slot_answered(container_of(out, struct slot, reply));
+    else
+        release(conn);
 }
 
 struct buf *push_begin(struct conn *conn) {
@@ -95,40 +98,61 @@ struct buf *push_begin(struct conn *conn) {
 
 void push_end(struct conn *conn, struct buf *out, size_t len_before) {
     if (out != &conn->out)
-        conn->push_bytes += out->len - len_before;
+        conn->slot_bytes += out->len - len_before;
     conn_dirty(conn);
+    conn_account(conn);
 }
 
-static void learn_size(struct conn *conn, size_t bytes) {
-    size_t faded = conn->reply_bytes - conn->reply_bytes / 8;
-    conn->reply_bytes = bytes > faded ? bytes : faded;
+static size_t faded(size_t known, size_t part, size_t bytes) {
+    known -= known / part;
+    return bytes > known ? bytes : known;
+}
+
+static void learn_size(const struct slot *slot, size_t bytes) {
+    struct conn *conn = slot->conn;
     struct redis_front *front = conn->front;
-    faded = front->reply_bytes - front->reply_bytes / 1024;
-    front->reply_bytes = bytes > faded ? bytes : faded;
-    conn->answered++;
+    if (slot->heavy) {
+        conn->reply_bytes = faded(conn->reply_bytes, 8, bytes);
+        front->reply_bytes = faded(front->reply_bytes, 1024, bytes);
+        conn->answered++;
+    } else if (slot->command != NULL && slot->command->kv_flags & KV_READ) {
+        front->answer_bytes = faded(front->answer_bytes, 1024, bytes);
+        conn->sized = true;
+    }
+}
+
+static void put_done(struct slot *slot, enum cairn_status status, struct bytes reply,
+                     struct buf *out) {
+    struct reader reader = reader_of(reply);
+    if (slot->finish != NULL)
+        slot->finish(slot, status, reply, out);
+    else if (status != CAIRN_OK)
+        resp_put_error(out, status_error(status));
+    else if (!put_reply(out, slot->protocol, &reader))
+        resp_put_error(out, "ERR malformed reply from the machine");
 }
 
 void slot_done(void *context, enum cairn_status status, struct bytes reply) {
     struct slot *slot = context;
     struct conn *conn = slot->conn;
     bool first = conn->slots.next == &slot->list;
+    bool told = conn_make_room(conn, reply.len); /* false: the client is closed */
     struct buf *out = first && !slot->quiet ? &conn->out : &slot->reply;
-    struct reader reader = reader_of(reply);
-    learn_size(conn, reply.len);
-    if (slot->finish != NULL) {
-        slot->finish(slot, status, reply, out);
-    } else if (status != CAIRN_OK) {
-        resp_put_error(out, status_error(status));
-    } else if (!put_reply(out, slot->protocol, &reader)) {
-        resp_put_error(out, "ERR malformed reply from the machine");
-    }
+    learn_size(slot, reply.len);
+    if (told)
+        put_done(slot, status, reply, out);
     slot->done = true;
+    if (out != &conn->out)
+        conn->slot_bytes += slot->reply.len;
     if (first)
         release(conn);
+    else
+        conn_account(conn);
 }
 
 void slot_answered(struct slot *slot) {
     slot->done = true;
+    slot->conn->slot_bytes += slot->reply.len;
     release(slot->conn);
 }
 

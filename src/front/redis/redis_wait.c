@@ -1,9 +1,12 @@
-/* Clients that wait for something other than their own commands: WAIT, CLIENT PAUSE. */
+/* Clients that wait for something other than their own commands: WAIT, CLIENT PAUSE, the time that
+ * follows a wrong password; and guests for whom time runs. */
 #include "front/redis/redis_internal.h"
 
 #define NS_PER_MS 1000000ull
 #define WAIT_POLL_NS (2 * NS_PER_MS)
 #define WAIT_LONGEST_NS (3600ull * 1000000000ull)
+/* After a wrong password: hardly felt by a person, and a long way for a list of words. */
+#define PENALTY_NS (300 * NS_PER_MS)
 
 static void on_timer(struct env_timer *timer) {
     /* waits_turn does what is due. */
@@ -13,17 +16,44 @@ void waits_open(struct redis_front *front) {
     front->wait_timer.fire = on_timer;
 }
 
+static void wait_over(struct conn *conn) {
+    struct slot *slot = conn->wait;
+    conn->wait = NULL;
+    list_remove(&conn->waits);
+    slot_answered(slot);
+    conn_resume(conn);
+}
+
 static void wait_settle(struct conn *conn, uint64_t now) {
     uint32_t current = node_replicas_current(conn->front->node, conn->front->options.keyspace);
     bool enough = current >= conn->wait_replicas && conn->client.writes_inflight == 0;
     if (!enough && now < conn->wait_deadline_ns)
         return;
     resp_put_int(&conn->wait->reply, current);
-    struct slot *slot = conn->wait;
-    conn->wait = NULL;
-    list_remove(&conn->waits);
-    slot_answered(slot);
-    conn_resume(conn);
+    wait_over(conn);
+}
+
+static void begin_wait(struct conn *conn, const struct command *command, uint64_t deadline_ns) {
+    conn->wait = slot_new(conn, command);
+    conn->wait_deadline_ns = deadline_ns;
+    conn->held = true;
+    list_push(&conn->front->waiting, &conn->waits);
+    env_wake(conn->front->env);
+}
+
+void wait_penalty(struct conn *conn, const struct command *command, const char *error) {
+    if (conn->wait != NULL) /* HELLO with two wrong passwords: one answer */
+        return;
+    begin_wait(conn, command, env_now(conn->front->env) + PENALTY_NS);
+    resp_put_error(&conn->wait->reply, error);
+    conn->wait_penalty = true;
+}
+
+static void penalty_settle(struct conn *conn, uint64_t now) {
+    if (now < conn->wait_deadline_ns)
+        return;
+    conn->wait_penalty = false;
+    wait_over(conn);
 }
 
 void waits_turn(struct redis_front *front, uint64_t now) {
@@ -33,8 +63,12 @@ void waits_turn(struct redis_front *front, uint64_t now) {
         front->pause_until_ns = 0;
     LIST_EACH_SAFE(item, &front->waiting) {
         struct conn *conn = container_of(item, struct conn, waits);
-        if (conn->wait != NULL) {
+        if (conn->wait != NULL && conn->wait_penalty) {
+            penalty_settle(conn, now);
+        } else if (conn->wait != NULL) {
             wait_settle(conn, now);
+        } else if (conn->guest) {
+            guest_settle(conn, now);
         } else if (front->pause_until_ns == 0) {
             list_remove(&conn->waits);
             conn_resume(conn);
@@ -55,6 +89,26 @@ void pause_end(struct redis_front *front) {
     env_wake(front->env);
 }
 
+bool pause_keeps(const struct conn *conn) {
+    return conn->held && conn->wait == NULL && !list_empty(&conn->waits);
+}
+
+void waits_leave(struct conn *conn) {
+    if (conn->wait != NULL && !conn->wait_penalty) {
+        conn->wait_deadline_ns = 0;
+    } else if (pause_keeps(conn)) {
+        list_remove(&conn->waits);
+        conn->held = false;
+        conn_forget_input(conn);
+    }
+}
+
+static bool writes(const struct conn *conn, const struct command *command) {
+    if (command->run == cmd_exec)
+        return conn->multi != NULL && conn->multi->writes;
+    return command->kv_flags & (KV_WRITE | KV_PUBSUB) || command->run == cmd_publish;
+}
+
 bool pause_holds(struct conn *conn, struct bytes name) {
     struct redis_front *front = conn->front;
     if (front->pause_until_ns == 0 || env_now(front->env) >= front->pause_until_ns)
@@ -62,9 +116,7 @@ bool pause_holds(struct conn *conn, struct bytes name) {
     const struct command *command = command_find(name);
     if (command == NULL || command->run == cmd_client)
         return false;
-    bool writes = command->kv_flags & (KV_WRITE | KV_PUBSUB) || command->run == cmd_exec ||
-                  command->run == cmd_publish;
-    if (!front->pause_all && !writes)
+    if (!front->pause_all && !writes(conn, command))
         return false;
     conn->held = true;
     list_push(&front->waiting, &conn->waits);
@@ -88,10 +140,6 @@ void cmd_wait(struct call *call) {
     uint64_t wait_ns = timeout_ms == 0 || (uint64_t)timeout_ms > WAIT_LONGEST_NS / NS_PER_MS
                            ? WAIT_LONGEST_NS
                            : (uint64_t)timeout_ms * NS_PER_MS;
-    conn->wait = slot_new(conn, call->command);
+    begin_wait(conn, call->command, env_now(conn->front->env) + wait_ns);
     conn->wait_replicas = replicas > 0 ? (uint64_t)replicas : 0;
-    conn->wait_deadline_ns = env_now(conn->front->env) + wait_ns;
-    conn->held = true;
-    list_push(&conn->front->waiting, &conn->waits);
-    env_wake(conn->front->env);
 }

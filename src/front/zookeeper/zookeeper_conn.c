@@ -14,6 +14,9 @@
 #define SLICE_REQUESTS 512u
 #define SLOTS_FIRST 32u /* requests under way while little is known of a client's answers */
 #define ANSWER_BYTES_MIN 64u
+/* What a client that does not read its answers may send on: one that writes everything before it
+ * reads anything comes through. */
+#define READ_AHEAD_MAX (64u << 20)
 
 static const struct env_stream_events conn_events;
 
@@ -82,12 +85,20 @@ static size_t slots_max(const struct zk_conn *conn) {
     return most < SLOTS_MAX ? most : SLOTS_MAX;
 }
 
+static struct bytes input(const struct zk_conn *conn) {
+    return bytes_of(conn->in.data + conn->in_at, conn->in.len - conn->in_at);
+}
+
+/* It does not take its answers as fast as they come. */
+static bool is_full(const struct zk_conn *conn) {
+    return conn->out.len >= zk_output_max(conn->front) ||
+           env_stream_queued(conn->front->env, &conn->stream) > 0;
+}
+
 static bool may_read_on(const struct zk_conn *conn) {
-    const struct zookeeper_front *front = conn->front;
-    size_t max = zk_output_max(front);
     return !conn->closing && !conn->ending && conn->phase != ZK_CONNECTING &&
-           conn->slot_count < slots_max(conn) && conn->slot_bytes <= max && conn->out.len < max &&
-           !server_is_full(front) && env_stream_queued(front->env, &conn->stream) == 0;
+           conn->slot_count < slots_max(conn) && conn->slot_bytes <= zk_output_max(conn->front) &&
+           !server_is_full(conn->front) && !is_full(conn);
 }
 
 static void too_large(struct zk_conn *conn) {
@@ -99,6 +110,7 @@ static void too_large(struct zk_conn *conn) {
 static size_t run_frames(struct zk_conn *conn, struct bytes bytes) {
     struct zookeeper_front *front = conn->front;
     size_t taken = 0;
+    conn->starved = false;
     for (unsigned n = 0; may_read_on(conn); n++) {
         struct bytes rest = bytes_of(bytes.data + taken, bytes.len - taken), frame;
         if (conn->phase == ZK_FRESH && zk_word(conn, rest))
@@ -109,7 +121,8 @@ static size_t run_frames(struct zk_conn *conn, struct bytes bytes) {
             break;
         }
         size_t used = jute_frame(rest, front->options.frame_bytes_max, &frame);
-        if (used == 0)
+        conn->starved = used == 0;
+        if (conn->starved)
             break;
         if (used == SIZE_MAX) {
             too_large(conn);
@@ -126,8 +139,9 @@ static size_t run_frames(struct zk_conn *conn, struct bytes bytes) {
 
 /* Whether the client may go on sending: not while what it sent waits here. */
 static void set_reading(struct zk_conn *conn) {
-    bool stuck = conn->in.len > 0 && !may_read_on(conn);
-    bool pause = conn->closing || stuck;
+    size_t waits = input(conn).len;
+    bool stuck = waits > 0 && !may_read_on(conn);
+    bool pause = conn->closing || (stuck && !(is_full(conn) && waits < READ_AHEAD_MAX));
     if (conn->closed)
         return;
     if (stuck && server_is_full(conn->front))
@@ -138,17 +152,49 @@ static void set_reading(struct zk_conn *conn) {
     env_pause(conn->front->env, &conn->stream, pause);
 }
 
+/* The front of what is kept moves only when most of it was taken. */
+static void forget(struct zk_conn *conn, size_t taken) {
+    conn->in_at += taken;
+    if (conn->in_at < conn->in.len && conn->in_at < conn->in.len / 2)
+        return;
+    buf_consume(&conn->in, conn->in_at);
+    conn->in_at = 0;
+}
+
+/* Who holds most of what there is no room for. */
+static struct zk_conn *hoarder(struct zookeeper_front *front) {
+    struct zk_conn *found = NULL;
+    LIST_EACH(item, &front->conns) {
+        struct zk_conn *conn = container_of(item, struct zk_conn, list);
+        if (!conn->closing && conn->in.len > BUFFER_KEPT &&
+            (found == NULL || conn->in.len > found->in.len))
+            found = conn;
+    }
+    return found;
+}
+
+static void keep_budget(struct zookeeper_front *front) {
+    while (front->input_bytes > front->options.input_budget) {
+        struct zk_conn *conn = hoarder(front);
+        if (conn == NULL)
+            return;
+        front->input_bytes -= conn->in.len;
+        buf_free(&conn->in);
+        conn->in_at = 0;
+        too_large(conn);
+    }
+}
+
 static void keep_rest(struct zk_conn *conn, struct bytes bytes, size_t taken, bool buffered) {
     struct zookeeper_front *front = conn->front;
-    size_t before = buffered ? bytes.len : 0;
+    size_t before = conn->in.len;
     if (buffered)
-        buf_consume(&conn->in, taken);
+        forget(conn, taken);
     else
         buf_append(&conn->in, bytes.data + taken, bytes.len - taken);
     front->input_bytes += conn->in.len - before;
     give_back(front, &conn->in);
-    if (front->input_bytes > front->options.input_budget && conn->in.len > BUFFER_KEPT)
-        too_large(conn);
+    keep_budget(front);
 }
 
 static void read_on(struct zk_conn *conn, struct bytes fresh) {
@@ -158,7 +204,7 @@ static void read_on(struct zk_conn *conn, struct bytes fresh) {
     if (buffered) {
         buf_bytes(&conn->in, fresh);
         conn->front->input_bytes += fresh.len;
-        fresh = buf_view(&conn->in);
+        fresh = input(conn);
     }
     if (fresh.len == 0)
         return;
@@ -189,6 +235,14 @@ static void on_open(struct env_stream *stream) {
 
 static void on_drain(struct env_stream *stream) {
     zk_conn_dirty(container_of(stream, struct zk_conn, stream));
+}
+
+/* What it asked for is still answered. */
+static void on_end(struct env_stream *stream) {
+    struct zk_conn *conn = container_of(stream, struct zk_conn, stream);
+    conn->ended = true;
+    zk_conn_dirty(conn);
+    env_wake(conn->front->env);
 }
 
 /* ---- connections of one address ---- */
@@ -263,7 +317,7 @@ static void on_close(struct env_stream *stream, enum cairn_status why) {
 }
 
 static const struct env_stream_events conn_events = {
-    .open = on_open, .data = on_data, .drain = on_drain, .close = on_close};
+    .open = on_open, .data = on_data, .drain = on_drain, .close = on_close, .end = on_end};
 
 static struct zk_conn *conn_new(struct zookeeper_front *front, const char *peer_address) {
     struct zk_conn *conn = cairn_alloc_zero(sizeof *conn);
@@ -275,6 +329,7 @@ static struct zk_conn *conn_new(struct zookeeper_front *front, const char *peer_
     list_init(&conn->dirty);
     list_init(&conn->throttled);
     list_init(&conn->slots);
+    conn->starved = true;
     list_push(&front->conns, &conn->list);
     node_client_open(front->node, front->keyspace, &conn->client);
     return conn;
@@ -335,12 +390,15 @@ static void conn_turn(struct zk_conn *conn) {
     if (conn->held > 0)
         zk_order_advance(conn);
     write_out(conn);
-    size_t had = conn->in.len;
+    size_t had = input(conn).len;
     if (!conn->closed && had > 0 && may_read_on(conn)) {
         read_on(conn, bytes_of(NULL, 0));
-        if (!conn->closed && (conn->in.len != had || conn->out.len > 0))
+        if (!conn->closed && (input(conn).len != had || conn->out.len > 0))
             env_wake(front->env); /* it may have asked the node for something */
     }
+    if (conn->ended && !conn->closing && list_empty(&conn->slots) && conn->phase != ZK_CONNECTING &&
+        (conn->starved || conn->ending || input(conn).len == 0))
+        zk_conn_close(conn);
     set_reading(conn);
 }
 

@@ -120,6 +120,8 @@ struct zk_conn {
     uint8_t phase; /* enum zk_phase */
     bool closing;  /* nothing is read any more; close once all is written */
     bool closed;   /* env_close was called */
+    bool ended;    /* its client sends nothing more, and gets what it asked for */
+    bool starved;  /* `in` holds no whole request */
     bool read_paused, in_loop;
     bool ending;    /* its client closed the session */
     bool read_only; /* served in read-only mode */
@@ -129,6 +131,7 @@ struct zk_conn {
     char address[64];
     struct zk_address *host; /* of front->hosts */
     struct buf in, out;
+    size_t in_at;    /* what of `in` was taken and is to be forgotten */
     struct buf late; /* used by one mutant only */
 
     struct hnode by_session;
@@ -179,7 +182,7 @@ struct zookeeper_front {
     struct node_client client; /* of the front end itself: tells the tree its address */
     bool telling, told;
     uint64_t zxid;        /* the newest applied that was heard of */
-    size_t input_bytes;   /* of incomplete requests */
+    size_t input_bytes;   /* of requests that were not taken yet */
     uint32_t outstanding; /* requests with the node */
     uint64_t started_ns, now_ns;
     uint64_t leader_ns; /* when there last was a leader */
