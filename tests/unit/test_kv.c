@@ -142,9 +142,9 @@ static void append_part(struct buf *parts, struct bytes *views, size_t *count, c
 }
 
 /* Runs lines (NULL ends) as one transaction on condition that key has the version. */
-static const char *transact(struct kv_text *kv, const char *key, uint64_t version,
+static void encode_transact(struct buf *command, const char *key, uint64_t version,
                             const char *const *lines) {
-    struct buf parts = {0}, command = {0};
+    struct buf parts = {0};
     struct bytes views[16];
     size_t count = 0, at = 0;
     for (; *lines != NULL; lines++)
@@ -154,9 +154,15 @@ static const char *transact(struct kv_text *kv, const char *key, uint64_t versio
         at += views[i].len;
     }
     struct kv_watch watch = {key ? bytes_cstr(key) : BYTES(""), version};
-    kv_encode_transaction(&command, &watch, key != NULL, views, count);
-    const char *shown = kv_text_apply(kv, buf_view(&command));
+    kv_encode_transaction(command, &watch, key != NULL, views, count);
     buf_free(&parts);
+}
+
+static const char *transact(struct kv_text *kv, const char *key, uint64_t version,
+                            const char *const *lines) {
+    struct buf command = {0};
+    encode_transact(&command, key, version, lines);
+    const char *shown = kv_text_apply(kv, buf_view(&command));
     buf_free(&command);
     return shown;
 }
@@ -258,6 +264,37 @@ static void memory_above_the_limit_refuses_what_needs_memory(void **state) {
     kv_expect(&kv, "GET a", "\"1\"");
     kv_expect(&kv, "DEL a b", "2");
     kv_expect(&kv, "SET d 1", "OK");
+    kv_text_stop(&kv);
+}
+
+/* Of a 60 MiB value each, so that the third reply is more than fits. */
+static void expect_third_refused(struct kv_text *kv, const char *command) {
+    static const char refusal[] = "ERR the reply is larger than the limit of 144 MiB";
+    struct buf parts = {0};
+    encode_transact(&parts, NULL, 0, LINES("GET a", "GET a", command));
+    buf_clear(&kv->reply);
+    machine_kv.apply(kv->machine, &kv->context, buf_view(&parts), &kv->reply, &kv->changes);
+    assert_true(kv->reply.len > sizeof refusal);
+    assert_memory_equal(kv->reply.data + kv->reply.len - strlen(refusal), refusal, strlen(refusal));
+    buf_free(&parts);
+}
+
+static void a_value_that_can_not_be_told_is_not_lost(void **state) {
+    static const char *const commands[] = {"GETDEL c", "GETSET c new", "SET c new GET",
+                                           "GETEX c PX 1"};
+    struct kv_text kv;
+    kv_text_start(&kv);
+    kv.context.version = 3;
+    kv_expect(&kv, "SETRANGE a 62914559 x", "62914560");
+    kv_expect(&kv, "SETRANGE c 62914559 x", "62914560");
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        expect_third_refused(&kv, commands[i]);
+        kv_expect(&kv, "STRLEN c", "62914560");
+        kv_expect(&kv, "PTTL c", "-1");
+    }
+    kv.context.version = 2; /* as replicas of that version carry it out */
+    expect_third_refused(&kv, "GETDEL c");
+    kv_expect(&kv, "EXISTS c", "0");
     kv_text_stop(&kv);
 }
 
@@ -459,6 +496,7 @@ int main(void) {
         cmocka_unit_test(publishing_is_a_change_in_order),
         cmocka_unit_test(keys_of_a_command_are_found_without_running_it),
         cmocka_unit_test(memory_above_the_limit_refuses_what_needs_memory),
+        cmocka_unit_test(a_value_that_can_not_be_told_is_not_lost),
         cmocka_unit_test(a_view_records_what_was_read_and_written),
         cmocka_unit_test(equal_entries_make_equal_machines),
         cmocka_unit_test(hostile_commands_are_answered_with_an_error),

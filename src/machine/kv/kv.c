@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/prng.h"
+#include "core/protocol.h"
 
 #include <string.h>
 
@@ -11,6 +12,7 @@
 /* KEYS of a map larger than this is read in slices. */
 #define KEYS_AT_ONCE 10000
 #define DUE_BATCH 256
+#define REPLY_HEAD 16u /* of one value */
 
 static struct machine *create(const struct machine_options *options) {
     struct machine *machine = cairn_alloc_zero(sizeof *machine);
@@ -63,6 +65,29 @@ static bool keys_fit(const struct kv_parsed *parsed) {
     return true;
 }
 
+/* The value that the command answers with and removes from its key or replaces there, or whose
+ * deadline it changes. */
+static bool answers_with_old_value(struct kv_call *call) {
+    bool get = false;
+    if (!strcmp(call->command->name, "SET"))
+        for (size_t i = 2; i < call->argc && !get; i++)
+            get = kv_arg_is(call, i, "GET");
+    kv_handler *handler = call->command->handler;
+    return get || handler == kv_do_getset || handler == kv_do_getdel || handler == kv_do_getex;
+}
+
+/* A value that can't be told must not be lost: known before anything is changed. */
+static bool old_value_fits(struct kv_call *call) {
+    if (call->view->version < WIRE_VERSION_3 || !answers_with_old_value(call))
+        return true;
+    const struct vmap_item *item = kv_view_get(call->view, call->args[0]);
+    return item == NULL || call->reply->len + kv_item_value(item).len + REPLY_HEAD < KV_REPLY_MAX;
+}
+
+static void reply_too_long(struct buf *reply) {
+    reply_error(reply, "ERR the reply is larger than the limit of 144 MiB");
+}
+
 void kv_run(struct kv_view *view, const struct kv_parsed *parsed, struct buf *reply) {
     const struct machine *machine = view->machine;
     const struct kv_command *command = parsed->command;
@@ -75,11 +100,13 @@ void kv_run(struct kv_view *view, const struct kv_parsed *parsed, struct buf *re
     else if ((command->flags & KV_OOM) && machine->options.memory_max != 0 &&
              kv_memory_used(machine) > machine->options.memory_max)
         reply_error(reply, "OOM command not allowed when used memory > 'maxmemory'.");
+    else if (!old_value_fits(&call))
+        reply_too_long(reply);
     else
         command->handler(&call);
     if (reply->len > KV_REPLY_MAX && !(command->flags & KV_INTERNAL)) {
         reply->len = start;
-        reply_error(reply, "ERR the reply is larger than the limit of 144 MiB");
+        reply_too_long(reply);
     }
 }
 
@@ -104,6 +131,7 @@ void kv_apply_recorded(struct machine *machine, const struct apply_context *cont
     struct kv_view view = {.machine = machine,
                            .order = context->order,
                            .time_ms = context->time_ms,
+                           .version = context->version,
                            .random = prng_mix(context->order, context->index),
                            .record = record,
                            .changes = changes};
@@ -126,8 +154,11 @@ static enum cairn_status read_query(struct machine *machine, uint64_t time_ms, u
                                     struct bytes query, struct buf *reply) {
     if (opcode_of(query) == KV_KEYS && vmap_count(machine->map) > KEYS_AT_ONCE)
         return CAIRN_BUSY;
-    struct kv_view view = {
-        .machine = machine, .time_ms = time_ms, .random = random, .reading = true};
+    struct kv_view view = {.machine = machine,
+                           .time_ms = time_ms,
+                           .version = WIRE_VERSION_MAX,
+                           .random = random,
+                           .reading = true};
     size_t before = reply->len;
     run_bytes(&view, query, reply);
     if (!view.due)

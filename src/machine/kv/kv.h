@@ -17,8 +17,10 @@ extern const struct machine_kind machine_kv;
 /* A key of a client is at most this long. */
 #define KV_KEY_MAX ((1u << 24) - 64)
 /* Of one command, or of all commands of a transaction together. A reply that would be longer is an
- * error reply; what the command writes is written. Without this bound one MULTI of many GETs could
- * ask every replica, and each again at its next start, for more memory than there is. */
+ * error reply, and a command that would answer with the value that it replaces or removes then
+ * changes nothing (from cluster version 3 on; before, what it writes was written). Without this
+ * bound one MULTI of many GETs could ask every replica, and each again at its next start, for more
+ * memory than there is. */
 #define KV_REPLY_MAX (144u << 20)
 
 enum kv_flags {

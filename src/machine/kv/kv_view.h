@@ -17,6 +17,7 @@ struct kv_view {
     struct machine *machine;
     uint64_t order;   /* version of what is written */
     uint64_t time_ms; /* what is due at or before it is absent */
+    uint32_t version; /* the cluster's, in apply; a read has the newest */
     uint64_t random;  /* for commands that want a number; equal on all replicas in apply */
     bool reading;     /* a read writes nothing: what is due sets `due` instead of being deleted */
     bool due;
