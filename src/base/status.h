@@ -36,7 +36,8 @@
     X(SHUTDOWN, "shutting down")                                                    \
     X(DUE, "waits for a committed expiry")                                          \
     X(NO_SESSION, "no such session")                                                \
-    X(OUT_OF_WINDOW, "sequence number outside the session's window")
+    X(OUT_OF_WINDOW, "sequence number outside the session's window")                \
+    X(EXHAUSTED, "the machine is short of descriptors or memory at the moment")
 
 enum cairn_status {
 #define X(name, text) CAIRN_##name,

@@ -11,6 +11,8 @@
 #include "runtime/runtime_tls.h"
 #include "storage/identity.h"
 
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -252,7 +254,9 @@ static bool open_tls(struct server *server) {
 static void on_hangup(void *context) {
     struct server *server = context;
     char error[600] = "";
-    if (runtime_tls_reload(server->tls, error, sizeof error) == CAIRN_OK)
+    if (server->tls == NULL)
+        log_line(&server->log, 1, "SIGHUP: there are no certificates to read again");
+    else if (runtime_tls_reload(server->tls, error, sizeof error) == CAIRN_OK)
         log_line(&server->log, 1, "certificates were read again");
     else
         log_line(&server->log, 2, error);
@@ -342,9 +346,60 @@ static bool is_open_to_all(const struct server *server) {
             (tls[0] != 0 && !address_is_loopback(tls) && !settings_tls_is_closed(settings)));
 }
 
+/* ---- descriptors ---- */
+
+/* For the program itself, peers, admin pages and operators, besides files. */
+#define DESCRIPTORS_OWN 160u
+
+/* What files, peers and operators may need: a log may grow to several times what makes a snapshot
+ * due. Never more than half of all. */
+static uint64_t descriptors_kept(const struct settings *settings, uint64_t limit) {
+    uint64_t segments =
+        4 * settings->snapshot_log_mb / settings->segment_mb * NODE_KEYSPACES_MAX + 8;
+    uint64_t kept = DESCRIPTORS_OWN + segments;
+    return kept < limit / 2 ? kept : limit / 2;
+}
+
+/* Both doors' limits fit together into what is left. */
+static void fit_clients(struct server *server, uint64_t limit, uint64_t kept) {
+    struct settings *settings = &server->settings;
+    bool tree = settings->zookeeper_listen[0] != 0 || settings->zookeeper_tls_listen[0] != 0;
+    uint64_t left = limit - kept, redis = settings->clients_max;
+    uint64_t zookeeper = tree ? settings->zookeeper_clients_max : 0;
+    if (limit == 0 || redis + zookeeper <= left)
+        return;
+    uint64_t least = tree ? left / 2 : left;
+    if (redis > least)
+        redis = zookeeper < left - least ? left - zookeeper : least;
+    if (zookeeper > left - redis)
+        zookeeper = left - redis;
+    char text[300];
+    snprintf(text, sizeof text,
+             "the limit of open files is %llu (ulimit -n, LimitNOFILE): %llu are kept for files, "
+             "peers and operators, so clients_max is %llu for Redis and %llu for ZooKeeper",
+             (unsigned long long)limit, (unsigned long long)kept, (unsigned long long)redis,
+             (unsigned long long)zookeeper);
+    log_line(&server->log, redis < 1000 ? 2 : 1, text);
+    settings->clients_max = redis > 0 ? redis : 1;
+    if (tree)
+        settings->zookeeper_clients_max = zookeeper > 0 ? zookeeper : 1;
+}
+
+/* Signals that end a process by default, and that are sent to others' servers for other ends. */
+static void ignore_strays(void) {
+    signal(SIGHUP, SIG_IGN); /* until there is a loop */
+    signal(SIGUSR1, SIG_IGN);
+    signal(SIGUSR2, SIG_IGN);
+}
+
 static int run(struct server *server) {
     struct identity identity;
-    struct runtime_options options = {.wall_error_ns = server->settings.clock_error_ms * 1000000u};
+    uint64_t limit = runtime_open_files_max();
+    uint64_t kept = descriptors_kept(&server->settings, limit);
+    struct runtime_options options = {.wall_error_ns = server->settings.clock_error_ms * 1000000u,
+                                      .descriptors_kept = kept};
+    ignore_strays();
+    fit_clients(server, limit, kept);
     server->runtime = runtime_new(&options);
     server->env = runtime_env(server->runtime);
     if (!find_identity(server, &identity) || !open_parts(server, &identity)) {
@@ -363,8 +418,7 @@ static int run(struct server *server) {
                  "in by its members (cairn member add), unless that happened "
                  "before");
     runtime_on_signal(server->runtime, on_signal, server);
-    if (server->tls != NULL)
-        runtime_on_hangup(server->runtime, on_hangup, server);
+    runtime_on_hangup(server->runtime, on_hangup, server);
     env_set_turn(server->env, on_turn, server);
     env_wake(server->env);
     runtime_run(server->runtime);

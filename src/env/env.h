@@ -74,6 +74,9 @@ enum env_open_flags {
 
 #define ENV_DISK_ALIGN 4096u
 
+/* Opening and whatever needs a descriptor (sync_folder, list, lock) may say EXHAUSTED: not now, for
+ * the machine is short of descriptors or memory; nothing was done, and it says nothing of the disk.
+ */
 struct env_file; /* opaque, owned by the env, closed by env_file_close */
 
 /* Called for each name in a folder (without . and ..), sorted by name. */
@@ -118,6 +121,12 @@ struct env_listener {
     /* NULL: plain bytes. Else accept is called before the handshake, so that the owner's limits
      * hold for those who never end theirs, and open after it. Must outlive the streams. */
     struct env_tls *tls;
+    /* Set by the owner of clients' listeners: the last descriptors are for files, peers and
+     * operators. Then crowded is set by the env for a call of accept: but for those there is none
+     * left, so that the connection is to be refused, in words if the protocol has some. */
+    bool yields, crowded;
+    /* Told to connections that accept refused, as far as the kernel takes it at once. */
+    struct bytes refusal;
     void *impl;
 };
 

@@ -7,8 +7,11 @@
 
 #include <stdio.h>
 
+#define AGAIN_NS 50000000ull
+
 struct install_job {
     struct env_work work;
+    struct env_timer again; /* the file could not be opened for the moment */
     struct group *group;
     struct snapshot_reader *reader;
     struct log_base base;
@@ -93,6 +96,7 @@ static void read_chunk(struct env_work *work) {
 }
 
 static void install_free(struct install_job *job) {
+    env_timer_clear(job->group->node->env, &job->again);
     if (job->reader != NULL)
         snapshot_reader_close(job->reader);
     buf_free(&job->state);
@@ -128,8 +132,24 @@ static void installed(struct group *group, struct install_job *job) {
     install_free(job);
 }
 
+static void read_next(struct install_job *job) {
+    job->group->node->works++;
+    env_work(job->group->node->env, ENV_QUEUE_BULK, &job->work);
+}
+
+static void read_again(struct env_timer *timer) {
+    struct install_job *job = container_of(timer, struct install_job, again);
+    if (!job->group->node->closing)
+        read_next(job);
+}
+
 static void take_chunk(struct install_job *job) {
     struct group *group = job->group;
+    if (job->status == CAIRN_EXHAUSTED && job->reader == NULL) {
+        struct env *env = group->node->env;
+        env_timer_set(env, &job->again, env_now(env) + AGAIN_NS);
+        return;
+    }
     if (job->status == CAIRN_OK && !job->end)
         job->status = stack_restore_chunk(&group->stack, job->section, job->version, job->chunk);
     if (job->status != CAIRN_OK) {
@@ -141,8 +161,7 @@ static void take_chunk(struct install_job *job) {
         installed(group, job);
         return;
     }
-    group->node->works++;
-    env_work(group->node->env, ENV_QUEUE_BULK, &job->work);
+    read_next(job);
 }
 
 static void chunk_done(struct env_work *work) {
@@ -166,9 +185,9 @@ void group_install(struct group *group, const struct log_base *base) {
     job->base.state = buf_view(&job->state);
     group_snapshot_folder(group, job->folder, sizeof job->folder);
     group->install = job;
+    job->again.fire = read_again;
     stack_restore_begin(&group->stack);
-    group->node->works++;
-    env_work(group->node->env, ENV_QUEUE_BULK, &job->work);
+    read_next(job);
 }
 
 void group_install_abandon(struct group *group) {

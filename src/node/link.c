@@ -153,7 +153,9 @@ static void adopt_epoch(struct link *link) {
         return;
     identity->epoch = link->hello.epoch;
     enum cairn_status status = identity_store(node->env, node->options.folder, identity);
-    if (status != CAIRN_OK)
+    if (status == CAIRN_NO_SPACE || status == CAIRN_EXHAUSTED)
+        identity->epoch = 0; /* not now: the next message brings another try */
+    else if (status != CAIRN_OK)
         node_fail(node, status, "can't write this node's identity");
 }
 

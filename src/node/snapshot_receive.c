@@ -93,7 +93,8 @@ static void ack(struct receiving *receiving, enum cairn_status status, bool comp
     struct buf body = {0};
     buf_u64(&body, receiving->base.index);
     buf_u64(&body, receiving->offset);
-    buf_u8(&body, (uint8_t)status);
+    /* Peers of an earlier version know no shortage: to them it is a busy node, which it is. */
+    buf_u8(&body, (uint8_t)(status == CAIRN_EXHAUSTED ? CAIRN_BUSY : status));
     buf_u8(&body, complete);
     link_send(link, LANE_CONTROL, FRAME_SNAPSHOT_ACK, receiving->group->id, buf_view(&body), NULL,
               0);

@@ -4,9 +4,11 @@
 #include "base/assert.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/resource.h>
 #include <sys/timex.h>
 #include <time.h>
 
@@ -137,12 +139,33 @@ const struct env_ops runtime_ops = {
     .peer = runtime_peer,
 };
 
+uint64_t runtime_open_files_max(void) {
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return 0;
+    struct rlimit raised = {.rlim_cur = limit.rlim_max, .rlim_max = limit.rlim_max};
+    if (limit.rlim_cur < limit.rlim_max && setrlimit(RLIMIT_NOFILE, &raised) == 0)
+        limit = raised;
+    return limit.rlim_cur;
+}
+
+static int crowded_from(const struct runtime_options *options) {
+    struct rlimit limit;
+    if (options->descriptors_kept == 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0 ||
+        limit.rlim_cur > INT_MAX)
+        return INT_MAX;
+    return limit.rlim_cur > options->descriptors_kept
+               ? (int)(limit.rlim_cur - options->descriptors_kept)
+               : 0;
+}
+
 struct runtime *runtime_new(const struct runtime_options *options) {
     struct runtime *runtime = cairn_alloc_zero(sizeof *runtime);
     runtime->env.ops = &runtime_ops;
     runtime->options = *options;
     if (options->linger_stall_ns == 0)
         runtime->options.linger_stall_ns = ENV_LINGER_STALL_NS;
+    runtime->crowded_from = crowded_from(options);
     signal(SIGPIPE, SIG_IGN);
     if (uv_loop_init(&runtime->loop) != 0)
         cairn_fatal("cannot make an event loop: %s", strerror(errno));

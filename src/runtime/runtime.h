@@ -15,7 +15,12 @@ struct runtime_options {
     /* Half the width of env_wall where the kernel says that the clock is not disciplined. */
     uint64_t wall_error_ns;
     uint64_t linger_stall_ns; /* 0: ENV_LINGER_STALL_NS */
+    /* Of the limit of open files; from here on clients' connections are refused. 0: never. */
+    uint64_t descriptors_kept;
 };
+
+/* Raises the process's limit of open files as far as it may; what it is then. */
+uint64_t runtime_open_files_max(void);
 
 /* Also ignores SIGPIPE for the process. */
 struct runtime *runtime_new(const struct runtime_options *options);

@@ -40,6 +40,10 @@ static enum cairn_status from_errno(int error) {
     case EPERM:
     case EROFS:
         return CAIRN_DENIED;
+    case EMFILE:
+    case ENFILE:
+    case ENOMEM:
+        return CAIRN_EXHAUSTED;
     default:
         return CAIRN_IO;
     }
@@ -130,7 +134,9 @@ enum cairn_status runtime_write_at(struct env *env, struct env_file *file, uint6
 
 enum cairn_status runtime_sync(struct env *env, struct env_file *file) {
     /* Not tried again, whatever the error: the kernel may have dropped what it could not write. */
-    return fdatasync(file->fd) == 0 ? CAIRN_OK : from_errno(errno);
+    if (fdatasync(file->fd) == 0)
+        return CAIRN_OK;
+    return errno == ENOMEM ? CAIRN_IO : from_errno(errno);
 }
 
 enum cairn_status runtime_allocate(struct env *env, struct env_file *file, uint64_t size) {
@@ -162,7 +168,9 @@ enum cairn_status runtime_sync_folder(struct env *env, const char *path) {
     int result = fsync(fd);
     int error = errno;
     close(fd);
-    return result == 0 ? CAIRN_OK : from_errno(error);
+    if (result == 0)
+        return CAIRN_OK;
+    return error == ENOMEM ? CAIRN_IO : from_errno(error);
 }
 
 /* The folder that holds path: "." when it has no slash. */

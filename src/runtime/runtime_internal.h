@@ -60,6 +60,7 @@ struct runtime {
     bool clock_bounded;
 
     bool settling;          /* runtime_settle: no peer is waited for that has all it was sent */
+    int crowded_from;       /* the descriptor; INT_MAX: none */
     size_t streams;         /* connections not yet freed */
     uint64_t handshakes_ns; /* spent on TLS handshakes in this round of the loop */
     uint8_t read_buffer[RUNTIME_READ_BYTES];

@@ -62,6 +62,11 @@ enum cairn_status runtime_status(int uv_error) {
     case UV_EACCES:
     case UV_EPERM:
         return CAIRN_DENIED;
+    case UV_EMFILE:
+    case UV_ENFILE:
+    case UV_ENOMEM:
+    case UV_ENOBUFS:
+        return CAIRN_EXHAUSTED;
     case UV_EAI_NONAME:
     case UV_EAI_NODATA:
         return CAIRN_NOT_FOUND;
@@ -512,10 +517,18 @@ void runtime_connect(struct env *env, const char *text, struct env_stream *strea
 
 /* ---- listening ---- */
 
+static void refuse(struct connection *connection, const struct env_listener *listener) {
+    uv_buf_t text = {(char *)(uintptr_t)listener->refusal.data, listener->refusal.len};
+    if (text.len > 0 && listener->tls == NULL)
+        uv_try_write((uv_stream_t *)&connection->tcp, &text, 1);
+    connection_end(connection, CAIRN_REFUSED);
+}
+
 static void on_connection(uv_stream_t *handle, int status) {
     struct listening *listening = handle->data;
     struct runtime *runtime = listening->runtime;
     char peer[80];
+    int fd;
     runtime->turn_due = true;
     if (status != 0)
         return;
@@ -526,9 +539,13 @@ static void on_connection(uv_stream_t *handle, int status) {
         return;
     }
     address_text(&connection->tcp, peer, sizeof peer);
+    /* The kernel hands out the lowest number that is free. */
+    listening->listener->crowded = listening->listener->yields &&
+                                   uv_fileno((uv_handle_t *)&connection->tcp, &fd) == 0 &&
+                                   fd >= runtime->crowded_from;
     struct env_stream *stream = listening->listener->accept(listening->listener, peer);
     if (stream == NULL) {
-        connection_end(connection, CAIRN_REFUSED);
+        refuse(connection, listening->listener);
         return;
     }
     connection->stream = stream;

@@ -61,7 +61,8 @@
     X(MEMBER_ADD, "member-add", "a node joins")                                                 \
     X(MEMBER_REMOVE, "member-remove", "a member is removed")                                    \
     X(TRANSFER, "transfer", "leadership is handed over")                                        \
-    X(STOP, "stop", "a node is stopped in order, and starts again")
+    X(STOP, "stop", "a node is stopped in order, and starts again")                             \
+    X(SHORTAGE, "shortage", "a process can open no files and no connections for a while")
 
 enum sim_fault {
 #define X(constant, name, text) SIM_FAULT_##constant,

@@ -255,6 +255,7 @@ void sim_node_start(struct sim_node *node) {
     char error[512] = "";
     cairn_assert(!host->runs);
     sim_host_start(host);
+    host->disk.exhausted = false;
     node->lives++;
     node->life = SIM_UP;
     if (node->wire_version == 0)

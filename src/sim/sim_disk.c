@@ -461,6 +461,8 @@ enum cairn_status sim_disk_open_file(struct sim_disk *disk, const char *path, un
     *file = NULL;
     if (disk->dead)
         return CAIRN_IO;
+    if (disk->exhausted)
+        return CAIRN_EXHAUSTED;
     struct sim_name *name = name_find(&disk->names, path);
     if (name != NULL && (flags & ENV_OPEN_EXCLUSIVE))
         return CAIRN_EXISTS;
@@ -658,6 +660,8 @@ enum cairn_status sim_disk_sync_folder(struct sim_disk *disk, const char *path) 
     disk->work_syncs++;
     if (disk->dead)
         return CAIRN_IO;
+    if (disk->exhausted)
+        return CAIRN_EXHAUSTED;
     struct op *op = name_op(disk, OP_SYNC_FOLDER, path);
     if (disk->work == NULL)
         finish(disk, op);
@@ -668,6 +672,8 @@ enum cairn_status sim_disk_list(struct sim_disk *disk, const char *path, env_lis
                                 void *context) {
     if (disk->dead)
         return CAIRN_IO;
+    if (disk->exhausted)
+        return CAIRN_EXHAUSTED;
     if (name_find(&disk->names, path) == NULL)
         return CAIRN_NOT_FOUND;
     LIST_EACH_SAFE(at, &disk->names) {

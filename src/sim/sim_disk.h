@@ -41,6 +41,7 @@ struct sim_disk {
     /* faults */
     int64_t fail_write_in; /* this many writes from now one fails with IO; < 0: none */
     int64_t fail_sync_in;
+    bool exhausted;      /* no descriptors: what needs one says EXHAUSTED */
     bool misdirect_next; /* the next write lands a block off */
     bool lose_next;      /* the next write is called done and is not */
     uint64_t writes, log_writes, syncs, reads, bytes_written;

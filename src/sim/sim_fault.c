@@ -386,6 +386,20 @@ static bool strike_disk_full(struct sim_faults *faults) {
     return true;
 }
 
+static void undo_shortage(struct sim_faults *faults, unsigned id, unsigned b, uint64_t value) {
+    faults->cluster->nodes[id].host.disk.exhausted = false;
+}
+
+/* A process that starts meanwhile has descriptors of its own. */
+static bool strike_shortage(struct sim_faults *faults) {
+    struct sim_node *node = pick_up(faults);
+    if (node == NULL)
+        return false;
+    node->host.disk.exhausted = true;
+    later(faults, draw_length(faults), undo_shortage, node->id, 0, 0);
+    return true;
+}
+
 static bool strike_write_fails(struct sim_faults *faults) {
     struct sim_node *node = pick_up(faults);
     if (node == NULL || !may_end(node))
@@ -581,6 +595,7 @@ static bool (*const strikes[])(struct sim_faults *faults) = {
     [SIM_FAULT_MEMBER_REMOVE] = strike_member_remove,
     [SIM_FAULT_TRANSFER] = strike_transfer,
     [SIM_FAULT_STOP] = strike_stop,
+    [SIM_FAULT_SHORTAGE] = strike_shortage,
 };
 
 static void strike(void *target, uint64_t number) {
@@ -694,6 +709,7 @@ static void heal_node(struct sim_faults *faults, struct sim_node *node) {
     host->disk_factor = 1;
     host->disk_hung_until = 0;
     host->disk.space = UINT64_MAX;
+    host->disk.exhausted = false;
     host->disk.fail_write_in = host->disk.fail_sync_in = -1;
     host->disk.misdirect_next = host->disk.lose_next = false;
     host->kill_in_calls = host->stall_after = 0;

@@ -382,7 +382,8 @@ static void accept_deliver(struct sim_input *input) {
 }
 
 static void take_dial(struct sim_end *end) {
-    if (!end->host->runs || listener_find(end->host, end->conn->address) == NULL) {
+    if (!end->host->runs || end->host->disk.exhausted ||
+        listener_find(end->host, end->conn->address) == NULL) {
         send_news(end, CHUNK_END, CAIRN_REFUSED);
         return;
     }
@@ -432,8 +433,8 @@ void sim_net_connect(struct sim_host *host, const char *address, struct env_stre
     conn->ends[0].stream = stream;
     stream->impl = &conn->ends[0];
     list_push(&host->ends, &conn->ends[0].list);
-    if (target == NULL) {
-        hang_up(&conn->ends[0], CAIRN_REFUSED);
+    if (target == NULL || host->disk.exhausted) {
+        hang_up(&conn->ends[0], target == NULL ? CAIRN_REFUSED : CAIRN_EXHAUSTED);
         return;
     }
     send_news(&conn->ends[0], CHUNK_DIAL, CAIRN_OK);

@@ -9,6 +9,9 @@
 static void job_done(struct env_work *work);
 static void deliver_timer(struct env_timer *timer);
 static void mark_timer(struct env_timer *timer);
+static void later_timer(struct env_timer *timer);
+
+#define LATER_NS 50000000ull
 
 /* ---- open and close ---- */
 
@@ -42,12 +45,14 @@ static struct wal *wal_make(struct env *env, const char *folder,
     wal->job.work.done = job_done;
     wal->finish_timer.fire = deliver_timer;
     wal->mark_timer.fire = mark_timer;
+    wal->later_timer.fire = later_timer;
     list_init(&wal->segments);
     list_init(&wal->ready);
     list_init(&wal->queue);
     list_init(&wal->finished);
     list_init(&wal->job.items);
     list_init(&wal->background);
+    list_init(&wal->later);
     return wal;
 }
 
@@ -122,10 +127,25 @@ static void drop_items(struct list *items) {
     }
 }
 
+static void drop_background(struct list *jobs) {
+    LIST_EACH_SAFE(at, jobs) {
+        struct wal_background *background = container_of(at, struct wal_background, link);
+        list_remove(at);
+        background->drop(background);
+    }
+}
+
 void wal_close(struct wal *wal) {
     cairn_assert(!wal->job.running && !wal->closing);
     env_timer_clear(wal->env, &wal->finish_timer);
     env_timer_clear(wal->env, &wal->mark_timer);
+    env_timer_clear(wal->env, &wal->later_timer);
+    LIST_EACH_SAFE(at, &wal->later) { /* it ends as one that did not succeed */
+        struct wal_background *background = container_of(at, struct wal_background, link);
+        list_remove(at);
+        wal->closing = true;
+        background->finish(background);
+    }
     drop_items(&wal->queue);
     drop_items(&wal->finished);
     wal->closing = true;
@@ -137,11 +157,8 @@ void wal_drop(struct wal *wal) {
     drop_items(&wal->queue);
     drop_items(&wal->finished);
     drop_items(&wal->job.items);
-    LIST_EACH_SAFE(at, &wal->background) {
-        struct wal_background *background = container_of(at, struct wal_background, link);
-        list_remove(at);
-        background->drop(background);
-    }
+    drop_background(&wal->background);
+    drop_background(&wal->later);
     wal_segments_free(wal, false);
     wal_free(wal);
 }
@@ -179,6 +196,21 @@ void wal_background_start(struct wal *wal, struct wal_background *background,
     list_push(&wal->background, &background->link);
     wal->jobs++;
     env_work(wal->env, ENV_QUEUE_BULK, &background->work);
+}
+
+void wal_background_again(struct wal_background *background) {
+    struct wal *wal = background->wal;
+    list_push(&wal->later, &background->link);
+    env_timer_set(wal->env, &wal->later_timer, env_now(wal->env) + LATER_NS);
+}
+
+static void later_timer(struct env_timer *timer) {
+    struct wal *wal = container_of(timer, struct wal, later_timer);
+    LIST_EACH_SAFE(at, &wal->later) {
+        struct wal_background *background = container_of(at, struct wal_background, link);
+        list_remove(at);
+        wal_background_start(wal, background, background->work.run);
+    }
 }
 
 /* ---- the queue ---- */

@@ -65,7 +65,7 @@ static enum cairn_status write_batch(struct wal_job *job) {
     uint8_t *start = aligned_reserve(&job->buffer, len);
     build(job, start, len);
     enum cairn_status status = env_write_at(env, job->file, job->place.offset, start, len);
-    if (status == CAIRN_NO_SPACE)
+    if (status == CAIRN_NO_SPACE || status == CAIRN_EXHAUSTED)
         return wipe(job);
     /* A failed sync says nothing of what is on the medium, whatever its reason: never go on. */
     if (status == CAIRN_OK && !env_file_is_direct(env, job->file) &&

@@ -57,6 +57,8 @@ static enum cairn_status write_page(struct wal_job *job, uint64_t offset) {
         status = env_sync(env, file) == CAIRN_OK ? CAIRN_OK : CAIRN_IO;
     job->writes++;
     job->bytes_written += ENV_DISK_ALIGN;
+    if (status == CAIRN_EXHAUSTED)
+        return CAIRN_NO_SPACE;
     return status == CAIRN_OK || status == CAIRN_NO_SPACE ? status : CAIRN_IO;
 }
 

@@ -102,6 +102,8 @@ struct wal {
     unsigned jobs; /* background jobs that hold the log */
     bool closing;
     struct list background; /* struct wal_background, for wal_drop */
+    struct list later;      /* the same, to be tried again */
+    struct env_timer later_timer;
     uint64_t bytes_written;
     uint64_t writes;
     uint64_t write_ns_last;
@@ -117,6 +119,9 @@ struct wal_background {
 };
 void wal_background_start(struct wal *wal, struct wal_background *background,
                           void (*run)(struct env_work *work));
+/* From finish, in place of freeing it: the machine was short of something that says nothing of the
+ * disk, so the same job runs once more, a little later. */
+void wal_background_again(struct wal_background *background);
 
 /* wal.c */
 void wal_retry(struct wal *wal);

@@ -169,6 +169,10 @@ static void prepare_finish(struct wal_background *background) {
     struct prepare_job *job = container_of(background, struct prepare_job, background);
     struct wal *wal = background->wal;
     enum cairn_status status = job->status;
+    if (status == CAIRN_EXHAUSTED && !wal->closing) {
+        wal_background_again(background);
+        return;
+    }
     wal->preparing--;
     if (status == CAIRN_OK)
         add_ready(wal, wal_segment_new(wal, job->incarnation, job->bytes, job->file));
@@ -220,7 +224,8 @@ struct rename_job {
     struct wal_segment *segment;
     struct wal_control control; /* seq 0: leave the page alone */
     unsigned control_first;
-    uint64_t to; /* 0: remove */
+    uint64_t to;  /* 0: remove */
+    bool renamed; /* in an earlier try; only the folder is not known to be durable */
     enum cairn_status status;
 };
 
@@ -229,17 +234,19 @@ static void rename_run(struct env_work *work) {
     char from[WAL_PATH_MAX], to[WAL_PATH_MAX];
     wal_segment_path(job->folder, job->segment->incarnation, from);
     wal_segment_path(job->folder, job->to, to);
+    job->status = CAIRN_OK;
     /* First nobody may miss the segment, then it goes. */
-    if (job->control.seq)
+    if (job->control.seq && !job->renamed)
         job->status =
             wal_control_store(job->env, job->control_file, &job->control, job->control_first);
     if (job->status != CAIRN_OK)
         return;
-    if (job->to == 0)
+    if (job->to == 0 && !job->renamed)
         job->status = env_remove(job->env, from);
-    else
+    else if (!job->renamed)
         job->status = env_rename(job->env, from, to);
-    if (job->status == CAIRN_OK)
+    job->renamed = job->status == CAIRN_OK;
+    if (job->renamed)
         job->status = env_sync_folder(job->env, job->folder);
 }
 
@@ -253,6 +260,10 @@ static void rename_drop(struct wal_background *background) {
 static void rename_finish(struct wal_background *background) {
     struct rename_job *job = container_of(background, struct rename_job, background);
     struct wal *wal = background->wal;
+    if (job->status == CAIRN_EXHAUSTED && !wal->closing) {
+        wal_background_again(background);
+        return;
+    }
     if (job->to)
         wal->preparing--;
     if (job->to && job->status == CAIRN_OK) {

@@ -162,6 +162,8 @@ static enum cairn_status fake_open(struct env *env, const char *path, unsigned f
     struct fake_file *file = fake_env_file(fake, path);
     if (fake->crashed)
         return CAIRN_IO;
+    if (fake->exhausted)
+        return CAIRN_EXHAUSTED;
     if (file == NULL && !(flags & ENV_OPEN_CREATE))
         return CAIRN_NOT_FOUND;
     if (file != NULL && (flags & ENV_OPEN_EXCLUSIVE))
@@ -332,6 +334,8 @@ static enum cairn_status fake_sync_folder(struct env *env, const char *path) {
     struct fake_env *fake = fake_of(env);
     if (fake->crashed)
         return CAIRN_IO;
+    if (fake->exhausted)
+        return CAIRN_EXHAUSTED;
     for (size_t i = 0; i < FAKE_FILES_MAX; i++) {
         if (!fake->files[i].used)
             continue;
@@ -419,7 +423,7 @@ static void calm(struct fake_env *fake) {
     list_init(&fake->done);
     memset(fake->timers, 0, sizeof fake->timers);
     fake->crash_after = fake->error_after = fake->space = -1;
-    fake->sync_fails = fake->crashed = false;
+    fake->sync_fails = fake->crashed = fake->exhausted = false;
 }
 
 struct fake_env *fake_env_new(uint64_t seed) {

@@ -43,6 +43,7 @@ struct fake_env {
     int64_t error_after; /* this write fails with IO */
     int64_t space;       /* bytes that may still be written to new ground; -1: no limit */
     bool sync_fails;
+    bool exhausted; /* no descriptors: nothing is opened */
     bool crashed;
     uint64_t writes;
 };

@@ -193,6 +193,45 @@ static void a_full_disk_refuses_writes_and_the_log_goes_on_when_space_returns(vo
     wal_box_free(box);
 }
 
+/* Says nothing of the disk: what waits for a new segment goes on waiting, and is not refused. */
+static void a_shortage_of_descriptors_only_delays(void **state) {
+    struct wal_box *box = opened(9);
+    wal_box_append(box, 1, 1, 1, 20);
+    wal_box_sync(box);
+    box->fake->exhausted = true;
+    for (int i = 0; i < 20; i++)
+        wal_box_append(box, 1, 1, 1, 20000);
+    wal_box_sync(box);
+    fake_env_sleep(box->fake, 3000000000u);
+    struct wal_stats stats;
+    wal_stats(box->wal, &stats);
+    assert_true(box->failed == 0 && box->done < 21 && !stats.failed && !stats.full);
+    assert_true(wal_stalled_since(box->wal) > 0); /* a leader hands over, as from a slow disk */
+    box->fake->exhausted = false;
+    for (int i = 0; i < 20; i++)
+        fake_env_sleep(box->fake, 100000000u);
+    assert_true(box->done == 21 && box->failed == 0);
+    wal_box_append(box, 1, 1, 1, 20000);
+    wal_box_sync(box);
+    reopen(box);
+    assert_null(wal_box_check(box));
+    assert_int_equal(box->recovered[1].last, 22);
+    wal_box_free(box);
+}
+
+static void a_log_that_waits_for_descriptors_can_be_closed(void **state) {
+    struct wal_box *box = opened(9);
+    box->fake->exhausted = true;
+    for (int i = 0; i < 20; i++)
+        wal_box_append(box, 1, 1, 1, 20000);
+    wal_box_sync(box);
+    uint64_t done = box->acked[1].last;
+    box->fake->exhausted = false;
+    reopen(box);
+    assert_true(box->recovered[1].last >= done);
+    wal_box_free(box);
+}
+
 static void after_a_failed_write_everything_later_fails(void **state) {
     struct wal_box *box = opened(10);
     wal_box_append(box, 1, 1, 1, 20);
@@ -374,6 +413,8 @@ int main(void) {
         cmocka_unit_test(released_segments_are_recycled_and_nothing_old_comes_back),
         cmocka_unit_test(the_oldest_segment_names_who_pins_it),
         cmocka_unit_test(a_full_disk_refuses_writes_and_the_log_goes_on_when_space_returns),
+        cmocka_unit_test(a_shortage_of_descriptors_only_delays),
+        cmocka_unit_test(a_log_that_waits_for_descriptors_can_be_closed),
         cmocka_unit_test(after_a_failed_write_everything_later_fails),
         cmocka_unit_test(a_failed_sync_of_the_buffered_fallback_fails_for_good),
         cmocka_unit_test(all_slots_of_the_hard_state_say_the_same_so_any_two_may_be_lost),

@@ -363,9 +363,12 @@ static void full_disks_and_crashes_together_bring_nothing_back_that_was_refused(
         struct wal_box *box = opened(seed);
         for (unsigned i = 0; i < 4; i++) {
             box->fake->space = (int64_t)prng_below(&prng, 100000);
+            box->fake->exhausted = prng_chance(&prng, 1, 3);
             random_history(box, &prng, 30);
             wal_box_sync(box);
             box->fake->space = -1;
+            box->fake->exhausted = false;
+            fake_env_sleep(box->fake, prng_below(&prng, 2) * 100000000u);
             random_history(box, &prng, 10);
         }
         wal_box_sync(box);

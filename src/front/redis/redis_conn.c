@@ -206,6 +206,7 @@ static void conn_free(struct conn *conn) {
     conn->closing = conn->closed = conn->aborted = true;
     conn_account(conn);
     front->conn_count--;
+    front->guest_count -= conn->guest;
     hmap_remove(&front->by_id, &conn->by_id);
     list_remove(&conn->list);
     list_remove(&conn->dirty);
@@ -260,7 +261,7 @@ static struct env_stream *on_accept(struct env_listener *listener, const char *p
     struct redis_front *front = container_of(listener, struct redis_front, listener);
     if (front->stopping)
         return NULL;
-    if (front->conn_count >= front->options.clients_max)
+    if (listener->crowded || front->conn_count - front->guest_count >= front->options.clients_max)
         return guest_accept(front, peer_address);
     return &conn_new(front, peer_address)->stream;
 }
@@ -357,6 +358,8 @@ enum cairn_status redis_front_open(struct node *node, const struct redis_options
     front->options = *options;
     front->started_ns = env_now(front->env);
     front->listener.accept = on_accept;
+    front->listener.yields = true;
+    front->listener.refusal = BYTES("-" GUEST_REFUSAL "\r\n");
     front->timer.fire = on_timer;
     waits_open(front);
     list_init(&front->conns);

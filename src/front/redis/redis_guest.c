@@ -18,15 +18,18 @@ static bool is_loopback(const char *address) {
 }
 
 struct env_stream *guest_accept(struct redis_front *front, const char *peer_address) {
-    uint32_t above = front->conn_count - front->options.clients_max;
     bool is_operator = is_loopback(peer_address);
     front->rejected_connections++;
-    front_warn(front, "%u Redis clients (clients_max) are connected: %s is turned away",
-               front->options.clients_max, peer_address);
-    if (above >= GUESTS_MAX + (is_operator ? OPERATORS_MAX : 0))
+    front_warn(front, "%u Redis clients are connected, and %s: %s is turned away",
+               front->conn_count,
+               front->listener.crowded ? "the limit of open files (ulimit -n) leaves no more"
+                                       : "clients_max allows no more",
+               peer_address);
+    if (front->guest_count >= GUESTS_MAX + (is_operator ? OPERATORS_MAX : 0))
         return NULL;
     struct conn *conn = conn_new(front, peer_address);
     conn->guest = true;
+    front->guest_count++;
     conn->wait_deadline_ns = is_operator ? conn->since_ns + SILENCE_NS : 0;
     list_push(&front->waiting, &conn->waits);
     env_wake(front->env);
@@ -35,7 +38,7 @@ struct env_stream *guest_accept(struct redis_front *front, const char *peer_addr
 
 static void turn_away(struct conn *conn) {
     struct buf *out = reply_begin(conn);
-    resp_put_error(out, "ERR max number of clients reached");
+    resp_put_error(out, GUEST_REFUSAL);
     reply_end(conn, out);
     list_remove(&conn->waits);
     conn_close_after_reply(conn);

@@ -156,14 +156,14 @@ struct redis_front {
     struct list conns, dirty, waiting;
     struct hmap by_id;
     uint32_t conn_count;
-    size_t reply_bytes;  /* as a connection's, of all of them, fading slowly: what a new one begins
-                            with */
-    size_t answer_bytes; /* the same of reads */
+    uint32_t guest_count; /* of these, above clients_max */
+    size_t reply_bytes;   /* as a connection's, of all of them, fading slowly: what a new one begins
+                             with */
+    size_t answer_bytes;  /* the same of reads */
     uint64_t next_id;
-    size_t input_bytes;     /* received and not executed, of all clients */
-    size_t output_bytes;    /* replies and publications that were not taken, likewise */
-    bool lifted;            /* it fell below its limit: others may go on */
-    uint32_t refused_count; /* that are being told so */
+    size_t input_bytes;  /* received and not executed, of all clients */
+    size_t output_bytes; /* replies and publications that were not taken, likewise */
+    bool lifted;         /* it fell below its limit: others may go on */
     struct hmap channels;
     struct list patterns;
     size_t pattern_subscriptions;
@@ -280,6 +280,7 @@ void waits_leave(struct conn *conn);
 void wait_penalty(struct conn *conn, const struct command *command, const char *error);
 
 /* redis_guest.c: connections above clients_max */
+#define GUEST_REFUSAL "ERR max number of clients reached"
 struct env_stream *guest_accept(struct redis_front *front, const char *peer_address);
 /* False: this is not for a guest; it was told and is closed. */
 bool guest_may(struct conn *conn, const struct command *command);

@@ -195,6 +195,7 @@ static struct zookeeper_front *front_new(struct node *node,
     fill_options(&front->options);
     front->started_ns = front->now_ns = front->leader_ns = env_now(front->env);
     front->listener.accept = zk_accept;
+    front->listener.yields = front->tls_listener.yields = true;
     front->tls_listener.accept = zk_accept_tls;
     front->tls_listener.tls = options->tls;
     front->timer.fire = on_tick;

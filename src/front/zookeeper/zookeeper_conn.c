@@ -335,10 +335,11 @@ static struct zk_conn *conn_new(struct zookeeper_front *front, const char *peer_
     return conn;
 }
 
-static struct zk_conn *accept_from(struct zookeeper_front *front, const char *peer_address) {
+static struct zk_conn *accept_from(struct zookeeper_front *front, bool crowded,
+                                   const char *peer_address) {
     struct zk_address *host = host_get(front, peer_address);
     uint32_t each = front->options.clients_per_address;
-    if (front->stopping || front->conn_count >= front->options.clients_max ||
+    if (front->stopping || crowded || front->conn_count >= front->options.clients_max ||
         (each > 0 && host->count >= each)) {
         host_put(front, host);
         front->counters.rejected++;
@@ -355,13 +356,13 @@ static struct zk_conn *accept_from(struct zookeeper_front *front, const char *pe
 
 struct env_stream *zk_accept(struct env_listener *listener, const char *peer_address) {
     struct zookeeper_front *front = container_of(listener, struct zookeeper_front, listener);
-    struct zk_conn *conn = accept_from(front, peer_address);
+    struct zk_conn *conn = accept_from(front, listener->crowded, peer_address);
     return conn ? &conn->stream : NULL;
 }
 
 struct env_stream *zk_accept_tls(struct env_listener *listener, const char *peer_address) {
     struct zookeeper_front *front = container_of(listener, struct zookeeper_front, tls_listener);
-    struct zk_conn *conn = accept_from(front, peer_address);
+    struct zk_conn *conn = accept_from(front, listener->crowded, peer_address);
     if (conn == NULL)
         return NULL;
     conn->tls = true;
