@@ -12,9 +12,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNECTIONS_MAX 32u
-#define TIMEOUT_SECONDS 10u
+/* Kept below the library's own limit: at that it hears no newcomer until it is run again, and has
+ * no reason of its own to ask for that. */
+#define VISITORS_MAX 64u
+#define CONNECTIONS_MAX (2 * VISITORS_MAX)
+#define TIMEOUT_SECONDS 10u /* of silence */
+#define VISIT_NS 30000000000ull
 #define MEMORY_BYTES 16384u
+/* How often the library is run while there are visitors. */
+#define LOOK_MS 250u
+
+struct visitor {
+    struct list list;
+    int fd;
+    uint64_t since_ns;
+    bool leaving; /* cut off */
+};
 
 struct runtime_admin {
     struct runtime *runtime;
@@ -24,6 +37,9 @@ struct runtime_admin {
     uv_poll_t poll;
     uv_timer_t timer;
     unsigned open_handles;
+    struct list visitors; /* oldest first */
+    struct list leaving;  /* visitors that were cut off */
+    size_t visitor_count; /* of those not cut off */
     bool closing;
     runtime_admin_handler *handler;
     void *context;
@@ -69,11 +85,57 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     return result;
 }
 
+/* ---- visitors ---- */
+
+static void cut_off(struct runtime_admin *admin, struct visitor *visitor) {
+    shutdown(visitor->fd, SHUT_RDWR); /* the library finds out, and closes it */
+    list_remove(&visitor->list);
+    list_push(&admin->leaving, &visitor->list);
+    visitor->leaving = true;
+    admin->visitor_count--;
+}
+
+/* The one that came first makes room for the next; and none stays for long, however slowly
+ * it speaks. */
+static void keep_order(struct runtime_admin *admin) {
+    uint64_t now = runtime_now(&admin->runtime->env);
+    while (!list_empty(&admin->visitors)) {
+        struct visitor *oldest = container_of(admin->visitors.next, struct visitor, list);
+        if (admin->visitor_count <= VISITORS_MAX && now - oldest->since_ns < VISIT_NS)
+            return;
+        cut_off(admin, oldest);
+    }
+}
+
+static void on_visit(void *context, struct MHD_Connection *connection, void **state,
+                     enum MHD_ConnectionNotificationCode code) {
+    struct runtime_admin *admin = context;
+    struct visitor *visitor = *state;
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        const union MHD_ConnectionInfo *info =
+            admin->mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        visitor = cairn_alloc_zero(sizeof *visitor);
+        visitor->fd = info->connect_fd;
+        visitor->since_ns = runtime_now(&admin->runtime->env);
+        list_push(&admin->visitors, &visitor->list);
+        admin->visitor_count++;
+        *state = visitor;
+    } else if (visitor != NULL) {
+        admin->visitor_count -= !visitor->leaving;
+        list_remove(&visitor->list);
+        cairn_free(visitor);
+    }
+}
+
 static void serve(struct runtime_admin *admin) {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
     admin->runtime->turn_due = true;
     admin->mhd.run(admin->daemon);
-    if (admin->mhd.get_timeout(admin->daemon, &timeout_ms) == MHD_YES)
+    keep_order(admin);
+    bool visited = !list_empty(&admin->visitors) || !list_empty(&admin->leaving);
+    if (admin->mhd.get_timeout(admin->daemon, &timeout_ms) != MHD_YES || timeout_ms > LOOK_MS)
+        timeout_ms = LOOK_MS;
+    if (visited)
         uv_timer_start(&admin->timer, on_timeout, timeout_ms, 0);
     else
         uv_timer_stop(&admin->timer);
@@ -95,7 +157,8 @@ static bool start_daemon(struct runtime_admin *admin) {
     admin->daemon = admin->mhd.start_daemon(
         MHD_USE_EPOLL, 0, NULL, NULL, on_request, admin, MHD_OPTION_LISTEN_SOCKET, admin->listening,
         MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        TIMEOUT_SECONDS, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
+        TIMEOUT_SECONDS, MHD_OPTION_NOTIFY_CONNECTION, on_visit, admin,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
     return admin->daemon != NULL;
 }
 
@@ -161,6 +224,8 @@ enum cairn_status runtime_admin_open(struct runtime *runtime, const char *text,
     struct runtime_admin *admin = cairn_alloc_zero(sizeof *admin);
     admin->runtime = runtime;
     admin->handler = handler;
+    list_init(&admin->visitors);
+    list_init(&admin->leaving);
     admin->context = context;
     enum cairn_status status = listen_on(&address, &admin->listening);
     if (status != CAIRN_OK) {

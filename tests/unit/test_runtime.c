@@ -612,6 +612,50 @@ static void the_admin_server_answers_a_get(void **state) {
     world_close(&world);
 }
 
+static void held_data(struct env_stream *stream, struct bytes bytes) {}
+
+static void held_close(struct env_stream *stream, enum cairn_status why) {
+    ++*(unsigned *)(void *)(stream + 1);
+}
+
+/* More of them than are served at a time, and none says a word: the next is served all the same. */
+static void silent_visitors_do_not_keep_others_from_the_admin_server(void **state) {
+    static const struct env_stream_events silent = {
+        .open = browser_drain, .data = held_data, .drain = browser_drain, .close = held_close};
+    static const struct env_stream_events events = {browser_open, browser_data, browser_drain,
+                                                    browser_close, NULL};
+    struct held {
+        struct env_stream stream;
+        unsigned closed;
+    } *held = cairn_alloc_zero(300 * sizeof *held);
+    struct world world;
+    struct runtime_admin *admin;
+    world_open(&world);
+    enum cairn_status status = CAIRN_BUSY;
+    for (int port = 20000 + getpid() % 20000; status == CAIRN_BUSY; port++) {
+        snprintf(world.address, sizeof world.address, "127.0.0.1:%d", port);
+        status = runtime_admin_open(world.runtime, world.address, admin_answer, NULL, &admin);
+    }
+    for (int i = 0; i < 300; i++) {
+        held[i].stream.events = &silent;
+        env_connect(world.env, world.address, &held[i].stream);
+    }
+    for (int i = 0; i < 3; i++) {
+        struct browser browser = {.stream = {.events = &events}, .world = &world};
+        env_connect(world.env, world.address, &browser.stream);
+        world_run(&world);
+        buf_u8(&browser.got, 0);
+        assert_non_null(strstr((char *)browser.got.data, "HTTP/1.1 200 OK"));
+        buf_free(&browser.got);
+    }
+    for (int i = 0; i < 300; i++)
+        if (held[i].closed == 0)
+            env_abort(world.env, &held[i].stream);
+    runtime_admin_close(admin);
+    world_close(&world);
+    cairn_free(held);
+}
+
 /* ---- signals ---- */
 
 static void on_signal(void *context, int signal) {
@@ -644,6 +688,7 @@ int main(void) {
         cmocka_unit_test(a_peer_that_takes_nothing_is_not_waited_for_without_end),
         cmocka_unit_test(aborting_waits_for_no_peer),
         cmocka_unit_test(the_admin_server_answers_a_get),
+        cmocka_unit_test(silent_visitors_do_not_keep_others_from_the_admin_server),
         cmocka_unit_test(a_signal_reaches_the_loop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
