@@ -88,7 +88,58 @@ static void flushing_leaves_nothing_and_tells_so(void **state) {
     kv_text_stop(&kv);
 }
 
+/* Cost is counted by what is looked at, not by keys: 200 keys of 20 kB are as many as a million. */
+static void keys_of_long_names_are_read_in_slices_and_not_in_transactions(void **state) {
+    struct kv_text kv;
+    struct machine_options options = kv_text_options();
+    char line[21000], pattern[1100];
+    options.work_max = 100000;
+    kv_text_start_with(&kv, options);
+    for (int i = 0; i < 20; i++) {
+        snprintf(line, sizeof line, "SET %020000d 1", i);
+        kv_expect(&kv, line, "OK");
+    }
+    snprintf(pattern, sizeof pattern, "KEYS *%0999d*", 7);
+    assert_string_equal(kv_text_run(&kv, pattern), "busy");
+    kv_expect(&kv, "KEYS 1*", "[]");
+    struct buf command = {0}, part = {0};
+    struct bytes views[1];
+    kv_text_encode(&part, pattern);
+    views[0] = buf_view(&part);
+    kv_encode_transaction(&command, NULL, 0, views, 1);
+    kv.context.version = 3;
+    assert_non_null(strstr(kv_text_apply(&kv, buf_view(&command)), "KEYS would take too long"));
+    kv.context.version = 2; /* as replicas of that version carry it out */
+    assert_null(strstr(kv_text_apply(&kv, buf_view(&command)), "KEYS would take too long"));
+    buf_free(&command);
+    buf_free(&part);
+    kv_text_stop(&kv);
+}
+
 /* ---- SCAN ---- */
+
+static void a_scan_that_costs_much_says_where_to_go_on(void **state) {
+    struct kv_text kv;
+    char line[21000];
+    unsigned calls = 0, found = 0;
+    unsigned long long cursor = 0;
+    kv_text_start(&kv);
+    for (int i = 0; i < 300; i++) {
+        snprintf(line, sizeof line, "SET %020000d 1", i);
+        kv_expect(&kv, line, "OK");
+    }
+    do {
+        snprintf(line, sizeof line, "SCAN %llu MATCH *%0999d* COUNT 10000", cursor, 7);
+        const char *shown = kv_text_run(&kv, line);
+        assert_int_equal(sscanf(shown, "[\"%llu\"", &cursor), 1);
+        for (const char *at = shown; (at = strstr(at, "0007\"")) != NULL; at++)
+            found++;
+        calls++;
+    } while (cursor != 0);
+    assert_int_equal(found, 1);
+    assert_in_range(calls, 5, 300);
+    kv_text_stop(&kv);
+}
 
 #define SCAN_KEYS 6000
 
@@ -217,6 +268,8 @@ static void dumps_are_those_of_redis_and_come_back(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_of_long_names_are_read_in_slices_and_not_in_transactions),
+        cmocka_unit_test(a_scan_that_costs_much_says_where_to_go_on),
         cmocka_unit_test(keys_are_counted_removed_renamed_and_copied),
         cmocka_unit_test(keys_matches_glob_patterns),
         cmocka_unit_test(many_keys_are_listed_in_slices_over_a_frozen_version),

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/glob.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -126,6 +127,16 @@ static void refuse_subscriber(struct conn *conn, const struct command *command) 
     buf_free(&text);
 }
 
+bool patterns_fit(const struct command *command, const struct bytes *args, size_t argc) {
+    if (command->opcode != KV_KEYS && command->opcode != KV_SCAN &&
+        command->run != cmd_psubscribe && command->run != cmd_pubsub)
+        return true;
+    for (size_t i = 1; i < argc; i++)
+        if (args[i].len > GLOB_PATTERN_MAX)
+            return false;
+    return true;
+}
+
 /* Why the command may not run on this connection now; NULL: it may. */
 static const char *refusal(struct conn *conn, const struct command *command) {
     if (!conn->authenticated && !(command->flags & CMD_NO_AUTH))
@@ -190,6 +201,8 @@ void exec_command(struct conn *conn, const struct bytes *args, size_t argc) {
     if (!shape_fits(conn, command, args, argc))
         return;
     const char *why_not = refusal(conn, command);
+    if (why_not == NULL && !patterns_fit(command, args, argc))
+        why_not = PATTERN_TOO_LONG;
     if (why_not != NULL) {
         refuse_command(conn, command, bytes_cstr(why_not));
         return;
@@ -227,8 +240,8 @@ struct slot *exec_encoded(struct call *call, struct bytes encoded,
                                          struct buf *)) {
     struct slot *slot = slot_new(call->conn, call->command);
     slot->finish = finish;
-    slot->heavy = is_heavy(call);
-    call->conn->heavy_count += slot->heavy;
+    if (is_heavy(call))
+        slot_heavy(slot);
     enum cairn_status status = node_execute(&call->conn->client, encoded, slot_done, slot);
     if (status != CAIRN_OK) {
         resp_put_error(&slot->reply, status_error(status));

@@ -234,6 +234,7 @@ struct blob *blob_set(struct blob **at, struct bytes value);
 struct buf *reply_begin(struct conn *conn);
 void reply_end(struct conn *conn, struct buf *out);
 struct slot *slot_new(struct conn *conn, const struct command *command);
+void slot_heavy(struct slot *slot);
 /* A node_done: context is a slot. */
 void slot_done(void *context, enum cairn_status status, struct bytes reply);
 void slots_drop(struct conn *conn);
@@ -252,6 +253,9 @@ void exec_command(struct conn *conn, const struct bytes *args, size_t argc);
 /* Runs the handler of a command that is the front end's own, writing to out. */
 void exec_local(struct conn *conn, const struct command *command, const struct bytes *args,
                 size_t argc, struct buf *out);
+/* The patterns among the arguments are short enough to be looked for. */
+bool patterns_fit(const struct command *command, const struct bytes *args, size_t argc);
+#define PATTERN_TOO_LONG "ERR the pattern is longer than the limit of 1024 bytes"
 void exec_machine(struct call *call);
 /* Executes a machine command; its reply goes through finish (NULL: as it is). */
 struct slot *exec_encoded(struct call *call, struct bytes encoded,

@@ -35,6 +35,11 @@ struct slot *slot_new(struct conn *conn, const struct command *command) {
     return slot;
 }
 
+void slot_heavy(struct slot *slot) {
+    slot->heavy = true;
+    slot->conn->heavy_count++;
+}
+
 const char *status_error(enum cairn_status status) {
     switch (status) {
     case CAIRN_NO_QUORUM:

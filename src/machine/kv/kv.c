@@ -84,7 +84,7 @@ static bool old_value_fits(struct kv_call *call) {
     return item == NULL || call->reply->len + kv_item_value(item).len + REPLY_HEAD < KV_REPLY_MAX;
 }
 
-static void reply_too_long(struct buf *reply) {
+void kv_reply_too_long(struct buf *reply) {
     reply_error(reply, "ERR the reply is larger than the limit of 144 MiB");
 }
 
@@ -101,12 +101,12 @@ void kv_run(struct kv_view *view, const struct kv_parsed *parsed, struct buf *re
              kv_memory_used(machine) > machine->options.memory_max)
         reply_error(reply, "OOM command not allowed when used memory > 'maxmemory'.");
     else if (!old_value_fits(&call))
-        reply_too_long(reply);
+        kv_reply_too_long(reply);
     else
         command->handler(&call);
     if (reply->len > KV_REPLY_MAX && !(command->flags & KV_INTERNAL)) {
         reply->len = start;
-        reply_too_long(reply);
+        kv_reply_too_long(reply);
     }
 }
 
@@ -161,10 +161,10 @@ static enum cairn_status read_query(struct machine *machine, uint64_t time_ms, u
                            .reading = true};
     size_t before = reply->len;
     run_bytes(&view, query, reply);
-    if (!view.due)
+    if (!view.due && !view.busy)
         return CAIRN_OK;
     reply->len = before;
-    return CAIRN_DUE;
+    return view.busy ? CAIRN_BUSY : CAIRN_DUE;
 }
 
 static bool is_read(struct bytes command) {

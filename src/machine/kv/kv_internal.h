@@ -62,6 +62,7 @@ bool kv_arg_is(const struct kv_call *call, size_t arg, const char *word);
 struct bytes kv_int_text(int64_t value, char at[24]);
 /* False, and the error answered, when a value of that length is not allowed. */
 bool kv_fits(struct kv_call *call, uint64_t len);
+void kv_reply_too_long(struct buf *reply);
 void kv_reply_syntax(struct kv_call *call);
 void kv_reply_arity(struct kv_call *call);
 /* The command's name in lower case. */

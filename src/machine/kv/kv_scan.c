@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/glob.h"
+#include "core/protocol.h"
 #include "core/slot.h"
 
 #include <string.h>
@@ -24,8 +25,16 @@ struct keys_task {
     uint32_t count;
 };
 
-/* What a step costs, as the machine contract counts it. */
+/* What a key costs besides its match, as the machine contract counts it; a match, its steps. */
 #define STEP_NS 100
+/* KEYS that may cost more is read in slices, and SCAN that did says where to go on. */
+#define COST_AT_ONCE 4000000u
+/* In a transaction nothing can be put off: this times work_max. */
+#define COST_FACTOR 16u
+
+static uint64_t cost_of(struct bytes pattern, const struct vmap_item *item) {
+    return STEP_NS + glob_cost_max(pattern.len, kv_item_key(item).len);
+}
 
 void *kv_keys_begin(struct machine *machine, uint64_t time_ms, struct bytes query) {
     struct keys_task *task = cairn_alloc_zero(sizeof *task);
@@ -47,15 +56,19 @@ bool kv_keys_step(struct machine *machine, void *opaque, uint64_t budget_ns, str
         return true;
     }
     const struct vmap_item *item;
-    for (uint64_t left = budget_ns / STEP_NS + 1; left > 0; left--) {
+    struct bytes pattern = blob_view(task->pattern);
+    for (uint64_t cost = 0; cost <= budget_ns; cost += cost_of(pattern, item)) {
         item = vmap_snapshot_next(task->snapshot);
+        if (task->out.len > KV_REPLY_MAX) {
+            kv_reply_too_long(reply);
+            return true;
+        }
         if (item == NULL) {
             reply_array(reply, task->count);
             buf_bytes(reply, buf_view(&task->out));
             return true;
         }
-        if (!is_due(item, task->time_ms) &&
-            glob_match(blob_view(task->pattern), kv_item_key(item), false)) {
+        if (!is_due(item, task->time_ms) && glob_match(pattern, kv_item_key(item), false)) {
             reply_bulk(&task->out, kv_item_key(item));
             task->count++;
         }
@@ -71,14 +84,22 @@ void kv_keys_end(struct machine *machine, void *opaque) {
     cairn_free(task);
 }
 
+static void refuse_keys(struct kv_call *call) {
+    const struct machine *machine = call->view->machine;
+    reply_errorf(call->reply,
+                 "ERR KEYS would take too long: there are %llu keys and one command may look "
+                 "at %llu; use SCAN, or KEYS outside of a transaction",
+                 (unsigned long long)vmap_count(machine->map),
+                 (unsigned long long)machine->options.work_max);
+}
+
 void kv_do_keys(struct kv_call *call) {
     const struct machine *machine = call->view->machine;
     uint64_t work_max = machine->options.work_max;
+    bool counts = call->view->reading || call->view->version >= WIRE_VERSION_3;
+    uint64_t cost = 0, cost_max = call->view->reading ? COST_AT_ONCE : COST_FACTOR * work_max;
     if (vmap_count(machine->map) > work_max) {
-        reply_errorf(call->reply,
-                     "ERR KEYS would take too long: there are %llu keys and one command may look "
-                     "at %llu; use SCAN, or KEYS outside of a transaction",
-                     (unsigned long long)vmap_count(machine->map), (unsigned long long)work_max);
+        refuse_keys(call);
         return;
     }
     kv_view_range(call->view);
@@ -89,6 +110,13 @@ void kv_do_keys(struct kv_call *call) {
     vmap_cursor_seek(&cursor, machine->map, BYTES(""));
     const struct vmap_item *item;
     while ((item = vmap_cursor_next(&cursor)) != NULL) {
+        cost += cost_of(call->args[0], item);
+        if (counts && cost > cost_max) {
+            call->reply->len = head;
+            call->view->busy = call->view->reading;
+            refuse_keys(call);
+            return;
+        }
         if (is_due(item, call->view->time_ms) ||
             !glob_match(call->args[0], kv_item_key(item), false))
             continue;
@@ -116,6 +144,7 @@ struct scan {
     struct kv_call *call;
     uint64_t cursor;
     uint64_t count;
+    uint64_t cost;
     struct bytes pattern;
     bool filtered;   /* a pattern was given */
     bool other_type; /* a type was asked for that no key has */
@@ -196,8 +225,10 @@ static void scan_slot(struct scan *scan, uint32_t slot, uint64_t low, uint64_t s
     vmap_cursor_seek(&cursor, scan->call->view->machine->map, slot_start(slot, at));
     const struct vmap_item *item;
     while ((item = vmap_cursor_next(&cursor)) != NULL && slot_of_item(item) == slot) {
-        if (whole || hash48(item) - low < span)
-            scan_emit(scan, item);
+        if (!whole && hash48(item) - low >= span)
+            continue;
+        scan->cost += cost_of(scan->pattern, item);
+        scan_emit(scan, item);
     }
 }
 
@@ -207,7 +238,8 @@ static uint64_t scan_walk(struct scan *scan) {
     uint32_t slot = scan->cursor % SLOT_COUNT;
     uint64_t low = scan->cursor >> SLOT_BITS, seen = 0;
     uint8_t at[2];
-    while (seen < scan->count) {
+    bool counts = scan->call->view->reading || scan->call->view->version >= WIRE_VERSION_3;
+    while (seen < scan->count && (!counts || scan->cost < COST_AT_ONCE)) {
         const struct vmap_item *next = vmap_seek(map, slot_start(slot, at));
         if (next == NULL)
             return 0;

@@ -21,6 +21,7 @@ struct kv_view {
     uint64_t random;  /* for commands that want a number; equal on all replicas in apply */
     bool reading;     /* a read writes nothing: what is due sets `due` instead of being deleted */
     bool due;
+    bool busy;          /* a read turned out to be too long for one go */
     struct buf *record; /* NULL: not recorded */
     struct buf *changes;
 };
