@@ -156,6 +156,9 @@ enum effect_lane {
     LANE_BULK     /* entries; FIFO among themselves, cut into frames of at most 256 KiB */
 };
 
+/* What an outcome belongs to: tags of different kinds are names of their own, and may be equal. */
+enum outcome_of { OUTCOME_PROPOSAL = 1, OUTCOME_CHANGE, OUTCOME_TRANSFER };
+
 enum role { ROLE_FOLLOWER = 1, ROLE_PRE_CANDIDATE, ROLE_CANDIDATE, ROLE_LEADER };
 
 struct effect {
@@ -198,9 +201,11 @@ struct effect {
         /* Of a proposal, a configuration change or a transfer, by tag. OK: placed at (term, index)
          * (for a transfer: done); it is executed if an entry of that term is applied at that index,
          * and will never be if another one is. Else refused, not executed: NOT_LEADER, BUSY,
-         * TOO_LARGE, ... A configuration change's OK comes when the final configuration is
-         * committed. */
+         * TOO_LARGE, ... Proposals are answered in the step that proposes them. A configuration
+         * change's OK comes when the final configuration is committed, so that whoever asked may
+         * have given up by then. */
         struct {
+            enum outcome_of of;
             uint64_t tag;
             enum cairn_status status;
             uint64_t index;

@@ -35,8 +35,7 @@ static struct link *leader_link(struct group *group) {
 static void mark_forwarded(struct group *group, struct request *request) {
     request_leaves(group, request, REQUEST_FORWARDED);
     request->sent_to = group->leader;
-    request->tag = ++group->next_tag;
-    hmap_insert(&group->by_tag, &request->by_tag, hash_u64(request->tag));
+    request_tag(group, request);
     list_remove(&request->queue);
     list_push(&group->forwarded, &request->queue);
     group->node->counted.counters.forwarded++;

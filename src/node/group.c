@@ -116,6 +116,7 @@ void group_close(struct group *group) {
     buf_free(&group->scratch);
     cairn_free(group->waiters);
     cairn_free(group->proposals);
+    cairn_free(group->proposed);
     cairn_free(group);
 }
 

@@ -9,12 +9,15 @@
 /* A new member must first catch up. */
 #define OPERATION_PATIENCE_NS 60000000000ull
 
+static uint64_t limit_of(const struct group *group, enum request_kind kind) {
+    uint64_t patience_ns =
+        kind == REQUEST_OPERATE ? OPERATION_PATIENCE_NS : group->node->options.request_timeout_ns;
+    return env_now(group->node->env) + patience_ns;
+}
+
 /* The oldest deadline first. Almost all have the same patience, so the walk is short. */
-void request_ages(struct group *group, struct request *request) {
-    uint64_t patience_ns = request->kind == REQUEST_OPERATE
-                               ? OPERATION_PATIENCE_NS
-                               : group->node->options.request_timeout_ns;
-    request->deadline_ns = env_now(group->node->env) + patience_ns;
+static void let_age(struct group *group, struct request *request) {
+    request->deadline_ns = request->limit_ns;
     struct list *before = group->aging.prev;
     while (before != &group->aging &&
            container_of(before, struct request, aging)->deadline_ns > request->deadline_ns)
@@ -37,6 +40,11 @@ void requests_count(struct group *group, const struct request *request) {
 void requests_uncount(struct group *group, const struct request *request) {
     group->request_count--;
     group->request_bytes -= request->len;
+}
+
+void request_ages(struct group *group, struct request *request) {
+    request->limit_ns = limit_of(group, request->kind);
+    let_age(group, request);
 }
 
 static struct request *make(struct group *group, enum request_origin origin, enum request_kind kind,
@@ -89,6 +97,20 @@ static bool tag_matches(const struct hnode *node, const void *key) {
 struct request *request_by_tag(struct group *group, uint64_t tag) {
     struct hnode *node = hmap_find(&group->by_tag, hash_u64(tag), tag_matches, &tag);
     return node == NULL ? NULL : container_of(node, struct request, by_tag);
+}
+
+void request_tag(struct group *group, struct request *request) {
+    cairn_assert(request->tag == 0);
+    request->tag = ++group->next_tag;
+    hmap_insert(&group->by_tag, &request->by_tag, hash_u64(request->tag));
+}
+
+void request_operates(struct group *group, struct request *request) {
+    cairn_assert(request->kind == REQUEST_OPERATE && request->state == REQUEST_PENDING);
+    request_tag(group, request);
+    request->state = REQUEST_OPERATING;
+    list_remove(&request->queue);
+    list_push(&group->operating, &request->queue);
 }
 
 static void untag(struct group *group, struct request *request) {
@@ -192,6 +214,10 @@ void request_again(struct group *group, struct request *request) {
     untag(group, request);
     list_remove(&request->queue);
     request->state = REQUEST_PENDING;
+    if (request->deadline_ns != request->limit_ns) { /* was hurried; it need not hurry any more */
+        list_remove(&request->aging);
+        let_age(group, request);
+    }
     struct list *before = queue->prev; /* mostly it belongs near the front or the very end */
     while (before != queue && container_of(before, struct request, queue)->order > request->order)
         before = before->prev;

@@ -21,10 +21,12 @@ static size_t gather(struct group *group) {
             group->proposals_cap = group->proposals_cap ? group->proposals_cap * 2 : 64;
             group->proposals =
                 cairn_realloc(group->proposals, group->proposals_cap * sizeof *group->proposals);
+            group->proposed =
+                cairn_realloc(group->proposed, group->proposals_cap * sizeof *group->proposed);
         }
-        group->proposals[count++] =
-            (struct proposal){.tag = (uint64_t)(uintptr_t)request,
-                              .command = bytes_of(request->command, request->len)};
+        group->proposals[count] =
+            (struct proposal){.tag = count, .command = bytes_of(request->command, request->len)};
+        group->proposed[count++] = request;
     }
     return count;
 }
@@ -43,17 +45,13 @@ void group_propose(struct group *group, uint64_t now) {
     struct event event = {.kind = EVENT_PROPOSE};
     event.propose.items = group->proposals;
     event.propose.count = count;
+    group->proposed_count = count;
     group_step(group, &event);
+    group->proposed_count = 0;
 }
 
-void group_outcome(struct group *group, const struct effect *effect) {
-    /* Configuration changes and transfers are named by a tag of ours, proposals by address. */
-    struct request *request = request_by_tag(group, effect->outcome.tag);
-    if (request != NULL) {
-        operation_outcome(group, request, effect->outcome.status);
-        return;
-    }
-    request = (struct request *)(uintptr_t)effect->outcome.tag;
+static void proposal_outcome(struct group *group, struct request *request,
+                             const struct effect *effect) {
     cairn_assert(request->kind == REQUEST_WRITE && request->state == REQUEST_PENDING);
     switch (effect->outcome.status) {
     case CAIRN_OK:
@@ -71,4 +69,19 @@ void group_outcome(struct group *group, const struct effect *effect) {
     default:
         request_finish(group, request, effect->outcome.status, bytes_of(NULL, 0));
     }
+}
+
+void group_outcome(struct group *group, const struct effect *effect) {
+    uint64_t tag = effect->outcome.tag;
+    if (effect->outcome.of == OUTCOME_PROPOSAL) {
+        /* Answered within group_propose, one after another. */
+        cairn_assert(tag < group->proposed_count && group->proposed[tag] != NULL);
+        struct request *request = group->proposed[tag];
+        group->proposed[tag] = NULL;
+        proposal_outcome(group, request, effect);
+        return;
+    }
+    struct request *request = request_by_tag(group, tag);
+    if (request != NULL) /* else its time is over, and it was answered */
+        operation_outcome(group, request, effect->outcome.status);
 }

@@ -221,11 +221,7 @@ static void transfer_at_stop(struct group *group) {
     struct request *request =
         request_new_from(group, ORIGIN_SELF, REQUEST_OPERATE, buf_view(&command), NULL, NULL);
     buf_free(&command);
-    request->tag = ++group->next_tag;
-    hmap_insert(&group->by_tag, &request->by_tag, hash_u64(request->tag));
-    request->state = REQUEST_OPERATING;
-    list_remove(&request->queue);
-    list_push(&group->operating, &request->queue);
+    request_operates(group, request);
     event.transfer.tag = request->tag;
     group_step(group, &event);
 }

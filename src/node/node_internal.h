@@ -141,6 +141,7 @@ struct request {
     void *context;
     uint64_t order; /* in which requests were made */
     uint64_t deadline_ns;
+    uint64_t limit_ns; /* the deadline as it was made; hurried ones are nearer */
     enum request_kind kind;
     enum request_origin origin;
     enum request_state state;
@@ -257,8 +258,9 @@ struct group {
     struct list sendings_ended, receivings_ended; /* whose background job is not back yet */
 
     struct buf reply, changes, scratch;
-    struct proposal *proposals;
-    size_t proposals_cap;
+    struct proposal *proposals; /* under way while the protocol is asked; tags are places here */
+    struct request **proposed;  /* whose they are; NULL: answered */
+    size_t proposals_cap, proposed_count;
     size_t turn_bytes; /* applied in this turn */
 };
 
@@ -384,6 +386,11 @@ void waiters_overtaken(struct group *group, uint64_t term);
 /* An entry of another term was applied in its place: it was never executed, and may be placed anew
  * if somebody still waits. */
 void waiter_displaced(struct group *group, struct request *request);
+/* A request that is answered later, by whoever is told its tag. */
+void request_tag(struct group *group, struct request *request);
+/* An operation is given to the protocol, under its tag. */
+void request_operates(struct group *group, struct request *request);
+/* NULL: it was answered, in whatever way; nobody waits for more. */
 struct request *request_by_tag(struct group *group, uint64_t tag);
 
 /* group_write.c: proposing */

@@ -89,11 +89,7 @@ static void start(struct group *group, struct request *request) {
         refuse(group, request, status, problem);
         return;
     }
-    request->tag = ++group->next_tag;
-    hmap_insert(&group->by_tag, &request->by_tag, hash_u64(request->tag));
-    request->state = REQUEST_OPERATING;
-    list_remove(&request->queue);
-    list_push(&group->operating, &request->queue);
+    request_operates(group, request);
     if (event.kind == EVENT_TRANSFER) {
         event.transfer.tag = request->tag;
         event.transfer.to = id;

@@ -304,6 +304,74 @@ static int tear_down(void **state) {
     return 0;
 }
 
+/* A leader that was hurried may still refuse: then the request has its time again. */
+static void a_request_that_comes_back_has_the_time_it_was_made_with(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state);
+    struct request *request = write_new(&fixture);
+    uint64_t limit = request->deadline_ns;
+    request_leaves(&fixture.group, request, REQUEST_FORWARDED);
+    request->sent_to = 1;
+    list_remove(&request->queue);
+    list_push(&fixture.group.forwarded, &request->queue);
+    fixture.group.leader = 2;
+    requests_hurry(&fixture.group, limit - 1000);
+    assert_int_equal(request->deadline_ns, limit - 1000);
+    request_again(&fixture.group, request);
+    assert_int_equal(request->deadline_ns, limit);
+    requests_expire(&fixture.group, limit - 1);
+    assert_int_equal(request->state, REQUEST_PENDING);
+    stop(&fixture);
+}
+
+static struct request *operation_new(struct fixture *fixture) {
+    return request_new(&fixture->group, &fixture->client, REQUEST_OPERATE, bytes_of(NULL, 0),
+                       BYTES("operation"), done, fixture);
+}
+
+static void tell_outcome(struct fixture *fixture, enum outcome_of of, uint64_t tag) {
+    struct effect effect = {.kind = EFFECT_OUTCOME};
+    effect.outcome.of = of;
+    effect.outcome.tag = tag;
+    effect.outcome.status = CAIRN_OK;
+    group_outcome(&fixture->group, &effect);
+}
+
+/* A change of members, or a transfer, may end long after whoever asked has given up. */
+static void an_outcome_that_nobody_waits_for_is_no_request(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state);
+    for (int i = 0; i < 2; i++) {
+        enum outcome_of of = i == 0 ? OUTCOME_CHANGE : OUTCOME_TRANSFER;
+        struct request *request = operation_new(&fixture);
+        request_operates(&fixture.group, request);
+        uint64_t tag = request->tag;
+        requests_expire(&fixture.group, request->deadline_ns);
+        assert_int_equal(fixture.last, CAIRN_UNKNOWN_FATE);
+        assert_null(request_by_tag(&fixture.group, tag));
+        tell_outcome(&fixture, of, tag);
+    }
+    stop(&fixture);
+}
+
+/* The names of proposals and of operations are apart: the same number is two of them. */
+static void an_outcome_finds_its_own_kind_of_request(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state);
+    struct request *operation = operation_new(&fixture), *write = write_new(&fixture);
+    struct request *proposed[] = {write_new(&fixture), write};
+    request_operates(&fixture.group, operation);
+    fixture.group.proposed = proposed;
+    fixture.group.proposed_count = 2;
+    assert_int_equal(operation->tag, 1);
+    tell_outcome(&fixture, OUTCOME_PROPOSAL, 1);
+    assert_int_equal(write->state, REQUEST_PLACED);
+    assert_int_equal(operation->state, REQUEST_OPERATING);
+    tell_outcome(&fixture, OUTCOME_CHANGE, 1);
+    assert_int_equal(fixture.last, CAIRN_OK);
+    stop(&fixture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(later_writes_follow_on_the_same_way_only),
@@ -316,6 +384,9 @@ int main(void) {
         cmocka_unit_test(answers_wait_for_a_client_that_has_no_room),
         cmocka_unit_test(a_turn_makes_so_many_bytes_of_answers),
         cmocka_unit_test(a_client_that_leaves_takes_its_held_reads_along),
+        cmocka_unit_test(a_request_that_comes_back_has_the_time_it_was_made_with),
+        cmocka_unit_test(an_outcome_that_nobody_waits_for_is_no_request),
+        cmocka_unit_test(an_outcome_finds_its_own_kind_of_request),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -5,8 +5,10 @@
 
 #include <inttypes.h>
 
-void raft_outcome(struct replica *raft, uint64_t tag, enum cairn_status status, uint64_t index) {
+void raft_outcome(struct replica *raft, enum outcome_of of, uint64_t tag, enum cairn_status status,
+                  uint64_t index) {
     struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_OUTCOME);
+    effect->outcome.of = of;
     effect->outcome.tag = tag;
     effect->outcome.status = status;
     effect->outcome.index = index;
@@ -252,10 +254,10 @@ static void step_failed(struct replica *raft, const struct event *event) {
         raft_on_read(raft, event->read.tag);
         break;
     case EVENT_CONFIGURE:
-        raft_outcome(raft, event->configure.tag, CAIRN_NOT_LEADER, 0);
+        raft_outcome(raft, OUTCOME_CHANGE, event->configure.tag, CAIRN_NOT_LEADER, 0);
         break;
     case EVENT_TRANSFER:
-        raft_outcome(raft, event->transfer.tag, CAIRN_NOT_LEADER, 0);
+        raft_outcome(raft, OUTCOME_TRANSFER, event->transfer.tag, CAIRN_NOT_LEADER, 0);
         break;
     case EVENT_APPLIED:
         journal_applied(&raft->journal, event->applied.index);

@@ -136,7 +136,8 @@ struct replica {
     uint64_t seen_term, seen_commit, seen_vote;
 };
 
-void raft_outcome(struct replica *raft, uint64_t tag, enum cairn_status status, uint64_t index);
+void raft_outcome(struct replica *raft, enum outcome_of of, uint64_t tag, enum cairn_status status,
+                  uint64_t index);
 
 /* ---- codec (raft_codec.c) ---- */
 #define RAFT_FIELDS(X)              \

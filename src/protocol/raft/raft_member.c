@@ -131,7 +131,7 @@ static struct change_leader change_leader(struct replica *raft) {
 void raft_change_lost(struct replica *raft) {
     enum cairn_status status;
     if (change_lost(&raft->change, &status))
-        raft_outcome(raft, raft->change.tag, status, raft->change.index);
+        raft_outcome(raft, OUTCOME_CHANGE, raft->change.tag, status, raft->change.index);
 }
 
 void raft_on_configure(struct replica *raft, uint64_t tag, const struct config_change *asked) {
@@ -144,7 +144,7 @@ void raft_on_configure(struct replica *raft, uint64_t tag, const struct config_c
     else if (raft->role == ROLE_LEADER)
         status = raft->journal.full ? CAIRN_NO_SPACE : CAIRN_BUSY;
     if (status != CAIRN_OK)
-        raft_outcome(raft, tag, status, 0);
+        raft_outcome(raft, OUTCOME_CHANGE, tag, status, 0);
     else if (append)
         append_config(raft, &next);
 }
@@ -166,7 +166,7 @@ void raft_member_advance(struct replica *raft) {
     enum cairn_status done;
     enum change_step step = change_advance(&raft->change, &leader, &next, &done);
     if (done != CAIRN_STATUS_COUNT)
-        raft_outcome(raft, raft->change.tag, done, raft->change.index);
+        raft_outcome(raft, OUTCOME_CHANGE, raft->change.tag, done, raft->change.index);
     if (step == CHANGE_STEP_APPEND)
         append_config(raft, &next);
     else if (step == CHANGE_STEP_LEAVE)

@@ -57,7 +57,7 @@ void raft_on_propose(struct replica *raft, const struct proposal *items, size_t 
             used += entry_size(items[i].command.len);
             index = raft->journal.log.last;
         }
-        raft_outcome(raft, items[i].tag, status[i], index);
+        raft_outcome(raft, OUTCOME_PROPOSAL, items[i].tag, status[i], index);
     }
     if (blob == NULL)
         return;

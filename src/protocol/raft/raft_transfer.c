@@ -31,20 +31,21 @@ static void begin(struct replica *raft, struct raft_peer *peer) {
 
 void raft_on_transfer(struct replica *raft, uint64_t tag, uint64_t to) {
     if (raft->role != ROLE_LEADER) {
-        raft_outcome(raft, tag, CAIRN_NOT_LEADER, 0);
+        raft_outcome(raft, OUTCOME_TRANSFER, tag, CAIRN_NOT_LEADER, 0);
         return;
     }
     if (to == raft->options.id) {
-        raft_outcome(raft, tag, CAIRN_OK, 0);
+        raft_outcome(raft, OUTCOME_TRANSFER, tag, CAIRN_OK, 0);
         return;
     }
     if (raft->transferring || raft->transfer_told || raft->change.stage != CHANGE_NONE) {
-        raft_outcome(raft, tag, CAIRN_BUSY, 0);
+        raft_outcome(raft, OUTCOME_TRANSFER, tag, CAIRN_BUSY, 0);
         return;
     }
     struct raft_peer *peer = to ? raft_member(raft, to) : best(raft);
     if (peer == NULL || !eligible(raft, peer)) {
-        raft_outcome(raft, tag, to && peer == NULL ? CAIRN_NOT_FOUND : CAIRN_REFUSED, 0);
+        raft_outcome(raft, OUTCOME_TRANSFER, tag,
+                     to && peer == NULL ? CAIRN_NOT_FOUND : CAIRN_REFUSED, 0);
         return;
     }
     raft->transfer_told = true;
@@ -72,7 +73,7 @@ void raft_transfer_advance(struct replica *raft, const struct raft_peer *peer) {
 
 static void tell(struct replica *raft, enum cairn_status status) {
     if (raft->transfer_told)
-        raft_outcome(raft, raft->transfer_tag, status, 0);
+        raft_outcome(raft, OUTCOME_TRANSFER, raft->transfer_tag, status, 0);
     raft->transfer_told = false;
 }
 

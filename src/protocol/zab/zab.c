@@ -11,8 +11,10 @@ enum { HARD_MENDING = 1, HARD_AMNESIA = 2 };
 
 /* ---- what the outside sees ---- */
 
-void zab_outcome(struct replica *zab, uint64_t tag, enum cairn_status status, uint64_t index) {
+void zab_outcome(struct replica *zab, enum outcome_of of, uint64_t tag, enum cairn_status status,
+                 uint64_t index) {
     struct effect *effect = outbox_emit(&zab->journal.out, EFFECT_OUTCOME);
+    effect->outcome.of = of;
     effect->outcome.tag = tag;
     effect->outcome.status = status;
     effect->outcome.index = index;
@@ -322,10 +324,10 @@ static void step_failed(struct replica *zab, const struct event *event) {
         zab_on_read(zab, event->read.tag);
         break;
     case EVENT_CONFIGURE:
-        zab_outcome(zab, event->configure.tag, CAIRN_NOT_LEADER, 0);
+        zab_outcome(zab, OUTCOME_CHANGE, event->configure.tag, CAIRN_NOT_LEADER, 0);
         break;
     case EVENT_TRANSFER:
-        zab_outcome(zab, event->transfer.tag, CAIRN_NOT_LEADER, 0);
+        zab_outcome(zab, OUTCOME_TRANSFER, event->transfer.tag, CAIRN_NOT_LEADER, 0);
         break;
     case EVENT_APPLIED:
         journal_applied(&zab->journal, event->applied.index);

@@ -56,7 +56,7 @@ void zab_on_proposals(struct replica *zab, const struct proposal *items, size_t 
             used += entry_size(items[i].command.len);
             index = zab->journal.log.last;
         }
-        zab_outcome(zab, items[i].tag, status[i], index);
+        zab_outcome(zab, OUTCOME_PROPOSAL, items[i].tag, status[i], index);
     }
     if (blob == NULL)
         return;

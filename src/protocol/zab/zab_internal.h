@@ -280,7 +280,8 @@ struct replica {
 };
 
 /* ---- zab.c ---- */
-void zab_outcome(struct replica *zab, uint64_t tag, enum cairn_status status, uint64_t index);
+void zab_outcome(struct replica *zab, enum outcome_of of, uint64_t tag, enum cairn_status status,
+                 uint64_t index);
 enum role zab_role(const struct replica *zab);
 void zab_role_tell(struct replica *zab);
 bool zab_leads(const struct replica *zab);

@@ -146,7 +146,7 @@ static struct change_leader change_leader(struct replica *zab) {
 void zab_change_lost(struct replica *zab) {
     enum cairn_status status;
     if (change_lost(&zab->change, &status))
-        zab_outcome(zab, zab->change.tag, status, zab->change.index);
+        zab_outcome(zab, OUTCOME_CHANGE, zab->change.tag, status, zab->change.index);
 }
 
 void zab_on_configure(struct replica *zab, uint64_t tag, const struct config_change *asked) {
@@ -157,7 +157,7 @@ void zab_on_configure(struct replica *zab, uint64_t tag, const struct config_cha
     if (zab_established(zab))
         status = change_begin(&zab->change, &leader, tag, asked, &next, &append);
     if (status != CAIRN_OK)
-        zab_outcome(zab, tag, status, 0);
+        zab_outcome(zab, OUTCOME_CHANGE, tag, status, 0);
     else if (append)
         append_config(zab, &next);
 }
@@ -171,7 +171,7 @@ void zab_member_advance(struct replica *zab) {
     enum cairn_status done;
     enum change_step step = change_advance(&zab->change, &leader, &next, &done);
     if (done != CAIRN_STATUS_COUNT)
-        zab_outcome(zab, zab->change.tag, done, zab->change.index);
+        zab_outcome(zab, OUTCOME_CHANGE, zab->change.tag, done, zab->change.index);
     if (step == CHANGE_STEP_APPEND)
         append_config(zab, &next);
     else if (step == CHANGE_STEP_LEAVE)

@@ -32,20 +32,21 @@ static void begin(struct replica *zab, struct zab_peer *peer) {
 
 void zab_on_transfer(struct replica *zab, uint64_t tag, uint64_t to) {
     if (!zab_established(zab)) {
-        zab_outcome(zab, tag, CAIRN_NOT_LEADER, 0);
+        zab_outcome(zab, OUTCOME_TRANSFER, tag, CAIRN_NOT_LEADER, 0);
         return;
     }
     if (to == zab->options.id) {
-        zab_outcome(zab, tag, CAIRN_OK, 0);
+        zab_outcome(zab, OUTCOME_TRANSFER, tag, CAIRN_OK, 0);
         return;
     }
     if (zab->transferring || zab->transfer_told || zab->change.stage != CHANGE_NONE) {
-        zab_outcome(zab, tag, CAIRN_BUSY, 0);
+        zab_outcome(zab, OUTCOME_TRANSFER, tag, CAIRN_BUSY, 0);
         return;
     }
     struct zab_peer *peer = to ? zab_member(zab, to) : best(zab);
     if (peer == NULL || !eligible(zab, peer)) {
-        zab_outcome(zab, tag, to && peer == NULL ? CAIRN_NOT_FOUND : CAIRN_REFUSED, 0);
+        zab_outcome(zab, OUTCOME_TRANSFER, tag,
+                    to && peer == NULL ? CAIRN_NOT_FOUND : CAIRN_REFUSED, 0);
         return;
     }
     zab->transfer_told = true;
@@ -81,7 +82,7 @@ void zab_transfer_advance(struct replica *zab) {
 
 static void tell(struct replica *zab, enum cairn_status status) {
     if (zab->transfer_told)
-        zab_outcome(zab, zab->transfer_tag, status, 0);
+        zab_outcome(zab, OUTCOME_TRANSFER, zab->transfer_tag, status, 0);
     zab->transfer_told = false;
 }
 
