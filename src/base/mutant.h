@@ -32,6 +32,11 @@
       "a replica that lost its hard state acknowledges a leader at once")                          \
     X(LEARNER_COUNTS, "learner-counts", "a learner counts in the commit quorum")                   \
     X(JOINT_NEW_ONLY, "joint-new-only", "joint consensus commits by the new members alone")        \
+    X(CHANGE_PROGRESS_OF_ALL, "change-progress-of-all",                                            \
+      "a change waits for an absent member as long as anybody gains something")                    \
+    X(AIM_FORGOTTEN, "aim-forgotten",                                                              \
+      "a new leader does not take up the change of members that is under way")                     \
+    X(ALREADY_BY_ID, "already-by-id", "who is a member is taken for the member that is asked for") \
     X(ZAB_EPOCH_NOT_DURABLE, "zab-epoch-not-durable",                                              \
       "an accepted epoch is acknowledged before it is on disk and is forgotten")                   \
     X(ZAB_NEWLEADER_EARLY_ACK, "zab-newleader-early-ack",                                          \

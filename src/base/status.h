@@ -37,7 +37,9 @@
     X(DUE, "waits for a committed expiry")                                          \
     X(NO_SESSION, "no such session")                                                \
     X(OUT_OF_WINDOW, "sequence number outside the session's window")                \
-    X(EXHAUSTED, "the machine is short of descriptors or memory at the moment")
+    X(EXHAUSTED, "the machine is short of descriptors or memory at the moment")     \
+    X(UNREACHABLE, "it does not answer")                                            \
+    X(REMOVED, "this node is no member of the cluster any more")
 
 enum cairn_status {
 #define X(name, text) CAIRN_##name,

@@ -1,9 +1,12 @@
 #include "core/change.h"
 
 #include <inttypes.h>
+#include <string.h>
 
-#define CAUGHT_UP_LAG 64u     /* entries */
-#define CATCH_UP_PATIENCE 10u /* election timeouts without progress */
+/* Election timeouts without progress, until a change is given up: who is connected may be
+ * installing a snapshot, who is not does not come for a change's sake. */
+#define CONNECTED_PATIENCE 100u
+#define ABSENT_PATIENCE 10u
 
 static bool same_voters(const struct config *a, const struct config *b) {
     for (uint32_t i = 0; i < CONFIG_MEMBERS_MAX; i++) {
@@ -72,51 +75,149 @@ static uint64_t self(const struct change_leader *leader) {
 
 static struct change_member member_of(const struct change_leader *leader, uint64_t id) {
     if (id == self(leader))
-        return (struct change_member){leader->journal->options->incarnation,
-                                      leader->journal->log.last, true};
+        return (struct change_member){.connected = true,
+                                      .active = true,
+                                      .incarnation = leader->journal->options->incarnation,
+                                      .match = leader->journal->log.last,
+                                      .streaming = true};
     return leader->member(leader->context, id);
 }
 
+/* ---- what is seen of the members ---- */
+
+void change_reset(struct change *change) {
+    *change = (struct change){0};
+}
+
+static struct change_seen *seen_of(struct change *change, uint64_t id) {
+    for (uint32_t i = 0; i < CONFIG_MEMBERS_MAX; i++)
+        if (change->seen[i].id == id)
+            return &change->seen[i];
+    return NULL;
+}
+
+static void forget_strangers(struct change *change, const struct config *now) {
+    for (uint32_t i = 0; i < CONFIG_MEMBERS_MAX; i++)
+        if (change->seen[i].id != 0 && config_member(now, change->seen[i].id) == NULL)
+            change->seen[i] = (struct change_seen){0};
+}
+
 /* It must also have the configuration that lists it: without one it would not vote. */
-static bool caught_up(const struct change_leader *leader, uint64_t id) {
-    struct change_member member = member_of(leader, id);
-    return member.streaming && member.match >= journal_config_index(leader->journal) &&
-           member.match + CAUGHT_UP_LAG >= leader->journal->log.last;
+static void look_at(struct change_seen *seen, const struct change_leader *leader,
+                    const struct change_member *member) {
+    const struct journal *journal = leader->journal;
+    if (member->connected)
+        seen->connected_at = journal->now;
+    if (member->match > seen->match || member->received > seen->received)
+        seen->progress_at = journal->now;
+    seen->match = member->match > seen->match ? member->match : seen->match;
+    seen->received = member->received > seen->received ? member->received : seen->received;
+    uint64_t round = journal->now - seen->goal_at;
+    bool short_round = round <= journal->options->election_timeout_min_ns;
+    if (!member->streaming || !member->active || member->match < journal_config_index(journal) ||
+        !short_round)
+        seen->ready = false;
+    else if (member->match >= seen->goal)
+        seen->ready = true;
+    if (member->match >= seen->goal || !member->streaming) {
+        seen->goal = journal->log.last;
+        seen->goal_at = journal->now;
+    }
+}
+
+static void look_at_members(struct change *change, const struct change_leader *leader) {
+    const struct journal *journal = leader->journal;
+    const struct config *now = journal_config(journal);
+    forget_strangers(change, now);
+    for (uint32_t i = 0; i < now->count; i++) {
+        uint64_t id = now->members[i].id;
+        struct change_seen *seen = seen_of(change, id);
+        if (seen == NULL) {
+            seen = seen_of(change, 0);
+            *seen = (struct change_seen){.id = id,
+                                         .goal = journal->log.last,
+                                         .goal_at = journal->now,
+                                         .progress_at = journal->now,
+                                         .connected_at = journal->now};
+        }
+        struct change_member member = member_of(leader, id);
+        look_at(seen, leader, &member);
+    }
+}
+
+static bool caught_up(struct change *change, const struct change_leader *leader, uint64_t id) {
+    const struct change_seen *seen = seen_of(change, id);
+    return id == self(leader) || (seen != NULL && seen->ready);
 }
 
 /* ---- an operator's wish ---- */
+
+/* Of all that are to vote, so many may be there in time. */
+static bool may_have_quorum(const struct change_leader *leader, const struct config *target) {
+    const struct config *now = journal_config(leader->journal);
+    unsigned voters = 0, reachable = 0;
+    for (uint32_t i = 0; i < target->count; i++) {
+        uint64_t id = target->members[i].id;
+        if (!target->members[i].voter)
+            continue;
+        voters++;
+        reachable += !config_is_voter(now, id) || member_of(leader, id).active;
+    }
+    return 2 * reachable > voters;
+}
+
+/* The new members as learners, and addresses as asked. True when that differs from what is. */
+static bool with_learners(const struct config *now, const struct config *target,
+                          struct config *next, enum cairn_status *status) {
+    bool news = false;
+    *next = *now;
+    for (uint32_t i = 0; i < target->count; i++) {
+        struct member learner = target->members[i];
+        struct member *present = config_find(next, learner.id);
+        learner.voter = false;
+        if (present == NULL) {
+            news = true;
+            if (config_add(next, &learner) != CAIRN_OK)
+                *status = CAIRN_TOO_LARGE;
+        } else if (strcmp(present->address, learner.address) != 0) {
+            news = true;
+            memcpy(present->address, learner.address, sizeof present->address);
+        }
+    }
+    return news;
+}
+
+static void be_patient(struct change *change, uint64_t now) {
+    for (uint32_t i = 0; i < CONFIG_MEMBERS_MAX; i++)
+        change->seen[i].progress_at = change->seen[i].connected_at = now;
+}
 
 enum cairn_status change_begin(struct change *change, const struct change_leader *leader,
                                uint64_t tag, const struct config_change *asked, struct config *next,
                                bool *append) {
     const struct journal *journal = leader->journal;
     const struct config *now = journal_config(journal);
+    struct config target;
     *append = false;
     if (journal->full)
         return CAIRN_NO_SPACE;
     if (change->stage != CHANGE_NONE || now->joint || leader->transferring ||
         journal_config_index(journal) > journal->applied)
         return CAIRN_BUSY;
-    enum cairn_status status = target_of(now, &asked->target, &change->target);
-    *next = *now;
-    for (uint32_t i = 0; status == CAIRN_OK && i < change->target.count; i++) {
-        struct member learner = change->target.members[i];
-        if (config_member(next, learner.id) != NULL)
-            continue;
-        learner.voter = false;
-        *append = true;
-        if (config_add(next, &learner) != CAIRN_OK)
-            status = CAIRN_TOO_LARGE;
-    }
-    if (status != CAIRN_OK) {
-        *append = false;
+    enum cairn_status status = target_of(now, &asked->target, &target);
+    if (status == CAIRN_OK && !may_have_quorum(leader, &target))
+        status = CAIRN_NO_QUORUM;
+    bool news = status == CAIRN_OK && with_learners(now, &target, next, &status);
+    if (status != CAIRN_OK)
         return status;
-    }
+    *append = news;
     change->stage = CHANGE_CATCH_UP;
     change->told = true;
     change->tag = tag;
-    change->progress = 0;
-    change->progress_at = journal->now;
+    change->asked = (struct config_change){.target = target, .prepare = asked->prepare};
+    change->before = *now;
+    change->obstacle = 0;
+    be_patient(change, journal->now);
     return CAIRN_OK;
 }
 
@@ -131,52 +232,157 @@ static void end(struct change *change, enum cairn_status status, enum cairn_stat
     change->stage = CHANGE_NONE;
 }
 
-bool change_lost(struct change *change, enum cairn_status *status) {
+bool change_supersede(struct change *change, const struct config_change *asked, uint64_t *tag) {
     bool told = change->told;
-    *status = change->stage == CHANGE_CATCH_UP ? CAIRN_NOT_LEADER : CAIRN_UNKNOWN_FATE;
+    if (!asked->supersede || change->stage != CHANGE_CATCH_UP)
+        return false;
+    *tag = change->tag;
     change->told = false;
     change->stage = CHANGE_NONE;
     return told;
 }
 
-/* New voters get the log first, as learners, so that the change does not cost availability
- * (dissertation 4.2.1); and of all that are to vote, a majority has it: else the joint
- * configuration might have to wait for one that itself waits for this leader, who may be gone. */
-static enum change_step catch_up(struct change *change, const struct change_leader *leader,
-                                 struct config *next, enum cairn_status *done) {
+static void give_up(struct change *change, enum cairn_status status, uint64_t obstacle) {
+    change->stage = CHANGE_BACK;
+    change->status = status;
+    change->obstacle = obstacle;
+}
+
+enum cairn_status change_cancel(struct change *change, const struct change_leader *leader) {
+    if (change->stage == CHANGE_CATCH_UP)
+        give_up(change, CAIRN_CANCELLED, 0);
+    else if (change->stage != CHANGE_NONE || journal_config(leader->journal)->joint)
+        return CAIRN_BUSY;
+    else
+        return CAIRN_NOT_FOUND;
+    return CAIRN_OK;
+}
+
+bool change_holds(const struct change *change) {
+    return change->stage != CHANGE_NONE && change->stage != CHANGE_CATCH_UP;
+}
+
+bool change_lost(struct change *change, enum cairn_status *status) {
+    bool told = change->told;
+    bool forward = change->stage == CHANGE_JOINING || change->stage == CHANGE_LEAVING;
+    *status = forward ? CAIRN_UNKNOWN_FATE : CAIRN_NOT_LEADER;
+    change->told = false;
+    change->stage = CHANGE_NONE;
+    return told;
+}
+
+/* ---- waiting for the members ---- */
+
+/* Nothing came of it for too long; OK: there is still hope. */
+static enum cairn_status verdict_on(struct change *change, const struct change_leader *leader,
+                                    uint64_t id) {
     const struct journal *journal = leader->journal;
-    const struct config *now = journal_config(journal), *target = &change->target;
-    uint64_t total = 0;
+    const struct change_seen *seen = seen_of(change, id);
+    uint64_t unit = journal->options->election_timeout_max_ns;
+    if (seen == NULL) /* its entry was appended in this very step */
+        return CAIRN_OK;
+    bool connected = member_of(leader, id).connected;
+    uint64_t since = connected ? seen->progress_at : seen->connected_at;
+    if (journal->now - since <= unit * (connected ? CONNECTED_PATIENCE : ABSENT_PATIENCE))
+        return CAIRN_OK;
+    if (config_is_voter(journal_config(journal), id))
+        return CAIRN_NO_QUORUM;
+    return connected ? CAIRN_TIMEOUT : CAIRN_UNREACHABLE;
+}
+
+/* A mutant: what all have is taken for progress of each. */
+static void note_all(struct change *change, const struct change_leader *leader) {
+    if (leader->journal->options->mutant == MUTANT_CHANGE_PROGRESS_OF_ALL)
+        be_patient(change, leader->journal->now);
+}
+
+/* The new voters have the log, and of all that are to vote, a majority has it: else the joint
+ * configuration might have to wait for one that itself waits for this leader, who may be gone. */
+static bool all_in_step(struct change *change, const struct change_leader *leader,
+                        enum cairn_status *verdict, uint64_t *obstacle) {
+    const struct config *now = journal_config(leader->journal), *target = &change->asked.target;
     unsigned voters = 0, ready = 0;
     bool all = true;
+    *verdict = CAIRN_OK;
+    note_all(change, leader);
     for (uint32_t i = 0; i < target->count; i++) {
         uint64_t id = target->members[i].id;
         if (!target->members[i].voter)
             continue;
-        bool has_it = config_member(now, id) != NULL && caught_up(leader, id);
+        bool has_it = config_member(now, id) != NULL && caught_up(change, leader, id);
         all = all && (has_it || config_is_voter(now, id));
         voters++;
         ready += has_it;
-        total += member_of(leader, id).match;
+        if (has_it || *verdict != CAIRN_OK)
+            continue;
+        *verdict = verdict_on(change, leader, id);
+        *obstacle = id;
     }
-    if (!all || 2 * ready <= voters) {
-        if (total > change->progress) {
-            change->progress = total;
-            change->progress_at = journal->now;
-        }
-        if (journal->now - change->progress_at >
-            CATCH_UP_PATIENCE * journal->options->election_timeout_max_ns)
-            end(change, CAIRN_BUSY, done);
+    bool majority = 2 * ready > voters;
+    if (majority && *verdict == CAIRN_NO_QUORUM) /* it goes without that one */
+        *verdict = CAIRN_OK;
+    return all && majority;
+}
+
+static bool same_members(const struct config *a, const struct config *b) {
+    bool same = a->joint == b->joint && a->count == b->count;
+    for (uint32_t i = 0; same && i < a->count; i++) {
+        const struct member *x = &a->members[i], *y = &b->members[i];
+        same = x->id == y->id && x->incarnation == y->incarnation && x->voter == y->voter &&
+               x->voter_old == y->voter_old && x->leaving == y->leaving &&
+               x->rejoining == y->rejoining && strcmp(x->address, y->address) == 0;
+    }
+    return same;
+}
+
+/* New voters get the log first, as learners, so that the change does not cost availability
+ * (dissertation 4.2.1). */
+static enum change_step catch_up(struct change *change, const struct change_leader *leader,
+                                 struct config *next, enum cairn_status *done) {
+    const struct config *now = journal_config(leader->journal);
+    enum cairn_status verdict;
+    uint64_t obstacle = 0;
+    if (!all_in_step(change, leader, &verdict, &obstacle)) {
+        if (verdict != CAIRN_OK)
+            give_up(change, verdict, obstacle);
+        return CHANGE_STEP_NONE;
+    }
+    if (change->asked.prepare) {
+        end(change, CAIRN_OK, done);
         return CHANGE_STEP_NONE;
     }
     struct config fresh; /* incarnations may have been bound while the learners caught up */
-    target_of(now, target, &fresh);
+    target_of(now, &change->asked.target, &fresh);
     if (!joint_of(now, &fresh, next)) {
-        end(change, CAIRN_TOO_LARGE, done);
+        give_up(change, CAIRN_TOO_LARGE, 0);
+        return CHANGE_STEP_NONE;
+    }
+    if (same_members(now, next)) {
+        end(change, CAIRN_OK, done);
         return CHANGE_STEP_NONE;
     }
     change->stage = CHANGE_JOINING;
     return CHANGE_STEP_APPEND;
+}
+
+/* What the change brought leaves again; what it had to move has its former address. */
+static enum change_step go_back(struct change *change, const struct change_leader *leader,
+                                struct config *next, enum cairn_status *done) {
+    const struct config *now = journal_config(leader->journal), *target = &change->asked.target;
+    *next = *now;
+    for (uint32_t i = 0; i < target->count; i++) {
+        uint64_t id = target->members[i].id;
+        const struct member *former = config_member(&change->before, id);
+        struct member *present = config_find(next, id);
+        if (present != NULL && former == NULL && !present->voter)
+            config_remove(next, id);
+        else if (present != NULL && former != NULL)
+            memcpy(present->address, former->address, sizeof present->address);
+    }
+    if (!same_members(now, next))
+        return CHANGE_STEP_APPEND;
+    end(change, change->status, done);
+    return CHANGE_STEP_NONE;
 }
 
 /* ---- what a leader does by itself ---- */
@@ -225,11 +431,12 @@ static bool replace_lost_disk(const struct change_leader *leader, struct config 
     return false;
 }
 
-static bool promote_rejoined(const struct change_leader *leader, struct config *next) {
+static bool promote_rejoined(struct change *change, const struct change_leader *leader,
+                             struct config *next) {
     const struct config *now = journal_config(leader->journal);
     for (uint32_t i = 0; i < now->count; i++) {
         const struct member *member = &now->members[i];
-        if (!member->rejoining || member->voter || !caught_up(leader, member->id))
+        if (!member->rejoining || member->voter || !caught_up(change, leader, member->id))
             continue;
         struct config target = *now;
         struct member *promoted = config_find(&target, member->id);
@@ -241,10 +448,20 @@ static bool promote_rejoined(const struct change_leader *leader, struct config *
     return false;
 }
 
+/* An operator's change that waits for its members keeps nobody else from coming back. */
+static enum change_step by_itself(struct change *change, const struct change_leader *leader,
+                                  struct config *next) {
+    bool due = !leader->transferring &&
+               (bind_incarnations(leader, next) || replace_lost_disk(leader, next) ||
+                promote_rejoined(change, leader, next));
+    return due ? CHANGE_STEP_APPEND : CHANGE_STEP_NONE;
+}
+
 enum change_step change_advance(struct change *change, const struct change_leader *leader,
                                 struct config *next, enum cairn_status *done) {
     const struct config *now = journal_config(leader->journal);
     *done = CAIRN_STATUS_COUNT;
+    look_at_members(change, leader);
     if (now->joint) {
         *next = final_of(now);
         if (change->stage == CHANGE_JOINING)
@@ -256,10 +473,11 @@ enum change_step change_advance(struct change *change, const struct change_leade
     const struct member *own = config_member(now, self(leader));
     if (own == NULL || !own->voter)
         return CHANGE_STEP_LEAVE;
-    if (change->stage == CHANGE_CATCH_UP)
-        return catch_up(change, leader, next, done);
-    bool due = !leader->transferring &&
-               (bind_incarnations(leader, next) || replace_lost_disk(leader, next) ||
-                promote_rejoined(leader, next));
-    return due ? CHANGE_STEP_APPEND : CHANGE_STEP_NONE;
+    enum change_step step = CHANGE_STEP_NONE;
+    if (change->stage == CHANGE_CATCH_UP && !leader->transferring)
+        step = catch_up(change, leader, next, done);
+    if (change->stage == CHANGE_BACK && !leader->transferring)
+        step = go_back(change, leader, next, done);
+    bool idle = change->stage == CHANGE_NONE || change->stage == CHANGE_CATCH_UP;
+    return step == CHANGE_STEP_NONE && idle ? by_itself(change, leader, next) : step;
 }

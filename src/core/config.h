@@ -46,6 +46,10 @@ enum cairn_status config_decode(struct bytes bytes, struct config *config);
  * joint are ignored. */
 struct config_change {
     struct config target;
+    bool
+        prepare; /* only until the new voters, still learners, have the log: nothing else changes */
+    bool supersede; /* takes the place of a change that still waits for its members */
+    bool cancel;    /* no wish of its own: the change under way is given up, if it still may be */
 };
 
 /* ---- quorums over a configuration ---- */

@@ -40,6 +40,7 @@ void journal_config_tell(struct journal *journal) {
     *copy = *config;
     struct effect *effect = outbox_emit(&journal->out, EFFECT_CONFIG);
     effect->config.config = copy;
+    effect->config.index = journal_config_index(journal);
     effect->config.committed = journal_config_index(journal) <= journal->commit;
 }
 

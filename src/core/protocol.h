@@ -44,6 +44,7 @@ enum event_kind {
     EVENT_APPLIED,            /* the executor applied entries up to an index */
     EVENT_COMPACTED,          /* a durable snapshot at an index exists; entries up to trim may go */
     EVENT_SNAPSHOT_SENT,      /* the answer to EFFECT_SNAPSHOT_SEND: a peer has one, or it failed */
+    EVENT_SNAPSHOT_PROGRESS,  /* of EFFECT_SNAPSHOT_SEND: how far it is */
     EVENT_SNAPSHOT_OFFERED,   /* a peer begins to send a snapshot: accept it? */
     EVENT_SNAPSHOT_RECEIVED,  /* a whole, verified snapshot from a peer stands on disk */
     EVENT_SNAPSHOT_INSTALLED, /* the answer to EFFECT_SNAPSHOT_INSTALL */
@@ -109,6 +110,10 @@ struct event {
             uint64_t index;
             enum cairn_status status;
         } snapshot_sent;
+        struct {
+            uint64_t to;
+            uint64_t bytes; /* made here, sent, and installed there, together */
+        } snapshot_progress;
         struct {
             uint64_t from;
             uint64_t term; /* of the sender when it began */
@@ -211,6 +216,7 @@ struct effect {
             uint64_t index;
             uint64_t term;
             uint64_t leader; /* hint; 0: unknown */
+            uint64_t member; /* of a refused change: the member that is in the way; 0: none */
         } outcome;
         /* A read may be answered from state applied at or above index. Else refused: NOT_LEADER,
          * NO_QUORUM. */
@@ -243,6 +249,7 @@ struct effect {
         /* The configuration in use changed. committed: by a committed entry. */
         struct {
             const struct config *config;
+            uint64_t index; /* of its entry */
             bool committed;
         } config;
         /* One line for the log, without newline; level: 0 debug, 1 info, 2 warning. */

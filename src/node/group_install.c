@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define AGAIN_NS 50000000ull
+#define TELL_NS 500000000ull /* how often the sender hears how far it is */
 
 struct install_job {
     struct env_work work;
@@ -20,6 +21,8 @@ struct install_job {
     uint32_t section, version;
     struct bytes chunk;
     bool end;
+    uint64_t taken; /* bytes of state */
+    uint64_t tell_at_ns;
     enum cairn_status status;
 };
 
@@ -160,6 +163,11 @@ static void take_chunk(struct install_job *job) {
     if (job->end) {
         installed(group, job);
         return;
+    }
+    job->taken += job->chunk.len;
+    if (env_now(group->node->env) >= job->tell_at_ns) {
+        job->tell_at_ns = env_now(group->node->env) + TELL_NS;
+        snapshot_receive_installing(group, job->taken);
     }
     read_next(job);
 }

@@ -30,6 +30,7 @@ struct snapshot_job {
     struct buf chunk;
     char folder[544];
     uint64_t size;
+    uint64_t slices;    /* written */
     uint64_t log_bytes; /* since the last one; counted on if this one fails */
     bool for_log;       /* the group keeps the log long: nothing stays in it */
     bool written;       /* every chunk is; the next job finishes the file */
@@ -153,6 +154,7 @@ static void go_on_or_end(struct snapshot_job *job) {
     bool abandoned = group->install != NULL || group->node->closing;
     if (job->status == CAIRN_OK && !job->finished && !abandoned) {
         rest(job);
+        snapshot_send_made(group, ++job->slices); /* the last: that step may end much */
         return;
     }
     if (job->writer != NULL)

@@ -461,6 +461,8 @@ enum cairn_status group_restore_newest(struct group *group, bool *found, char *e
 /* snapshot_send.c, snapshot_receive.c */
 void snapshot_send_begin(struct group *group, uint64_t to, uint64_t index, uint64_t term);
 void snapshot_send_ready(struct group *group); /* a newer snapshot stands on disk */
+/* So many slices of the snapshot under way are written: who waits for it is a step further. */
+void snapshot_send_made(struct group *group, uint64_t slices);
 /* One waits for a newer snapshot than there is. */
 bool snapshot_send_waits(const struct group *group);
 void snapshot_send_answer(struct group *group, struct link *link, struct bytes body);
@@ -472,6 +474,8 @@ void snapshot_send_close(struct group *group);
 void snapshot_receive_offer(struct group *group, struct link *link, struct bytes body);
 void snapshot_receive_answer(struct group *group, uint64_t from, bool accept);
 void snapshot_receive_chunk(struct group *group, struct link *link, struct blob *message);
+/* So much of it is installed; told to its sender now and then, if that one takes it. */
+void snapshot_receive_installing(struct group *group, uint64_t bytes);
 void snapshot_receive_installed(struct group *group, enum cairn_status status);
 void snapshot_receive_close(struct group *group);
 

@@ -86,19 +86,23 @@ static void stop(struct receiving *receiving) {
         receiving_free(receiving);
 }
 
-static void ack(struct receiving *receiving, enum cairn_status status, bool complete) {
-    struct link *link = link_of(receiving);
-    if (link == NULL)
-        return;
+static void ack_at(struct receiving *receiving, struct link *link, uint64_t offset,
+                   enum cairn_status status, bool complete) {
     struct buf body = {0};
     buf_u64(&body, receiving->base.index);
-    buf_u64(&body, receiving->offset);
+    buf_u64(&body, offset);
     /* Peers of an earlier version know no shortage: to them it is a busy node, which it is. */
     buf_u8(&body, (uint8_t)(status == CAIRN_EXHAUSTED ? CAIRN_BUSY : status));
     buf_u8(&body, complete);
     link_send(link, LANE_CONTROL, FRAME_SNAPSHOT_ACK, receiving->group->id, buf_view(&body), NULL,
               0);
     buf_free(&body);
+}
+
+static void ack(struct receiving *receiving, enum cairn_status status, bool complete) {
+    struct link *link = link_of(receiving);
+    if (link != NULL)
+        ack_at(receiving, link, receiving->offset, status, complete);
 }
 
 static void send_answer(struct group *group, struct link *link, uint64_t index, bool accept,
@@ -294,6 +298,14 @@ void snapshot_receive_chunk(struct group *group, struct link *link, struct blob 
     list_push(&receiving->chunks, &chunk->list);
     receiving->chunk_count++;
     write_next(receiving);
+}
+
+void snapshot_receive_installing(struct group *group, uint64_t bytes) {
+    struct receiving *receiving = group->receiving;
+    struct link *link = receiving == NULL ? NULL : link_of(receiving);
+    if (link == NULL || link->wire_version < WIRE_VERSION_3)
+        return;
+    ack_at(receiving, link, receiving->size + bytes, CAIRN_OK, false);
 }
 
 void snapshot_receive_installed(struct group *group, enum cairn_status status) {

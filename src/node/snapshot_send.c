@@ -4,7 +4,8 @@
  *
  * OFFER: u64 index, term, chain, order, time_ms, size, leader term; block protocol state.
  * ANSWER: u64 index, u8 accept, u64 offset. CHUNK: u64 index, u64 offset, bytes.
- * ACK: u64 index, u64 offset, u8 status (OK: so far so good; at the end: installed).
+ * ACK: u64 index, u64 offset, u8 status (OK: so far so good; at the end: installed), u8 complete.
+ * While it installs, the receiver tells offsets beyond the size: size and what is installed.
  */
 #include "node/node_internal.h"
 
@@ -31,6 +32,7 @@ struct sending {
     uint64_t size;
     uint64_t offset; /* next to read */
     uint64_t acked;
+    uint64_t slices; /* of the snapshot that it waits for, written so far */
     struct buf chunk;
     char folder[544];
     enum cairn_status status;
@@ -51,6 +53,16 @@ static void tell_protocol(struct group *group, uint64_t to, uint64_t index,
     event.snapshot_sent.index = index;
     event.snapshot_sent.status = status;
     group_step(group, &event);
+}
+
+/* The last that is done with it: the step may end it. Slices count as a byte each: a sending that
+ * is taken up again, with the file there already, must not seem to have less than the one before.
+ */
+static void tell_progress(struct sending *sending, uint64_t bytes) {
+    struct event event = {.kind = EVENT_SNAPSHOT_PROGRESS};
+    event.snapshot_progress.to = sending->to;
+    event.snapshot_progress.bytes = sending->slices + bytes;
+    group_step(sending->group, &event);
 }
 
 static void end(struct sending *sending, enum cairn_status status, bool tell) {
@@ -208,6 +220,22 @@ void snapshot_send_ready(struct group *group) {
     }
 }
 
+static struct sending *behind_of(struct group *group, uint64_t slices) {
+    LIST_EACH(item, &group->sendings) {
+        struct sending *sending = container_of(item, struct sending, list);
+        if (sending->state == SENDING_WAITS && sending->slices < slices)
+            return sending;
+    }
+    return NULL;
+}
+
+void snapshot_send_made(struct group *group, uint64_t slices) {
+    for (struct sending *sending; (sending = behind_of(group, slices)) != NULL;) {
+        sending->slices = slices;
+        tell_progress(sending, 0);
+    }
+}
+
 bool snapshot_send_waits(const struct group *group) {
     LIST_EACH(item, &group->sendings)
     if (container_of(item, const struct sending, list)->state == SENDING_WAITS)
@@ -241,7 +269,14 @@ void snapshot_send_ack(struct group *group, struct link *link, struct bytes body
     bool complete = read_u8(&reader) != 0;
     struct sending *sending = sending_to(group, link->hello.node);
     if (!reader_done(&reader) || sending == NULL || sending->state != SENDING_STREAMS ||
-        sending->meta.index != index || offset > sending->offset || status >= CAIRN_STATUS_COUNT)
+        sending->meta.index != index || status >= CAIRN_STATUS_COUNT)
+        return;
+    bool installs = offset > sending->size && sending->acked == sending->size;
+    if (installs && !complete && status == CAIRN_OK) {
+        tell_progress(sending, offset);
+        return;
+    }
+    if (offset > sending->offset)
         return;
     if (complete || status != CAIRN_OK) {
         end(sending, (enum cairn_status)status, true);
@@ -249,6 +284,7 @@ void snapshot_send_ack(struct group *group, struct link *link, struct bytes body
     }
     sending->acked = offset;
     stream(sending);
+    tell_progress(sending, offset);
 }
 
 void snapshot_send_link_lost(struct group *group, uint64_t peer) {

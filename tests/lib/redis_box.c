@@ -179,6 +179,21 @@ enum cairn_status node_session_close(struct node_client *client, uint64_t sessio
     return CAIRN_SHUTDOWN;
 }
 
+enum cairn_status node_set_parameters(struct node_client *client,
+                                      const struct agreed_parameters *wanted, node_done *done,
+                                      void *context) {
+    return CAIRN_SHUTDOWN;
+}
+
+enum cairn_status node_set_time(struct node_client *client, uint64_t time_ms, node_done *done,
+                                void *context) {
+    return CAIRN_SHUTDOWN;
+}
+
+bool node_keyspace_find(const struct node *node, const char *name, uint32_t *keyspace) {
+    return false;
+}
+
 void node_client_open(struct node *node, uint32_t keyspace, struct node_client *client) {
     *client = (struct node_client){.node = node};
 }

@@ -428,12 +428,16 @@ uint64_t world_read(struct world *world, uint64_t id) {
     return tag;
 }
 
-uint64_t world_configure(struct world *world, uint64_t id, const struct config *target) {
+uint64_t world_change(struct world *world, uint64_t id, const struct config_change *change) {
     struct event event = {.kind = EVENT_CONFIGURE};
     event.configure.tag = ++world->next_tag;
-    event.configure.change.target = *target;
+    event.configure.change = *change;
     world_step(world, id, event);
     return event.configure.tag;
+}
+
+uint64_t world_configure(struct world *world, uint64_t id, const struct config *target) {
+    return world_change(world, id, &(struct config_change){.target = *target});
 }
 
 uint64_t world_transfer(struct world *world, uint64_t id, uint64_t to) {

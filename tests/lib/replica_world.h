@@ -57,6 +57,7 @@ struct world_outcome {
     uint64_t tag;
     enum cairn_status status;
     uint64_t index, term;
+    uint64_t member;
 };
 
 struct world_node {
@@ -177,6 +178,8 @@ void world_connect(struct world *world, uint64_t a, uint64_t b);
 uint64_t world_propose(struct world *world, uint64_t id, const char *text); /* the tag */
 uint64_t world_read(struct world *world, uint64_t id);
 uint64_t world_configure(struct world *world, uint64_t id, const struct config *target);
+/* With the flags of a config_change as asked. */
+uint64_t world_change(struct world *world, uint64_t id, const struct config_change *change);
 uint64_t world_transfer(struct world *world, uint64_t id, uint64_t to);
 /* Makes a snapshot at the applied index and forgets the log at or below trim. */
 void world_compact(struct world *world, uint64_t id, uint64_t trim);

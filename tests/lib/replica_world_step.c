@@ -382,7 +382,8 @@ static void do_effect(struct world *world, struct world_node *node, const struct
     case EFFECT_OUTCOME:
         node->outcomes++;
         node->last_outcome = (struct world_outcome){effect->outcome.tag, effect->outcome.status,
-                                                    effect->outcome.index, effect->outcome.term};
+                                                    effect->outcome.index, effect->outcome.term,
+                                                    effect->outcome.member};
         world_say(world, "  %" PRIu64 ": outcome %s at %" PRIu64, node->id,
                   cairn_status_name(effect->outcome.status), effect->outcome.index);
         break;

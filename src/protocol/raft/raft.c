@@ -5,8 +5,8 @@
 
 #include <inttypes.h>
 
-void raft_outcome(struct replica *raft, enum outcome_of of, uint64_t tag, enum cairn_status status,
-                  uint64_t index) {
+struct effect *raft_outcome(struct replica *raft, enum outcome_of of, uint64_t tag,
+                            enum cairn_status status, uint64_t index) {
     struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_OUTCOME);
     effect->outcome.of = of;
     effect->outcome.tag = tag;
@@ -14,6 +14,8 @@ void raft_outcome(struct replica *raft, enum outcome_of of, uint64_t tag, enum c
     effect->outcome.index = index;
     effect->outcome.term = raft->term;
     effect->outcome.leader = raft->leader;
+    effect->outcome.member = 0;
+    return effect;
 }
 
 /* ---- life ---- */
@@ -299,6 +301,10 @@ static void step_event(struct replica *raft, const struct event *event) {
         break;
     case EVENT_COMPACTED:
         raft_on_compacted(raft, &event->compacted.base, event->compacted.trim);
+        break;
+    case EVENT_SNAPSHOT_PROGRESS:
+        raft_on_snapshot_progress(raft, event->snapshot_progress.to,
+                                  event->snapshot_progress.bytes);
         break;
     case EVENT_SNAPSHOT_SENT:
         raft_on_snapshot_sent(raft, event->snapshot_sent.to, event->snapshot_sent.index,

@@ -138,12 +138,12 @@ static void become_leader(struct replica *raft) {
     raft->stall_handled = false;
     raft->uncommitted_bytes = 0;
     raft->leave_index = 0;
-    raft->change.stage = CHANGE_NONE;
+    change_reset(&raft->change);
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct raft_peer *peer = &raft->peers[i];
         stream_reset(&peer->stream, raft->journal.log.last + 1);
         peer->heard_at = raft->now;
-        peer->lease_until = peer->round = 0;
+        peer->lease_until = peer->round = peer->received = 0;
     }
     raft->wall_ms = raft_wall_ms(raft, raft->now, raft->own_wall_ms);
     raft_role_tell(raft);

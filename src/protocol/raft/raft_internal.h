@@ -47,6 +47,7 @@ struct raft_peer {
     uint64_t fetch_nonce;
     uint64_t vote;       /* (pre-)candidate: 0 none, 1 no, 2 yes */
     uint64_t wait_until; /* pre-candidate: its promise runs until then */
+    uint64_t received;   /* leader: of a snapshot on its way, as EVENT_SNAPSHOT_PROGRESS counts */
     bool term_told;      /* amnesia: it told its term, and what it asks for when it leads */
     uint64_t lease_told; /* 0: nothing */
     struct wall_reading wall;
@@ -136,8 +137,8 @@ struct replica {
     uint64_t seen_term, seen_commit, seen_vote;
 };
 
-void raft_outcome(struct replica *raft, enum outcome_of of, uint64_t tag, enum cairn_status status,
-                  uint64_t index);
+struct effect *raft_outcome(struct replica *raft, enum outcome_of of, uint64_t tag,
+                            enum cairn_status status, uint64_t index);
 
 /* ---- codec (raft_codec.c) ---- */
 #define RAFT_FIELDS(X)              \
@@ -335,6 +336,7 @@ void raft_on_timeout_now(struct replica *raft, const struct raft_message *messag
 /* ---- snapshots (raft_snapshot.c) ---- */
 void raft_snapshot_send(struct replica *raft, struct raft_peer *peer);
 void raft_on_compacted(struct replica *raft, const struct log_base *base, uint64_t trim);
+void raft_on_snapshot_progress(struct replica *raft, uint64_t to, uint64_t bytes);
 void raft_on_snapshot_sent(struct replica *raft, uint64_t to, uint64_t index,
                            enum cairn_status status);
 void raft_on_snapshot_offered(struct replica *raft, uint64_t from, uint64_t term,

@@ -39,7 +39,7 @@ static void join(struct replica *raft, const struct member *member) {
     if (!peer->member || replaced) {
         stream_reset(&peer->stream, raft->journal.log.last + 1);
         peer->heard_at = raft->now;
-        peer->round = peer->lease_until = peer->vote = 0;
+        peer->round = peer->lease_until = peer->vote = peer->received = 0;
     }
     if (member->incarnation != 0)
         peer->bound = member->incarnation;
@@ -116,6 +116,9 @@ static struct change_member change_member(const void *context, uint64_t id) {
         const struct raft_peer *peer = &raft->peers[i];
         if (peer->id == id)
             return (struct change_member){
+                .connected = peer->up,
+                .active = raft->now - peer->heard_at < raft->options.election_timeout_max_ns,
+                .received = peer->received,
                 .incarnation = peer->up ? peer->incarnation : 0,
                 .match = peer->member ? peer->stream.progress.match : 0,
                 .streaming = peer->member && peer->stream.progress.state == PROGRESS_REPLICATE};
@@ -128,25 +131,47 @@ static struct change_leader change_leader(struct replica *raft) {
                                   change_member, raft};
 }
 
-void raft_change_lost(struct replica *raft) {
-    enum cairn_status status;
-    if (change_lost(&raft->change, &status))
-        raft_outcome(raft, OUTCOME_CHANGE, raft->change.tag, status, raft->change.index);
+static void tell(struct replica *raft, enum cairn_status status) {
+    const struct change *change = &raft->change;
+    raft_outcome(raft, OUTCOME_CHANGE, change->tag, status, change->index)->outcome.member =
+        change->obstacle;
 }
 
-void raft_on_configure(struct replica *raft, uint64_t tag, const struct config_change *asked) {
+void raft_change_lost(struct replica *raft) {
+    enum cairn_status status;
+    raft->change.obstacle = 0;
+    if (change_lost(&raft->change, &status))
+        tell(raft, status);
+}
+
+/* Whoever asked for the change under way is told first, when another one takes its place. */
+static enum cairn_status begin(struct replica *raft, uint64_t tag,
+                               const struct config_change *asked, bool *taken_up) {
     struct change_leader leader = change_leader(raft);
     struct config next;
     bool append = false;
+    uint64_t former;
+    *taken_up = false;
+    if (asked->cancel)
+        return change_cancel(&raft->change, &leader);
+    if (change_supersede(&raft->change, asked, &former))
+        raft_outcome(raft, OUTCOME_CHANGE, former, CAIRN_CANCELLED, 0);
+    enum cairn_status status = change_begin(&raft->change, &leader, tag, asked, &next, &append);
+    *taken_up = status == CAIRN_OK;
+    if (*taken_up && append)
+        append_config(raft, &next);
+    return status;
+}
+
+void raft_on_configure(struct replica *raft, uint64_t tag, const struct config_change *asked) {
     enum cairn_status status = CAIRN_NOT_LEADER;
+    bool taken_up = false;
     if (raft->role == ROLE_LEADER && raft_own_term_committed(raft))
-        status = change_begin(&raft->change, &leader, tag, asked, &next, &append);
+        status = begin(raft, tag, asked, &taken_up);
     else if (raft->role == ROLE_LEADER)
         status = raft->journal.full ? CAIRN_NO_SPACE : CAIRN_BUSY;
-    if (status != CAIRN_OK)
+    if (!taken_up)
         raft_outcome(raft, OUTCOME_CHANGE, tag, status, 0);
-    else if (append)
-        append_config(raft, &next);
 }
 
 /* A leader outside the new configuration manages the group until that is committed, then leaves
@@ -166,7 +191,7 @@ void raft_member_advance(struct replica *raft) {
     enum cairn_status done;
     enum change_step step = change_advance(&raft->change, &leader, &next, &done);
     if (done != CAIRN_STATUS_COUNT)
-        raft_outcome(raft, OUTCOME_CHANGE, raft->change.tag, done, raft->change.index);
+        tell(raft, done);
     if (step == CHANGE_STEP_APPEND)
         append_config(raft, &next);
     else if (step == CHANGE_STEP_LEAVE)

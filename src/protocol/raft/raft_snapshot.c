@@ -19,6 +19,12 @@ void raft_snapshot_send(struct replica *raft, struct raft_peer *peer) {
     effect->snapshot_send.term = raft->term;
 }
 
+void raft_on_snapshot_progress(struct replica *raft, uint64_t to, uint64_t bytes) {
+    struct raft_peer *peer = raft_member(raft, to);
+    if (peer != NULL && bytes > peer->received)
+        peer->received = bytes;
+}
+
 void raft_on_snapshot_sent(struct replica *raft, uint64_t to, uint64_t index,
                            enum cairn_status status) {
     struct raft_peer *peer = raft_member(raft, to);

@@ -38,7 +38,7 @@ void raft_on_transfer(struct replica *raft, uint64_t tag, uint64_t to) {
         raft_outcome(raft, OUTCOME_TRANSFER, tag, CAIRN_OK, 0);
         return;
     }
-    if (raft->transferring || raft->transfer_told || raft->change.stage != CHANGE_NONE) {
+    if (raft->transferring || raft->transfer_told || change_holds(&raft->change)) {
         raft_outcome(raft, OUTCOME_TRANSFER, tag, CAIRN_BUSY, 0);
         return;
     }

@@ -11,8 +11,8 @@ enum { HARD_MENDING = 1, HARD_AMNESIA = 2 };
 
 /* ---- what the outside sees ---- */
 
-void zab_outcome(struct replica *zab, enum outcome_of of, uint64_t tag, enum cairn_status status,
-                 uint64_t index) {
+struct effect *zab_outcome(struct replica *zab, enum outcome_of of, uint64_t tag,
+                           enum cairn_status status, uint64_t index) {
     struct effect *effect = outbox_emit(&zab->journal.out, EFFECT_OUTCOME);
     effect->outcome.of = of;
     effect->outcome.tag = tag;
@@ -20,6 +20,8 @@ void zab_outcome(struct replica *zab, enum outcome_of of, uint64_t tag, enum cai
     effect->outcome.index = index;
     effect->outcome.term = zab->accepted;
     effect->outcome.leader = zab->active ? zab->leader : 0;
+    effect->outcome.member = 0;
+    return effect;
 }
 
 bool zab_leads(const struct replica *zab) {
@@ -369,6 +371,9 @@ static void step_event(struct replica *zab, const struct event *event) {
         break;
     case EVENT_COMPACTED:
         zab_on_compacted(zab, &event->compacted.base, event->compacted.trim);
+        break;
+    case EVENT_SNAPSHOT_PROGRESS:
+        zab_on_snapshot_progress(zab, event->snapshot_progress.to, event->snapshot_progress.bytes);
         break;
     case EVENT_SNAPSHOT_SENT:
         zab_on_snapshot_sent(zab, event->snapshot_sent.to, event->snapshot_sent.index,

@@ -178,6 +178,7 @@ struct zab_peer {
     bool voted;
     uint64_t vote_round;
     struct zab_vote vote;
+    uint64_t received;   /* leader: of a snapshot on its way, as EVENT_SNAPSHOT_PROGRESS counts */
     bool term_told;      /* amnesia: it told its epoch, and what it asks for when it leads */
     uint64_t lease_told; /* 0: nothing */
 
@@ -280,8 +281,8 @@ struct replica {
 };
 
 /* ---- zab.c ---- */
-void zab_outcome(struct replica *zab, enum outcome_of of, uint64_t tag, enum cairn_status status,
-                 uint64_t index);
+struct effect *zab_outcome(struct replica *zab, enum outcome_of of, uint64_t tag,
+                           enum cairn_status status, uint64_t index);
 enum role zab_role(const struct replica *zab);
 void zab_role_tell(struct replica *zab);
 bool zab_leads(const struct replica *zab);
@@ -407,6 +408,7 @@ void zab_on_hand_over(struct replica *zab, const struct zab_message *message);
 /* ---- snapshots (zab_snapshot.c) ---- */
 void zab_snapshot_send(struct replica *zab, struct zab_peer *peer);
 void zab_on_compacted(struct replica *zab, const struct log_base *base, uint64_t trim);
+void zab_on_snapshot_progress(struct replica *zab, uint64_t to, uint64_t bytes);
 void zab_on_snapshot_sent(struct replica *zab, uint64_t to, uint64_t index,
                           enum cairn_status status);
 void zab_on_snapshot_offered(struct replica *zab, uint64_t from, uint64_t term,

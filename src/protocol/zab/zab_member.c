@@ -56,6 +56,7 @@ static void join(struct replica *zab, const struct member *member) {
     if (!peer->member || replaced) {
         zab_peer_away(zab, peer);
         peer->heard_at = zab->now;
+        peer->received = 0;
         peer->voted = false;
         if (zab_leads(zab))
             zab->ping_at = zab->now; /* it is told whom to follow */
@@ -128,14 +129,19 @@ static void append_config(struct replica *zab, const struct config *config) {
 }
 
 static struct change_member change_member(const void *context, uint64_t id) {
-    const struct zab_peer *peer = zab_peer_of(context, id);
+    const struct replica *zab = context;
+    const struct zab_peer *peer = zab_peer_of(zab, id);
     if (peer == NULL)
         return (struct change_member){0};
+    bool active = zab->now - peer->heard_at < zab->options.election_timeout_max_ns;
     bool synced = peer->member && peer->stage == ZAB_SYNCED;
-    return (struct change_member){.incarnation = peer->up ? peer->incarnation : 0,
-                                  .match = synced ? peer->stream.progress.match : 0,
-                                  .streaming =
-                                      synced && peer->stream.progress.state == PROGRESS_REPLICATE};
+    return (struct change_member){
+        .connected = peer->up,
+        .active = active,
+        .received = peer->received,
+        .incarnation = peer->up ? peer->incarnation : 0,
+        .match = peer->member && peer->stage >= ZAB_SYNCING ? peer->stream.progress.match : 0,
+        .streaming = synced && peer->stream.progress.state == PROGRESS_REPLICATE};
 }
 
 static struct change_leader change_leader(struct replica *zab) {
@@ -143,23 +149,45 @@ static struct change_leader change_leader(struct replica *zab) {
                                   change_member, zab};
 }
 
-void zab_change_lost(struct replica *zab) {
-    enum cairn_status status;
-    if (change_lost(&zab->change, &status))
-        zab_outcome(zab, OUTCOME_CHANGE, zab->change.tag, status, zab->change.index);
+static void tell(struct replica *zab, enum cairn_status status) {
+    const struct change *change = &zab->change;
+    zab_outcome(zab, OUTCOME_CHANGE, change->tag, status, change->index)->outcome.member =
+        change->obstacle;
 }
 
-void zab_on_configure(struct replica *zab, uint64_t tag, const struct config_change *asked) {
+void zab_change_lost(struct replica *zab) {
+    enum cairn_status status;
+    zab->change.obstacle = 0;
+    if (change_lost(&zab->change, &status))
+        tell(zab, status);
+}
+
+/* Whoever asked for the change under way is told first, when another one takes its place. */
+static enum cairn_status begin(struct replica *zab, uint64_t tag, const struct config_change *asked,
+                               bool *taken_up) {
     struct change_leader leader = change_leader(zab);
     struct config next;
     bool append = false;
-    enum cairn_status status = CAIRN_NOT_LEADER;
-    if (zab_established(zab))
-        status = change_begin(&zab->change, &leader, tag, asked, &next, &append);
-    if (status != CAIRN_OK)
-        zab_outcome(zab, OUTCOME_CHANGE, tag, status, 0);
-    else if (append)
+    uint64_t former;
+    *taken_up = false;
+    if (asked->cancel)
+        return change_cancel(&zab->change, &leader);
+    if (change_supersede(&zab->change, asked, &former))
+        zab_outcome(zab, OUTCOME_CHANGE, former, CAIRN_CANCELLED, 0);
+    enum cairn_status status = change_begin(&zab->change, &leader, tag, asked, &next, &append);
+    *taken_up = status == CAIRN_OK;
+    if (*taken_up && append)
         append_config(zab, &next);
+    return status;
+}
+
+void zab_on_configure(struct replica *zab, uint64_t tag, const struct config_change *asked) {
+    enum cairn_status status = CAIRN_NOT_LEADER;
+    bool taken_up = false;
+    if (zab_established(zab))
+        status = begin(zab, tag, asked, &taken_up);
+    if (!taken_up)
+        zab_outcome(zab, OUTCOME_CHANGE, tag, status, 0);
 }
 
 void zab_member_advance(struct replica *zab) {
@@ -171,7 +199,7 @@ void zab_member_advance(struct replica *zab) {
     enum cairn_status done;
     enum change_step step = change_advance(&zab->change, &leader, &next, &done);
     if (done != CAIRN_STATUS_COUNT)
-        zab_outcome(zab, OUTCOME_CHANGE, zab->change.tag, done, zab->change.index);
+        tell(zab, done);
     if (step == CHANGE_STEP_APPEND)
         append_config(zab, &next);
     else if (step == CHANGE_STEP_LEAVE)

@@ -20,6 +20,12 @@ void zab_snapshot_send(struct replica *zab, struct zab_peer *peer) {
     effect->snapshot_send.term = zab->accepted;
 }
 
+void zab_on_snapshot_progress(struct replica *zab, uint64_t to, uint64_t bytes) {
+    struct zab_peer *peer = zab_member(zab, to);
+    if (peer != NULL && bytes > peer->received)
+        peer->received = bytes;
+}
+
 void zab_on_snapshot_sent(struct replica *zab, uint64_t to, uint64_t index,
                           enum cairn_status status) {
     struct zab_peer *peer = zab_member(zab, to);

@@ -68,7 +68,7 @@ static void establish(struct replica *zab) {
     zab->active = true;
     zab->leader_since = zab->now;
     zab->lease_revoked = false;
-    zab->change.stage = CHANGE_NONE;
+    change_reset(&zab->change);
     zab_role_tell(zab);
     zab_transfer_leader_known(zab);
     uint64_t reached = zab_reached(zab);

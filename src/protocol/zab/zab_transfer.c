@@ -39,7 +39,7 @@ void zab_on_transfer(struct replica *zab, uint64_t tag, uint64_t to) {
         zab_outcome(zab, OUTCOME_TRANSFER, tag, CAIRN_OK, 0);
         return;
     }
-    if (zab->transferring || zab->transfer_told || zab->change.stage != CHANGE_NONE) {
+    if (zab->transferring || zab->transfer_told || change_holds(&zab->change)) {
         zab_outcome(zab, OUTCOME_TRANSFER, tag, CAIRN_BUSY, 0);
         return;
     }
