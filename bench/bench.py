@@ -2,9 +2,9 @@
 """Compares cairn with its peers, side by side on one machine: passes alternate (A B C A B C), figures
 are medians. CPU is that of all server processes together, per operation.
 
-Usage: bench/bench.py [--seconds S] [--passes N] [--only NAME[,NAME...]] [--quick] [--json FILE]
+Usage: bench/bench.py [--seconds S] [--passes N] [--only NAME[,NAME...]] [--nodes] [--quick] [--json FILE]
 
-Systems: cairn (three nodes, durability fsync, asked at the leader), redis (no persistence),
+Systems: cairn (three nodes, durability fsync, asked at the leader; then through every node), redis (no persistence),
 redis-always (appendfsync always), redis-wait (two replicas, appendfsync always on all, SET + WAIT 1),
 etcd (three nodes). A peer that is not installed is left out, and said so.
 """
@@ -269,6 +269,34 @@ def floor(seconds, passes):
     return {"cairn_p50_ms": own, "floor_p50_ms": bare, "ratio": own / bare}
 
 
+def every_node(seconds, passes):
+    """SET through each node of one cluster, alternating: what a client at a follower pays."""
+    system = Cairn()
+    figures = {}
+    try:
+        leader = system.cluster.leader()
+        nodes = sorted(system.cluster.processes, key=lambda node: node != leader)
+        for clients in (1, 50):
+            runs = {}
+            case = {"command": "set", "clients": clients, "pipeline": 1, "bytes": 100}
+            for _ in range(passes):
+                for node in nodes:
+                    system.port = lambda node=node: system.cluster.redis(node)
+                    runs.setdefault(node, []).append(system.run(case, seconds))
+            figures[clients] = {("leader" if node == leader else f"follower {node}"): medians_of(done)
+                                for node, done in runs.items()}
+    finally:
+        system.close()
+    for clients, nodes in figures.items():
+        print(f"\n### Through every node: SET 100 B, c={clients}\n")
+        print("| node | ops/s | p50 ms | p99 ms | CPU us/op |")
+        print("|---|---|---|---|---|")
+        for name, m in nodes.items():
+            print(f"| {name} | {m['ops_per_second']:,.0f} | {m['p50_ms']:.3f} | {m['p99_ms']:.3f} | {m['cpu_us']:.1f} |",
+                  flush=True)
+    return figures
+
+
 def memory(names):
     """Resident memory with a million keys of 100 bytes."""
     sizes = {}
@@ -298,10 +326,14 @@ def main():
     parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--passes", type=int, default=3)
     parser.add_argument("--only", help="systems, separated by commas")
+    parser.add_argument("--nodes", action="store_true", help="only cairn through each of its nodes")
     parser.add_argument("--quick", action="store_true", help="100-byte values only, one pass")
     parser.add_argument("--json", help="write every figure to this file")
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if arguments.nodes:
+        every_node(arguments.seconds, arguments.passes)
+        return 0
     names = arguments.only.split(",") if arguments.only else list(SYSTEMS)
     for name in list(names):
         missing = [tool for tool in SYSTEMS[name][1] if not shutil.which(tool)]
@@ -321,6 +353,7 @@ def main():
         print_case(case, figures[label(case)])
     if "cairn" in names:
         figures["floor"] = floor(arguments.seconds, passes)
+        figures["every_node"] = every_node(arguments.seconds, passes)
     figures["memory"] = memory(names)
     for line in left_out:
         print("not measured:", line)

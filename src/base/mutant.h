@@ -31,6 +31,8 @@
     X(AMNESIA_ACKNOWLEDGES, "amnesia-acknowledges",                                                \
       "a replica that lost its hard state acknowledges a leader at once")                          \
     X(LEARNER_COUNTS, "learner-counts", "a learner counts in the commit quorum")                   \
+    X(COMMIT_UNVERIFIED, "commit-unverified",                                                      \
+      "a follower commits what its log holds, from that leader or not")                            \
     X(JOINT_NEW_ONLY, "joint-new-only", "joint consensus commits by the new members alone")        \
     X(CHANGE_PROGRESS_OF_ALL, "change-progress-of-all",                                            \
       "a change waits for an absent member as long as anybody gains something")                    \

@@ -52,8 +52,13 @@ enum event_kind {
     EVENT_PEER_DOWN,          /* the connection was lost (reset, closed) */
     EVENT_CONFIGURE,          /* an operator asks for other members */
     EVENT_TRANSFER,           /* hand leadership to a member (0: the best) */
+    EVENT_AWAITED,            /* a peer waits for the end of what it forwarded */
     EVENT_KIND_COUNT
 };
+
+/* AWAITED: at the end of a turn in which a peer's requests wait for their entries, a leader tells
+ * that peer at once what is committed, unless it was told already. Peers that wait for nothing
+ * learn it from the next message. */
 
 struct proposal {
     uint64_t tag;         /* the caller's; named in the outcome */
@@ -127,7 +132,7 @@ struct event {
             uint64_t id;
             uint64_t incarnation;
             uint32_t wire_version;
-        } peer; /* UP, DOWN */
+        } peer; /* UP, DOWN, AWAITED (id only) */
         struct {
             uint64_t tag;
             struct config_change change;

@@ -141,13 +141,41 @@ static void answered(void *context, enum cairn_status status, struct bytes reply
     cairn_free(asker);
 }
 
+static void await(struct group *group, uint64_t peer, uint64_t index) {
+    uint32_t at = 0;
+    while (at < group->awaited_count && group->awaited[at].peer != peer)
+        at++;
+    if (at == PEERS_MAX)
+        return;
+    group->awaited_count += at == group->awaited_count;
+    group->awaited[at].peer = peer;
+    group->awaited[at].index = index;
+}
+
+void forward_tell_commit(struct group *group) {
+    uint32_t kept = 0;
+    if (group->role != ROLE_LEADER)
+        group->awaited_count = 0;
+    for (uint32_t i = 0; i < group->awaited_count; i++) {
+        struct event event = {.kind = EVENT_AWAITED};
+        event.peer.id = group->awaited[i].peer;
+        group_step(group, &event);
+        /* What is applied is committed. */
+        if (group->awaited[i].index > group->applied)
+            group->awaited[kept++] = group->awaited[i];
+    }
+    group->awaited_count = kept;
+}
+
 void forward_placed(struct group *group, struct request *request, uint64_t index, uint64_t term) {
     struct asker *asker = request->context;
     struct link *link = link_to(asker);
     struct answer answer = {.tag = asker->tag, .status = CAIRN_OK, .index = index, .term = term};
     cairn_assert(request->origin == ORIGIN_PEER && index > 0);
-    if (link != NULL)
+    if (link != NULL) {
         put_answer(group, link, &answer);
+        await(group, asker->peer, index);
+    }
     cairn_free(asker);
     request->done = NULL;
     request_finish(group, request, CAIRN_OK, bytes_of(NULL, 0));

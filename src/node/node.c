@@ -284,6 +284,8 @@ void node_turn(struct node *node) {
     }
     uint64_t peers_at = peers_tick(node, now);
     send_replies(node);
+    NODE_EACH_GROUP(group, node)
+    forward_tell_commit(group);
     peers_flush(node);
     turn_stop(node, now);
     set_timer(node, peers_at);

@@ -257,6 +257,13 @@ struct group {
     struct receiving *receiving;
     struct list sendings_ended, receivings_ended; /* whose background job is not back yet */
 
+    /* Peers whose forwarded requests were placed, up to which index: they are told its commit at
+     * once. */
+    struct {
+        uint64_t peer, index;
+    } awaited[PEERS_MAX];
+    uint32_t awaited_count;
+
     struct buf reply, changes, scratch;
     struct proposal *proposals; /* under way while the protocol is asked; tags are places here */
     struct request **proposed;  /* whose they are; NULL: answered */
@@ -420,6 +427,9 @@ void forward_placed(struct group *group, struct request *request, uint64_t index
 /* The answers gathered for that peer leave. */
 void forward_replies_flush(struct link *link);
 void forward_link_lost(struct group *group, const struct link *link);
+/* At a turn's end, behind the answers: peers that wait for what they forwarded learn what is
+ * committed. */
+void forward_tell_commit(struct group *group);
 
 /* time.c: what the leader proposes by itself */
 void group_propose_due(struct group *group, uint64_t now);

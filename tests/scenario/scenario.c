@@ -11,6 +11,7 @@
  *           run MS            time passes, messages arrive
  *           manual, deliver, drop, auto
  *           propose ID TEXT   read ID   transfer ID TO   configure VOTERS [LEARNERS]
+ *           awaited ID PEER   (the peer waits for what it forwarded to ID)
  *           partition 1 2 | 3   heal   disconnect A B   connect A B
  *           crash ID   restart ID   wipe ID   damage ID INDEX   compact ID
  *           hold ID   release ID   disk ID COUNT   (COUNT writes that wait are done)
@@ -119,6 +120,12 @@ static void do_configure(struct play *play) {
     world_configure(play->world, world_leader(play->world), &target);
 }
 
+static void do_awaited(struct play *play) {
+    struct event event = {.kind = EVENT_AWAITED};
+    event.peer.id = number(play, 2);
+    world_step(play->world, number(play, 1), event);
+}
+
 static void do_heal(struct play *play) {
     memset(play->world->cut, 0, sizeof play->world->cut);
 }
@@ -224,6 +231,7 @@ static const struct {
     {"read", do_read},
     {"transfer", do_transfer},
     {"configure", do_configure},
+    {"awaited", do_awaited},
     {"heal", do_heal},
     {"partition", do_partition},
     {"disconnect", do_disconnect},

@@ -83,7 +83,7 @@ static struct effects start(struct replica *raft, uint64_t now, uint64_t wall_ms
 /* ---- messages ---- */
 
 static bool from_a_leader(enum raft_message_type type) {
-    return type == RAFT_APPEND || type == RAFT_HEARTBEAT;
+    return type == RAFT_APPEND || type == RAFT_HEARTBEAT || type == RAFT_COMMIT;
 }
 
 static bool is_answer(enum raft_message_type type) {
@@ -171,6 +171,9 @@ static void dispatch(struct replica *raft, struct raft_message *message, struct 
         break;
     case RAFT_READ_INDEX_ANSWER:
         raft_on_read_index_answer(raft, message);
+        break;
+    case RAFT_COMMIT:
+        raft_on_commit(raft, message);
         break;
     case RAFT_TIMEOUT_NOW:
         raft_on_timeout_now(raft, message);
@@ -333,6 +336,9 @@ static void step_event(struct replica *raft, const struct event *event) {
         break;
     case EVENT_TRANSFER:
         raft_on_transfer(raft, event->transfer.tag, event->transfer.to);
+        break;
+    case EVENT_AWAITED:
+        raft_on_awaited(raft, event->peer.id);
         break;
     default:
         cairn_fatal("raft: an event of unknown kind %d", (int)event->kind);

@@ -70,3 +70,34 @@ void raft_commit_to(struct replica *raft, uint64_t index) {
         index = raft->holes[0].first - 1;
     journal_commit_to(&raft->journal, index);
 }
+
+/* ---- telling it ---- */
+
+void raft_on_awaited(struct replica *raft, uint64_t id) {
+    struct raft_peer *peer = raft_member(raft, id);
+    if (raft->role != ROLE_LEADER || peer == NULL || !peer->up ||
+        peer->wire_version < WIRE_VERSION_3 || peer->commit_told >= raft->journal.commit ||
+        peer->stream.progress.state != PROGRESS_REPLICATE)
+        return;
+    struct raft_message message = {
+        .type = RAFT_COMMIT, .term = raft->term, .commit = raft->journal.commit};
+    peer->commit_told = message.commit;
+    raft_send(raft, id, 0, &message, NULL, 0);
+}
+
+/* The news may overtake the entries that it speaks of (another lane), so it is kept for them. */
+void raft_commit_follow(struct replica *raft, uint64_t commit) {
+    if (commit > raft->commit_heard)
+        raft->commit_heard = commit;
+    uint64_t verified = raft->verified;
+    if (raft->options.mutant == MUTANT_COMMIT_UNVERIFIED)
+        verified = raft->journal.log.last;
+    raft_commit_to(raft, raft->commit_heard < verified ? raft->commit_heard : verified);
+}
+
+void raft_on_commit(struct replica *raft, const struct raft_message *message) {
+    raft_heard_leader(raft, message->from, NULL);
+    raft_persist(raft);
+    raft_commit_follow(raft, message->commit);
+    raft_mend_advance(raft);
+}

@@ -115,7 +115,7 @@ void raft_become_follower(struct replica *raft, uint64_t term, uint64_t leader) 
         raft->journal.hard_dirty = true;
     }
     if (raft->told_term != raft->term || raft->told_leader != leader)
-        raft->verified = 0;
+        raft->verified = raft->commit_heard = 0;
     raft->role = ROLE_FOLLOWER;
     raft->leader = leader;
     raft->campaign_at = 0;
@@ -279,7 +279,7 @@ void raft_campaign(struct replica *raft, bool by_transfer) {
     raft->leader = 0;
     raft->term++;
     raft->vote = raft->options.id;
-    raft->verified = 0;
+    raft->verified = raft->commit_heard = 0;
     raft->campaign_at = 0;
     raft->campaign_by_transfer = by_transfer;
     raft->journal.hard_dirty = true;

@@ -43,6 +43,7 @@ struct raft_peer {
     uint64_t heard_at;     /* leader: last sign of life */
     uint64_t round;        /* leader: highest heartbeat round answered */
     uint64_t lease_until;  /* leader: by our clock, its promise holds until then */
+    uint64_t commit_told;  /* leader: highest commit index that a message to it carried */
     uint64_t fetch_tag;    /* entries for its repair are being read */
     uint64_t fetch_nonce;
     uint64_t vote;       /* (pre-)candidate: 0 none, 1 no, 2 yes */
@@ -71,7 +72,8 @@ struct replica {
     enum role role;
     uint64_t leader;
 
-    uint64_t verified; /* follower: equal to the term's leader up to here */
+    uint64_t verified;     /* follower: equal to the term's leader up to here */
+    uint64_t commit_heard; /* follower: what the term's leader has committed, as far as it told */
 
     uint64_t config_seen; /* version that peers follow */
     struct raft_peer peers[RAFT_PEERS_MAX];
@@ -183,7 +185,8 @@ struct effect *raft_outcome(struct replica *raft, enum outcome_of of, uint64_t t
     X(TIMEOUT_NOW, "timeout-now", FIELD_TERM, 0)                                                \
     X(REPAIR_FETCH, "repair-fetch", FIELD_TERM | FIELD_REQUEST | FIELD_FIRST | FIELD_LAST, 0)   \
     X(REPAIR_ENTRIES, "repair-entries",                                                         \
-      FIELD_TERM | FIELD_FLAGS | FIELD_REQUEST | FIELD_FIRST | FIELD_LAST, FIELD_LEASE_NS)
+      FIELD_TERM | FIELD_FLAGS | FIELD_REQUEST | FIELD_FIRST | FIELD_LAST, FIELD_LEASE_NS)      \
+    X(COMMIT, "commit", FIELD_TERM | FIELD_COMMIT, 0)
 
 enum raft_message_type {
     RAFT_NO_MESSAGE,
@@ -288,6 +291,11 @@ uint64_t raft_match_of(const void *context, uint64_t id);
 void raft_maybe_commit(struct replica *raft);
 void raft_commit_to(struct replica *raft, uint64_t index);
 bool raft_own_term_committed(const struct replica *raft);
+/* Leader: the peer waits for something that it forwarded. */
+void raft_on_awaited(struct replica *raft, uint64_t id);
+void raft_on_commit(struct replica *raft, const struct raft_message *message);
+/* Follower: the leader of this term has committed up to there; takes what is verified of it. */
+void raft_commit_follow(struct replica *raft, uint64_t commit);
 
 /* ---- reads (raft_read.c) ---- */
 void raft_on_read(struct replica *raft, uint64_t tag);

@@ -125,6 +125,10 @@ void raft_on_read(struct replica *raft, uint64_t tag) {
 void raft_on_read_index_answer(struct replica *raft, const struct raft_message *message) {
     if (message->from != raft->leader)
         return;
+    /* The read waits for an index that is committed there: it need not wait to be told that again.
+     */
+    if (message->status == CAIRN_OK)
+        raft_commit_follow(raft, message->index);
     reads_answered(&raft->reads, message->request, message->status, message->index);
     ask(raft);
 }

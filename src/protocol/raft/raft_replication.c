@@ -69,7 +69,7 @@ void raft_on_propose(struct replica *raft, const struct proposal *items, size_t 
 
 /* ---- sending ---- */
 
-static void send_append(struct replica *raft, const struct raft_peer *peer,
+static void send_append(struct replica *raft, struct raft_peer *peer,
                         const struct stream_message *part) {
     struct raft_message message = {.type = RAFT_APPEND,
                                    .term = raft->term,
@@ -80,6 +80,7 @@ static void send_append(struct replica *raft, const struct raft_peer *peer,
                                    .sent_at = raft->now,
                                    .lease_ns = raft_lease_asked(raft)};
     raft_send(raft, peer->id, 0, &message, part->entries, part->count);
+    peer->commit_told = message.commit;
 }
 
 static void proceed(struct replica *raft, struct raft_peer *peer, enum stream_step step,
@@ -433,7 +434,7 @@ void raft_on_append(struct replica *raft, struct raft_message *append, struct bl
     if (match > raft->verified)
         raft->verified = match;
     reply(raft, append, true, match);
-    raft_commit_to(raft, append->commit < raft->verified ? append->commit : raft->verified);
+    raft_commit_follow(raft, append->commit);
     raft_mend_advance(raft);
 }
 
@@ -444,8 +445,7 @@ void raft_on_heartbeat(struct replica *raft, const struct raft_message *message)
     if (!may_promise(raft))
         return;
     raft_persist(raft);
-    uint64_t commit = message->commit < raft->verified ? message->commit : raft->verified;
-    raft_commit_to(raft, commit);
+    raft_commit_follow(raft, message->commit);
     struct raft_message answer = {.type = RAFT_HEARTBEAT_ANSWER,
                                   .term = raft->term,
                                   .flags = raft->mending ? RAFT_FLAG_FORGOT : 0,
