@@ -116,6 +116,7 @@ static unsigned on_admin(void *context, const char *method, const char *path, st
     if (strcmp(path, "/metrics") == 0) {
         *content_type = "text/plain; version=0.0.4";
         node_metrics(server->node, body);
+        runtime_metrics(server->runtime, body);
         redis_front_metrics(server->redis, body);
         if (server->zookeeper != NULL)
             zookeeper_front_metrics(server->zookeeper, body);

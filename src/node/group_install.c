@@ -180,7 +180,7 @@ static void chunk_done(struct env_work *work) {
     if (node->closing)
         return;
     take_chunk(job);
-    slices_note(&node->slices, env_now(node->env) - start);
+    spans_note(&node->slices, env_now(node->env) - start);
 }
 
 void group_install(struct group *group, const struct log_base *base) {

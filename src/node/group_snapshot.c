@@ -177,7 +177,7 @@ static void slice_done(struct env_work *work) {
     uint64_t start = env_now(node->env);
     node->works--;
     go_on_or_end(job);
-    slices_note(&node->slices, env_now(node->env) - start);
+    spans_note(&node->slices, env_now(node->env) - start);
 }
 
 void group_snapshot_begin(struct group *group) {
@@ -210,7 +210,7 @@ void group_snapshot_begin(struct group *group) {
     /* So that the replicas do not all make theirs at the same time. */
     group->snapshot_delay = prng_below(&node->prng, node->options.snapshot_log_bytes / 2 + 1);
     next_slice(job);
-    slices_note(&node->slices, env_now(node->env) - start);
+    spans_note(&node->slices, env_now(node->env) - start);
 }
 
 /* The node closes: no job runs any more. */

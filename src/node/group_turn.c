@@ -40,7 +40,7 @@ static void tidy(struct group *group) {
     if (more)
         env_wake(env);
     if (more || taken > TIDY_NOTED_NS)
-        slices_note(&group->node->slices, taken);
+        spans_note(&group->node->slices, taken);
 }
 
 void group_turn(struct group *group, uint64_t now) {

@@ -4,10 +4,10 @@
 
 #include "base/hmap.h"
 #include "base/prng.h"
+#include "base/spans.h"
 #include "node/frame.h"
 #include "node/life.h"
 #include "node/node.h"
-#include "node/slices.h"
 #include "node/stack.h"
 #include "storage/snapshot.h"
 #include "storage/wal.h"
@@ -297,7 +297,7 @@ struct node {
     void *stopped_context;
     struct node_status counted; /* the counters; the rest is filled by node_status */
     int works;                  /* background jobs under way */
-    struct slices slices;       /* of snapshot work on the loop */
+    struct spans slices;        /* of snapshot work on the loop */
 };
 
 /* Why a request with a command of that length is not taken; OK: it is. */

@@ -287,5 +287,6 @@ void node_metrics(const struct node *node, struct buf *out) {
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
         buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", metrics[i].name, metrics[i].help,
                    metrics[i].name, metrics[i].type, metrics[i].name, (ull)metrics[i].value);
-    slices_metrics(&node->slices, out);
+    spans_metrics(&node->slices, out, "cairn_snapshot_slice_seconds",
+                  "Time of the event loop that a slice of snapshot work took");
 }

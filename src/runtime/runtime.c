@@ -83,12 +83,28 @@ static void on_check(uv_check_t *check) {
     take_turn(runtime);
 }
 
+/* What of the time since the last look was not sleep, the loop was busy with one round. */
+static void note_round(struct runtime *runtime) {
+    uint64_t now = runtime_now(&runtime->env), idle = uv_metrics_idle_time(&runtime->loop);
+    uint64_t passed = now - runtime->looked_ns, slept = idle - runtime->idle_ns;
+    if (runtime->looked_ns != 0)
+        spans_note(&runtime->rounds, passed > slept ? passed - slept : 0);
+    runtime->looked_ns = now;
+    runtime->idle_ns = idle;
+}
+
+void runtime_metrics(const struct runtime *runtime, struct buf *out) {
+    spans_metrics(&runtime->rounds, out, "cairn_loop_round_seconds",
+                  "Time for which one round of the event loop kept everything else waiting");
+}
+
 /* Before the loop sleeps: closings come behind the check, and are callbacks too. */
 static void on_prepare(uv_prepare_t *prepare) {
     struct runtime *runtime = prepare->data;
     if (runtime->turn_due)
         take_turn(runtime);
     runtime_timer_arm(runtime);
+    note_round(runtime);
 }
 
 static void on_idle(uv_idle_t *idle) {}
@@ -169,6 +185,7 @@ struct runtime *runtime_new(const struct runtime_options *options) {
     signal(SIGPIPE, SIG_IGN);
     if (uv_loop_init(&runtime->loop) != 0)
         cairn_fatal("cannot make an event loop: %s", strerror(errno));
+    uv_loop_configure(&runtime->loop, UV_METRICS_IDLE_TIME);
     uv_prepare_init(&runtime->loop, &runtime->prepare);
     uv_check_init(&runtime->loop, &runtime->check);
     uv_idle_init(&runtime->loop, &runtime->idle);

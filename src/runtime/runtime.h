@@ -33,6 +33,9 @@ struct env *runtime_env(struct runtime *runtime);
 
 /* Returns after runtime_stop. May be called again. */
 void runtime_run(struct runtime *runtime);
+/* Appends how long the rounds of the loop took: what is longer keeps heartbeats and all clients
+ * waiting. */
+void runtime_metrics(const struct runtime *runtime, struct buf *out);
 void runtime_stop(struct runtime *runtime);
 /* SIGINT or SIGTERM arrived; on the loop. From then on the process no longer ends by them. */
 void runtime_on_signal(struct runtime *runtime, void (*arrived)(void *context, int signal),

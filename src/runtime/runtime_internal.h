@@ -2,6 +2,7 @@
 #ifndef CAIRN_RUNTIME_INTERNAL_H
 #define CAIRN_RUNTIME_INTERNAL_H
 
+#include "base/spans.h"
 #include "runtime/runtime.h"
 
 #include <uv.h>
@@ -40,6 +41,9 @@ struct runtime {
     void (*turn)(void *context);
     void *turn_context;
     bool turn_due; /* a callback ran since the last turn */
+
+    struct spans rounds;         /* from waking up to going to sleep again */
+    uint64_t looked_ns, idle_ns; /* when the loop last went to sleep, and how long it had slept */
 
     struct env_timer **heap; /* heap[1..heap_count] */
     size_t heap_count;

@@ -1,5 +1,5 @@
-/* The histogram of how long snapshot work keeps the loop. */
-#include "node/slices.h"
+/* The histogram of how long something took. */
+#include "base/spans.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,14 +7,14 @@
 #include <string.h>
 #include <cmocka.h>
 
-static void a_slice_counts_in_its_bucket_and_in_all_above(void **state) {
-    struct slices slices = {0};
+static void a_span_counts_in_its_bucket_and_in_all_above(void **state) {
+    struct spans spans = {0};
     struct buf out = {0};
-    slices_note(&slices, 10000);
-    slices_note(&slices, 10001);
-    slices_note(&slices, 1500000);
-    slices_note(&slices, 200000000);
-    slices_metrics(&slices, &out);
+    spans_note(&spans, 10000);
+    spans_note(&spans, 10001);
+    spans_note(&spans, 1500000);
+    spans_note(&spans, 200000000);
+    spans_metrics(&spans, &out, "x_seconds", "A thing");
     buf_u8(&out, 0);
     const char *text = (const char *)out.data;
     assert_non_null(strstr(text, "_bucket{le=\"1e-05\"} 1\n"));
@@ -30,7 +30,7 @@ static void a_slice_counts_in_its_bucket_and_in_all_above(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_slice_counts_in_its_bucket_and_in_all_above),
+        cmocka_unit_test(a_span_counts_in_its_bucket_and_in_all_above),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
