@@ -59,6 +59,7 @@
     X(WAITER_BY_INDEX, "waiter-by-index", "a waiter takes the reply of any entry at its index")    \
     X(OWN_PARAMETERS, "own-parameters",                                                            \
       "a replica executes commands by its own settings instead of the agreed ones")                \
+    X(SKIPS_AN_ENTRY, "skips-an-entry", "a replica does not execute the command at index 60")      \
     X(RETRY_FORGETS_ATTEMPT, "retry-forgets-attempt",                                              \
       "a refusal of a retry says not executed, whatever became of the attempt before it")          \
     X(SESSION_NO_DEDUP, "session-no-dedup", "a retried sequence is executed again")                \

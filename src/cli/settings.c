@@ -107,8 +107,10 @@ static const struct setting table[] = {
      "batch\n"
      "# of reads asks a majority."},
     {"raft", "clock_drift_ppm", NUMBER, AT(clock_drift_ppm), "100000", 0, 200000,
-     "Bound on the rate error of any node's clock, parts per million, while it is slewed too: chrony\n"
-     "# slews by up to 83333 (maxslewrate), adjtimex by 100000. Leases are shorter by twice as much."},
+     "Bound on the rate error of any node's clock, parts per million, while it is slewed too: "
+     "chrony\n"
+     "# slews by up to 83333 (maxslewrate), adjtimex by 100000. Leases are shorter by twice as "
+     "much."},
     {"raft", "consistency", TEXT, AT(consistency), "linearizable", 0, 0,
      "Of reads: linearizable, sequential (any node, never backwards in a connection), stale."},
     {"log", "segment_mb", NUMBER, AT(segment_mb), "32", 1, 1024, "Size of a log segment."},
@@ -125,6 +127,8 @@ static const struct setting table[] = {
     {"test", "seed", NUMBER, AT(seed), "0", 0, UINT64_MAX, "Of random choices; 0: by chance."},
     {"test", "wire_version", NUMBER, AT(wire_version), "0", 0, WIRE_VERSION_MAX,
      "Speak like an older build; 0: the newest."},
+    {"test", "mutant", TEXT, AT(test_mutant), "none", 0, 0,
+     "A seeded bug, as cairn sim --mutant has them; none in earnest."},
     {"logging", "level", TEXT, AT(log_level), "info", 0, 0, "debug, info or warning."},
     {"logging", "format", TEXT, AT(log_format), "auto", 0, 0,
      "terminal (short lines for people), logfmt (key=value), or auto: by where they go."},
@@ -385,6 +389,8 @@ void settings_to_node(const struct settings *settings, struct node_options *opti
     options->seed = settings->seed;
     if (settings->wire_version != 0)
         options->wire_version_max = (uint32_t)settings->wire_version;
+    if (!mutant_find(settings->test_mutant, &options->mutant))
+        options->mutant = MUTANT_NONE;
 }
 
 uint64_t settings_cluster(const char *name) {

@@ -52,8 +52,9 @@ struct settings {
     uint64_t session_window;
     uint64_t seed;         /* 0: from the system */
     uint64_t wire_version; /* 0: the newest; lower plays an older build */
-    char log_format[16];   /* auto, terminal, logfmt */
-    char log_level[16];    /* debug, info, warning */
+    char test_mutant[32];
+    char log_format[16]; /* auto, terminal, logfmt */
+    char log_level[16];  /* debug, info, warning */
 };
 
 void settings_default(struct settings *settings);

@@ -31,7 +31,10 @@ enum frame_type {
     FRAME_SNAPSHOT_ANSWER,
     FRAME_SNAPSHOT_CHUNK,
     FRAME_SNAPSHOT_ACK,
-    FRAME_LIVES,      /* signs of life for the leader */
+    FRAME_LIVES,        /* signs of life for the leader */
+    FRAME_COMPARE = 16, /* compare.c; since version 3 */
+    FRAME_COMPARED,
+    FRAME_DIVERGED,
     FRAME_FACTS = 20, /* from which cluster the data is, behind the hello; since version 3 */
     FRAME_TYPE_COUNT
 };

@@ -37,6 +37,7 @@ static void apply_one(struct group *group, const struct entry *entry) {
     if (entry->term != group->applied_term)
         waiters_overtaken(group, entry->term);
     group->applied_term = entry->term;
+    compare_applied(group);
 }
 
 void group_apply(struct group *group, const struct entry *entries, size_t count) {

@@ -13,6 +13,7 @@ uint64_t group_deadline(const struct group *group) {
     uint64_t deadline = group->protocol->deadline(group->replica);
     deadline = earlier(deadline, group->due_at_ns);
     deadline = earlier(deadline, group_lives_deadline(group));
+    deadline = earlier(deadline, compare_deadline(group));
     if (!list_empty(&group->aging))
         deadline =
             earlier(deadline, container_of(group->aging.next, struct request, aging)->deadline_ns);
@@ -61,6 +62,7 @@ void group_turn(struct group *group, uint64_t now) {
     group_propose_version(group);
     group_propose_agreed(group);
     group_watch_clock(group, now);
+    compare_turn(group, now);
     group_propose_members(group);
     group_lives_turn(group, now);
     group_operations(group, now);

@@ -192,6 +192,15 @@ static void take_message(struct link *link, enum frame_type type, uint64_t id,
     case FRAME_LIVES:
         group_lives_receive(group, link, body);
         break;
+    case FRAME_COMPARE:
+        compare_asked(group, link, body);
+        break;
+    case FRAME_COMPARED:
+        compare_answered(group, link, body);
+        break;
+    case FRAME_DIVERGED:
+        compare_told(group, link, body);
+        break;
     case FRAME_HELLO:
     case FRAME_PING:
     case FRAME_FACTS:

@@ -138,21 +138,6 @@ static void on_timer(struct env_timer *timer) {
     /* What is due is done in the turn that follows every batch of callbacks. */
 }
 
-static enum cairn_status make_folders(struct node *node, char *error, size_t error_size) {
-    const char *const names[] = {"", "/log", "/snapshots"};
-    char path[600];
-    for (int i = 0; i < 3; i++) {
-        snprintf(path, sizeof path, "%s%s", node->options.folder, names[i]);
-        enum cairn_status status = env_make_folder(node->env, path);
-        if (status != CAIRN_OK) {
-            snprintf(error, error_size, "can't make the folder %s: %s", path,
-                     cairn_status_text(status));
-            return status;
-        }
-    }
-    return CAIRN_OK;
-}
-
 enum cairn_status node_open(struct env *env, const struct node_options *options, struct node **out,
                             char *error, size_t error_size) {
     enum cairn_status status = node_options_check(options, error, error_size);
@@ -167,9 +152,7 @@ enum cairn_status node_open(struct env *env, const struct node_options *options,
     prng_seed(&node->prng, prng_mix(options->seed, options->identity.node));
     node->timer.fire = on_timer;
     *out = node;
-    status = make_folders(node, error, error_size);
-    if (status == CAIRN_OK)
-        status = node_recover(node, error, error_size);
+    status = node_recover(node, error, error_size);
     if (status == CAIRN_OK) {
         status = peers_open(node);
         if (status != CAIRN_OK)
@@ -328,6 +311,8 @@ enum cairn_status node_refusal(const struct node_client *client, size_t len) {
         return CAIRN_SHUTDOWN;
     if (len > node->options.command_bytes_max - 1024)
         return CAIRN_TOO_LARGE;
+    if (client->group->compare.no_majority)
+        return CAIRN_DAMAGED;
     return requests_full(client->group, len) ? CAIRN_BUSY : CAIRN_OK;
 }
 
@@ -353,7 +338,7 @@ enum cairn_status node_execute(struct node_client *client, struct bytes command,
 enum cairn_status node_read(struct node_client *client, struct bytes query, struct buf *reply) {
     struct group *group = client->group;
     struct node *node = client->node;
-    if (node->failed || group->install != NULL)
+    if (node->failed || group->install != NULL || group->compare.no_majority)
         return CAIRN_BUSY;
     node->counted.counters.reads++;
     return group->stack.kind->read(group->stack.machine, group_time_ms(group),

@@ -183,6 +183,20 @@ struct held {
     struct entry entries[];
 };
 
+/* States of replicas compared (compare.c). */
+struct compare {
+    uint64_t asked_index; /* any replica: its state there is asked for; 0: none */
+    uint64_t asked_by;
+    bool no_majority; /* replicas differ and no majority agrees: nothing is served */
+    /* leader */
+    uint64_t index; /* that was asked for; 0: none, or decided */
+    uint64_t asked_at_ns, next_ns;
+    uint32_t count;
+    struct compare_answer {
+        uint64_t id, digest;
+    } answers[CONFIG_MEMBERS_MAX]; /* the leader's own first */
+};
+
 struct snapshot_job; /* group_snapshot.c */
 struct install_job;  /* group_install.c */
 struct sending;      /* snapshot_send.c */
@@ -240,6 +254,8 @@ struct group {
     bool config_committed; /* config is that of a committed entry */
     bool members_asked;    /* the machine may have to be told the members */
     bool members_inflight;
+
+    struct compare compare;
 
     struct lives lives; /* leader */
     uint32_t ends_under_way;
@@ -318,8 +334,8 @@ struct group *node_group(const struct node *node, uint64_t id);
 /* As some group of ours lists it; NULL: none does. */
 const struct member *node_member(const struct node *node, uint64_t id);
 
-/* recovery.c: what the disk holds. Fills node->groups from the keyspaces, restores their newest
- * snapshots, opens the log and hands them what it tells. */
+/* recovery.c: what the disk holds. Makes the folders, fills node->groups from the keyspaces,
+ * restores their newest snapshots, opens the log and hands them what it tells. */
 enum cairn_status node_recover(struct node *node, char *error, size_t error_size);
 
 /* group.c: the executor of effects */
@@ -437,6 +453,15 @@ void group_propose_version(struct group *group);
 void group_propose_agreed(struct group *group);
 void group_watch_clock(struct group *group, uint64_t now);
 void group_propose_members(struct group *group);
+
+/* compare.c */
+void compare_asked(struct group *group, struct link *link, struct bytes body);
+void compare_answered(struct group *group, struct link *link, struct bytes body);
+void compare_told(struct group *group, struct link *link, struct bytes body);
+/* An entry was applied: is this the index whose state is asked for? */
+void compare_applied(struct group *group);
+void compare_turn(struct group *group, uint64_t now);
+uint64_t compare_deadline(const struct group *group);
 
 /* group_life.c */
 void group_lives_receive(struct group *group, struct link *link, struct bytes body);

@@ -1,4 +1,5 @@
 /* Recovery: the newest snapshot of every group, then what the log holds behind it. */
+#include "node/aside.h"
 #include "node/node_internal.h"
 
 #include <stdio.h>
@@ -144,6 +145,18 @@ static enum cairn_status store_identity(struct node *node, char *error, size_t e
     return status;
 }
 
+/* The data is gone, and with it what this replica promised: it goes on as one whose disk was
+ * replaced, under a new incarnation, and never as a founder. */
+static enum cairn_status begin_anew(struct node *node, char *error, size_t error_size) {
+    struct identity *identity = &node->options.identity;
+    identity->log_id = 0;
+    identity->diverged = false;
+    identity->founders.count = node->options.bootstrap.count = 0;
+    env_entropy(node->env, &identity->incarnation, sizeof identity->incarnation);
+    identity->incarnation |= 1;
+    return store_identity(node, error, error_size);
+}
+
 /* The folder knows its log by an id. Without that log everything that this replica promised is
  * forgotten: it goes on as one whose disk was replaced, under a new incarnation, and never as a
  * founder, whatever else of the folder is left. */
@@ -157,11 +170,23 @@ static enum cairn_status find_lost_log(struct node *node, char *error, size_t er
     node_log(node, 2,
              "the log that this folder was used with is gone: this node goes on as one whose disk "
              "was replaced, and waits to be let in by the others");
-    identity->log_id = 0;
-    identity->founders.count = node->options.bootstrap.count = 0;
-    env_entropy(node->env, &identity->incarnation, sizeof identity->incarnation);
-    identity->incarnation |= 1;
-    return store_identity(node, error, error_size);
+    return begin_anew(node, error, error_size);
+}
+
+/* Its state was found to differ from a majority's: all of it is kept aside, in the folder
+ * `diverged`, and the others give it theirs. */
+static enum cairn_status leave_diverged(struct node *node, char *error, size_t error_size) {
+    if (!node->options.identity.diverged)
+        return CAIRN_OK;
+    enum cairn_status status = aside_move(node->env, node->options.folder);
+    if (status != CAIRN_OK) {
+        snprintf(error, error_size, "can't keep the diverged data of %s aside: %s",
+                 node->options.folder, cairn_status_text(status));
+        return status;
+    }
+    node_log(node, 2, "what this node had differed from the others': it is kept in %s/diverged",
+             node->options.folder);
+    return begin_anew(node, error, error_size);
 }
 
 static enum cairn_status know_log(struct node *node, char *error, size_t error_size) {
@@ -188,8 +213,27 @@ static enum cairn_status settle_parameters(struct node *node, char *error, size_
     return status == CAIRN_NO_SPACE ? CAIRN_OK : status;
 }
 
+static enum cairn_status make_folders(struct node *node, char *error, size_t error_size) {
+    const char *const names[] = {"", "/log", "/snapshots"};
+    char path[600];
+    for (int i = 0; i < 3; i++) {
+        snprintf(path, sizeof path, "%s%s", node->options.folder, names[i]);
+        enum cairn_status status = env_make_folder(node->env, path);
+        if (status != CAIRN_OK) {
+            snprintf(error, error_size, "can't make the folder %s: %s", path,
+                     cairn_status_text(status));
+            return status;
+        }
+    }
+    return CAIRN_OK;
+}
+
 enum cairn_status node_recover(struct node *node, char *error, size_t error_size) {
-    enum cairn_status status = find_lost_log(node, error, error_size);
+    enum cairn_status status = leave_diverged(node, error, error_size);
+    if (status == CAIRN_OK)
+        status = make_folders(node, error, error_size);
+    if (status == CAIRN_OK)
+        status = find_lost_log(node, error, error_size);
     if (status == CAIRN_OK)
         status = settle_parameters(node, error, error_size);
     if (status != CAIRN_OK)

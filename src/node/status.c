@@ -70,6 +70,8 @@ static const char *health(const struct group *group, const struct replica_status
         return "failed";
     if (node->stopping)
         return "stopping";
+    if (group->compare.no_majority)
+        return "replicas differ, none is right for sure";
     if (replica->damaged)
         return "damaged";
     if (log.full)

@@ -12,8 +12,9 @@
 #define PATH_MAX_BYTES 4096u
 #define PAGE ENV_DISK_ALIGN
 #define FOUNDERS_AT 64u
-#define KEYSPACES_AT 3840u  /* u32 count, then the structs */
-#define PARAMETERS_AT 4048u /* u64, u32; zeros, as all that was added, in folders made before */
+#define KEYSPACES_AT 3840u /* u32 count, then the structs */
+#define PARAMETERS_AT \
+    4048u /* u64, u32, u32; zeros, as all that was added, in folders made before */
 
 static void encode(const struct identity *identity, uint8_t *page) {
     memset(page, 0, PAGE);
@@ -27,6 +28,7 @@ static void encode(const struct identity *identity, uint8_t *page) {
     put_u64(page + 56, identity->number);
     put_u64(page + PARAMETERS_AT, identity->value_bytes_max);
     put_u32(page + PARAMETERS_AT + 8, identity->session_window);
+    put_u32(page + PARAMETERS_AT + 12, identity->diverged);
     struct buf founders = {0};
     if (identity->founders.count > 0)
         config_encode(&founders, &identity->founders);
@@ -54,7 +56,8 @@ static enum cairn_status decode(struct identity *identity, const uint8_t *page) 
                                   .log_id = get_u64(page + 48),
                                   .number = get_u64(page + 56),
                                   .value_bytes_max = get_u64(page + PARAMETERS_AT),
-                                  .session_window = get_u32(page + PARAMETERS_AT + 8)};
+                                  .session_window = get_u32(page + PARAMETERS_AT + 8),
+                                  .diverged = get_u32(page + PARAMETERS_AT + 12) != 0};
     identity->keyspace_count = get_u32(page + KEYSPACES_AT);
     if (identity->keyspace_count > IDENTITY_KEYSPACES_MAX)
         return CAIRN_CORRUPT;

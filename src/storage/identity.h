@@ -33,6 +33,7 @@ struct identity {
      * folder's first start, or the cluster's that it joined. 0: made before version 3. */
     uint64_t value_bytes_max;
     uint32_t session_window;
+    bool diverged; /* its state differs from the others': the next start begins without it */
     struct config founders;  /* the configuration at index 0, of a folder that was made when its
                               * cluster was founded; count 0: made later, to join */
     uint32_t keyspace_count; /* 0: made before there were several; then it is the first alone */

@@ -192,6 +192,41 @@ test('time that ran ahead with the clocks of all is brought back by an operator'
   await cluster.stop_all();
 }), { timeout_ms: 120000 });
 
+test('a replica whose state differs stops, keeps the evidence, and is rebuilt from the others', () => with_cluster({}, async (cluster) => {
+  await until_agreed(cluster);
+  await cluster.kill(2, 'SIGTERM');
+  await cluster.start(2, { 'test.mutant': 'skips-an-entry' });
+  const client = await cluster.client(1);
+  for (let at = 0; at < 80; at++) await client.call('SET', `key:${at}`, at);
+  const end = await cluster.children[2].ended;
+  check(end.code !== 0, 'it ends with a failure');
+  check(cluster.logs[2].includes('differs from that of a majority'), cluster.logs[2]);
+  equal(await client.call('SET', 'others', 'go on'), 'OK');
+  await cluster.start(2);
+  await until('it is rebuilt', async () => (await cluster.status(2)).health === 'ok');
+  check(fs.existsSync(path.join(cluster.dir(2), 'diverged/log/log.control')), 'the evidence is kept');
+  for (let at = 0; at < 80; at += 10) equal(await all_equal(cluster, 'GET', `key:${at}`), `${at}`);
+  await same_digests(cluster);
+  client.close();
+  await cluster.stop_all();
+}), { timeout_ms: 90000 });
+
+test('replicas that differ without an agreeing majority serve nothing, and say so', () => with_cluster({ nodes: 2 }, async (cluster) => {
+  await until_agreed(cluster);
+  await cluster.kill(2, 'SIGTERM');
+  await cluster.start(2, { 'test.mutant': 'skips-an-entry' });
+  const client = await cluster.client(1);
+  for (let at = 0; at < 80; at++) await client.call('SET', `key:${at}`, at);
+  await until('both say it', async () => (await Promise.all([1, 2].map((id) => cluster.status(id)))).every((each) => each.health.startsWith('replicas differ')));
+  for (const id of [1, 2]) {
+    const asker = await cluster.client(id);
+    const reply = await asker.call('GET', 'key:1').catch((error) => error);
+    check(`${reply}`.includes('DAMAGED'), `node ${id} answers ${reply}`);
+    asker.close();
+  }
+  client.close();
+}), { timeout_ms: 90000 });
+
 test('founders who were told other members do not work together, and say so', async () => {
   const cluster = await Cluster.make({ nodes: 3 });
   const two = cluster.ids().slice(0, 2).map((id) => `${id}=127.0.0.1:${cluster.peer(id)}`).join(' ');

@@ -59,6 +59,9 @@ const char *status_error(enum cairn_status status) {
     case CAIRN_NO_SPACE:
         return "MISCONF the disk is full; not executed (reads go on, and writes when there is "
                "space again)";
+    case CAIRN_DAMAGED:
+        return "DAMAGED this node's data is damaged, or the replicas differ; not executed (see "
+               "cairn status)";
     case CAIRN_SHUTDOWN:
         return "SHUTDOWN this node is stopping; not executed, ask another node";
     default:
