@@ -483,8 +483,8 @@ int timerfd_settime(int fd, int flags, const struct itimerspec *new, struct itim
     struct clock_state state;
     struct itimerspec changed = *new;
     if ((flags & TFD_TIMER_ABSTIME) && as_ns(&new->it_value) > 0 && clock_changed(&state))
-        changed.it_value =
-            to_kernel(&state, fd >= 0 && fd < 1024 ? timer_clocks[fd] : CLOCK_MONOTONIC, &new->it_value);
+        changed.it_value = to_kernel(
+            &state, fd >= 0 && fd < 1024 ? timer_clocks[fd] : CLOCK_MONOTONIC, &new->it_value);
     return (int)syscall(SYS_timerfd_settime, fd, flags, &changed, old);
 }
 
