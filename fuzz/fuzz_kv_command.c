@@ -45,9 +45,9 @@ static void run(struct machine *const machines[2], const struct apply_context *c
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    const struct machine_options options = {.value_bytes_max = 1 << 16, .work_max = 1 << 16};
+    const struct machine_options options = {.value_bytes_max = 1 << 18, .work_max = 1 << 16};
     struct machine *const machines[2] = {machine_kv.create(&options), machine_kv.create(&options)};
-    struct apply_context context = {.term = 1, .time_ms = 1000, .version = 1};
+    struct apply_context context = {.term = 1, .time_ms = 1000, .version = size % 2 ? 3 : 1};
     struct reader reader = reader_of(bytes_of(data, size));
     void *snapshot = machine_kv.snapshot_begin(machines[1]);
     while (reader_left(&reader) > 0 && !reader.bad) {

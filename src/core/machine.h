@@ -15,6 +15,7 @@
 #include "base/mutant.h"
 #include "base/status.h"
 #include "core/config.h"
+#include "core/work.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,6 +39,9 @@ struct apply_context {
     uint64_t order;   /* version of what this entry writes; rises with every entry */
     uint64_t time_ms; /* replicated wall time, Unix epoch; never decreases */
     uint32_t version; /* the cluster version in force: gates new behaviour */
+    /* What the command costs is charged here as it is carried out. It may pause inside; nobody
+     * calls the machine meanwhile but for count, memory, next_due and due. NULL: nobody counts. */
+    struct work *work;
 };
 
 /* What applying an entry set off besides its reply. The executor delivers changes on every replica
@@ -87,7 +91,7 @@ enum machine_needs { MACHINE_NEEDS_TOTAL_ORDER = 1 };
 struct machine_kind {
     const char *name;
     enum machine_needs needs;
-    uint32_t snapshot_version; /* of what snapshot_chunk writes */
+    uint32_t snapshot_version; /* the newest format of what snapshot_chunk writes */
 
     struct machine *(*create)(const struct machine_options *options);
     void (*destroy)(struct machine *machine);
@@ -152,6 +156,9 @@ struct machine_kind {
      * thread, one call at a time, while the owner goes on applying. Everything else: the owner. */
     void *(*snapshot_begin)(struct machine *machine);
     bool (*snapshot_chunk)(void *snapshot, size_t target, struct buf *out);
+    /* The oldest format that can hold this snapshot, so that members of an older version can read
+     * what they may have. NULL: always snapshot_version. */
+    uint32_t (*snapshot_format)(const void *snapshot);
     void (*snapshot_end)(struct machine *machine, void *snapshot);
 
     /* Restore replaces all state: begin empties, chunk takes the bytes of one snapshot_chunk call

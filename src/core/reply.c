@@ -54,6 +54,11 @@ void reply_bulk(struct buf *out, struct bytes value) {
     text_value(out, REPLY_BULK, value);
 }
 
+void reply_bulk_head(struct buf *out, uint32_t len) {
+    buf_u8(out, REPLY_BULK);
+    buf_u32(out, len);
+}
+
 void reply_double(struct buf *out, double value) {
     uint64_t bits;
     memcpy(&bits, &value, sizeof bits);

@@ -36,6 +36,8 @@ void reply_error(struct buf *out, const char *text);
 void reply_errorf(struct buf *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void reply_int(struct buf *out, int64_t value);
 void reply_bulk(struct buf *out, struct bytes value);
+/* The head alone of a bulk of so many bytes, which the caller appends. */
+void reply_bulk_head(struct buf *out, uint32_t len);
 void reply_double(struct buf *out, double value);
 void reply_bool(struct buf *out, bool value);
 void reply_array(struct buf *out, uint32_t count);

@@ -259,6 +259,12 @@ struct stack_snapshot *stack_snapshot_begin(struct stack *stack) {
     return snapshot;
 }
 
+static uint32_t machine_format(const struct stack_snapshot *snapshot) {
+    const struct machine_kind *kind = snapshot->stack->kind;
+    return kind->snapshot_format != NULL ? kind->snapshot_format(snapshot->machine)
+                                         : kind->snapshot_version;
+}
+
 bool stack_snapshot_next(struct stack_snapshot *snapshot, size_t target, struct buf *out,
                          uint32_t *section, uint32_t *version) {
     *section = snapshot->next;
@@ -275,7 +281,7 @@ bool stack_snapshot_next(struct stack_snapshot *snapshot, size_t target, struct 
             snapshot->next = STACK_SECTION_MACHINE;
         return true;
     case STACK_SECTION_MACHINE:
-        *version = snapshot->stack->kind->snapshot_version;
+        *version = machine_format(snapshot);
         if (snapshot->stack->kind->snapshot_chunk(snapshot->machine, target, out))
             snapshot->next = (enum stack_section)0;
         return true;

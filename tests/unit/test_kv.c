@@ -436,9 +436,9 @@ static void a_snapshot_restores_to_the_same_digest(void **state) {
     for (int chunks = 0; !done; chunks++) {
         struct buf chunk = {0};
         done = machine_kv.snapshot_chunk(snapshot, 4096, &chunk);
-        assert_int_equal(
-            machine_kv.restore_chunk(to.machine, machine_kv.snapshot_version, buf_view(&chunk)),
-            CAIRN_OK);
+        assert_int_equal(machine_kv.restore_chunk(to.machine, machine_kv.snapshot_format(snapshot),
+                                                  buf_view(&chunk)),
+                         CAIRN_OK);
         snprintf(line, sizeof line, "DEL k%d", chunks);
         kv_expect(&from, line, "1"); /* the snapshot does not see it */
         buf_free(&chunk);
@@ -477,7 +477,7 @@ static void a_damaged_snapshot_is_refused(void **state) {
         chunk.data[at] = was;
     }
     machine_kv.restore_begin(kv.machine);
-    assert_int_equal(machine_kv.restore_chunk(kv.machine, 2, buf_view(&chunk)),
+    assert_int_equal(machine_kv.restore_chunk(kv.machine, 3, buf_view(&chunk)),
                      CAIRN_WRONG_VERSION);
     buf_free(&chunk);
     kv_text_stop(&kv);

@@ -19,12 +19,14 @@ static struct machine *create(const struct machine_options *options) {
     machine->options = *options;
     machine->map = vmap_new();
     machine->due = vmap_new();
+    machine->chunks = vmap_new();
     return machine;
 }
 
 static void destroy(struct machine *machine) {
     vmap_free(machine->map);
     vmap_free(machine->due);
+    vmap_free(machine->chunks);
     buf_free(&machine->key);
     buf_free(&machine->due_key);
     cairn_free(machine);
@@ -36,7 +38,9 @@ static void set_value_limit(struct machine *machine, size_t value_bytes_max) {
 
 uint64_t kv_memory_used(const struct machine *machine) {
     return vmap_item_bytes(machine->map) + vmap_item_bytes(machine->due) +
-           INDEX_BYTES * (vmap_count(machine->map) + vmap_count(machine->due));
+           vmap_item_bytes(machine->chunks) +
+           INDEX_BYTES *
+               (vmap_count(machine->map) + vmap_count(machine->due) + vmap_count(machine->chunks));
 }
 
 static bool arity_fits(const struct kv_command *command, size_t argc) {
@@ -81,7 +85,8 @@ static bool old_value_fits(struct kv_call *call) {
     if (call->view->version < WIRE_VERSION_3 || !answers_with_old_value(call))
         return true;
     const struct vmap_item *item = kv_view_get(call->view, call->args[0]);
-    return item == NULL || call->reply->len + kv_item_value(item).len + REPLY_HEAD < KV_REPLY_MAX;
+    return item == NULL ||
+           call->reply->len + kv_value_of(call->view, item).len + REPLY_HEAD < KV_REPLY_MAX;
 }
 
 void kv_reply_too_long(struct buf *reply) {
@@ -134,7 +139,9 @@ void kv_apply_recorded(struct machine *machine, const struct apply_context *cont
                            .version = context->version,
                            .random = prng_mix(context->order, context->index),
                            .record = record,
-                           .changes = changes};
+                           .changes = changes,
+                           .chunked = context->version >= WIRE_VERSION_3,
+                           .work = context->work};
     if (machine->options.mutant == MUTANT_EXPIRE_LOCAL_CLOCK)
         view.time_ms = machine->options.local_clock(machine->options.local_clock_context);
     run_bytes(&view, command, reply);
@@ -246,11 +253,11 @@ bool kv_due_command(const struct machine *machine, uint64_t time_ms, uint32_t un
 }
 
 static uint64_t digest(const struct machine *machine) {
-    return vmap_digest(machine->map);
+    return vmap_digest(machine->map) + vmap_digest(machine->chunks);
 }
 
 static size_t memory(const struct machine *machine) {
-    return vmap_memory(machine->map) + vmap_memory(machine->due);
+    return vmap_memory(machine->map) + vmap_memory(machine->due) + vmap_memory(machine->chunks);
 }
 
 static uint64_t count(const struct machine *machine) {
@@ -259,13 +266,14 @@ static uint64_t count(const struct machine *machine) {
 
 static bool tidy(struct machine *machine, size_t budget) {
     bool more = vmap_collect(machine->map, budget);
+    more |= vmap_collect(machine->chunks, budget);
     return vmap_collect(machine->due, budget) || more;
 }
 
 const struct machine_kind machine_kv = {
     .name = "kv",
     .needs = MACHINE_NEEDS_TOTAL_ORDER,
-    .snapshot_version = 1,
+    .snapshot_version = KV_FORMAT_CHUNKS,
     .create = create,
     .destroy = destroy,
     .set_value_limit = set_value_limit,
@@ -283,6 +291,7 @@ const struct machine_kind machine_kv = {
     .count = count,
     .snapshot_begin = kv_snapshot_begin,
     .snapshot_chunk = kv_snapshot_chunk,
+    .snapshot_format = kv_snapshot_format,
     .snapshot_end = kv_snapshot_end,
     .restore_begin = kv_restore_begin,
     .restore_chunk = kv_restore_chunk,

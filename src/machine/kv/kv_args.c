@@ -89,7 +89,7 @@ bool kv_parse_deadline(struct kv_call *call, struct bytes text, bool seconds, bo
 
 bool kv_get_string(struct kv_call *call, struct bytes key, const struct vmap_item **item) {
     *item = kv_view_get(call->view, key);
-    if (*item == NULL || kv_item_type(*item) == KV_STRING)
+    if (*item == NULL || kv_is_string(*item))
         return true;
     reply_error(call->reply, "WRONGTYPE Operation against a key holding the wrong kind of value");
     return false;

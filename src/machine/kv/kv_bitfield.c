@@ -118,15 +118,64 @@ static bool new_value(const struct field *field, int64_t old, int64_t *value) {
     return true;
 }
 
-static void run_field(struct kv_call *call, const struct field *field, uint8_t *data, size_t len) {
+/* Carries out one operation on bytes that hold its field; true when they have changed. */
+static bool run_field(struct kv_call *call, const struct field *field, uint8_t *data, size_t len) {
     int64_t old = number_of(read_field(data, len, field), field), value;
+    work_charge(call->view->work, WORK_LOOKUP);
     if (field->kind == FIELD_GET) {
         reply_int(call->reply, old);
-    } else if (!new_value(field, old, &value)) {
+        return false;
+    }
+    if (!new_value(field, old, &value)) {
         reply_nil(call->reply);
-    } else {
-        write_field(data, field, (uint64_t)value);
-        reply_int(call->reply, field->kind == FIELD_SET ? old : value);
+        return false;
+    }
+    write_field(data, field, (uint64_t)value);
+    reply_int(call->reply, field->kind == FIELD_SET ? old : value);
+    return true;
+}
+
+static void run_whole(struct kv_call *call, const struct vmap_item *item,
+                      const struct field *fields, size_t count, uint64_t grown) {
+    struct bytes value = kv_value_of(call->view, item).whole;
+    size_t len = grown > value.len ? (size_t)grown : value.len;
+    uint8_t *data = (uint8_t *)(size_t)value.data; /* written only when grown != 0 */
+    if (grown != 0) {
+        data = kv_view_make(call->view, call->args[0], len, item ? kv_item_deadline(item) : 0);
+        if (value.len)
+            memcpy(data, value.data, value.len);
+        memset(data + value.len, 0, len - value.len);
+    }
+    for (size_t i = 0; i < count; i++)
+        run_field(call, &fields[i], data, len);
+    if (grown != 0)
+        kv_view_seal(call->view);
+}
+
+#define FIELD_BYTES 9 /* that 64 bits at any offset may lie in */
+
+/* A long value: each operation reads and writes the few bytes that it touches. */
+static void run_chunked(struct kv_call *call, const struct vmap_item *item,
+                        const struct field *fields, size_t count, uint64_t grown) {
+    struct kv_view *view = call->view;
+    struct bytes key = call->args[0];
+    uint64_t len = kv_value_of(view, item).len;
+    if (grown != 0) { /* the value grows even when every operation fails */
+        len = grown > len ? grown : len;
+        kv_value_patch(view, key, item, len, 0, bytes_of(NULL, 0));
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint8_t window[FIELD_BYTES] = {0};
+        struct field field = fields[i];
+        struct kv_value value = kv_value_of(view, item = kv_view_get(view, key));
+        uint64_t first = (uint64_t)field.offset / 8, left = first < len ? len - first : 0;
+        field.offset %= 8;
+        uint64_t want = ((uint64_t)field.offset + field.bits + 7) / 8;
+        size_t have = (size_t)(left < want ? left : want);
+        if (have > 0)
+            kv_value_read(view, &value, first, have, window);
+        if (run_field(call, &field, window, sizeof window))
+            kv_value_patch(view, key, item, len, first, bytes_of(window, have));
     }
 }
 
@@ -137,19 +186,13 @@ static void run_fields(struct kv_call *call, const struct field *fields, size_t 
     const struct vmap_item *item;
     if (!kv_get_string(call, call->args[0], &item) || !kv_fits(call, grown))
         return;
-    struct bytes value = item ? kv_item_value(item) : BYTES("");
-    size_t len = grown > value.len ? (size_t)grown : value.len;
-    uint8_t *data = (uint8_t *)(size_t)value.data; /* written only when grown != 0 */
-    if (grown != 0) {
-        data = kv_view_make(call->view, call->args[0], len, item ? kv_item_deadline(item) : 0);
-        memcpy(data, value.data, value.len);
-        memset(data + value.len, 0, len - value.len);
-    }
+    bool chunked = (item != NULL && kv_item_type(item) == KV_CHUNKED) ||
+                   (call->view->chunked && grown > KV_WHOLE_MAX);
     reply_array(call->reply, (uint32_t)count);
-    for (size_t i = 0; i < count; i++)
-        run_field(call, &fields[i], data, len);
-    if (grown != 0)
-        kv_view_seal(call->view);
+    if (chunked)
+        run_chunked(call, item, fields, count, grown);
+    else
+        run_whole(call, item, fields, count, grown);
 }
 
 /* BITFIELD, BITFIELD_RO */

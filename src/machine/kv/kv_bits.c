@@ -11,10 +11,10 @@ bool kv_bit_offset(struct kv_call *call, struct bytes text, int64_t unit, int64_
     return false;
 }
 
-static unsigned bit_at(struct bytes value, uint64_t offset) {
-    if (offset / 8 >= value.len)
+static unsigned bit_at(const struct kv_value *value, uint64_t offset) {
+    if (offset / 8 >= value->len)
         return 0;
-    return value.data[offset / 8] >> (7 - offset % 8) & 1;
+    return kv_value_byte(value, offset / 8) >> (7 - offset % 8) & 1;
 }
 
 void kv_do_getbit(struct kv_call *call) {
@@ -23,7 +23,8 @@ void kv_do_getbit(struct kv_call *call) {
     if (!kv_bit_offset(call, call->args[1], 1, &offset) ||
         !kv_get_string(call, call->args[0], &item))
         return;
-    reply_int(call->reply, item ? (int64_t)bit_at(kv_item_value(item), (uint64_t)offset) : 0);
+    struct kv_value value = kv_value_of(call->view, item);
+    reply_int(call->reply, (int64_t)bit_at(&value, (uint64_t)offset));
 }
 
 void kv_do_setbit(struct kv_call *call) {
@@ -37,15 +38,13 @@ void kv_do_setbit(struct kv_call *call) {
     }
     if (!kv_get_string(call, call->args[0], &old))
         return;
-    struct bytes before = old ? kv_item_value(old) : BYTES("");
-    unsigned was = bit_at(before, (uint64_t)offset);
-    size_t byte = (size_t)offset / 8, len = byte + 1 > before.len ? byte + 1 : before.len;
-    uint8_t *at = kv_view_make(call->view, call->args[0], len, old ? kv_item_deadline(old) : 0);
-    memcpy(at, before.data, before.len);
-    memset(at + before.len, 0, len - before.len);
+    struct kv_value before = kv_value_of(call->view, old);
+    unsigned was = bit_at(&before, (uint64_t)offset);
+    uint64_t at = (uint64_t)offset / 8, len = at + 1 > before.len ? at + 1 : before.len;
+    uint8_t byte = at < before.len ? kv_value_byte(&before, at) : 0;
     uint8_t mask = (uint8_t)(0x80 >> offset % 8);
-    at[byte] = (uint8_t)(bit ? at[byte] | mask : at[byte] & ~mask);
-    kv_view_seal(call->view);
+    byte = (uint8_t)(bit ? byte | mask : byte & ~mask);
+    kv_value_patch(call->view, call->args[0], old, len, at, bytes_of(&byte, 1));
     reply_int(call->reply, was);
 }
 
@@ -80,26 +79,52 @@ static bool take_unit(struct kv_call *call, size_t arg, bool *in_bits) {
     return false;
 }
 
-/* A byte of the value with the bits outside the range replaced by `outside` (0 or 0xff). */
-static uint8_t byte_within(struct bytes value, int64_t byte, struct range range, uint8_t outside) {
+/* The value's byte with the bits outside the range replaced by `outside` (0 or 0xff). */
+static uint8_t byte_within(uint8_t value, int64_t byte, struct range range, uint8_t outside) {
     uint8_t mask = 0xff;
     if (byte == range.first / 8)
         mask = (uint8_t)(mask & 0xff >> range.first % 8);
     if (byte == range.last / 8)
         mask = (uint8_t)(mask & 0xff << (7 - range.last % 8));
-    return (uint8_t)((value.data[byte] & mask) | (outside & ~mask));
+    return (uint8_t)((value & mask) | (outside & ~mask));
 }
 
-static int64_t count_bits(struct bytes value, struct range range) {
-    int64_t count = 0, byte = range.first / 8, last = range.last / 8;
-    count += __builtin_popcount(byte_within(value, byte, range, 0));
-    if (byte == last)
-        return count;
-    for (byte++; byte + 8 <= last; byte += 8)
-        count += __builtin_popcountll(get_u64(value.data + byte));
-    for (; byte < last; byte++)
-        count += __builtin_popcount(value.data[byte]);
-    return count + __builtin_popcount(byte_within(value, last, range, 0));
+/* So many bytes are looked at between two looks at the budget. */
+#define SCAN_STEP 262144
+
+/* The next stretch of the value from `byte` on, up to the byte `last`. */
+static struct bytes stretch(struct kv_call *call, const struct kv_value *value, int64_t byte,
+                            int64_t last) {
+    int64_t end = last + 1 - byte > SCAN_STEP ? byte + SCAN_STEP : last + 1;
+    struct bytes piece = kv_value_piece(value, (uint64_t)byte, (uint64_t)end);
+    work_charge(call->view->work, work_of_bytes(piece.len));
+    return piece;
+}
+
+static int64_t count_all(struct bytes piece) {
+    int64_t count = 0;
+    size_t at = 0;
+    for (; at + 8 <= piece.len; at += 8)
+        count += __builtin_popcountll(get_u64(piece.data + at));
+    for (; at < piece.len; at++)
+        count += __builtin_popcount(piece.data[at]);
+    return count;
+}
+
+static int64_t count_bits(struct kv_call *call, const struct kv_value *value, struct range range) {
+    int64_t count = 0, first = range.first / 8, last = range.last / 8;
+    for (int64_t byte = first; byte <= last;) {
+        struct bytes piece = stretch(call, value, byte, last);
+        count += count_all(piece);
+        byte += (int64_t)piece.len;
+    }
+    /* What the ends hold outside of the range does not count. */
+    uint8_t head = kv_value_byte(value, (uint64_t)first);
+    uint8_t tail = kv_value_byte(value, (uint64_t)last);
+    count -= __builtin_popcount(head) - __builtin_popcount(byte_within(head, first, range, 0));
+    if (last != first)
+        count -= __builtin_popcount(tail) - __builtin_popcount(byte_within(tail, last, range, 0));
+    return count;
 }
 
 void kv_do_bitcount(struct kv_call *call) {
@@ -122,23 +147,37 @@ void kv_do_bitcount(struct kv_call *call) {
     bool backwards = start < 0 && end < 0 && start > end;
     if (!backwards && call->argc == 4 && !take_unit(call, 3, &in_bits))
         return;
-    struct bytes value = kv_item_value(item);
-    bool any = !backwards && resolve(start, end, in_bits, value.len, &range);
-    reply_int(call->reply, any ? count_bits(value, range) : 0);
+    struct kv_value value = kv_value_of(call->view, item);
+    bool any = !backwards && resolve(start, end, in_bits, (size_t)value.len, &range);
+    reply_int(call->reply, any ? count_bits(call, &value, range) : 0);
+}
+
+/* The first bit equal to `bit` in a stretch that begins at the value's byte `base`; -1: none. */
+static int64_t find_in(struct bytes piece, int64_t base, struct range range, bool bit) {
+    uint8_t other = bit ? 0 : 0xff;
+    for (size_t at = 0; at < piece.len; at++) {
+        int64_t byte = base + (int64_t)at;
+        if (byte != range.first / 8 && at + 8 < piece.len &&
+            get_u64(piece.data + at) == (bit ? 0 : UINT64_MAX)) {
+            at += 7;
+            continue;
+        }
+        uint8_t found = byte_within(piece.data[at], byte, range, other) ^ other;
+        if (found != 0)
+            return byte * 8 + __builtin_clz(found) - 24;
+    }
+    return -1;
 }
 
 /* The first bit equal to `bit` in the range, -1 when there is none. */
-static int64_t find_bit(struct bytes value, struct range range, bool bit) {
-    uint8_t other = bit ? 0 : 0xff;
-    for (int64_t byte = range.first / 8; byte <= range.last / 8; byte++) {
-        if (byte != range.first / 8 && byte + 8 <= range.last / 8 &&
-            get_u64(value.data + byte) == (bit ? 0 : UINT64_MAX)) {
-            byte += 7;
-            continue;
-        }
-        uint8_t found = byte_within(value, byte, range, other) ^ other;
-        if (found != 0)
-            return byte * 8 + __builtin_clz(found) - 24;
+static int64_t find_bit(struct kv_call *call, const struct kv_value *value, struct range range,
+                        bool bit) {
+    for (int64_t byte = range.first / 8, last = range.last / 8; byte <= last;) {
+        struct bytes piece = stretch(call, value, byte, last);
+        int64_t found = find_in(piece, byte, range, bit);
+        if (found >= 0)
+            return found;
+        byte += (int64_t)piece.len;
     }
     return -1;
 }
@@ -170,12 +209,12 @@ void kv_do_bitpos(struct kv_call *call) {
         return;
     if (call->argc > 3 && !kv_arg_int(call, 3, &end))
         return;
-    struct bytes value = kv_item_value(item);
-    if (!resolve(start, end, in_bits, value.len, &range)) {
+    struct kv_value value = kv_value_of(call->view, item);
+    if (!resolve(start, end, in_bits, (size_t)value.len, &range)) {
         reply_int(call->reply, -1);
         return;
     }
-    int64_t at = find_bit(value, range, bit);
+    int64_t at = find_bit(call, &value, range, bit);
     /* Without an end the value counts as followed by zeros without end. */
     if (at < 0 && bit == 0 && call->argc <= 3)
         at = (int64_t)value.len * 8;
@@ -193,7 +232,7 @@ static enum bit_operation operation_of(const struct kv_call *call) {
     return BIT_OPERATIONS;
 }
 
-static void combine(uint8_t *into, size_t len, struct bytes source, enum bit_operation operation) {
+static void combine(uint8_t *into, struct bytes source, enum bit_operation operation) {
     for (size_t i = 0; i < source.len; i++) {
         if (operation == BIT_AND)
             into[i] &= source.data[i];
@@ -201,6 +240,16 @@ static void combine(uint8_t *into, size_t len, struct bytes source, enum bit_ope
             into[i] |= source.data[i];
         else
             into[i] ^= source.data[i];
+    }
+}
+
+static void combine_value(struct kv_call *call, uint8_t *into, size_t len, size_t arg,
+                          enum bit_operation operation) {
+    struct kv_value source = kv_value_of(call->view, kv_view_get(call->view, call->args[arg]));
+    for (uint64_t at = 0; at < source.len;) {
+        struct bytes piece = stretch(call, &source, (int64_t)at, (int64_t)source.len - 1);
+        combine(into + at, piece, operation);
+        at += piece.len;
     }
     if (operation == BIT_AND) /* a shorter source goes on with zeros */
         memset(into + source.len, 0, len - source.len);
@@ -214,16 +263,11 @@ static bool measure_sources(struct kv_call *call, size_t *longest, uint64_t *tot
         const struct vmap_item *item;
         if (!kv_get_string(call, call->args[i], &item))
             return false;
-        size_t len = item ? kv_item_value(item).len : 0;
+        size_t len = (size_t)kv_value_of(call->view, item).len;
         *longest = len > *longest ? len : *longest;
         *total += len;
     }
     return true;
-}
-
-static struct bytes source_at(struct kv_call *call, size_t arg) {
-    const struct vmap_item *item = kv_view_get(call->view, call->args[arg]);
-    return item ? kv_item_value(item) : BYTES("");
 }
 
 void kv_do_bitop(struct kv_call *call) {
@@ -249,12 +293,10 @@ void kv_do_bitop(struct kv_call *call) {
     }
     struct buf result = {0};
     uint8_t *at = buf_reserve(&result, longest + 1);
-    struct bytes first = source_at(call, 2);
     memset(at, 0, longest);
-    if (first.len)
-        memcpy(at, first.data, first.len);
+    combine_value(call, at, longest, 2, BIT_OR);
     for (size_t i = 3; i < call->argc; i++)
-        combine(at, longest, source_at(call, i), operation);
+        combine_value(call, at, longest, i, operation);
     for (size_t i = 0; operation == BIT_NOT && i < longest; i++)
         at[i] = (uint8_t)~at[i];
     kv_view_get(call->view, call->args[1]); /* so that a due one goes as expired */

@@ -12,7 +12,9 @@
 #define FOOTER 10
 
 /* CRC-64 by Jones, reflected, four bits at a time. */
-static uint64_t crc64(struct bytes range) {
+#define CRC_STEP 16384u /* bytes between two looks at the budget */
+
+static uint64_t crc64(struct kv_view *view, struct bytes range) {
     static const uint64_t table[16] = {
         0x0000000000000000ull, 0x7d08ff3b88be6f81ull, 0xfa11fe77117cdf02ull, 0x8719014c99c2b083ull,
         0xdf7adabd7a6e2d6full, 0xa2722586f2d042eeull, 0x256b24ca6b12f26dull, 0x5863dbf1e3ac9decull,
@@ -20,6 +22,8 @@ static uint64_t crc64(struct bytes range) {
         0x4ad64994d625e4daull, 0x37deb6af5e9b8b5bull, 0xb0c7b7e3c7593bd8ull, 0xcdcf48d84fe75459ull};
     uint64_t crc = 0;
     for (size_t i = 0; i < range.len; i++) {
+        if (i % CRC_STEP == CRC_STEP - 1)
+            work_charge(view->work, 5 * CRC_STEP);
         crc = table[(crc ^ range.data[i]) & 15] ^ (crc >> 4);
         crc = table[(crc ^ (uint64_t)(range.data[i] >> 4)) & 15] ^ (crc >> 4);
     }
@@ -43,11 +47,12 @@ static void put_length(struct buf *out, uint64_t len) {
 }
 
 /* Numbers of at most 32 bits are stored as such, as Redis stores them. */
-static void put_string(struct buf *out, struct bytes value) {
+static void put_string(struct kv_view *view, struct buf *out, const struct kv_value *value) {
     int64_t number;
-    if (!kv_parse_int(value, &number) || number != (int32_t)number) {
-        put_length(out, value.len);
-        buf_bytes(out, value);
+    if (!kv_parse_int(value->whole, &number) || number != (int32_t)number) {
+        put_length(out, value->len);
+        kv_value_read(view, value, 0, (size_t)value->len, buf_reserve(out, (size_t)value->len));
+        out->len += (size_t)value->len;
     } else if (number == (int8_t)number) {
         buf_u8(out, 0xc0);
         buf_u8(out, (uint8_t)number);
@@ -68,9 +73,10 @@ void kv_do_dump(struct kv_call *call) {
     }
     struct buf payload = {0};
     buf_u8(&payload, RDB_TYPE_STRING);
-    put_string(&payload, kv_item_value(item));
+    struct kv_value value = kv_value_of(call->view, item);
+    put_string(call->view, &payload, &value);
     buf_u16(&payload, RDB_VERSION);
-    buf_u64(&payload, crc64(buf_view(&payload)));
+    buf_u64(&payload, crc64(call->view, buf_view(&payload)));
     reply_bulk(call->reply, buf_view(&payload));
     buf_free(&payload);
 }
@@ -100,11 +106,12 @@ static uint64_t read_length(struct reader *reader, bool *special) {
 /* LZF: a control byte below 32 starts a literal run of that many bytes plus one; else its upper
  * three bits are a length (7: another byte is added) less two, and 13 bits a distance back, less
  * one. */
-static bool lzf_expand(struct bytes packed, uint8_t *out, size_t len) {
+static bool lzf_expand(struct kv_view *view, struct bytes packed, uint8_t *out, size_t len) {
     struct reader reader = reader_of(packed);
     size_t at = 0;
     while (reader_left(&reader) > 0 && !reader.bad) {
         uint8_t control = read_u8(&reader);
+        work_charge(view->work, 40);
         if (control < 32) {
             struct bytes run = read_bytes(&reader, control + 1u);
             if (reader.bad || run.len > len - at)
@@ -125,7 +132,8 @@ static bool lzf_expand(struct bytes packed, uint8_t *out, size_t len) {
 }
 
 /* Decodes a string into `value`; false when it is not one, or longer than max. */
-static bool read_string(struct reader *reader, size_t max, struct buf *value) {
+static bool read_string(struct kv_view *view, struct reader *reader, size_t max,
+                        struct buf *value) {
     bool special, plain;
     uint64_t len = read_length(reader, &special);
     char text[24];
@@ -150,7 +158,7 @@ static bool read_string(struct reader *reader, size_t max, struct buf *value) {
         /* No LZF input grows by more than this: a lying length allocates nothing. */
         if (reader->bad || special || plain || full_len > max || full_len / 264 > packed_len)
             return false;
-        if (!lzf_expand(packed, buf_reserve(value, full_len), full_len))
+        if (!lzf_expand(view, packed, buf_reserve(value, full_len), full_len))
             return false;
         value->len = (size_t)full_len;
         return true;
@@ -197,23 +205,23 @@ static bool take_options(struct kv_call *call, struct restore *restore) {
     return true;
 }
 
-static bool footer_is_sound(struct bytes payload) {
+static bool footer_is_sound(struct kv_view *view, struct bytes payload) {
     if (payload.len < FOOTER)
         return false;
     const uint8_t *footer = payload.data + payload.len - FOOTER;
     return get_u16(footer) <= RDB_VERSION &&
-           get_u64(footer + 2) == crc64(bytes_of(payload.data, payload.len - 8));
+           get_u64(footer + 2) == crc64(view, bytes_of(payload.data, payload.len - 8));
 }
 
 static bool take_payload(struct kv_call *call, struct buf *value) {
     struct bytes payload = call->args[2];
-    if (!footer_is_sound(payload)) {
+    if (!footer_is_sound(call->view, payload)) {
         reply_error(call->reply, "ERR DUMP payload version or checksum are wrong");
         return false;
     }
     struct reader reader = reader_of(bytes_of(payload.data, payload.len - FOOTER));
     size_t max = call->view->machine->options.value_bytes_max;
-    if (read_u8(&reader) == RDB_TYPE_STRING && read_string(&reader, max, value))
+    if (read_u8(&reader) == RDB_TYPE_STRING && read_string(call->view, &reader, max, value))
         return true;
     reply_error(call->reply, "ERR Bad data format");
     return false;

@@ -69,7 +69,7 @@ void kv_do_expire(struct kv_call *call) {
         if (deadline_ms <= (int64_t)call->view->time_ms)
             kv_view_delete(call->view, call->args[0]);
         else
-            kv_view_put(call->view, call->args[0], kv_item_value(item), (uint64_t)deadline_ms);
+            kv_view_redate(call->view, call->args[0], item, (uint64_t)deadline_ms);
         reply_int(call->reply, 1);
     }
 }
@@ -94,7 +94,7 @@ void kv_do_persist(struct kv_call *call) {
     const struct vmap_item *item = kv_view_get(call->view, call->args[0]);
     bool had = item != NULL && kv_item_deadline(item) != 0;
     if (had)
-        kv_view_put(call->view, call->args[0], kv_item_value(item), 0);
+        kv_view_redate(call->view, call->args[0], item, 0);
     reply_int(call->reply, had);
 }
 

@@ -4,6 +4,7 @@
 
 #include "core/reply.h"
 #include "machine/kv/kv.h"
+#include "machine/kv/kv_value.h"
 #include "machine/kv/kv_view.h"
 
 /* A map key is slot (2 bytes, big-endian), kind, then the client's key, so that a slot's keys lie
@@ -14,9 +15,11 @@
 struct machine {
     struct machine_options options;
     struct vmap *map;
-    struct vmap *due;   /* deadline (8 bytes, big-endian) and map key; derived, in no snapshot */
-    struct buf key;     /* a map key under construction */
-    struct buf due_key; /* the same of the due index */
+    struct vmap *due;    /* deadline (8 bytes, big-endian) and map key; derived, in no snapshot */
+    struct vmap *chunks; /* of long values (kv_value.h) */
+    uint64_t chunk_ids;  /* the last number that a chunked value got */
+    struct buf key;      /* a map key under construction */
+    struct buf due_key;  /* the same of the due index */
     struct vmap_item *made; /* between kv_view_make and kv_view_seal */
 };
 
@@ -80,10 +83,13 @@ void *kv_keys_begin(struct machine *machine, uint64_t time_ms, struct bytes quer
 bool kv_keys_step(struct machine *machine, void *task, uint64_t budget_ns, struct buf *reply);
 void kv_keys_end(struct machine *machine, void *task);
 
-/* kv_snapshot.c */
+/* kv_snapshot.c: the formats of a snapshot. The older holds records of keys alone. */
+#define KV_FORMAT_KEYS 1u
+#define KV_FORMAT_CHUNKS 2u
 void *kv_snapshot_begin(struct machine *machine);
 bool kv_snapshot_chunk(void *snapshot, size_t target, struct buf *out);
 void kv_snapshot_end(struct machine *machine, void *snapshot);
+uint32_t kv_snapshot_format(const void *snapshot);
 void kv_restore_begin(struct machine *machine);
 enum cairn_status kv_restore_chunk(struct machine *machine, uint32_t version, struct bytes chunk);
 enum cairn_status kv_restore_end(struct machine *machine);

@@ -35,8 +35,7 @@ void kv_do_rename(struct kv_call *call) {
     bool same = bytes_equal(from, to);
     bool blocked = only_new && (same || kv_view_get(call->view, to) != NULL);
     if (!same && !blocked) {
-        kv_view_put(call->view, to, kv_item_value(item), kv_item_deadline(item));
-        kv_view_delete(call->view, from);
+        kv_view_rename(call->view, from, item, to);
     }
     if (only_new)
         reply_int(call->reply, !blocked);
@@ -78,7 +77,7 @@ void kv_do_copy(struct kv_call *call) {
     const struct vmap_item *item = kv_view_get(call->view, from);
     bool done = item != NULL && (kv_view_get(call->view, to) == NULL || replace);
     if (done)
-        kv_view_put(call->view, to, kv_item_value(item), kv_item_deadline(item));
+        kv_view_copy(call->view, item, to);
     reply_int(call->reply, done);
 }
 

@@ -39,12 +39,13 @@ static bool take_options(struct kv_call *call, struct lcs *lcs) {
     return true;
 }
 
-static void fill_table(struct lcs *lcs) {
+static void fill_table(struct kv_call *call, struct lcs *lcs) {
     size_t rows = lcs->a.len + 1, columns = lcs->b.len + 1;
     lcs->table = cairn_alloc(rows * columns * sizeof *lcs->table);
     memset(lcs->table, 0, columns * sizeof *lcs->table);
     for (size_t i = 1; i < rows; i++) {
         *cell(lcs, i, 0) = 0;
+        work_charge(call->view->work, 2 * columns);
         for (size_t j = 1; j < columns; j++) {
             uint32_t up = *cell(lcs, i - 1, j), left = *cell(lcs, i, j - 1);
             if (lcs->a.data[i - 1] == lcs->b.data[j - 1])
@@ -119,16 +120,14 @@ void kv_do_lcs(struct kv_call *call) {
     const struct vmap_item *a, *b;
     a = kv_view_get(call->view, call->args[0]);
     b = kv_view_get(call->view, call->args[1]);
-    if ((a != NULL && kv_item_type(a) != KV_STRING) ||
-        (b != NULL && kv_item_type(b) != KV_STRING)) {
+    if ((a != NULL && !kv_is_string(a)) || (b != NULL && !kv_is_string(b))) {
         reply_error(call->reply, "ERR The specified keys must contain string values");
         return;
     }
     if (!take_options(call, &lcs))
         return;
-    lcs.a = a ? kv_item_value(a) : BYTES("");
-    lcs.b = b ? kv_item_value(b) : BYTES("");
-    uint64_t work = ((uint64_t)lcs.a.len + 1) * (lcs.b.len + 1);
+    struct kv_value left = kv_value_of(call->view, a), right = kv_value_of(call->view, b);
+    uint64_t work = (left.len + 1) * (right.len + 1);
     uint64_t work_max = call->view->machine->options.work_max;
     if (work > work_max) {
         reply_errorf(call->reply,
@@ -137,7 +136,10 @@ void kv_do_lcs(struct kv_call *call) {
                      (unsigned long long)work, (unsigned long long)work_max);
         return;
     }
-    fill_table(&lcs);
+    struct buf room[2] = {{0}, {0}};
+    lcs.a = kv_value_gather(call->view, &left, &room[0]);
+    lcs.b = kv_value_gather(call->view, &right, &room[1]);
+    fill_table(call, &lcs);
     if (lcs.index)
         reply_index(call, &lcs);
     else if (lcs.length)
@@ -145,4 +147,6 @@ void kv_do_lcs(struct kv_call *call) {
     else
         reply_subsequence(call, &lcs);
     cairn_free(lcs.table);
+    buf_free(&room[0]);
+    buf_free(&room[1]);
 }

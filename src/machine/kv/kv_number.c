@@ -35,7 +35,7 @@ void kv_do_incr(struct kv_call *call) {
     const struct vmap_item *item;
     if (!amount(call, &by) || !kv_get_string(call, call->args[0], &item))
         return;
-    if (item != NULL && !kv_parse_int(kv_item_value(item), &value)) {
+    if (item != NULL && !kv_parse_int(kv_value_of(call->view, item).whole, &value)) {
         reply_error(call->reply, "ERR value is not an integer or out of range");
         return;
     }
@@ -84,7 +84,7 @@ void kv_do_incrbyfloat(struct kv_call *call) {
     long double value = 0, by;
     char text[FLOAT_TEXT_MAX];
     if (!kv_get_string(call, call->args[0], &item) ||
-        (item != NULL && !parse_float(call, kv_item_value(item), &value)) ||
+        (item != NULL && !parse_float(call, kv_value_of(call->view, item).whole, &value)) ||
         !parse_float(call, call->args[1], &by))
         return;
     value += by;

@@ -29,9 +29,10 @@ static void reply_lines(struct kv_call *call, const char *const *lines, uint32_t
         reply_status(call->reply, lines[i]);
 }
 
-static const char *encoding_of(struct bytes value) {
+static const char *encoding_of(const struct kv_call *call, const struct vmap_item *item) {
+    struct kv_value value = kv_value_of(call->view, item);
     int64_t number;
-    if (kv_parse_int(value, &number))
+    if (kv_parse_int(value.whole, &number))
         return "int";
     return value.len <= EMBEDDED_MAX ? "embstr" : "raw";
 }
@@ -41,7 +42,7 @@ static void object_about(struct kv_call *call) {
     if (item == NULL)
         reply_nil(call->reply);
     else if (kv_arg_is(call, 0, "ENCODING"))
-        reply_bulk(call->reply, bytes_cstr(encoding_of(kv_item_value(item))));
+        reply_bulk(call->reply, bytes_cstr(encoding_of(call, item)));
     else if (kv_arg_is(call, 0, "FREQ"))
         reply_error(call->reply,
                     "ERR An LFU maxmemory policy is not selected, access frequency not tracked. "
@@ -97,5 +98,6 @@ void kv_do_memory(struct kv_call *call) {
     if (item == NULL)
         reply_nil(call->reply);
     else
-        reply_int(call->reply, (int64_t)vmap_item_size(item));
+        reply_int(call->reply,
+                  (int64_t)(vmap_item_size(item) + kv_chunks_memory(call->view->machine, item)));
 }

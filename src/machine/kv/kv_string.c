@@ -5,8 +5,10 @@
 static void reply_value(struct kv_call *call, const struct vmap_item *item) {
     if (item == NULL)
         reply_nil(call->reply);
-    else
-        reply_bulk(call->reply, kv_item_value(item));
+    else {
+        struct kv_value value = kv_value_of(call->view, item);
+        kv_value_reply(call->view, &value, 0, value.len, call->reply);
+    }
 }
 
 void kv_do_get(struct kv_call *call) {
@@ -20,7 +22,7 @@ void kv_do_mget(struct kv_call *call) {
     /* kv_run answers what is longer with an error: no need to gather it all. */
     for (size_t i = 0; i < call->argc && call->reply->len <= KV_REPLY_MAX; i++) {
         const struct vmap_item *item = kv_view_get(call->view, call->args[i]);
-        reply_value(call, item != NULL && kv_item_type(item) == KV_STRING ? item : NULL);
+        reply_value(call, item != NULL && kv_is_string(item) ? item : NULL);
     }
 }
 
@@ -164,7 +166,7 @@ void kv_do_getex(struct kv_call *call) {
         return;
     reply_value(call, item);
     if (options.unit != 0 || (options.persist && kv_item_deadline(item) != 0))
-        kv_view_put(call->view, call->args[0], kv_item_value(item), deadline_ms);
+        kv_view_redate(call->view, call->args[0], item, deadline_ms);
 }
 
 /* MSET, MSETNX */
@@ -194,23 +196,18 @@ void kv_do_append(struct kv_call *call) {
     const struct vmap_item *old;
     if (!kv_get_string(call, call->args[0], &old))
         return;
-    struct bytes before = old ? kv_item_value(old) : BYTES("");
+    uint64_t before = kv_value_of(call->view, old).len;
     struct bytes more = call->args[1];
-    if (!kv_fits(call, (uint64_t)before.len + more.len))
+    if (!kv_fits(call, before + more.len))
         return;
-    uint8_t *at = kv_view_make(call->view, call->args[0], before.len + more.len,
-                               old ? kv_item_deadline(old) : 0);
-    memcpy(at, before.data, before.len);
-    if (more.len)
-        memcpy(at + before.len, more.data, more.len);
-    kv_view_seal(call->view);
-    reply_int(call->reply, (int64_t)(before.len + more.len));
+    kv_value_patch(call->view, call->args[0], old, before + more.len, before, more);
+    reply_int(call->reply, (int64_t)(before + more.len));
 }
 
 void kv_do_strlen(struct kv_call *call) {
     const struct vmap_item *item;
     if (kv_get_string(call, call->args[0], &item))
-        reply_int(call->reply, item ? (int64_t)kv_item_value(item).len : 0);
+        reply_int(call->reply, (int64_t)kv_value_of(call->view, item).len);
 }
 
 /* GETRANGE, SUBSTR */
@@ -220,7 +217,7 @@ void kv_do_getrange(struct kv_call *call) {
     if (!kv_arg_int(call, 1, &start) || !kv_arg_int(call, 2, &end) ||
         !kv_get_string(call, call->args[0], &item))
         return;
-    struct bytes value = item ? kv_item_value(item) : BYTES("");
+    struct kv_value value = kv_value_of(call->view, item);
     int64_t len = (int64_t)value.len;
     bool backwards = start < 0 && end < 0 && start > end;
     if (start < 0)
@@ -232,7 +229,8 @@ void kv_do_getrange(struct kv_call *call) {
     if (backwards || start > end)
         reply_bulk(call->reply, BYTES(""));
     else
-        reply_bulk(call->reply, bytes_of(value.data + start, (size_t)(end - start + 1)));
+        kv_value_reply(call->view, &value, (uint64_t)start, (uint64_t)(end - start + 1),
+                       call->reply);
 }
 
 void kv_do_setrange(struct kv_call *call) {
@@ -246,20 +244,16 @@ void kv_do_setrange(struct kv_call *call) {
     }
     if (!kv_get_string(call, call->args[0], &old))
         return;
-    struct bytes before = old ? kv_item_value(old) : BYTES("");
+    uint64_t before = kv_value_of(call->view, old).len;
     struct bytes patch = call->args[2];
     if (patch.len == 0) {
-        reply_int(call->reply, (int64_t)before.len);
+        reply_int(call->reply, (int64_t)before);
         return;
     }
     if (!kv_fits(call, (uint64_t)offset + patch.len))
         return;
-    size_t end = (size_t)offset + patch.len;
-    size_t len = end > before.len ? end : before.len;
-    uint8_t *at = kv_view_make(call->view, call->args[0], len, old ? kv_item_deadline(old) : 0);
-    memcpy(at, before.data, before.len);
-    memset(at + before.len, 0, len - before.len);
-    memcpy(at + offset, patch.data, patch.len);
-    kv_view_seal(call->view);
+    uint64_t end = (uint64_t)offset + patch.len;
+    uint64_t len = end > before ? end : before;
+    kv_value_patch(call->view, call->args[0], old, len, (uint64_t)offset, patch);
     reply_int(call->reply, (int64_t)len);
 }

@@ -10,16 +10,16 @@ struct bytes kv_item_key(const struct vmap_item *item) {
     return bytes_of(key.data + KV_PREFIX, key.len - KV_PREFIX);
 }
 
-struct bytes kv_item_value(const struct vmap_item *item) {
-    return vmap_item_value(item);
-}
-
 uint64_t kv_item_deadline(const struct vmap_item *item) {
     return item->meta & KV_DEADLINE_MAX;
 }
 
 enum kv_type kv_item_type(const struct vmap_item *item) {
     return (enum kv_type)(item->meta >> 56);
+}
+
+bool kv_is_string(const struct vmap_item *item) {
+    return kv_item_type(item) == KV_STRING || kv_item_type(item) == KV_CHUNKED;
 }
 
 static uint64_t meta_of(enum kv_type type, uint64_t deadline_ms) {
@@ -66,24 +66,40 @@ static void record(struct kv_view *view, enum kv_record_kind kind, struct bytes 
     buf_u64(view->record, version);
 }
 
-/* Removes the record of the map key in machine->key, due index included. */
-static bool remove_record(struct machine *machine) {
+/* The number of the chunked value that the record describes; 0: it is whole. */
+static uint64_t chunks_of(const struct vmap_item *item) {
+    uint64_t len, id = 0;
+    if (item == NULL || kv_item_type(item) != KV_CHUNKED)
+        return 0;
+    return kv_chunked_parse(vmap_item_value(item), &len, &id) ? id : 0;
+}
+
+/* Removes the record of the map key in machine->key, due index included; its chunks go too, but for
+ * those that another record keeps. */
+static bool remove_record(struct kv_view *view, uint64_t kept) {
+    struct machine *machine = view->machine;
     struct bytes map_key = buf_view(&machine->key);
     const struct vmap_item *item = vmap_get(machine->map, map_key);
     if (item == NULL)
         return false;
+    uint64_t id = chunks_of(item);
     kv_due_remove(machine, kv_item_deadline(item), map_key);
-    return vmap_delete(machine->map, map_key);
+    vmap_delete(machine->map, map_key);
+    work_charge(view->work, WORK_CHANGE);
+    if (id != 0 && id != kept)
+        kv_chunks_drop(view, id);
+    return true;
 }
 
 const struct vmap_item *kv_view_get(struct kv_view *view, struct bytes key) {
     struct machine *machine = view->machine;
     const struct vmap_item *item = vmap_get(machine->map, kv_map_key(machine, key));
+    work_charge(view->work, WORK_LOOKUP);
     if (item != NULL && kv_item_deadline(item) != 0 && kv_item_deadline(item) <= view->time_ms) {
         if (view->reading) {
             view->due = true;
         } else {
-            remove_record(machine);
+            remove_record(view, 0);
             record(view, KV_RECORD_DELETE, key, view->order);
             change_put(view->changes, CHANGE_KEY, key, BYTES("expired"));
         }
@@ -110,18 +126,78 @@ static uint64_t clamp(uint64_t deadline_ms) {
     return deadline_ms < KV_DEADLINE_MAX ? deadline_ms : KV_DEADLINE_MAX;
 }
 
-void kv_view_put(struct kv_view *view, struct bytes key, struct bytes value, uint64_t deadline_ms) {
+/* The chunked value that the map key in machine->key has now; 0: none. */
+static uint64_t present_chunks(const struct machine *machine) {
+    if (vmap_count(machine->chunks) == 0)
+        return 0;
+    return chunks_of(vmap_get(machine->map, buf_view(&machine->key)));
+}
+
+/* kept: the chunked value that the new record describes, or 0. */
+static void put_record(struct kv_view *view, struct bytes key, enum kv_type type,
+                       struct bytes content, uint64_t kept, uint64_t deadline_ms) {
     struct machine *machine = view->machine;
     cairn_assert(!view->reading && machine->made == NULL);
-    if (deadline_ms != 0 && deadline_ms <= view->time_ms) {
-        kv_view_delete(view, key);
-        return;
-    }
     deadline_ms = clamp(deadline_ms);
     struct bytes map_key = kv_map_key(machine, key);
+    uint64_t before = present_chunks(machine);
     turn_due(machine, deadline_ms);
-    vmap_put(machine->map, map_key, value, view->order, meta_of(KV_STRING, deadline_ms));
+    vmap_put(machine->map, map_key, content, view->order, meta_of(type, deadline_ms));
     record(view, KV_RECORD_WRITE, key, view->order);
+    if (before != 0 && before != kept)
+        kv_chunks_drop(view, before);
+    work_charge(view->work, WORK_CHANGE + work_of_bytes(content.len));
+}
+
+static bool is_over(const struct kv_view *view, uint64_t deadline_ms) {
+    return deadline_ms != 0 && deadline_ms <= view->time_ms;
+}
+
+void kv_view_put(struct kv_view *view, struct bytes key, struct bytes value, uint64_t deadline_ms) {
+    uint8_t at[KV_CHUNKED_RECORD];
+    if (is_over(view, deadline_ms)) {
+        kv_view_delete(view, key);
+    } else if (view->chunked && value.len > KV_WHOLE_MAX) {
+        uint64_t id = kv_chunks_store(view, value);
+        put_record(view, key, KV_CHUNKED, kv_chunked_record(at, value.len, id), id, deadline_ms);
+    } else {
+        put_record(view, key, KV_STRING, value, 0, deadline_ms);
+    }
+}
+
+void kv_view_put_chunked(struct kv_view *view, struct bytes key, struct bytes content,
+                         uint64_t deadline_ms) {
+    put_record(view, key, KV_CHUNKED, content, get_u64(content.data + 8), deadline_ms);
+}
+
+void kv_view_redate(struct kv_view *view, struct bytes key, const struct vmap_item *item,
+                    uint64_t deadline_ms) {
+    if (is_over(view, deadline_ms))
+        kv_view_delete(view, key);
+    else
+        put_record(view, key, kv_item_type(item), vmap_item_value(item), chunks_of(item),
+                   deadline_ms);
+}
+
+void kv_view_rename(struct kv_view *view, struct bytes from, const struct vmap_item *item,
+                    struct bytes to) {
+    uint64_t id = chunks_of(item);
+    put_record(view, to, kv_item_type(item), vmap_item_value(item), id, kv_item_deadline(item));
+    kv_map_key(view->machine, from);
+    if (remove_record(view, id))
+        record(view, KV_RECORD_DELETE, from, view->order);
+}
+
+void kv_view_copy(struct kv_view *view, const struct vmap_item *item, struct bytes to) {
+    uint8_t at[KV_CHUNKED_RECORD];
+    struct kv_value value = kv_value_of(view, item);
+    uint64_t deadline_ms = kv_item_deadline(item);
+    if (value.chunks == NULL) {
+        put_record(view, to, KV_STRING, value.whole, 0, deadline_ms);
+        return;
+    }
+    uint64_t id = kv_chunks_copy(view, &value);
+    put_record(view, to, KV_CHUNKED, kv_chunked_record(at, value.len, id), id, deadline_ms);
 }
 
 uint8_t *kv_view_make(struct kv_view *view, struct bytes key, size_t len, uint64_t deadline_ms) {
@@ -129,6 +205,7 @@ uint8_t *kv_view_make(struct kv_view *view, struct bytes key, size_t len, uint64
     cairn_assert(!view->reading && machine->made == NULL);
     deadline_ms = clamp(deadline_ms);
     struct bytes map_key = kv_map_key(machine, key);
+    cairn_assert(present_chunks(machine) == 0); /* kv_value.c changes those */
     turn_due(machine, deadline_ms);
     machine->made =
         vmap_put_raw(machine->map, map_key, len, view->order, meta_of(KV_STRING, deadline_ms));
@@ -139,13 +216,14 @@ uint8_t *kv_view_make(struct kv_view *view, struct bytes key, size_t len, uint64
 void kv_view_seal(struct kv_view *view) {
     cairn_assert(view->machine->made != NULL);
     vmap_seal(view->machine->map, view->machine->made);
+    work_charge(view->work, WORK_CHANGE + work_of_bytes(view->machine->made->value_len));
     view->machine->made = NULL;
 }
 
 bool kv_view_delete(struct kv_view *view, struct bytes key) {
     cairn_assert(!view->reading && view->machine->made == NULL);
     kv_map_key(view->machine, key);
-    if (!remove_record(view->machine))
+    if (!remove_record(view, 0))
         return false;
     record(view, KV_RECORD_DELETE, key, view->order);
     return true;
@@ -154,6 +232,7 @@ bool kv_view_delete(struct kv_view *view, struct bytes key) {
 void kv_view_clear(struct kv_view *view) {
     vmap_clear(view->machine->map);
     vmap_clear(view->machine->due);
+    vmap_clear(view->machine->chunks);
 }
 
 uint64_t kv_view_count(const struct kv_view *view) {

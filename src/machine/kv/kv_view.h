@@ -7,6 +7,7 @@
 #define CAIRN_MACHINE_KV_VIEW_H
 
 #include "base/vmap.h"
+#include "core/work.h"
 #include "machine/kv/kv.h"
 
 /* What went through a view: for each read or write u8 kind, key as a block, u64 version (of what
@@ -22,6 +23,8 @@ struct kv_view {
     bool reading;     /* a read writes nothing: what is due sets `due` instead of being deleted */
     bool due;
     bool busy;          /* a read turned out to be too long for one go */
+    bool chunked;       /* long values are stored in chunks (kv_value.h) */
+    struct work *work;  /* what it costs is charged here; NULL: nobody counts */
     struct buf *record; /* NULL: not recorded */
     struct buf *changes;
 };
@@ -31,10 +34,21 @@ const struct vmap_item *kv_view_get(struct kv_view *view, struct bytes key);
 /* deadline_ms: 0 is none; beyond KV_DEADLINE_MAX it is that. One that is not after the view's time
  * leaves the key absent. value may point into any item. */
 void kv_view_put(struct kv_view *view, struct bytes key, struct bytes value, uint64_t deadline_ms);
-/* The same, with a value of len bytes that the caller fills in before kv_view_seal; the replaced
- * record stays readable until then. */
+/* The same, with a value of len bytes, kept whole, that the caller fills in before kv_view_seal;
+ * the replaced record, which is whole too, stays readable until then. */
 uint8_t *kv_view_make(struct kv_view *view, struct bytes key, size_t len, uint64_t deadline_ms);
 void kv_view_seal(struct kv_view *view);
+/* The key's record stays as it is but for its deadline and version; item is that record. */
+void kv_view_redate(struct kv_view *view, struct bytes key, const struct vmap_item *item,
+                    uint64_t deadline_ms);
+/* What `from` holds (item) goes over to another key, or is copied there. */
+void kv_view_rename(struct kv_view *view, struct bytes from, const struct vmap_item *item,
+                    struct bytes to);
+void kv_view_copy(struct kv_view *view, const struct vmap_item *item, struct bytes to);
+/* A record of a chunked value, whose chunks lie there already; those of another one that the key
+ * had go. For kv_value.c. */
+void kv_view_put_chunked(struct kv_view *view, struct bytes key, struct bytes record,
+                         uint64_t deadline_ms);
 /* True when it was there. */
 bool kv_view_delete(struct kv_view *view, struct bytes key);
 /* Drops everything. */
@@ -48,11 +62,14 @@ void kv_view_range(struct kv_view *view);
 #define KV_DEADLINE_MAX ((1ull << 56) - 1)
 
 /* ---- records ---- */
-enum kv_type { KV_STRING = 1 };
+enum kv_type {
+    KV_STRING = 1,
+    KV_CHUNKED /* a string in chunks: the record holds a description (kv_value.h) */
+};
 
-struct bytes kv_item_key(const struct vmap_item *item); /* the client's key */
-struct bytes kv_item_value(const struct vmap_item *item);
+struct bytes kv_item_key(const struct vmap_item *item);  /* the client's key */
 uint64_t kv_item_deadline(const struct vmap_item *item); /* ms, 0: none */
 enum kv_type kv_item_type(const struct vmap_item *item);
+bool kv_is_string(const struct vmap_item *item);
 
 #endif
