@@ -56,6 +56,7 @@
       "a follower accepts an epoch while its leader's lease may run")                              \
     X(ZAB_EPOCH_TWO_AUTHORS, "zab-epoch-two-authors",                                              \
       "a replica gives the epoch that it chose itself to another leader")                          \
+    X(APPLY_WITHOUT_BUDGET, "apply-without-budget", "a turn applies all that there is")            \
     X(WAITER_BY_INDEX, "waiter-by-index", "a waiter takes the reply of any entry at its index")    \
     X(OWN_PARAMETERS, "own-parameters",                                                            \
       "a replica executes commands by its own settings instead of the agreed ones")                \

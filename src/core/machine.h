@@ -91,6 +91,7 @@ enum machine_needs { MACHINE_NEEDS_TOTAL_ORDER = 1 };
 struct machine_kind {
     const char *name;
     enum machine_needs needs;
+    bool pauses; /* apply may pause (core/work.h): then node_read may find no state to read */
     uint32_t snapshot_version; /* the newest format of what snapshot_chunk writes */
 
     struct machine *(*create)(const struct machine_options *options);

@@ -32,7 +32,7 @@ void compare_asked(struct group *group, struct link *link, struct bytes body) {
     struct reader reader = reader_of(body);
     uint64_t index = read_u64(&reader);
     if (!reader_done(&reader) || link->hello.node != group->leader || group->install != NULL ||
-        index < group->applied)
+        index < group->applied || (index == group->applied && group_paused(group)))
         return; /* too late: its state is not that of the index any more */
     group->compare.asked_index = index;
     group->compare.asked_by = link->hello.node;
@@ -205,7 +205,8 @@ void compare_turn(struct group *group, uint64_t now) {
         return;
     }
     decide(group, now);
-    if (now < compare->next_ns || group->install != NULL || group->applied == 0)
+    if (now < compare->next_ns || group->install != NULL || group->applied == 0 ||
+        group_paused(group))
         return;
     compare->next_ns = now + COMPARE_EVERY_NS;
     ask_all(group, now);

@@ -64,6 +64,7 @@ struct group *group_new(struct node *node, uint32_t keyspace) {
     group->snapshot_delay = prng_below(&node->prng, node->options.snapshot_log_bytes / 2 + 1);
     stack_open(&group->stack, registry_machine(named->machine), &machine,
                own ? node->options.session_window : identity->session_window);
+    group_work_open(group);
     struct replica_options replica;
     fill_replica_options(node, group->id, &replica);
     group->replica = group->protocol->create(&replica);
@@ -107,12 +108,12 @@ void group_close(struct group *group) {
     LIST_EACH_SAFE(item, &group->held)
     held_free(container_of(item, struct held, list));
     group->protocol->destroy(group->replica);
+    group_apply_close(group);
     stack_close(&group->stack);
     hmap_free(&group->by_tag);
     lives_clear(&group->lives);
     buf_free(&group->signs);
     buf_free(&group->reply);
-    buf_free(&group->changes);
     buf_free(&group->scratch);
     cairn_free(group->waiters);
     cairn_free(group->proposals);
@@ -290,16 +291,13 @@ void group_effects(struct group *group, struct effects effects) {
         do_effect(group, &effects.items[i]);
 }
 
-/* What one turn may apply before the loop gets its chance: catching up must not starve clients. */
-#define TURN_APPLY_BYTES (4u << 20)
-
 static void stamp(struct group *group, struct event *event) {
     event->now = env_now(group->node->env);
     event->wall_ms = group_wall_ms(group);
 }
 
 void group_feed_applied(struct group *group) {
-    while (group->applied_fed < group->applied && group->turn_bytes < TURN_APPLY_BYTES) {
+    while (group->applied_fed < group->applied && !group_spent(group)) {
         struct event applied = {.kind = EVENT_APPLIED};
         applied.applied.index = group->applied_fed = group->applied;
         stamp(group, &applied);

@@ -1,12 +1,20 @@
 /* Applying committed entries: each through the stack, its changes first, then its reply, then the
- * reads that waited for just this index. */
+ * reads that waited for just this index. A turn does only so much of it: what is left of a batch
+ * waits for the next, and a command that is long by itself is left in the middle (base/fiber.h), so
+ * that heartbeats, links and other groups have their turn. Until it has ended nothing reads this
+ * group's state, for that would be half of it.
+ */
 #include "node/node_internal.h"
 
+#include "base/alloc.h"
 #include "base/assert.h"
 
-static void deliver_changes(struct group *group) {
+#define APPLY_STACK_BYTES (256u << 10)
+#define ENTRY_WORK 300u /* what any entry costs besides its command */
+
+static void deliver_changes(struct group *group, struct buf *changes) {
     const struct node_options *options = &group->node->options;
-    struct reader reader = reader_of(buf_view(&group->changes));
+    struct reader reader = reader_of(buf_view(changes));
     struct change change;
     while (change_next(&reader, &change)) {
         if (change.kind == CHANGE_LIFE)
@@ -14,37 +22,151 @@ static void deliver_changes(struct group *group) {
         if (options->change != NULL)
             options->change(options->context, group->keyspace, &change);
     }
-    buf_clear(&group->changes);
+    buf_clear(changes);
 }
 
-static void apply_one(struct group *group, const struct entry *entry) {
-    cairn_assert(entry->index == group->applied + 1);
-    buf_clear(&group->reply);
-    stack_apply(&group->stack, entry, &group->reply, &group->changes);
-    group->applied = entry->index;
-    group->turn_bytes += entry->encoded.len;
-    group->log_bytes += entry->encoded.len;
-    if (group->changes.len > 0)
-        deliver_changes(group);
-    for (struct request *request; (request = waiter_pop(group, entry->index)) != NULL;) {
+/* The entry's command is carried out: whoever waits for it hears. */
+static void applied(struct group *group) {
+    struct applying *applying = &group->applying;
+    struct entry entry = applying->now;
+    applying->now = (struct entry){0};
+    group->applied = entry.index;
+    group->log_bytes += entry.encoded.len;
+    group->node->counted.counters.applied++;
+    if (applying->changes.len > 0)
+        deliver_changes(group, &applying->changes);
+    for (struct request *request; (request = waiter_pop(group, entry.index)) != NULL;) {
         bool same =
-            request->term == entry->term || group->node->options.mutant == MUTANT_WAITER_BY_INDEX;
-        if (same && entry->kind == ENTRY_COMMAND)
-            request_finish(group, request, CAIRN_OK, buf_view(&group->reply));
+            request->term == entry.term || group->node->options.mutant == MUTANT_WAITER_BY_INDEX;
+        if (same && entry.kind == ENTRY_COMMAND)
+            request_finish(group, request, CAIRN_OK, buf_view(&applying->reply));
         else
             waiter_displaced(group, request);
     }
-    if (entry->term != group->applied_term)
-        waiters_overtaken(group, entry->term);
-    group->applied_term = entry->term;
+    if (entry.term != group->applied_term)
+        waiters_overtaken(group, entry.term);
+    group->applied_term = entry.term;
     compare_applied(group);
+    node_trim(&applying->reply);
+    node_trim(&applying->changes);
+    entry_unref(&entry);
+    if (!list_empty(&group->read_waiting))
+        group_reads_applied(group, group->applied);
+}
+
+/* ---- the budget ---- */
+
+bool group_paused(const struct group *group) {
+    return group->applying.paused;
+}
+
+bool group_spent(const struct group *group) {
+    return group->node->options.mutant != MUTANT_APPLY_WITHOUT_BUDGET &&
+           group->work.done >= group->node->options.turn_work_max;
+}
+
+/* Called by the machine on the fiber's stack, in the middle of a command. */
+static void pause_inside(struct work *work) {
+    struct group *group = container_of(work, struct group, work);
+    if (group->applying.at_once || !group_spent(group))
+        return;
+    fiber_leave(group->applying.fiber);
+}
+
+void group_work_open(struct group *group) {
+    group->work.limit = group->node->options.turn_work_max;
+    group->work.pause = group->stack.kind->pauses ? pause_inside : NULL;
+}
+
+void group_work_begin(struct group *group) {
+    uint64_t *greatest = &group->node->counted.work_max;
+    if (group->work.done > *greatest)
+        *greatest = group->work.done;
+    group->work.done = 0;
+}
+
+/* ---- one after the other ---- */
+
+static void run(void *context) {
+    struct group *group = context;
+    struct applying *applying = &group->applying;
+    stack_apply(&group->stack, &applying->now, &group->work, &applying->reply, &applying->changes);
+}
+
+/* False: it was left in the middle. */
+static bool apply_one(struct group *group, const struct entry *entry) {
+    struct applying *applying = &group->applying;
+    cairn_assert(entry->index == group->applied + 1 && !applying->paused);
+    applying->now = entry_ref(entry);
+    buf_clear(&applying->reply);
+    group->work.done += ENTRY_WORK + work_of_bytes(entry->encoded.len);
+    if (applying->fiber == NULL)
+        applying->fiber = fiber_new(APPLY_STACK_BYTES);
+    applying->paused = !fiber_run(applying->fiber, run, group);
+    if (!applying->paused)
+        applied(group);
+    return !applying->paused;
+}
+
+static void keep(struct group *group, const struct entry *entries, size_t count) {
+    struct applying *applying = &group->applying;
+    if (count > applying->cap) {
+        applying->cap = count;
+        applying->entries = cairn_realloc(applying->entries, count * sizeof *entries);
+    }
+    applying->at = 0;
+    applying->count = count;
+    for (size_t i = 0; i < count; i++)
+        applying->entries[i] = entry_ref(&entries[i]);
 }
 
 void group_apply(struct group *group, const struct entry *entries, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        apply_one(group, &entries[i]);
-        if (!list_empty(&group->read_waiting))
-            group_reads_applied(group, group->applied);
+    struct applying *applying = &group->applying;
+    cairn_assert(applying->at == applying->count && !applying->paused);
+    size_t done = 0;
+    while (done < count && !group_spent(group) && !applying->paused)
+        apply_one(group, &entries[done++]);
+    if (done < count)
+        keep(group, entries + done, count - done);
+    if (done < count || applying->paused)
+        env_wake(group->node->env);
+}
+
+static void go_on_inside(struct group *group) {
+    struct applying *applying = &group->applying;
+    if (!applying->paused)
+        return;
+    applying->paused = !fiber_go_on(applying->fiber);
+    if (!applying->paused)
+        applied(group);
+}
+
+void group_apply_go_on(struct group *group) {
+    struct applying *applying = &group->applying;
+    go_on_inside(group);
+    while (applying->at < applying->count && !applying->paused && !group_spent(group)) {
+        struct entry entry = applying->entries[applying->at++];
+        apply_one(group, &entry);
+        entry_unref(&entry);
     }
-    group->node->counted.counters.applied += count;
+    if (applying->at < applying->count || applying->paused)
+        env_wake(group->node->env);
+}
+
+void group_apply_drop(struct group *group) {
+    struct applying *applying = &group->applying;
+    applying->at_once = true;
+    go_on_inside(group);
+    applying->at_once = false;
+    while (applying->at < applying->count)
+        entry_unref(&applying->entries[applying->at++]);
+}
+
+void group_apply_close(struct group *group) {
+    struct applying *applying = &group->applying;
+    group_apply_drop(group);
+    fiber_free(applying->fiber);
+    buf_free(&applying->reply);
+    buf_free(&applying->changes);
+    cairn_free(applying->entries);
 }

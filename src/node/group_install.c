@@ -185,6 +185,7 @@ static void chunk_done(struct env_work *work) {
 
 void group_install(struct group *group, const struct log_base *base) {
     cairn_assert(group->install == NULL);
+    group_apply_drop(group);
     struct install_job *job = cairn_alloc_zero(sizeof *job);
     job->group = group;
     job->work = (struct env_work){.run = read_chunk, .done = chunk_done};

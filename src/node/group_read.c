@@ -81,7 +81,7 @@ static struct request *first_held(struct group *group, struct node_client *clien
 }
 
 void group_reads_resume(struct group *group) {
-    if (group->install != NULL)
+    if (group->install != NULL || group_paused(group))
         return;
     while (!list_empty(&group->resumed) && group->read_bytes < TURN_BYTES_LONG) {
         struct list *first = list_first(&group->resumed);
@@ -128,7 +128,7 @@ static void batch_free(struct read_batch *batch) {
 
 /* Executes the batch, or lets it wait for its index. */
 static void batch_ready(struct group *group, struct read_batch *batch) {
-    bool applied = group->applied >= batch->index && group->install == NULL;
+    bool applied = group->applied >= batch->index && group->install == NULL && !group_paused(group);
     if (applied || group->node->options.mutant == MUTANT_READ_NO_WAIT) {
         execute_all(group, &batch->requests);
         batch_free(batch);
@@ -200,7 +200,7 @@ void group_read_ready(struct group *group, uint64_t tag, enum cairn_status statu
 }
 
 void group_reads_applied(struct group *group, uint64_t applied) {
-    if (group->install != NULL)
+    if (group->install != NULL || group_paused(group))
         return;
     while (!list_empty(&group->read_waiting)) {
         struct read_batch *first =
@@ -214,7 +214,7 @@ void group_reads_applied(struct group *group, uint64_t applied) {
 
 /* Reads that met a key whose time was over: its expiry may be committed by now. */
 void group_reads_due(struct group *group) {
-    if (group->install != NULL || group->reads_due_tried == group->applied)
+    if (group->install != NULL || group_paused(group) || group->reads_due_tried == group->applied)
         return;
     group->reads_due_tried = group->applied;
     struct list again;
@@ -250,7 +250,7 @@ static void next_in_turn(struct group *group, struct long_read *read) {
 }
 
 void group_long_reads(struct group *group) {
-    if (list_empty(&group->long_reads))
+    if (list_empty(&group->long_reads) || group_paused(group))
         return;
     struct long_read *read = container_of(list_first(&group->long_reads), struct long_read, list);
     struct request *request = read->request;

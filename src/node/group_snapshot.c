@@ -182,7 +182,7 @@ static void slice_done(struct env_work *work) {
 
 void group_snapshot_begin(struct group *group) {
     if (group->snapshot != NULL || group->install != NULL || group->node->stopping ||
-        group->applied_fed != group->applied)
+        group->applied_fed != group->applied || group_paused(group))
         return;
     struct node *node = group->node;
     uint64_t start = env_now(node->env);

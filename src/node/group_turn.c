@@ -45,7 +45,7 @@ static void tidy(struct group *group) {
 }
 
 void group_turn(struct group *group, uint64_t now) {
-    group->turn_bytes = 0;
+    group_work_begin(group);
     group->read_bytes = 0;
     /* A moment that has passed must not wake the loop again and again. */
     if (group->write_retry_ns <= now)
@@ -53,8 +53,9 @@ void group_turn(struct group *group, uint64_t now) {
     if (group->read_retry_ns <= now)
         group->read_retry_ns = 0;
     group_feed_persisted(group);
-    group_feed_applied(group);
     tick(group, now);
+    group_apply_go_on(group);
+    group_feed_applied(group);
     group_reads(group, now);
     group_reads_due(group);
     group_reads_resume(group);
@@ -72,8 +73,8 @@ void group_turn(struct group *group, uint64_t now) {
     group_look_at_log(group, now);
     if (group_snapshot_wanted(group, now) || snapshot_send_waits(group))
         group_snapshot_begin(group);
-    tidy(group);
+    if (!group_paused(group))
+        tidy(group);
     node_trim(&group->scratch);
     node_trim(&group->reply);
-    node_trim(&group->changes);
 }

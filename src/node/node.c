@@ -32,6 +32,7 @@ void node_options_default(struct node_options *options) {
         .uncommitted_bytes_max = 256u << 20,
         .window_bytes_max = 4u << 20,
         .apply_bytes_max = 1u << 20,
+        .turn_work_max = 4000000,
         .requests_max = 100000,
         .requests_bytes_max = 512u << 20,
         .wal_segment_bytes = 32u << 20,
@@ -338,7 +339,7 @@ enum cairn_status node_execute(struct node_client *client, struct bytes command,
 enum cairn_status node_read(struct node_client *client, struct bytes query, struct buf *reply) {
     struct group *group = client->group;
     struct node *node = client->node;
-    if (node->failed || group->install != NULL || group->compare.no_majority)
+    if (node->failed || group->install != NULL || group->compare.no_majority || group_paused(group))
         return CAIRN_BUSY;
     node->counted.counters.reads++;
     return group->stack.kind->read(group->stack.machine, group_time_ms(group),

@@ -75,6 +75,7 @@ struct node_options {
     size_t uncommitted_bytes_max;
     size_t window_bytes_max;
     size_t apply_bytes_max;
+    uint64_t turn_work_max;    /* units of work (core/work.h) that a turn of a group may take */
     uint32_t requests_max;     /* outstanding in this node; beyond: BUSY */
     size_t requests_bytes_max; /* their commands together, likewise */
     uint64_t wal_segment_bytes;
@@ -227,6 +228,7 @@ struct node_status {
         uint64_t snapshots_taken, snapshots_sent, snapshots_installed;
         uint64_t frames_bad, links_refused, elections;
     } counters;
+    uint64_t work_max; /* the greatest that one turn of a group has cost, in units of work */
 };
 /* Of one keyspace; identity, links and counters are the node's. */
 void node_status(const struct node *node, uint32_t keyspace, struct node_status *status);
@@ -247,7 +249,10 @@ size_t node_machine_bytes(const struct node *node, uint32_t keyspace);
 uint32_t node_replicas_current(const struct node *node, uint32_t keyspace);
 uint64_t node_random(struct node *node);
 
-/* For the simulator's global checks. */
+/* For the simulator's global checks. The applied index is 0 while there is no state of one index: a
+ * snapshot is being installed, or an entry is half applied. */
+/* The greatest cost of one turn of a group so far, in units of work. */
+uint64_t node_work_max(const struct node *node);
 bool node_chain_at(const struct node *node, uint32_t keyspace, uint64_t index, uint64_t *chain);
 uint64_t node_applied_index(const struct node *node, uint32_t keyspace);
 uint64_t node_state_digest(const struct node *node, uint32_t keyspace);

@@ -2,6 +2,7 @@
 #ifndef CAIRN_NODE_INTERNAL_H
 #define CAIRN_NODE_INTERNAL_H
 
+#include "base/fiber.h"
 #include "base/hmap.h"
 #include "base/prng.h"
 #include "base/spans.h"
@@ -197,6 +198,17 @@ struct compare {
     } answers[CONFIG_MEMBERS_MAX]; /* the leader's own first */
 };
 
+/* What the protocol gave to be applied and is not yet (group_apply.c). */
+struct applying {
+    struct fiber *fiber;   /* on which commands run */
+    bool paused;           /* within `now`: the state is half of that entry's */
+    bool at_once;          /* no pause: somebody must have a whole state */
+    struct entry now;      /* with a reference of its own */
+    struct entry *entries; /* those behind it, likewise, from `at` on */
+    size_t at, count, cap;
+    struct buf reply, changes;
+};
+
 struct snapshot_job; /* group_snapshot.c */
 struct install_job;  /* group_install.c */
 struct sending;      /* snapshot_send.c */
@@ -280,11 +292,12 @@ struct group {
     } awaited[PEERS_MAX];
     uint32_t awaited_count;
 
-    struct buf reply, changes, scratch;
+    struct buf reply, scratch;
     struct proposal *proposals; /* under way while the protocol is asked; tags are places here */
     struct request **proposed;  /* whose they are; NULL: answered */
     size_t proposals_cap, proposed_count;
-    size_t turn_bytes; /* applied in this turn */
+    struct work work; /* done in this turn */
+    struct applying applying;
 };
 
 struct node {
@@ -361,6 +374,18 @@ void group_turn(struct group *group, uint64_t now);
 
 /* group_apply.c */
 void group_apply(struct group *group, const struct entry *entries, size_t count);
+/* Goes on with what the turns before left. */
+void group_apply_go_on(struct group *group);
+/* What was not applied yet is of no use any more; an entry that is under way is, to its end. */
+void group_apply_drop(struct group *group);
+void group_apply_close(struct group *group);
+void group_work_open(struct group *group);
+/* A turn begins: it has its full budget. */
+void group_work_begin(struct group *group);
+/* The turn's budget is used up. */
+bool group_spent(const struct group *group);
+/* An entry is being applied: nothing may read the state, nor freeze it. */
+bool group_paused(const struct group *group);
 
 /* group_request.c: life of requests */
 /* Its command is head and command together: large ones are copied once. */

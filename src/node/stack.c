@@ -151,15 +151,16 @@ static void apply_command(struct stack *stack, const struct entry *entry,
     reply_error(reply, "ERR unknown kind of command in the log");
 }
 
-void stack_apply(struct stack *stack, const struct entry *entry, struct buf *reply,
-                 struct buf *changes) {
+void stack_apply(struct stack *stack, const struct entry *entry, struct work *work,
+                 struct buf *reply, struct buf *changes) {
     if (entry->kind != ENTRY_COMMAND)
         return;
     struct apply_context context = {.index = entry->index,
                                     .term = entry->term,
                                     .order = entry->order,
                                     .time_ms = agreed_time_ms(&stack->agreed, entry->time_ms),
-                                    .version = stack->agreed.version};
+                                    .version = stack->agreed.version,
+                                    .work = work};
     size_t start = reply->len;
     if (stack->mutant == MUTANT_SKIPS_AN_ENTRY && entry->index == 60)
         reply_ok(reply);

@@ -44,9 +44,10 @@ void stack_close(struct stack *stack);
 /* Other settings than those that it was opened with; nothing was applied yet. */
 void stack_set_own(struct stack *stack, const struct agreed_parameters *own);
 
-/* Appends exactly one reply value for a command entry; none for other kinds of entry. */
-void stack_apply(struct stack *stack, const struct entry *entry, struct buf *reply,
-                 struct buf *changes);
+/* Appends exactly one reply value for a command entry; none for other kinds of entry. work: what it
+ * costs is charged there (core/work.h); NULL: nobody counts. */
+void stack_apply(struct stack *stack, const struct entry *entry, struct work *work,
+                 struct buf *reply, struct buf *changes);
 uint64_t stack_digest(const struct stack *stack);
 
 /* What time brings about: the earliest moment, and the envelope that brings it. */

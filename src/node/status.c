@@ -31,11 +31,15 @@ bool node_chain_at(const struct node *node, uint32_t keyspace, uint64_t index, u
 
 uint64_t node_applied_index(const struct node *node, uint32_t keyspace) {
     const struct group *group = node->groups[keyspace];
-    return group->install != NULL ? 0 : group->applied;
+    return group->install != NULL || group_paused(group) ? 0 : group->applied;
 }
 
 uint64_t node_state_digest(const struct node *node, uint32_t keyspace) {
     return stack_digest(&node->groups[keyspace]->stack);
+}
+
+uint64_t node_work_max(const struct node *node) {
+    return node->counted.work_max;
 }
 
 bool node_keyspace_find(const struct node *node, const char *name, uint32_t *keyspace) {
@@ -270,6 +274,8 @@ void node_metrics(const struct node *node, struct buf *out) {
         {"cairn_reads_total", "counter", "Reads executed", status.counters.reads},
         {"cairn_applied_total", "counter", "Entries applied", status.counters.applied},
         {"cairn_elections_won_total", "counter", "Elections won", status.counters.elections},
+        {"cairn_turn_work_max", "gauge", "Greatest work of one turn of a group, in units",
+         status.work_max},
         {"cairn_snapshots_taken_total", "counter", "Snapshots written",
          status.counters.snapshots_taken},
         {"cairn_snapshots_sent_total", "counter", "Snapshots sent to peers",

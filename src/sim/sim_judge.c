@@ -129,6 +129,16 @@ static void judge_clients(struct sim_cluster *cluster) {
     }
 }
 
+/* By how much one step of a command may go beyond the turn's budget. */
+#define STEP_WORK_MAX 300000u
+
+static void judge_work(const struct sim_node *node) {
+    uint64_t most = node->options.turn_work_max + STEP_WORK_MAX, done = node_work_max(node->node);
+    if (done > most)
+        sim_fail(&node->cluster->world, "a turn of %s cost %llu units of work, %llu are allowed",
+                 node->host.name, (ull)done, (ull)most);
+}
+
 void sim_judge_round(struct sim_node *node) {
     if (node->failed)
         return;
@@ -140,6 +150,7 @@ void sim_judge_round(struct sim_node *node) {
             judge_role(node, keyspace);
     }
     node->role_news = false;
+    judge_work(node);
     judge_clients(node->cluster);
 }
 

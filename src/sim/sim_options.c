@@ -49,6 +49,7 @@ static void draw_limits(struct sim_world *world, struct node_options *options) {
     options->uncommitted_bytes_max = PICK(world, 16 << 10, 256 << 10, 256 << 20);
     options->window_bytes_max = PICK(world, 1, 1 << 10, 16 << 10, 4 << 20);
     options->apply_bytes_max = PICK(world, 1, 1 << 10, 64 << 10, 1 << 20);
+    options->turn_work_max = PICK(world, 2000, 20000, 200000, 4000000);
     options->requests_max = (uint32_t)PICK(world, 50, 1000, 100000);
     options->wal_segment_bytes = PICK(world, 64 << 10, 128 << 10, 256 << 10, 1 << 20);
     options->wal_batch_bytes_max = PICK(world, 4 << 10, 64 << 10, 2 << 20);
@@ -209,12 +210,13 @@ void sim_describe(const struct sim_options *options, FILE *out) {
             (unsigned long long)(drawn->election_timeout_max_ns / SIM_MS),
             (unsigned long long)(drawn->heartbeat_ns / SIM_MS), drawn->clock_drift_ppm,
             drawn->lease_reads ? "lease" : "read-index");
-    fprintf(out,
-            "  append %zu, inflight %u and %zu bytes, window %zu, apply %zu, segment %llu, batch "
-            "%zu\n",
-            drawn->append_bytes_max, drawn->inflight_max, drawn->inflight_bytes_max,
-            drawn->window_bytes_max, drawn->apply_bytes_max,
-            (unsigned long long)drawn->wal_segment_bytes, drawn->wal_batch_bytes_max);
+    fprintf(
+        out,
+        "  append %zu, inflight %u and %zu bytes, window %zu, apply %zu, turn %llu, segment %llu, "
+        "batch %zu\n",
+        drawn->append_bytes_max, drawn->inflight_max, drawn->inflight_bytes_max,
+        drawn->window_bytes_max, drawn->apply_bytes_max, (unsigned long long)drawn->turn_work_max,
+        (unsigned long long)drawn->wal_segment_bytes, drawn->wal_batch_bytes_max);
     fprintf(out, "  snapshot every %llu bytes of log, %u entries kept, session window %u\n",
             (unsigned long long)drawn->snapshot_log_bytes, drawn->snapshot_trailing,
             drawn->session_window);

@@ -37,7 +37,7 @@ static struct reply_value apply(struct fixture *fixture, const struct buf *envel
                           .kind = ENTRY_COMMAND,
                           .payload = buf_view(envelope)};
     buf_clear(&fixture->reply);
-    stack_apply(&fixture->stack, &entry, &fixture->reply, &fixture->changes);
+    stack_apply(&fixture->stack, &entry, NULL, &fixture->reply, &fixture->changes);
     struct reader reader = reader_of(buf_view(&fixture->reply));
     assert_true(reply_next(&reader, &value));
     return value;

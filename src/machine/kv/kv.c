@@ -273,6 +273,7 @@ static bool tidy(struct machine *machine, size_t budget) {
 const struct machine_kind machine_kv = {
     .name = "kv",
     .needs = MACHINE_NEEDS_TOTAL_ORDER,
+    .pauses = true,
     .snapshot_version = KV_FORMAT_CHUNKS,
     .create = create,
     .destroy = destroy,
