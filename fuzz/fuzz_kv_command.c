@@ -32,7 +32,10 @@ static void run(struct machine *const machines[2], const struct apply_context *c
     machine_kv.keys(command, &uses);
     key_uses_free(&uses);
     if (machine_kv.is_read(command) &&
-        machine_kv.read(machines[0], context->time_ms, context->order, command, &reply) == CAIRN_OK)
+        machine_kv.read(
+            machines[0],
+            &(struct read_context){.time_ms = context->time_ms, .random = context->order}, command,
+            &reply) == CAIRN_OK)
         check_reply(&reply);
     for (int i = 0; i < 2; i++) {
         buf_clear(&reply);

@@ -41,7 +41,8 @@ static void run(struct machine *const machines[2], const struct apply_context *c
     machine_tree.keys(command, &uses);
     key_uses_free(&uses);
     if (machine_tree.is_read(command)) {
-        machine_tree.read(machines[0], context->time_ms, 0, command, &reply);
+        machine_tree.read(machines[0], &(struct read_context){.time_ms = context->time_ms}, command,
+                          &reply);
         check_reply(&reply);
     }
     for (int i = 0; i < 2; i++) {

@@ -94,6 +94,8 @@ const struct vmap_item *vmap_snapshot_next(struct vmap_snapshot *snapshot);
 /* Moves the walk so that the next item is the first at or after key. Thread: as above. */
 void vmap_snapshot_seek(struct vmap_snapshot *snapshot, struct bytes key);
 size_t vmap_snapshot_count(const struct vmap_snapshot *snapshot);
+/* The snapshot as a map that may be read (get, seek, at, rank, cursors), and only that. */
+struct vmap *vmap_snapshot_map(struct vmap_snapshot *snapshot);
 uint64_t vmap_snapshot_digest(const struct vmap_snapshot *snapshot);
 void vmap_snapshot_release(struct vmap *map, struct vmap_snapshot *snapshot);
 

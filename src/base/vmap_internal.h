@@ -50,16 +50,6 @@ struct vmap_dead {
 };
 enum vmap_dead_kind { VMAP_DEAD_ITEM = 0, VMAP_DEAD_NODE = 1, VMAP_DEAD_TREE = 2 };
 
-struct vmap_snapshot {
-    struct list link; /* in map->live, oldest first; after release in map->released */
-    uint64_t epoch;
-    struct vmap_node *root;
-    size_t count;
-    uint64_t digest;
-    struct vmap_dead dead; /* died before the next younger live snapshot was taken */
-    struct vmap_cursor cursor;
-};
-
 struct vmap {
     struct vmap_node *root;
     uint64_t epoch;  /* birth of what is made now */
@@ -71,6 +61,17 @@ struct vmap {
     struct vmap_item *replaced; /* kept readable between vmap_put_raw and vmap_seal */
     struct list live;
     struct list released; /* their dead lists wait for vmap_collect */
+};
+
+struct vmap_snapshot {
+    struct list link; /* in map->live, oldest first; after release in map->released */
+    uint64_t epoch;
+    struct vmap_node *root;
+    size_t count;
+    uint64_t digest;
+    struct vmap_dead dead; /* died before the next younger live snapshot was taken */
+    struct vmap_cursor cursor;
+    struct vmap map; /* for reading alone */
 };
 
 /* A key on its way through the tree. */

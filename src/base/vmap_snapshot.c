@@ -71,6 +71,7 @@ struct vmap_snapshot *vmap_snapshot_take(struct vmap *map) {
     snapshot->root = map->root;
     snapshot->count = map->count;
     snapshot->digest = map->digest;
+    snapshot->map = (struct vmap){.root = map->root, .count = map->count, .digest = map->digest};
     list_push(&map->live, &snapshot->link);
     vmap_cursor_start(&snapshot->cursor, snapshot->root, bytes_of(NULL, 0));
     return snapshot;
@@ -92,6 +93,10 @@ void vmap_snapshot_seek(struct vmap_snapshot *snapshot, struct bytes key) {
 
 const struct vmap_item *vmap_snapshot_next(struct vmap_snapshot *snapshot) {
     return vmap_cursor_next(&snapshot->cursor);
+}
+
+struct vmap *vmap_snapshot_map(struct vmap_snapshot *snapshot) {
+    return &snapshot->map;
 }
 
 size_t vmap_snapshot_count(const struct vmap_snapshot *snapshot) {

@@ -223,7 +223,7 @@ static uint64_t summary_of(struct machine *machine, const char *name) {
     struct reply_value value;
     uint64_t found = 0;
     tree_put_head(&query, TREE_OP_SUMMARY, NULL);
-    machine_tree.read(machine, 0, 0, buf_view(&query), &reply);
+    machine_tree.read(machine, &(struct read_context){0}, buf_view(&query), &reply);
     struct reader reader = reader_of(buf_view(&reply));
     while (reader_left(&reader) > 0 && reply_next(&reader, &value)) {
         if (value.kind == REPLY_BULK && bytes_equal(value.text, bytes_cstr(name)) &&

@@ -60,7 +60,8 @@ static void look(struct history *history, struct view *view) {
     tree_put_head(&query, TREE_OP_GET_DATA, &caller);
     tree_put_path(&query, bytes_cstr(history->path));
     buf_clear(&view->reply);
-    history->stack.kind->read(history->stack.machine, history->time_ms, 0, buf_view(&query),
+    history->stack.kind->read(history->stack.machine,
+                              &(struct read_context){.time_ms = history->time_ms}, buf_view(&query),
                               &view->reply);
     buf_free(&query);
     struct reader reader = reader_of(buf_view(&view->reply));

@@ -44,6 +44,13 @@ struct apply_context {
     struct work *work;
 };
 
+/* What a read is told. */
+struct read_context {
+    uint64_t time_ms; /* the replicated time now */
+    uint64_t random;  /* a number for commands that want one */
+    bool local; /* what time has brought about counts though no entry of that time is applied */
+};
+
 /* What applying an entry set off besides its reply. The executor delivers changes on every replica
  * before any reply or read at that index. */
 enum change_kind {
@@ -104,17 +111,18 @@ struct machine_kind {
     void (*apply)(struct machine *machine, const struct apply_context *context,
                   struct bytes command, struct buf *reply, struct buf *changes);
 
-    /* Answers a command that writes nothing, as of the current state. time_ms: the replicated time
-     * now. CAIRN_OK: one reply value was appended. CAIRN_DUE: the answer depends on something that
-     * is due at time_ms; ask again when its expiry is committed; nothing was appended. CAIRN_BUSY:
-     * too long for one go: use read_begin. random: a number for commands that want one. */
-    enum cairn_status (*read)(struct machine *machine, uint64_t time_ms, uint64_t random,
+    /* Answers a command that writes nothing, as of the current state. CAIRN_OK: one reply value was
+     * appended. CAIRN_DUE: the answer depends on something that ended by time_ms, and no entry of
+     * that time was applied yet; ask again, with the same time, when one was; nothing was appended.
+     * CAIRN_BUSY: too long for one go: use read_begin. */
+    enum cairn_status (*read)(struct machine *machine, const struct read_context *context,
                               struct bytes query, struct buf *reply);
 
     /* A long read, in slices over a frozen version. read_step works for about budget_ns at most
-     * (measured by elements, not by a clock: about 100 ns each), returns true when done. The reply
-     * is appended to `reply` at the end only. */
-    void *(*read_begin)(struct machine *machine, uint64_t time_ms, struct bytes query);
+     * (counted, not by a clock: core/work.h), returns true when done. The reply is put into
+     * `reply`, which is empty, at the end only; none then means CAIRN_DUE. */
+    void *(*read_begin)(struct machine *machine, const struct read_context *context,
+                        struct bytes query);
     bool (*read_step)(struct machine *machine, void *task, uint64_t budget_ns, struct buf *reply);
     void (*read_end)(struct machine *machine, void *task);
 

@@ -14,6 +14,25 @@
 #define TURN_BYTES_MAX (64u << 20)
 #define LONG_ANSWER_BYTES 65536u
 
+static bool is_local(const struct request *request) {
+    return request->client != NULL && !request->barrier &&
+           request->client->consistency != NODE_LINEARIZABLE;
+}
+
+static struct read_context context_of(struct group *group, const struct request *request) {
+    return (struct read_context){.time_ms = request->time_ms,
+                                 .random = prng_next(&group->node->prng),
+                                 .local = request->local};
+}
+
+/* Until an entry is applied whose time is not before the read's. */
+static void wait_for_expiry(struct group *group, struct request *request) {
+    list_remove(&request->queue);
+    list_push(&group->reads_due, &request->queue);
+    if (list_empty(&request->aging))
+        request_ages(group, request);
+}
+
 static void execute(struct group *group, struct request *request) {
     struct node *node = group->node;
     if (request->barrier) {
@@ -22,16 +41,13 @@ static void execute(struct group *group, struct request *request) {
     }
     if (request->time_ms == 0) /* kept for later tries, or constant expiry could starve it */
         request->time_ms = group_time_ms(group);
+    struct read_context context = context_of(group, request);
     buf_clear(&group->reply);
-    enum cairn_status status =
-        group->stack.kind->read(group->stack.machine, request->time_ms, prng_next(&node->prng),
-                                bytes_of(request->command, request->len), &group->reply);
+    enum cairn_status status = group->stack.kind->read(
+        group->stack.machine, &context, bytes_of(request->command, request->len), &group->reply);
     node->counted.counters.reads++;
     if (status == CAIRN_DUE) {
-        list_remove(&request->queue);
-        list_push(&group->reads_due, &request->queue);
-        if (list_empty(&request->aging)) /* it was held back before */
-            request_ages(group, request);
+        wait_for_expiry(group, request);
     } else if (status == CAIRN_BUSY) {
         struct long_read *read = cairn_alloc_zero(sizeof *read);
         read->request = request;
@@ -148,11 +164,6 @@ static uint64_t local_index(const struct request *request) {
     return request->client->seen_index;
 }
 
-static bool is_local(const struct group *group, const struct request *request) {
-    return request->client != NULL && !request->barrier &&
-           request->client->consistency != NODE_LINEARIZABLE;
-}
-
 void group_reads(struct group *group, uint64_t now) {
     if (list_empty(&group->pending_reads) || now < group->read_retry_ns)
         return;
@@ -161,7 +172,8 @@ void group_reads(struct group *group, uint64_t now) {
         struct request *request = container_of(item, struct request, queue);
         request->state = REQUEST_READING;
         list_remove(item);
-        if (is_local(group, request)) {
+        request->local = is_local(request);
+        if (request->local) {
             struct read_batch *alone = batch_new(local_index(request));
             list_init(&alone->list);
             list_push(&alone->requests, item);
@@ -255,13 +267,18 @@ void group_long_reads(struct group *group) {
     struct long_read *read = container_of(list_first(&group->long_reads), struct long_read, list);
     struct request *request = read->request;
     const struct machine_kind *kind = group->stack.kind;
-    if (read->task == NULL)
-        read->task = kind->read_begin(group->stack.machine, request->time_ms,
+    if (read->task == NULL) {
+        struct read_context context = context_of(group, request);
+        read->task = kind->read_begin(group->stack.machine, &context,
                                       bytes_of(request->command, request->len));
+    }
     buf_clear(&group->reply);
     if (kind->read_step(group->stack.machine, read->task, LONG_READ_SLICE_NS, &group->reply)) {
         long_read_over(group, read);
-        request_finish(group, request, CAIRN_OK, buf_view(&group->reply));
+        if (group->reply.len > 0)
+            request_finish(group, request, CAIRN_OK, buf_view(&group->reply));
+        else
+            wait_for_expiry(group, request);
     } else {
         next_in_turn(group, read);
     }

@@ -342,8 +342,9 @@ enum cairn_status node_read(struct node_client *client, struct bytes query, stru
     if (node->failed || group->install != NULL || group->compare.no_majority || group_paused(group))
         return CAIRN_BUSY;
     node->counted.counters.reads++;
-    return group->stack.kind->read(group->stack.machine, group_time_ms(group),
-                                   prng_next(&node->prng), query, reply);
+    struct read_context context = {
+        .time_ms = group_time_ms(group), .random = prng_next(&node->prng), .local = true};
+    return group->stack.kind->read(group->stack.machine, &context, query, reply);
 }
 
 enum cairn_status node_barrier(struct node_client *client, node_done *done, void *context) {

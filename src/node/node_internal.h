@@ -148,6 +148,7 @@ struct request {
     enum request_state state;
     bool retry_safe;      /* carries a session: may be sent again whatever became of it */
     bool barrier;         /* a read of nothing: only its index is waited for */
+    bool local;           /* a read of what this node has, whatever that is */
     bool maybe_executed;  /* by an earlier attempt: no refusal says any more that it was not */
     uint64_t index, term; /* PLACED */
     uint64_t tag;         /* FORWARDED, OPERATING */

@@ -24,6 +24,7 @@
 struct kv_text {
     struct machine *machine;
     struct apply_context context;
+    bool local;         /* reads are */
     struct buf reply;   /* of the last command */
     struct buf changes; /* of the last command */
     struct buf shown;   /* the last reply as text */
@@ -160,8 +161,10 @@ static inline const char *kv_text_run(struct kv_text *kv, const char *line) {
         return shown;
     }
     buf_clear(&kv->reply);
-    enum cairn_status status =
-        machine_kv.read(kv->machine, kv->context.time_ms, 7, buf_view(&command), &kv->reply);
+    enum cairn_status status = machine_kv.read(
+        kv->machine,
+        &(struct read_context){.time_ms = kv->context.time_ms, .random = 7, .local = kv->local},
+        buf_view(&command), &kv->reply);
     buf_free(&command);
     if (status == CAIRN_OK)
         return kv_text_shown(kv);

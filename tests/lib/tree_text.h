@@ -288,7 +288,8 @@ static inline const char *tree_text_run(struct tree_text *text, const char *line
     const char *shown;
     if (machine_tree.is_read(buf_view(&command))) {
         buf_clear(&text->reply);
-        assert_int_equal(machine_tree.read(text->machine, text->context.time_ms, 0,
+        assert_int_equal(machine_tree.read(text->machine,
+                                           &(struct read_context){.time_ms = text->context.time_ms},
                                            buf_view(&command), &text->reply),
                          CAIRN_OK);
         shown = tree_text_shown(text, strncmp(line, "acl ", 4) == 0);

@@ -188,7 +188,8 @@ enum cairn_status node_read(struct node_client *client, struct bytes query, stru
     struct node *node = client->node;
     if (node->stateless)
         return CAIRN_BUSY;
-    return machine_tree.read(node->machine, node->now / MS, 0, query, reply);
+    return machine_tree.read(node->machine, &(struct read_context){.time_ms = node->now / MS},
+                             query, reply);
 }
 
 void node_alive(struct node *node, uint32_t keyspace, uint64_t id) {

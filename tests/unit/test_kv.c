@@ -176,9 +176,10 @@ static uint64_t version_of(struct kv_text *kv, const char *key) {
     kv_encode(&query, KV_VERSIONS, &name, 1);
     assert_true(machine_kv.is_read(buf_view(&query)));
     buf_clear(&kv->reply);
-    assert_int_equal(
-        machine_kv.read(kv->machine, kv->context.time_ms, 0, buf_view(&query), &kv->reply),
-        CAIRN_OK);
+    assert_int_equal(machine_kv.read(kv->machine,
+                                     &(struct read_context){.time_ms = kv->context.time_ms},
+                                     buf_view(&query), &kv->reply),
+                     CAIRN_OK);
     struct reader reader = reader_of(buf_view(&kv->reply));
     assert_true(reply_next(&reader, &value) && value.kind == REPLY_ARRAY && value.count == 1);
     assert_true(reply_next(&reader, &value) && value.kind == REPLY_INT);
@@ -398,8 +399,10 @@ static void hostile_commands_are_answered_with_an_error(void **state) {
         machine_kv.keys(buf_view(&command), &uses);
         key_uses_free(&uses);
         if (machine_kv.is_read(buf_view(&command)))
-            machine_kv.read(kv.machine, kv.context.time_ms, prng_next(&prng), buf_view(&command),
-                            &reply);
+            machine_kv.read(
+                kv.machine,
+                &(struct read_context){.time_ms = kv.context.time_ms, .random = prng_next(&prng)},
+                buf_view(&command), &reply);
         kv.context.time_ms += prng_below(&prng, 5);
         kv_text_apply(&kv, buf_view(&command)); /* checks that the reply is one value */
         buf_free(&command);

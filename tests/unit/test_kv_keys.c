@@ -54,7 +54,8 @@ static void many_keys_are_listed_in_slices_over_a_frozen_version(void **state) {
     kv_expect(&kv, "KEYS *", "busy");
     struct buf query = {0}, reply = {0};
     kv_text_encode(&query, "KEYS *");
-    void *task = machine_kv.read_begin(kv.machine, kv.context.time_ms, buf_view(&query));
+    void *task = machine_kv.read_begin(
+        kv.machine, &(struct read_context){.time_ms = kv.context.time_ms}, buf_view(&query));
     kv_expect(&kv, "FLUSHALL", "OK");
     int steps = 1;
     while (!machine_kv.read_step(kv.machine, task, 100000, &reply))

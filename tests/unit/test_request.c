@@ -201,7 +201,7 @@ static void commands_are_limited_in_bytes(void **state) {
 
 #define ANSWER_BYTES 100000u
 
-static enum cairn_status read_some(struct machine *machine, uint64_t time_ms, uint64_t random,
+static enum cairn_status read_some(struct machine *machine, const struct read_context *context,
                                    struct bytes query, struct buf *reply) {
     memset(buf_reserve(reply, ANSWER_BYTES), 7, ANSWER_BYTES);
     reply->len += ANSWER_BYTES;

@@ -3,14 +3,13 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/prng.h"
+#include "base/list.h"
 #include "core/protocol.h"
 
 #include <string.h>
 
 /* Nodes and leaves cost about this much a key on top of the items. */
 #define INDEX_BYTES 16
-/* KEYS of a map larger than this is read in slices. */
-#define KEYS_AT_ONCE 10000
 #define DUE_BATCH 256
 #define REPLY_HEAD 16u /* of one value */
 
@@ -115,7 +114,7 @@ void kv_run(struct kv_view *view, const struct kv_parsed *parsed, struct buf *re
     }
 }
 
-static void run_bytes(struct kv_view *view, struct bytes command, struct buf *reply) {
+void kv_run_bytes(struct kv_view *view, struct bytes command, struct buf *reply) {
     struct kv_parsed parsed;
     if (kv_decode(command, &parsed) != CAIRN_OK) {
         reply_error(reply, "ERR malformed command");
@@ -144,7 +143,8 @@ void kv_apply_recorded(struct machine *machine, const struct apply_context *cont
                            .work = context->work};
     if (machine->options.mutant == MUTANT_EXPIRE_LOCAL_CLOCK)
         view.time_ms = machine->options.local_clock(machine->options.local_clock_context);
-    run_bytes(&view, command, reply);
+    machine->time_ms = context->time_ms;
+    kv_run_bytes(&view, command, reply);
     cairn_assert(machine->made == NULL);
 }
 
@@ -157,21 +157,40 @@ static enum kv_opcode opcode_of(struct bytes command) {
     return command.len < 2 ? 0 : (enum kv_opcode)get_u16(command.data);
 }
 
-static enum cairn_status read_query(struct machine *machine, uint64_t time_ms, uint64_t random,
+struct kv_view kv_read_view(struct machine *machine, const struct read_context *context) {
+    return (struct kv_view){.machine = machine,
+                            .time_ms = context->time_ms,
+                            .version = WIRE_VERSION_MAX,
+                            .random = context->random,
+                            .local =
+                                context->local || machine->options.mutant == MUTANT_DUE_BY_OWN_TIME,
+                            .reading = true};
+}
+
+/* Half a millisecond, about, of one go. */
+#define SHORT_READ_WORK 500000u
+
+struct short_read {
+    struct work work;
+    struct kv_view view;
+};
+
+static void too_long(struct work *work) {
+    container_of(work, struct short_read, work)->view.over = true;
+}
+
+static enum cairn_status read_query(struct machine *machine, const struct read_context *context,
                                     struct bytes query, struct buf *reply) {
-    if (opcode_of(query) == KV_KEYS && vmap_count(machine->map) > KEYS_AT_ONCE)
-        return CAIRN_BUSY;
-    struct kv_view view = {.machine = machine,
-                           .time_ms = time_ms,
-                           .version = WIRE_VERSION_MAX,
-                           .random = random,
-                           .reading = true};
+    struct short_read read = {.work = {.limit = SHORT_READ_WORK, .pause = too_long},
+                              .view = kv_read_view(machine, context)};
+    read.view.work = &read.work;
+    read.view.one_go = true;
     size_t before = reply->len;
-    run_bytes(&view, query, reply);
-    if (!view.due && !view.busy)
+    kv_run_bytes(&read.view, query, reply);
+    if (!read.view.over && !read.view.due)
         return CAIRN_OK;
     reply->len = before;
-    return view.busy ? CAIRN_BUSY : CAIRN_DUE;
+    return read.view.over ? CAIRN_BUSY : CAIRN_DUE;
 }
 
 static bool is_read(struct bytes command) {
@@ -280,9 +299,9 @@ const struct machine_kind machine_kv = {
     .set_value_limit = set_value_limit,
     .apply = apply,
     .read = read_query,
-    .read_begin = kv_keys_begin,
-    .read_step = kv_keys_step,
-    .read_end = kv_keys_end,
+    .read_begin = kv_long_begin,
+    .read_step = kv_long_step,
+    .read_end = kv_long_end,
     .is_read = is_read,
     .keys = keys,
     .next_due = kv_next_due,

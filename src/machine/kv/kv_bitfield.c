@@ -146,7 +146,7 @@ static void run_whole(struct kv_call *call, const struct vmap_item *item,
             memcpy(data, value.data, value.len);
         memset(data + value.len, 0, len - value.len);
     }
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && !kv_view_over(call->view); i++)
         run_field(call, &fields[i], data, len);
     if (grown != 0)
         kv_view_seal(call->view);
@@ -164,7 +164,7 @@ static void run_chunked(struct kv_call *call, const struct vmap_item *item,
         len = grown > len ? grown : len;
         kv_value_patch(view, key, item, len, 0, bytes_of(NULL, 0));
     }
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && !kv_view_over(view); i++) {
         uint8_t window[FIELD_BYTES] = {0};
         struct field field = fields[i];
         struct kv_value value = kv_value_of(view, item = kv_view_get(view, key));

@@ -113,7 +113,7 @@ static int64_t count_all(struct bytes piece) {
 
 static int64_t count_bits(struct kv_call *call, const struct kv_value *value, struct range range) {
     int64_t count = 0, first = range.first / 8, last = range.last / 8;
-    for (int64_t byte = first; byte <= last;) {
+    for (int64_t byte = first; byte <= last && !call->view->over;) {
         struct bytes piece = stretch(call, value, byte, last);
         count += count_all(piece);
         byte += (int64_t)piece.len;
@@ -172,7 +172,8 @@ static int64_t find_in(struct bytes piece, int64_t base, struct range range, boo
 /* The first bit equal to `bit` in the range, -1 when there is none. */
 static int64_t find_bit(struct kv_call *call, const struct kv_value *value, struct range range,
                         bool bit) {
-    for (int64_t byte = range.first / 8, last = range.last / 8; byte <= last;) {
+    for (int64_t byte = range.first / 8, last = range.last / 8;
+         byte <= last && !call->view->over;) {
         struct bytes piece = stretch(call, value, byte, last);
         int64_t found = find_in(piece, byte, range, bit);
         if (found >= 0)

@@ -21,7 +21,7 @@ static uint64_t crc64(struct kv_view *view, struct bytes range) {
         0x95ac9329ac4bc9b5ull, 0xe8a46c1224f5a634ull, 0x6fbd6d5ebd3716b7ull, 0x12b5926535897936ull,
         0x4ad64994d625e4daull, 0x37deb6af5e9b8b5bull, 0xb0c7b7e3c7593bd8ull, 0xcdcf48d84fe75459ull};
     uint64_t crc = 0;
-    for (size_t i = 0; i < range.len; i++) {
+    for (size_t i = 0; i < range.len && !view->over; i++) {
         if (i % CRC_STEP == CRC_STEP - 1)
             work_charge(view->work, 5 * CRC_STEP);
         crc = table[(crc ^ range.data[i]) & 15] ^ (crc >> 4);

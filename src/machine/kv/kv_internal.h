@@ -18,6 +18,7 @@ struct machine {
     struct vmap *due;    /* deadline (8 bytes, big-endian) and map key; derived, in no snapshot */
     struct vmap *chunks; /* of long values (kv_value.h) */
     uint64_t chunk_ids;  /* the last number that a chunked value got */
+    uint64_t time_ms;    /* of the newest entry that was applied here; in no snapshot */
     struct buf key;      /* a map key under construction */
     struct buf due_key;  /* the same of the due index */
     struct vmap_item *made; /* between kv_view_make and kv_view_seal */
@@ -34,6 +35,9 @@ struct kv_call {
 
 /* Checks shape and memory and calls the handler; appends exactly one reply. */
 void kv_run(struct kv_view *view, const struct kv_parsed *parsed, struct buf *reply);
+
+void kv_run_bytes(struct kv_view *view, struct bytes command, struct buf *reply);
+struct kv_view kv_read_view(struct machine *machine, const struct read_context *context);
 
 /* As apply, and records what the view saw into `record` (NULL: not). */
 void kv_apply_recorded(struct machine *machine, const struct apply_context *context,
@@ -78,10 +82,11 @@ bool kv_parse_deadline(struct kv_call *call, struct bytes text, bool seconds, bo
 /* A bit offset, counted in units of so many bits. False: the error was answered. */
 bool kv_bit_offset(struct kv_call *call, struct bytes text, int64_t unit, int64_t *offset);
 
-/* KEYS, sliced (machine_kind.read_begin). */
-void *kv_keys_begin(struct machine *machine, uint64_t time_ms, struct bytes query);
-bool kv_keys_step(struct machine *machine, void *task, uint64_t budget_ns, struct buf *reply);
-void kv_keys_end(struct machine *machine, void *task);
+/* kv_long.c: machine_kind.read_begin and so on */
+void *kv_long_begin(struct machine *machine, const struct read_context *context,
+                    struct bytes query);
+bool kv_long_step(struct machine *machine, void *task, uint64_t budget_ns, struct buf *reply);
+void kv_long_end(struct machine *machine, void *task);
 
 /* kv_snapshot.c: the formats of a snapshot. The older holds records of keys alone. */
 #define KV_FORMAT_KEYS 1u

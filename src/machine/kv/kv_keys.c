@@ -13,7 +13,7 @@ void kv_do_del(struct kv_call *call) {
 /* EXISTS, TOUCH */
 void kv_do_exists(struct kv_call *call) {
     int64_t count = 0;
-    for (size_t i = 0; i < call->argc; i++)
+    for (size_t i = 0; i < call->argc && !kv_view_over(call->view); i++)
         count += kv_view_get(call->view, call->args[i]) != NULL;
     reply_int(call->reply, count);
 }

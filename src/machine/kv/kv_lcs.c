@@ -43,7 +43,7 @@ static void fill_table(struct kv_call *call, struct lcs *lcs) {
     size_t rows = lcs->a.len + 1, columns = lcs->b.len + 1;
     lcs->table = cairn_alloc(rows * columns * sizeof *lcs->table);
     memset(lcs->table, 0, columns * sizeof *lcs->table);
-    for (size_t i = 1; i < rows; i++) {
+    for (size_t i = 1; i < rows && !kv_view_over(call->view); i++) {
         *cell(lcs, i, 0) = 0;
         work_charge(call->view->work, 2 * columns);
         for (size_t j = 1; j < columns; j++) {
@@ -140,7 +140,9 @@ void kv_do_lcs(struct kv_call *call) {
     lcs.a = kv_value_gather(call->view, &left, &room[0]);
     lcs.b = kv_value_gather(call->view, &right, &room[1]);
     fill_table(call, &lcs);
-    if (lcs.index)
+    if (kv_view_over(call->view))
+        reply_nil(call->reply);
+    else if (lcs.index)
         reply_index(call, &lcs);
     else if (lcs.length)
         reply_int(call->reply, *cell(&lcs, lcs.a.len, lcs.b.len));

@@ -7,7 +7,7 @@ void kv_do_publish(struct kv_call *call) {
 
 void kv_do_versions(struct kv_call *call) {
     reply_array(call->reply, (uint32_t)call->argc);
-    for (size_t i = 0; i < call->argc; i++) {
+    for (size_t i = 0; i < call->argc && !kv_view_over(call->view); i++) {
         const struct vmap_item *item = kv_view_get(call->view, call->args[i]);
         reply_int(call->reply, item ? (int64_t)item->version : 0);
     }
@@ -48,6 +48,7 @@ static bool transaction_fits(struct kv_call *call, size_t watches) {
     }
     for (size_t i = 1 + 2 * watches; i < call->argc; i++) {
         const struct kv_command *command = part_command(call->args[i]);
+        work_charge(call->view->work, WORK_LOOKUP);
         if (command == NULL) {
             reply_error(call->reply, "ERR malformed transaction");
             return false;
@@ -78,6 +79,7 @@ void kv_do_transaction(struct kv_call *call) {
         struct kv_parsed parsed;
         if (kv_decode(call->args[i], &parsed) != CAIRN_OK)
             return; /* was decoded above */
+        work_charge(call->view->work, WORK_LOOKUP);
         kv_run(call->view, &parsed, call->reply);
         kv_parsed_free(&parsed);
     }

@@ -1,6 +1,5 @@
 #include "machine/kv/kv_internal.h"
 
-#include "base/alloc.h"
 #include "base/glob.h"
 #include "core/protocol.h"
 #include "core/slot.h"
@@ -17,71 +16,16 @@ static uint16_t slot_of_item(const struct vmap_item *item) {
 
 /* ---- KEYS ---- */
 
-struct keys_task {
-    struct vmap_snapshot *snapshot;
-    uint64_t time_ms;
-    struct blob *pattern;
-    struct buf out;
-    uint32_t count;
-};
-
-/* What a key costs besides its match, as the machine contract counts it; a match, its steps. */
-#define STEP_NS 100
-/* KEYS that may cost more is read in slices, and SCAN that did says where to go on. */
+/* What a key costs besides its match; a match, its steps. */
+#define ITEM_WORK 100u
+/* SCAN that has cost so much says where to go on. */
 #define COST_AT_ONCE 4000000u
+#define COST_ONE_GO 300000u
 /* In a transaction nothing can be put off: this times work_max. */
 #define COST_FACTOR 16u
 
 static uint64_t cost_of(struct bytes pattern, const struct vmap_item *item) {
-    return STEP_NS + glob_cost_max(pattern.len, kv_item_key(item).len);
-}
-
-void *kv_keys_begin(struct machine *machine, uint64_t time_ms, struct bytes query) {
-    struct keys_task *task = cairn_alloc_zero(sizeof *task);
-    struct kv_parsed parsed;
-    task->snapshot = vmap_snapshot_take(machine->map);
-    task->time_ms = time_ms;
-    if (kv_decode(query, &parsed) == CAIRN_OK) {
-        if (parsed.opcode == KV_KEYS && parsed.argc == 1)
-            task->pattern = blob_from(parsed.args[0]);
-        kv_parsed_free(&parsed);
-    }
-    return task;
-}
-
-bool kv_keys_step(struct machine *machine, void *opaque, uint64_t budget_ns, struct buf *reply) {
-    struct keys_task *task = opaque;
-    if (task->pattern == NULL) {
-        reply_error(reply, "ERR malformed command");
-        return true;
-    }
-    const struct vmap_item *item;
-    struct bytes pattern = blob_view(task->pattern);
-    for (uint64_t cost = 0; cost <= budget_ns; cost += cost_of(pattern, item)) {
-        item = vmap_snapshot_next(task->snapshot);
-        if (task->out.len > KV_REPLY_MAX) {
-            kv_reply_too_long(reply);
-            return true;
-        }
-        if (item == NULL) {
-            reply_array(reply, task->count);
-            buf_bytes(reply, buf_view(&task->out));
-            return true;
-        }
-        if (!is_due(item, task->time_ms) && glob_match(pattern, kv_item_key(item), false)) {
-            reply_bulk(&task->out, kv_item_key(item));
-            task->count++;
-        }
-    }
-    return false;
-}
-
-void kv_keys_end(struct machine *machine, void *opaque) {
-    struct keys_task *task = opaque;
-    vmap_snapshot_release(machine->map, task->snapshot);
-    blob_unref(task->pattern);
-    buf_free(&task->out);
-    cairn_free(task);
+    return ITEM_WORK + glob_cost_max(pattern.len, kv_item_key(item).len);
 }
 
 static void refuse_keys(struct kv_call *call) {
@@ -96,9 +40,9 @@ static void refuse_keys(struct kv_call *call) {
 void kv_do_keys(struct kv_call *call) {
     const struct machine *machine = call->view->machine;
     uint64_t work_max = machine->options.work_max;
-    bool counts = call->view->reading || call->view->version >= WIRE_VERSION_3;
-    uint64_t cost = 0, cost_max = call->view->reading ? COST_AT_ONCE : COST_FACTOR * work_max;
-    if (vmap_count(machine->map) > work_max) {
+    struct kv_view *view = call->view;
+    uint64_t cost = 0;
+    if (!view->reading && vmap_count(machine->map) > work_max) {
         refuse_keys(call);
         return;
     }
@@ -109,11 +53,12 @@ void kv_do_keys(struct kv_call *call) {
     struct vmap_cursor cursor;
     vmap_cursor_seek(&cursor, machine->map, BYTES(""));
     const struct vmap_item *item;
-    while ((item = vmap_cursor_next(&cursor)) != NULL) {
+    while (!view->over && call->reply->len <= KV_REPLY_MAX &&
+           (item = vmap_cursor_next(&cursor)) != NULL) {
         cost += cost_of(call->args[0], item);
-        if (counts && cost > cost_max) {
+        work_charge(view->work, cost_of(call->args[0], item));
+        if (!view->reading && view->version >= WIRE_VERSION_3 && cost > COST_FACTOR * work_max) {
             call->reply->len = head;
-            call->view->busy = call->view->reading;
             refuse_keys(call);
             return;
         }
@@ -228,6 +173,7 @@ static void scan_slot(struct scan *scan, uint32_t slot, uint64_t low, uint64_t s
         if (!whole && hash48(item) - low >= span)
             continue;
         scan->cost += cost_of(scan->pattern, item);
+        work_charge(scan->call->view->work, cost_of(scan->pattern, item));
         scan_emit(scan, item);
     }
 }
@@ -239,7 +185,8 @@ static uint64_t scan_walk(struct scan *scan) {
     uint64_t low = scan->cursor >> SLOT_BITS, seen = 0;
     uint8_t at[2];
     bool counts = scan->call->view->reading || scan->call->view->version >= WIRE_VERSION_3;
-    while (seen < scan->count && (!counts || scan->cost < COST_AT_ONCE)) {
+    uint64_t most = scan->call->view->one_go ? COST_ONE_GO : COST_AT_ONCE;
+    while (seen < scan->count && (!counts || scan->cost < most)) {
         const struct vmap_item *next = vmap_seek(map, slot_start(slot, at));
         if (next == NULL)
             return 0;
@@ -288,13 +235,16 @@ void kv_do_scan(struct kv_call *call) {
     buf_free(&keys);
 }
 
-/* A few tries by chance, then the first that is not due: a key that is due counts as absent. */
+/* Some tries by chance, then the first that is not due: a key that is due counts as absent. */
+#define TRIES 64
+
 void kv_do_randomkey(struct kv_call *call) {
     const struct vmap *map = call->view->machine->map;
     const struct vmap_item *item = NULL;
     uint64_t number = call->view->random;
     kv_view_range(call->view);
-    for (int tries = 0; tries < 16 && vmap_count(map) > 0; tries++, number = number * 25 + 7) {
+    for (int tries = 0; tries < TRIES && vmap_count(map) > 0; tries++, number = number * 25 + 7) {
+        work_charge(call->view->work, WORK_LOOKUP);
         item = vmap_at(map, number % vmap_count(map));
         if (!is_due(item, call->view->time_ms)) {
             reply_bulk(call->reply, kv_item_key(item));
@@ -303,8 +253,9 @@ void kv_do_randomkey(struct kv_call *call) {
     }
     struct vmap_cursor cursor;
     vmap_cursor_seek(&cursor, map, BYTES(""));
-    while ((item = vmap_cursor_next(&cursor)) != NULL && is_due(item, call->view->time_ms))
-        ;
+    while (!kv_view_over(call->view) && (item = vmap_cursor_next(&cursor)) != NULL &&
+           is_due(item, call->view->time_ms))
+        work_charge(call->view->work, ITEM_WORK);
     if (item == NULL)
         reply_nil(call->reply);
     else

@@ -64,7 +64,7 @@ uint8_t kv_value_byte(const struct kv_value *value, uint64_t at) {
 
 void kv_value_read(struct kv_view *view, const struct kv_value *value, uint64_t from, size_t len,
                    uint8_t *out) {
-    for (uint64_t at = from, end = from + len; at < end;) {
+    for (uint64_t at = from, end = from + len; at < end && !view->over;) {
         struct bytes piece = kv_value_piece(value, at, end);
         memcpy(out + (at - from), piece.data, piece.len);
         at += piece.len;
@@ -84,11 +84,20 @@ struct bytes kv_value_gather(struct kv_view *view, const struct kv_value *value,
 /* So much is copied between two looks at the budget. */
 #define COPY_STEP 262144u
 
+/* A long one is not begun in a read that must end at once. */
+static bool reply_begins(struct kv_view *view, uint64_t len) {
+    if (view->one_go && view->work->done + work_of_bytes((size_t)len) >= view->work->limit)
+        view->over = true;
+    return !view->over;
+}
+
 void kv_value_reply(struct kv_view *view, const struct kv_value *value, uint64_t from, uint64_t len,
                     struct buf *reply) {
+    if (!reply_begins(view, len))
+        return;
     reply_bulk_head(reply, (uint32_t)len);
     uint8_t *out = buf_reserve(reply, (size_t)len);
-    for (uint64_t at = 0; at < len;) {
+    for (uint64_t at = 0; at < len && !view->over;) {
         uint64_t step = len - at < COPY_STEP ? len - at : COPY_STEP;
         struct bytes piece = kv_value_piece(value, from + at, from + at + step);
         memcpy(out + at, piece.data, piece.len);

@@ -93,11 +93,13 @@ static bool remove_record(struct kv_view *view, uint64_t kept) {
 
 const struct vmap_item *kv_view_get(struct kv_view *view, struct bytes key) {
     struct machine *machine = view->machine;
-    const struct vmap_item *item = vmap_get(machine->map, kv_map_key(machine, key));
+    if (view->over)
+        return NULL;
     work_charge(view->work, WORK_LOOKUP);
+    const struct vmap_item *item = vmap_get(machine->map, kv_map_key(machine, key));
     if (item != NULL && kv_item_deadline(item) != 0 && kv_item_deadline(item) <= view->time_ms) {
         if (view->reading) {
-            view->due = true;
+            view->due |= !view->local && kv_item_deadline(item) > machine->time_ms;
         } else {
             remove_record(view, 0);
             record(view, KV_RECORD_DELETE, key, view->order);
@@ -241,7 +243,17 @@ uint64_t kv_view_count(const struct kv_view *view) {
     return vmap_count(view->machine->map) - vmap_rank(view->machine->due, bytes_of(after, 8));
 }
 
+/* Whatever ended up to the time of an entry that was applied is absent for everybody who has
+ * applied that entry, and so for every later read (docs/redis.md, "Keys whose time is over"). */
 void kv_view_range(struct kv_view *view) {
-    if (view->reading && kv_next_due(view->machine) <= view->time_ms)
-        view->due = true;
+    if (!view->reading || view->local)
+        return;
+    uint8_t after[8];
+    put_u64_be(after, view->machine->time_ms + 1);
+    const struct vmap_item *next = vmap_seek(view->machine->due, bytes_of(after, 8));
+    view->due |= next != NULL && get_u64_be(vmap_item_key(next).data) <= view->time_ms;
+}
+
+bool kv_view_over(const struct kv_view *view) {
+    return view->over;
 }

@@ -21,8 +21,10 @@ struct kv_view {
     uint32_t version; /* the cluster's, in apply; a read has the newest */
     uint64_t random;  /* for commands that want a number; equal on all replicas in apply */
     bool reading;     /* a read writes nothing: what is due sets `due` instead of being deleted */
+    bool local;       /* a read that takes its own word for it that time has passed */
     bool due;
-    bool busy;          /* a read turned out to be too long for one go */
+    bool one_go;        /* a read that must end within the limit of its work */
+    bool over;          /* a read became too long for one go: its answer is of no use any more */
     bool chunked;       /* long values are stored in chunks (kv_value.h) */
     struct work *work;  /* what it costs is charged here; NULL: nobody counts */
     struct buf *record; /* NULL: not recorded */
@@ -54,9 +56,12 @@ bool kv_view_delete(struct kv_view *view, struct bytes key);
 /* Drops everything. */
 void kv_view_clear(struct kv_view *view);
 
+/* A loop of a read is to end: its answer is of no use. */
+bool kv_view_over(const struct kv_view *view);
 /* Keys that are there and not due. */
 uint64_t kv_view_count(const struct kv_view *view);
-/* For reads that look at many keys: marks the read as due when anything at all is. */
+/* For reads that look at many keys: marks the read as due when anything ended since the last entry
+ * that was applied. */
 void kv_view_range(struct kv_view *view);
 
 #define KV_DEADLINE_MAX ((1ull << 56) - 1)

@@ -188,7 +188,7 @@ static void apply(struct machine *machine, const struct apply_context *context,
 
 /* ---- queries ---- */
 
-static enum cairn_status read_query(struct machine *machine, uint64_t time_ms, uint64_t random,
+static enum cairn_status read_query(struct machine *machine, const struct read_context *context,
                                     struct bytes query, struct buf *reply) {
     struct tree_call call;
     if (!tree_parse(query, &call))
