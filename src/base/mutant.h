@@ -75,8 +75,6 @@
       "a replica with a log and no hard state believes that it never had one")                     \
     X(HARD_STATE_ONE_SLOT, "hard-state-one-slot", "the hard state is overwritten in place")        \
     X(WATCH_IGNORED, "watch-ignored", "a transaction does not compare what it watched")            \
-    X(DUE_BY_OWN_TIME, "due-by-own-time",                                                          \
-      "a linearizable read takes its node's own word for it that a key's time is over")            \
     X(EXPIRE_LOCAL_CLOCK, "expire-local-clock", "a replica expires keys by its own clock")         \
     X(TREE_EPHEMERAL_STAYS, "tree-ephemeral-stays", "one ephemeral outlives its session")          \
     X(TREE_EXPIRY_IGNORES_HOLDER, "tree-expiry-ignores-holder",                                    \

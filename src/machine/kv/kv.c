@@ -162,8 +162,7 @@ struct kv_view kv_read_view(struct machine *machine, const struct read_context *
                             .time_ms = context->time_ms,
                             .version = WIRE_VERSION_MAX,
                             .random = context->random,
-                            .local =
-                                context->local || machine->options.mutant == MUTANT_DUE_BY_OWN_TIME,
+                            .local = context->local,
                             .reading = true};
 }
 
