@@ -16,6 +16,7 @@
  * no reason of its own to ask for that. */
 #define VISITORS_MAX 64u
 #define CONNECTIONS_MAX (2 * VISITORS_MAX)
+#define BACKLOG 1024
 #define TIMEOUT_SECONDS 10u /* of silence */
 #define VISIT_NS 30000000000ull
 #define MEMORY_BYTES 16384u
@@ -206,7 +207,7 @@ static enum cairn_status listen_on(const struct runtime_address *address, int *o
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     socklen_t len =
         name->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in);
-    if (bind(fd, name, len) == 0 && listen(fd, (int)CONNECTIONS_MAX) == 0) {
+    if (bind(fd, name, len) == 0 && listen(fd, BACKLOG) == 0) {
         *out = fd;
         return CAIRN_OK;
     }

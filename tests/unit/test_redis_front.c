@@ -403,6 +403,108 @@ static void a_subscriber_that_reads_gets_a_burst_however_many_are_connected(void
     redis_box_free(box);
 }
 
+/* ---- lists as long as clients like ---- */
+
+#define NAMES 100000u
+
+/* "<head> <prefix>0 <prefix>1 ..." as one command. */
+static void say_names(struct redis_box_client *client, const char *head, const char *prefix) {
+    struct buf out = {0};
+    buf_printf(&out, "*%u\r\n$%zu\r\n%s\r\n", NAMES + 1, strlen(head), head);
+    for (unsigned i = 0; i < NAMES; i++)
+        buf_printf(&out, "$%zu\r\n%s%06u\r\n", strlen(prefix) + 6, prefix, i);
+    redis_box_send(client, buf_view(&out));
+    buf_free(&out);
+}
+
+/* If a name is looked for among all others, these are 90,000,000,000 comparisons: minutes beyond
+ * what a test may take. */
+static void names_are_found_without_looking_at_all_others(void **state) {
+    static const char *const heads[] = {"SUBSCRIBE",   "SUBSCRIBE",   "PSUBSCRIBE",
+                                        "PSUBSCRIBE",  "UNSUBSCRIBE", "PUNSUBSCRIBE",
+                                        "UNSUBSCRIBE", "WATCH",       "WATCH"};
+    struct redis_box *box = box_new();
+    struct redis_box_client *one = connect_one(box), *two = connect_one(box);
+    for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
+        say_names(one, heads[i], "name");
+        say_names(two, heads[i], "name");
+        redis_box_settle(box);
+        redis_box_take(one);
+        redis_box_take(two);
+    }
+    redis_box_say(one, "MULTI");
+    redis_box_say(one, "SET name000007 1");
+    redis_box_say(one, "EXEC");
+    redis_box_say(two, "MULTI");
+    redis_box_say(two, "PING");
+    redis_box_say(two, "EXEC");
+    redis_box_settle(box);
+    expect(one, "+OK\r\n+QUEUED\r\n*1\r\n+OK\r\n");
+    expect(two, "+OK\r\n+QUEUED\r\n*-1\r\n");
+    redis_box_free(box);
+}
+
+/* ---- CONFIG and INFO ---- */
+
+static void settings_are_set_all_or_none_and_told_in_one_form(void **state) {
+    struct redis_box *box = box_new();
+    struct redis_box_client *client = connect_one(box);
+    static const struct {
+        const char *set, *get, *value;
+    } good[] = {{"maxmemory 100mb", "maxmemory", "$9\r\n104857600\r\n"},
+                {"maxmemory 1GB timeout 7", "timeout", "$1\r\n7\r\n"},
+                {"client-query-buffer-limit 1k", "client-query-buffer-limit", "$4\r\n1000\r\n"},
+                {"loglevel NOTICE", "loglevel", "$6\r\nnotice\r\n"},
+                {"activedefrag YES", "activedefrag", "$3\r\nyes\r\n"},
+                {"proto-max-bulk-len 64mb", "proto-max-bulk-len", "$8\r\n67108864\r\n"}};
+    static const char *const bad[] = {"maxmemory 5mb timeout abc",
+                                      "maxmemory 5mb hz abc",
+                                      "maxmemory 5mb loglevel nonsense",
+                                      "maxmemory 5mb activedefrag maybe",
+                                      "maxmemory 5mb maxclients 0",
+                                      "maxmemory 5mb maxmemory 6mb",
+                                      "maxmemory 5mb nosuch 1",
+                                      "maxmemory 5mb appendonly no",
+                                      "maxmemory 5mb client-output-buffer-limit odd",
+                                      "maxmemory five"};
+    char words[200];
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+        snprintf(words, sizeof words, "CONFIG SET %s", good[i].set);
+        redis_box_say(client, words);
+        redis_box_settle(box);
+        expect(client, "+OK\r\n");
+        snprintf(words, sizeof words, "CONFIG GET %s", good[i].get);
+        redis_box_say(client, words);
+        redis_box_settle(box);
+        assert_non_null(strstr(redis_box_take(client), good[i].value));
+    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(words, sizeof words, "CONFIG SET %s", bad[i]);
+        redis_box_say(client, words);
+        redis_box_settle(box);
+        assert_int_equal(redis_box_take(client)[0], '-');
+        redis_box_say(client, "CONFIG GET maxmemory");
+        redis_box_settle(box);
+        expect(client, "*2\r\n$9\r\nmaxmemory\r\n$10\r\n1073741824\r\n");
+    }
+    redis_box_free(box);
+}
+
+static void what_is_not_counted_is_not_told_as_zero(void **state) {
+    struct redis_box *box = box_new();
+    struct redis_box_client *client = connect_one(box);
+    redis_box_say(client, "GET absent");
+    redis_box_say(client, "INFO");
+    redis_box_settle(box);
+    const char *told = redis_box_take(client);
+    assert_null(strstr(told, "keyspace_misses"));
+    assert_null(strstr(told, "expired_keys"));
+    assert_null(strstr(told, "expires=0"));
+    assert_null(strstr(told, "total_net_input_bytes:0\r"));
+    assert_non_null(strstr(told, "total_net_input_bytes:"));
+    redis_box_free(box);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(quit_behind_a_long_reply_loses_none_of_it),
@@ -421,6 +523,9 @@ int main(void) {
         cmocka_unit_test(a_stranger_does_not_leave_a_command_unfinished_for_long),
         cmocka_unit_test(a_wrong_password_is_told_late_counted_and_logged),
         cmocka_unit_test(at_the_limit_of_clients_only_operators_are_let_in),
+        cmocka_unit_test(names_are_found_without_looking_at_all_others),
+        cmocka_unit_test(settings_are_set_all_or_none_and_told_in_one_form),
+        cmocka_unit_test(what_is_not_counted_is_not_told_as_zero),
         cmocka_unit_test(a_subscriber_that_reads_gets_a_burst_however_many_are_connected),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,10 @@ void client_describe(const struct conn *conn, struct buf *out) {
 /* ---- names ---- */
 
 static void set_name(struct call *call, struct blob **at, struct bytes value) {
+    if (value.len > CLIENT_NAME_MAX) {
+        resp_put_error(call->out, "ERR Client names cannot be longer than 1024 bytes.");
+        return;
+    }
     if (!client_name_ok(value)) {
         resp_put_error(call->out, "ERR Client names cannot contain spaces, newlines or special "
                                   "characters.");
@@ -79,14 +83,13 @@ static bool type_known(const struct call *call, size_t at) {
            arg_is(call, at, "replica") || arg_is(call, at, "slave");
 }
 
-static bool has_id(const struct call *call, size_t from, uint64_t id) {
-    struct buf number = {0};
-    buf_printf(&number, "%llu", (unsigned long long)id);
-    bool found = false;
-    for (size_t i = from; i < call->argc && !found; i++)
-        found = bytes_equal(call->args[i], buf_view(&number));
-    buf_free(&number);
-    return found;
+static bool id_matches(const struct hnode *node, const void *key) {
+    return container_of(node, struct conn, by_id)->id == *(const uint64_t *)key;
+}
+
+static const struct conn *find_id(const struct redis_front *front, uint64_t id) {
+    struct hnode *node = hmap_find(&front->by_id, hash_u64(id), id_matches, &id);
+    return node == NULL ? NULL : container_of(node, struct conn, by_id);
 }
 
 /* "<what> '<the argument>'" */
@@ -97,6 +100,13 @@ static void refuse_value(struct call *call, const char *what, size_t at) {
                (const char *)value.data);
     resp_put_error_bytes(call->out, buf_view(&text));
     buf_free(&text);
+}
+
+static void list_one(const struct conn *conn, struct buf *text) {
+    if (conn == NULL)
+        return;
+    client_describe(conn, text);
+    buf_u8(text, '\n');
 }
 
 static void list_clients(struct call *call) {
@@ -115,14 +125,13 @@ static void list_clients(struct call *call) {
         if (!arg_int_or(call, i, &id, "ERR Invalid client ID"))
             return;
     struct buf text = {0};
+    for (size_t i = 3; by_id && i < call->argc; i++)
+        if (arg_int(call, i, &id))
+            list_one(find_id(call->conn->front, (uint64_t)id), &text);
     LIST_EACH(item, &call->conn->front->conns) {
         const struct conn *conn = container_of(item, struct conn, list);
-        if (by_type && !bytes_equal_nocase(call->args[3], bytes_cstr(type_of(conn))))
-            continue;
-        if (by_id && !has_id(call, 3, conn->id))
-            continue;
-        client_describe(conn, &text);
-        buf_u8(&text, '\n');
+        if (!by_id && (!by_type || bytes_equal_nocase(call->args[3], bytes_cstr(type_of(conn)))))
+            list_one(conn, &text);
     }
     resp_put_verbatim(call->out, call->conn->protocol, buf_view(&text));
     buf_free(&text);

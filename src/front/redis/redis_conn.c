@@ -39,6 +39,7 @@ void conn_write(struct conn *conn) {
         return;
     struct env_piece piece = {buf_view(&conn->out), NULL};
     env_write(conn->front->env, &conn->stream, &piece, 1);
+    conn->front->bytes_out += conn->out.len;
     buf_clear(&conn->out);
     give_back(conn->front, &conn->out);
     conn_account(conn);
@@ -182,6 +183,7 @@ void conn_resume(struct conn *conn) {
 static void on_data(struct env_stream *stream, struct bytes bytes) {
     struct conn *conn = container_of(stream, struct conn, stream);
     conn->heard_ns = env_now(conn->front->env);
+    conn->front->bytes_in += bytes.len;
     read_on(conn, bytes);
 }
 
@@ -249,6 +251,7 @@ struct conn *conn_new(struct redis_front *front, const char *peer_address) {
     list_init(&conn->waits);
     list_init(&conn->slots);
     list_init(&conn->subscriptions);
+    list_init(&conn->watched);
     list_push(&front->conns, &conn->list);
     hmap_insert(&front->by_id, &conn->by_id, hash_u64(conn->id));
     node_client_open(front->node, front->options.keyspace, &conn->client);
@@ -312,6 +315,8 @@ static void on_timer(struct env_timer *timer) {
     uint64_t now = env_now(front->env);
     close_idle(front, now);
     limits_sweep(front, now);
+    front->commands_per_s = front->total_commands - front->commands_before;
+    front->commands_before = front->total_commands;
     env_timer_set(front->env, &front->timer, now + SWEEP_NS);
 }
 

@@ -74,19 +74,22 @@ struct multi {
 };
 
 struct watched {
-    struct buf key;
+    struct hnode by_key; /* conn->watched_keys */
+    struct list list;    /* conn->watched, in the order in which they were watched */
+    struct blob *key;
     uint64_t version;
 };
 
 struct subscription {
-    struct hnode by_name; /* front->channels; patterns are in a list */
-    struct list members;  /* struct member of it */
-    struct list patterns; /* front->patterns */
+    struct hnode by_name; /* front->channels or front->pattern_names */
+    struct list members;  /* struct membership of it */
+    struct list patterns; /* front->patterns: the order in which they are tried */
     bool pattern;
     size_t count;
     struct blob *name;
 };
 struct membership {
+    struct hnode by_pair; /* front->memberships */
     struct list of_subscription;
     struct list of_conn;
     struct subscription *subscription;
@@ -138,8 +141,8 @@ struct conn {
     uint64_t answered;   /* heavy replies */
     bool sized;          /* client.answer_bytes tells something */
     struct multi *multi; /* NULL: not in MULTI */
-    struct watched *watched;
-    size_t watched_count;
+    struct list watched;
+    struct hmap watched_keys;
     struct list subscriptions; /* struct membership: channels, then patterns */
     uint32_t channel_count, pattern_count;
     struct blob *name, *library, *library_version;
@@ -164,9 +167,8 @@ struct redis_front {
     size_t input_bytes;  /* received and not executed, of all clients */
     size_t output_bytes; /* replies and publications that were not taken, likewise */
     bool lifted;         /* it fell below its limit: others may go on */
-    struct hmap channels;
+    struct hmap channels, pattern_names, memberships;
     struct list patterns;
-    size_t pattern_subscriptions;
     struct hmap config; /* remembered parameters (redis_config.c) */
     uint64_t pause_until_ns;
     bool pause_all;
@@ -174,7 +176,8 @@ struct redis_front {
     struct env_timer wait_timer; /* WAIT and PAUSE */
     uint64_t started_ns;
     uint64_t total_connections, total_commands, rejected_connections, protocol_errors;
-    uint64_t evicted_connections, wrong_passwords;
+    uint64_t evicted_connections, wrong_passwords, bytes_in, bytes_out;
+    uint64_t commands_before, commands_per_s; /* as of the last look, once a second */
     uint64_t warned_ns, unwarned; /* when a line was last written, and how many were not since */
     struct bytes *args;
     size_t args_cap;
@@ -310,6 +313,8 @@ void config_open(struct redis_front *front);
 void config_close(struct redis_front *front);
 /* redis_client.c */
 bool client_name_ok(struct bytes name);
+/* CLIENT LIST tells the names of all. */
+#define CLIENT_NAME_MAX 1024u
 void client_describe(const struct conn *conn, struct buf *out);
 
 /* The handlers, by file; redis_table.c names them. */

@@ -155,15 +155,17 @@ void exec_forget(struct slot *slot) {
 static void encode_transaction(const struct conn *conn, const struct multi *multi,
                                struct buf *out) {
     struct bytes *commands = cairn_alloc(multi->count * sizeof *commands);
-    struct kv_watch *watches = cairn_alloc(conn->watched_count * sizeof *watches);
-    size_t count = 0;
+    size_t count = 0, watched_count = conn->watched_keys.count, n = 0;
+    struct kv_watch *watches = cairn_alloc(watched_count * sizeof *watches);
     for (size_t i = 0; i < multi->count; i++)
         if (multi->items[i].command->opcode != 0)
             commands[count++] =
                 bytes_of(multi->bytes.data + multi->items[i].offset, multi->items[i].len);
-    for (size_t i = 0; i < conn->watched_count; i++)
-        watches[i] = (struct kv_watch){buf_view(&conn->watched[i].key), conn->watched[i].version};
-    kv_encode_transaction(out, watches, conn->watched_count, commands, count);
+    LIST_EACH(item, &conn->watched) {
+        const struct watched *watched = container_of(item, struct watched, list);
+        watches[n++] = (struct kv_watch){blob_view(watched->key), watched->version};
+    }
+    kv_encode_transaction(out, watches, watched_count, commands, count);
     cairn_free(commands);
     cairn_free(watches);
 }
@@ -196,11 +198,29 @@ void cmd_exec(struct call *call) {
 /* ---- WATCH ---- */
 
 void watch_forget(struct conn *conn) {
-    for (size_t i = 0; i < conn->watched_count; i++)
-        buf_free(&conn->watched[i].key);
-    cairn_free(conn->watched);
-    conn->watched = NULL;
-    conn->watched_count = 0;
+    LIST_EACH_SAFE(item, &conn->watched) {
+        struct watched *watched = container_of(item, struct watched, list);
+        list_remove(item);
+        blob_unref(watched->key);
+        cairn_free(watched);
+    }
+    hmap_free(&conn->watched_keys);
+}
+
+static bool key_matches(const struct hnode *node, const void *key) {
+    const struct watched *watched = container_of(node, struct watched, by_key);
+    return bytes_equal(blob_view(watched->key), *(const struct bytes *)key);
+}
+
+static void watch_one(struct conn *conn, struct bytes key, uint64_t version) {
+    uint64_t hash = bytes_hash(key, 0);
+    if (hmap_find(&conn->watched_keys, hash, key_matches, &key) != NULL)
+        return;
+    struct watched *watched = cairn_alloc_zero(sizeof *watched);
+    watched->key = blob_from(key);
+    watched->version = version;
+    list_push(&conn->watched, &watched->list);
+    hmap_insert(&conn->watched_keys, &watched->by_key, hash);
 }
 
 /* The machine told the versions; a key that was watched before keeps its first one. */
@@ -215,19 +235,8 @@ static void watch_finish(struct slot *slot, enum cairn_status status, struct byt
         resp_put_error(out, status_error(status));
         return;
     }
-    while (reader_left(&keys) > 0 && reply_next(&reader, &value)) {
-        struct bytes key = read_block(&keys, UINT32_MAX);
-        bool known = false;
-        for (size_t i = 0; i < conn->watched_count && !known; i++)
-            known = bytes_equal(buf_view(&conn->watched[i].key), key);
-        if (known)
-            continue;
-        conn->watched =
-            cairn_realloc(conn->watched, (conn->watched_count + 1) * sizeof *conn->watched);
-        struct watched *watched = &conn->watched[conn->watched_count++];
-        *watched = (struct watched){.version = (uint64_t)value.integer};
-        buf_bytes(&watched->key, key);
-    }
+    while (reader_left(&keys) > 0 && reply_next(&reader, &value))
+        watch_one(conn, read_block(&keys, UINT32_MAX), (uint64_t)value.integer);
     resp_put_status(out, "OK");
 }
 

@@ -16,19 +16,17 @@ static bool name_matches(const struct hnode *node, const void *key) {
     return bytes_equal(blob_view(subscription->name), *(const struct bytes *)key);
 }
 
-static struct subscription *find_channel(struct redis_front *front, struct bytes name) {
-    struct hnode *node =
-        hmap_find(&front->channels, bytes_hash(name, NAME_SEED), name_matches, &name);
+static struct subscription *find_in(const struct hmap *names, struct bytes name) {
+    struct hnode *node = hmap_find(names, bytes_hash(name, NAME_SEED), name_matches, &name);
     return node == NULL ? NULL : container_of(node, struct subscription, by_name);
 }
 
+static struct subscription *find_channel(struct redis_front *front, struct bytes name) {
+    return find_in(&front->channels, name);
+}
+
 static struct subscription *find_pattern(struct redis_front *front, struct bytes name) {
-    LIST_EACH(item, &front->patterns) {
-        struct subscription *subscription = container_of(item, struct subscription, patterns);
-        if (bytes_equal(blob_view(subscription->name), name))
-            return subscription;
-    }
-    return NULL;
+    return find_in(&front->pattern_names, name);
 }
 
 static struct subscription *subscription_new(struct redis_front *front, struct bytes name,
@@ -40,28 +38,43 @@ static struct subscription *subscription_new(struct redis_front *front, struct b
     list_init(&subscription->patterns);
     if (pattern)
         list_push(&front->patterns, &subscription->patterns);
-    else
-        hmap_insert(&front->channels, &subscription->by_name, bytes_hash(name, NAME_SEED));
+    hmap_insert(pattern ? &front->pattern_names : &front->channels, &subscription->by_name,
+                bytes_hash(name, NAME_SEED));
     return subscription;
 }
 
 static void subscription_free(struct redis_front *front, struct subscription *subscription) {
-    if (subscription->pattern)
-        list_remove(&subscription->patterns);
-    else
-        hmap_remove(&front->channels, &subscription->by_name);
+    list_remove(&subscription->patterns);
+    hmap_remove(subscription->pattern ? &front->pattern_names : &front->channels,
+                &subscription->by_name);
     blob_unref(subscription->name);
     cairn_free(subscription);
 }
 
+/* ---- who subscribed to what ---- */
+
+struct pair {
+    const struct conn *conn;
+    const struct subscription *subscription;
+};
+
+static uint64_t pair_hash(const struct pair *pair) {
+    return hash_u64((uint64_t)(uintptr_t)pair->conn ^
+                    hash_u64((uint64_t)(uintptr_t)pair->subscription));
+}
+
+static bool pair_matches(const struct hnode *node, const void *key) {
+    const struct membership *member = container_of(node, struct membership, by_pair);
+    const struct pair *pair = key;
+    return member->conn == pair->conn && member->subscription == pair->subscription;
+}
+
 static struct membership *membership_of(const struct conn *conn,
                                         const struct subscription *subscription) {
-    LIST_EACH(item, &conn->subscriptions) {
-        struct membership *member = container_of(item, struct membership, of_conn);
-        if (member->subscription == subscription)
-            return member;
-    }
-    return NULL;
+    struct pair pair = {conn, subscription};
+    struct hnode *node =
+        hmap_find(&conn->front->memberships, pair_hash(&pair), pair_matches, &pair);
+    return node == NULL ? NULL : container_of(node, struct membership, by_pair);
 }
 
 static void join(struct conn *conn, struct bytes name, bool pattern) {
@@ -77,6 +90,8 @@ static void join(struct conn *conn, struct bytes name, bool pattern) {
     member->subscription = subscription;
     list_push(&subscription->members, &member->of_subscription);
     list_push(&conn->subscriptions, &member->of_conn);
+    hmap_insert(&front->memberships, &member->by_pair,
+                pair_hash(&(struct pair){conn, subscription}));
     subscription->count++;
     if (pattern)
         conn->pattern_count++;
@@ -89,6 +104,7 @@ static void leave(struct membership *member) {
     struct conn *conn = member->conn;
     list_remove(&member->of_subscription);
     list_remove(&member->of_conn);
+    hmap_remove(&conn->front->memberships, &member->by_pair);
     if (subscription->pattern)
         conn->pattern_count--;
     else
@@ -105,7 +121,10 @@ void pubsub_leave_all(struct conn *conn) {
 
 void pubsub_close(struct redis_front *front) {
     cairn_assert(front->channels.count == 0 && list_empty(&front->patterns));
+    cairn_assert(front->memberships.count == 0);
     hmap_free(&front->channels);
+    hmap_free(&front->pattern_names);
+    hmap_free(&front->memberships);
 }
 
 /* ---- the commands ---- */
@@ -275,10 +294,7 @@ static void number_of_subscribers(struct call *call) {
 }
 
 static void number_of_patterns(struct call *call) {
-    int64_t count = 0;
-    LIST_EACH(item, &call->conn->front->patterns)
-    count++;
-    resp_put_int(call->out, count);
+    resp_put_int(call->out, (int64_t)call->conn->front->pattern_names.count);
 }
 
 /* There are no sharded channels, so nobody subscribes to any. */

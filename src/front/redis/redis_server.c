@@ -101,7 +101,7 @@ static bool hello_options(struct call *call, struct bytes *name) {
             i += 2;
         } else if (arg_is(call, i, "SETNAME") && i + 1 < call->argc) {
             *name = call->args[++i];
-            if (!client_name_ok(*name)) {
+            if (name->len > CLIENT_NAME_MAX || !client_name_ok(*name)) {
                 resp_put_error(call->out, "ERR Client names cannot contain spaces, newlines or "
                                           "special characters.");
                 return false;
