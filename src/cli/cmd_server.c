@@ -361,29 +361,28 @@ static uint64_t descriptors_kept(const struct settings *settings, uint64_t limit
     return kept < limit / 2 ? kept : limit / 2;
 }
 
-/* Both doors' limits fit together into what is left. */
+/* Neither door may take all that is left; together they are held by the descriptors themselves,
+ * the last of which no client gets (env_listener.yields). */
 static void fit_clients(struct server *server, uint64_t limit, uint64_t kept) {
     struct settings *settings = &server->settings;
     bool tree = settings->zookeeper_listen[0] != 0 || settings->zookeeper_tls_listen[0] != 0;
-    uint64_t left = limit - kept, redis = settings->clients_max;
-    uint64_t zookeeper = tree ? settings->zookeeper_clients_max : 0;
-    if (limit == 0 || redis + zookeeper <= left)
+    uint64_t left = limit - kept, most = tree ? left - left / 8 : left;
+    bool fits = settings->clients_max <= most && (!tree || settings->zookeeper_clients_max <= most);
+    if (limit == 0 || fits)
         return;
-    uint64_t least = tree ? left / 2 : left;
-    if (redis > least)
-        redis = zookeeper < left - least ? left - zookeeper : least;
-    if (zookeeper > left - redis)
-        zookeeper = left - redis;
+    most = most > 0 ? most : 1;
+    if (settings->clients_max > most)
+        settings->clients_max = most;
+    if (tree && settings->zookeeper_clients_max > most)
+        settings->zookeeper_clients_max = most;
     char text[300];
     snprintf(text, sizeof text,
              "the limit of open files is %llu (ulimit -n, LimitNOFILE): %llu are kept for files, "
              "peers and operators, so clients_max is %llu for Redis and %llu for ZooKeeper",
-             (unsigned long long)limit, (unsigned long long)kept, (unsigned long long)redis,
-             (unsigned long long)zookeeper);
-    log_line(&server->log, redis < 1000 ? 2 : 1, text);
-    settings->clients_max = redis > 0 ? redis : 1;
-    if (tree)
-        settings->zookeeper_clients_max = zookeeper > 0 ? zookeeper : 1;
+             (unsigned long long)limit, (unsigned long long)kept,
+             (unsigned long long)settings->clients_max,
+             (unsigned long long)(tree ? settings->zookeeper_clients_max : 0));
+    log_line(&server->log, most < 1000 ? 2 : 1, text);
 }
 
 /* Signals that end a process by default, and that are sent to others' servers for other ends. */

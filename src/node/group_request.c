@@ -201,6 +201,21 @@ void request_finish(struct group *group, struct request *request, enum cairn_sta
     cairn_free(request);
 }
 
+/* Before which of the queue it belongs. Mostly that is near the front or the very end, and those
+ * between may be many: looked for from both. */
+static struct list *place_in_order(struct list *queue, uint64_t order) {
+    struct list *front = queue->next, *back = queue;
+    while (front != back) {
+        if (container_of(front, struct request, queue)->order > order)
+            return front;
+        front = front->next;
+        if (container_of(back->prev, struct request, queue)->order < order)
+            return back;
+        back = back->prev;
+    }
+    return back;
+}
+
 void request_again(struct group *group, struct request *request) {
     if (request->origin != ORIGIN_CLIENT) {
         request_finish(group, request, CAIRN_NOT_EXECUTED, bytes_of(NULL, 0));
@@ -218,10 +233,7 @@ void request_again(struct group *group, struct request *request) {
         list_remove(&request->aging);
         let_age(group, request);
     }
-    struct list *before = queue->prev; /* mostly it belongs near the front or the very end */
-    while (before != queue && container_of(before, struct request, queue)->order > request->order)
-        before = before->prev;
-    list_push(before->next, &request->queue);
+    list_push(place_in_order(queue, request->order), &request->queue);
 }
 
 void request_fate_unknown(struct group *group, struct request *request) {

@@ -197,6 +197,31 @@ static void commands_are_limited_in_bytes(void **state) {
     stop(&fixture);
 }
 
+/* A great many come back while as many newer ones wait: each finds its place without a walk over
+ * all of them. */
+static void those_that_come_back_find_their_place(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state);
+    fixture.node.options.requests_max = UINT32_MAX;
+    static struct request *old[100000];
+    for (int i = 0; i < 100000; i++)
+        place(&fixture, old[i] = write_new(&fixture), (uint64_t)i + 1);
+    for (int i = 0; i < 100000; i++)
+        write_new(&fixture);
+    for (int i = 0; i < 100000; i++)
+        old[i] = waiter_pop(&fixture.group, (uint64_t)i + 1);
+    for (int i = 99999; i >= 0; i--)
+        request_again(&fixture.group, old[i]);
+    uint64_t last = 0;
+    LIST_EACH(item, &fixture.group.pending_writes) {
+        uint64_t order = container_of(item, struct request, queue)->order;
+        assert_true(order > last);
+        last = order;
+    }
+    assert_int_equal(last, 200000);
+    stop(&fixture);
+}
+
 /* ---- reads whose client has no room for answers ---- */
 
 #define ANSWER_BYTES 100000u
@@ -381,6 +406,7 @@ int main(void) {
         cmocka_unit_test(what_a_silent_leader_holds_is_given_up_soon),
         cmocka_unit_test(no_refusal_of_a_retry_says_that_it_was_not_executed),
         cmocka_unit_test(commands_are_limited_in_bytes),
+        cmocka_unit_test(those_that_come_back_find_their_place),
         cmocka_unit_test(answers_wait_for_a_client_that_has_no_room),
         cmocka_unit_test(a_turn_makes_so_many_bytes_of_answers),
         cmocka_unit_test(a_client_that_leaves_takes_its_held_reads_along),
