@@ -27,11 +27,11 @@ async function dial_many(count, on_open) {
   return sockets;
 }
 
-async function growth(before, what, socket_count) {
+async function growth(before, what, socket_count, most = GROWTH_MAX) {
   await sleep(300);
   const grown = cluster.memory_bytes(node) - before;
   console.log(`    ${what}: ${(grown / 1048576).toFixed(1)} MiB for ${socket_count} connections`);
-  check(grown <= GROWTH_MAX, `${what}: memory grew by ${(grown / 1048576).toFixed(1)} MiB`);
+  check(grown <= most, `${what}: memory grew by ${(grown / 1048576).toFixed(1)} MiB`);
 }
 
 async function still_serves() {
@@ -44,12 +44,12 @@ async function still_serves() {
 
 const COUNT = Number(process.env.HOSTILE_CONNECTIONS ?? 9900);
 
-async function crowd(name, on_open, { after_ms = 200 } = {}) {
+async function crowd(name, on_open, { after_ms = 200, most = GROWTH_MAX } = {}) {
   const before = cluster.memory_bytes(node);
   const sockets = await dial_many(COUNT, on_open);
   try {
     await sleep(after_ms);
-    await growth(before, name, sockets.length);
+    await growth(before, name, sockets.length, most);
     await still_serves();
   } finally {
     for (const socket of sockets) socket.destroy();
@@ -62,7 +62,8 @@ test(`${COUNT} idle clients take little memory`, () => crowd('idle', () => {}));
 test(`${COUNT} clients with half a command each take little memory`, () =>
   crowd('half a command', (socket) => socket.write('*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$1000\r\nhalf of the value')));
 
-test(`${COUNT} clients that never read take little memory`, async () => {
+// What they ask for is kept, for each may be one that writes everything before it reads; not their replies.
+test(`${COUNT} clients that never read take little more memory than what they sent`, async () => {
   const client = await cluster.client(node);
   await client.call('SET', 'unread', 'x'.repeat(1000));
   client.close();
@@ -70,7 +71,7 @@ test(`${COUNT} clients that never read take little memory`, async () => {
   await crowd('never reading', (socket) => {
     socket.pause();
     socket.write(pipeline);
-  }, { after_ms: 2000 });
+  }, { after_ms: 2000, most: GROWTH_MAX + 2 * COUNT * pipeline.length });
 });
 
 test('a flood of commands from clients that never read is not taken in', async () => {
