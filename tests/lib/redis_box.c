@@ -169,22 +169,6 @@ enum cairn_status node_operate(struct node_client *client, enum node_operation o
     return CAIRN_SHUTDOWN;
 }
 
-enum cairn_status node_set_parameters(struct node_client *client,
-                                      const struct agreed_parameters *parameters, node_done *done,
-                                      void *context) {
-    return CAIRN_SHUTDOWN;
-}
-
-enum cairn_status node_set_time(struct node_client *client, uint64_t time_ms, node_done *done,
-                                void *context) {
-    return CAIRN_SHUTDOWN;
-}
-
-bool node_keyspace_find(const struct node *node, const char *name, uint32_t *keyspace) {
-    *keyspace = 0;
-    return false;
-}
-
 enum cairn_status node_session_open(struct node_client *client, uint64_t ttl_ms, node_done *done,
                                     void *context) {
     return CAIRN_SHUTDOWN;
