@@ -263,8 +263,9 @@ static void carry_out(struct node *node, struct request *request) {
     list_remove(&request->list);
     buf_clear(&node->reply);
     node->executed++;
+    const struct read_context context = {.time_ms = node->now / MS};
     if (request->read)
-        machine_kv.read(node->machine, node->now / MS, 0, command, &node->reply);
+        machine_kv.read(node->machine, &context, command, &node->reply);
     else
         apply(node, command);
     if (client != NULL) {
