@@ -12,7 +12,7 @@
 #define LOG_LINES 60
 
 struct sim_command {
-    const char *seeds, *mutant, *history, *scenario, *plan, *protocol, *machine;
+    const char *seeds, *mutant, *history, *scenario, *plan, *protocol, *machine, *faults;
     uint64_t minutes, nodes;
     bool log, json, once, describe;
     bool terminal;
@@ -80,6 +80,8 @@ static void show_failure(const struct sim_command *command, struct sim_hunt *hun
         printf(" --protocol %s", command->protocol);
     if (command->machine != NULL)
         printf(" --machine %s", command->machine);
+    if (command->faults != NULL)
+        printf(" --faults %s", command->faults);
     printf(" --log\n");
 }
 
@@ -133,6 +135,27 @@ static bool parse_scenario(const char *text, enum sim_scenario *scenario) {
     return false;
 }
 
+static bool take_fault(struct bytes name, uint64_t *mask) {
+    for (int i = 0; i < SIM_FAULT_COUNT; i++) {
+        const char *known = sim_fault_name((enum sim_fault)i);
+        if (strlen(known) == name.len && memcmp(known, name.data, name.len) == 0) {
+            *mask |= 1ull << i;
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Names between commas. */
+static bool parse_faults(const char *text, uint64_t *mask) {
+    for (size_t len; *text != 0; text += len + (text[len] != 0)) {
+        len = strcspn(text, ",");
+        if (!take_fault(bytes_of(text, len), mask))
+            return false;
+    }
+    return true;
+}
+
 /* The faults, the length and the nodes of a plan; what clients do is the simulator's own. */
 static bool take_plan(const char *path, struct plan *plan, struct sim_options *options) {
     char error[300];
@@ -184,7 +207,7 @@ int cmd_sim(int argc, char **argv) {
         {"json", FLAG_SWITCH, &command.json},     {"scenario", FLAG_TEXT, &command.scenario},
         {"once", FLAG_SWITCH, &command.once},     {"describe", FLAG_SWITCH, &command.describe},
         {"plan", FLAG_TEXT, &command.plan},       {"protocol", FLAG_TEXT, &command.protocol},
-        {"machine", FLAG_TEXT, &command.machine}};
+        {"machine", FLAG_TEXT, &command.machine}, {"faults", FLAG_TEXT, &command.faults}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
@@ -197,6 +220,9 @@ int cmd_sim(int argc, char **argv) {
     if (command.scenario != NULL && !parse_scenario(command.scenario, &hunt.options.scenario))
         return misuse("sim", "there is no scenario '%s' (there are: swarm, calm, all-damaged)",
                       command.scenario);
+    if (command.faults != NULL && !parse_faults(command.faults, &hunt.options.fault_mask))
+        return misuse("sim",
+                      "--faults wants names between commas, as the last line of a run has them");
     if (command.protocol != NULL && registry_protocol(command.protocol) == NULL)
         return misuse("sim", "there is no protocol '%s'", command.protocol);
     if (command.machine != NULL && registry_machine(command.machine) == NULL)

@@ -142,6 +142,7 @@ static const struct subcommand subcommands[] = {
      "Usage: cairn sim [--seeds A-B] [--minutes M] [--mutant NAME] [--scenario NAME] [--nodes N]\n"
      "                 [--protocol raft|zab] [--machine kv|tree] [--plan FILE] [--once] "
      "[--describe] [--log] [--history FILE] [--json]\n"
+     "                 [--faults NAME,NAME...]\n"
      "\n"
      "Whole nodes on a virtual world with faults; each seed is checked, and runs twice (--once: "
      "not),\n"

@@ -53,18 +53,30 @@ static struct config final_of(const struct config *joint) {
     return final;
 }
 
-static enum cairn_status target_of(const struct config *now, const struct config *asked,
-                                   struct config *target) {
+static bool untouched(const struct member *was, const struct member *asked) {
+    return was != NULL && was->voter == asked->voter && was->rejoining == asked->rejoining &&
+           strcmp(was->address, asked->address) == 0;
+}
+
+/* What is asked for, as of now: it was asked in view of `before`, and what it left as it was there
+ * may have become something else since. Members keep the folders that they are bound to. */
+static enum cairn_status target_of(const struct config *now, const struct config *before,
+                                   const struct config *asked, struct config *target) {
     *target = *asked;
     target->joint = false;
     if (target->count > CONFIG_MEMBERS_MAX)
         return CAIRN_TOO_LARGE;
     for (uint32_t i = 0; i < target->count; i++) {
         struct member *member = &target->members[i];
-        const struct member *old = config_member(now, member->id);
-        member->voter_old = member->leaving = member->rejoining = false;
-        if (old != NULL && member->incarnation == 0)
-            member->incarnation = old->incarnation;
+        const struct member *present = config_member(now, member->id);
+        bool same = untouched(config_member(before, member->id), member);
+        if (same && present != NULL)
+            *member = *present;
+        else
+            member->rejoining = false;
+        member->voter_old = member->leaving = false;
+        if (present != NULL)
+            member->incarnation = present->incarnation;
     }
     return config_valid(target) ? CAIRN_OK : CAIRN_INVALID;
 }
@@ -204,7 +216,7 @@ enum cairn_status change_begin(struct change *change, const struct change_leader
     if (change->stage != CHANGE_NONE || now->joint || leader->transferring ||
         journal_config_index(journal) > journal->applied)
         return CAIRN_BUSY;
-    enum cairn_status status = target_of(now, &asked->target, &target);
+    enum cairn_status status = target_of(now, now, &asked->target, &target);
     if (status == CAIRN_OK && !may_have_quorum(leader, &target))
         status = CAIRN_NO_QUORUM;
     bool news = status == CAIRN_OK && with_learners(now, &target, next, &status);
@@ -299,8 +311,9 @@ static void note_all(struct change *change, const struct change_leader *leader) 
 /* The new voters have the log, and of all that are to vote, a majority has it: else the joint
  * configuration might have to wait for one that itself waits for this leader, who may be gone. */
 static bool all_in_step(struct change *change, const struct change_leader *leader,
-                        enum cairn_status *verdict, uint64_t *obstacle) {
-    const struct config *now = journal_config(leader->journal), *target = &change->asked.target;
+                        const struct config *target, enum cairn_status *verdict,
+                        uint64_t *obstacle) {
+    const struct config *now = journal_config(leader->journal);
     unsigned voters = 0, ready = 0;
     bool all = true;
     *verdict = CAIRN_OK;
@@ -342,7 +355,9 @@ static enum change_step catch_up(struct change *change, const struct change_lead
     const struct config *now = journal_config(leader->journal);
     enum cairn_status verdict;
     uint64_t obstacle = 0;
-    if (!all_in_step(change, leader, &verdict, &obstacle)) {
+    struct config target;
+    target_of(now, &change->before, &change->asked.target, &target);
+    if (!all_in_step(change, leader, &target, &verdict, &obstacle)) {
         if (verdict != CAIRN_OK)
             give_up(change, verdict, obstacle);
         return CHANGE_STEP_NONE;
@@ -351,9 +366,7 @@ static enum change_step catch_up(struct change *change, const struct change_lead
         end(change, CAIRN_OK, done);
         return CHANGE_STEP_NONE;
     }
-    struct config fresh; /* incarnations may have been bound while the learners caught up */
-    target_of(now, &change->asked.target, &fresh);
-    if (!joint_of(now, &fresh, next)) {
+    if (!joint_of(now, &target, next)) {
         give_up(change, CAIRN_TOO_LARGE, 0);
         return CHANGE_STEP_NONE;
     }

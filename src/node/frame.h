@@ -32,6 +32,7 @@ enum frame_type {
     FRAME_SNAPSHOT_CHUNK,
     FRAME_SNAPSHOT_ACK,
     FRAME_LIVES,        /* signs of life for the leader */
+    FRAME_MEMBERS,      /* the committed members; since version 3 */
     FRAME_COMPARE = 16, /* compare.c; since version 3 */
     FRAME_COMPARED,
     FRAME_DIVERGED,

@@ -236,9 +236,11 @@ static void do_role(struct group *group, const struct effect *effect) {
 
 static void do_config(struct group *group, const struct effect *effect) {
     group->config = *effect->config.config;
+    group->config_index = effect->config.index;
     group->config_committed = effect->config.committed;
     group->members_asked = true;
     peers_configure(group->node);
+    removal_tell_all(group);
 }
 
 static void do_effect(struct group *group, const struct effect *effect) {

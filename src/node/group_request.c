@@ -6,14 +6,9 @@
 
 #include <string.h>
 
-/* A new member must first catch up. */
+/* A leader may work so long on an operation that is given to it: a new member must first catch up.
+ * Without a leader it waits no longer than any other request. */
 #define OPERATION_PATIENCE_NS 60000000000ull
-
-static uint64_t limit_of(const struct group *group, enum request_kind kind) {
-    uint64_t patience_ns =
-        kind == REQUEST_OPERATE ? OPERATION_PATIENCE_NS : group->node->options.request_timeout_ns;
-    return env_now(group->node->env) + patience_ns;
-}
 
 /* The oldest deadline first. Almost all have the same patience, so the walk is short. */
 static void let_age(struct group *group, struct request *request) {
@@ -43,7 +38,7 @@ void requests_uncount(struct group *group, const struct request *request) {
 }
 
 void request_ages(struct group *group, struct request *request) {
-    request->limit_ns = limit_of(group, request->kind);
+    request->limit_ns = env_now(group->node->env) + group->node->options.request_timeout_ns;
     let_age(group, request);
 }
 
@@ -99,6 +94,29 @@ struct request *request_by_tag(struct group *group, uint64_t tag) {
     return node == NULL ? NULL : container_of(node, struct request, by_tag);
 }
 
+/* From now on somebody works on it. */
+static void be_patient(struct group *group, struct request *request) {
+    if (request->last_ns == 0)
+        request->last_ns = env_now(group->node->env) + OPERATION_PATIENCE_NS;
+    request->limit_ns = request->last_ns;
+    list_remove(&request->aging);
+    let_age(group, request);
+}
+
+/* It is as at its beginning again; one that was hurried need not hurry any more. */
+static void age_anew(struct group *group, struct request *request) {
+    uint64_t limit_ns = request->limit_ns;
+    if (request->last_ns != 0) {
+        limit_ns = env_now(group->node->env) + group->node->options.request_timeout_ns;
+        limit_ns = limit_ns < request->last_ns ? limit_ns : request->last_ns;
+    }
+    if (request->deadline_ns == limit_ns)
+        return;
+    request->limit_ns = limit_ns;
+    list_remove(&request->aging);
+    let_age(group, request);
+}
+
 void request_tag(struct group *group, struct request *request) {
     cairn_assert(request->tag == 0);
     request->tag = ++group->next_tag;
@@ -109,6 +127,8 @@ void request_operates(struct group *group, struct request *request) {
     cairn_assert(request->kind == REQUEST_OPERATE && request->state == REQUEST_PENDING);
     request_tag(group, request);
     request->state = REQUEST_OPERATING;
+    if (request->patient || request->origin == ORIGIN_PEER)
+        be_patient(group, request);
     list_remove(&request->queue);
     list_push(&group->operating, &request->queue);
 }
@@ -132,6 +152,8 @@ void request_leaves(struct group *group, struct request *request, enum request_s
     struct node_client *client = request->client;
     cairn_assert(request->state == REQUEST_PENDING);
     request->state = state;
+    if (request->patient)
+        be_patient(group, request);
     request->epoch = group->epoch;
     if (client == NULL || request->kind != REQUEST_WRITE)
         return;
@@ -229,10 +251,7 @@ void request_again(struct group *group, struct request *request) {
     untag(group, request);
     list_remove(&request->queue);
     request->state = REQUEST_PENDING;
-    if (request->deadline_ns != request->limit_ns) { /* was hurried; it need not hurry any more */
-        list_remove(&request->aging);
-        let_age(group, request);
-    }
+    age_anew(group, request);
     list_push(place_in_order(queue, request->order), &request->queue);
 }
 

@@ -10,7 +10,8 @@ static uint64_t earlier(uint64_t a, uint64_t b) {
 }
 
 uint64_t group_deadline(const struct group *group) {
-    uint64_t deadline = group->protocol->deadline(group->replica);
+    uint64_t deadline =
+        group_removed(group) ? UINT64_MAX : group->protocol->deadline(group->replica);
     deadline = earlier(deadline, group->due_at_ns);
     deadline = earlier(deadline, group_lives_deadline(group));
     deadline = earlier(deadline, compare_deadline(group));
@@ -26,7 +27,7 @@ uint64_t group_deadline(const struct group *group) {
 }
 
 static void tick(struct group *group, uint64_t now) {
-    if (group->protocol->deadline(group->replica) > now)
+    if (group->protocol->deadline(group->replica) > now || group_removed(group))
         return;
     struct event event = {.kind = EVENT_TICK};
     group_step(group, &event);
@@ -53,6 +54,7 @@ void group_turn(struct group *group, uint64_t now) {
     if (group->read_retry_ns <= now)
         group->read_retry_ns = 0;
     group_feed_persisted(group);
+    removal_turn(group);
     tick(group, now);
     group_apply_go_on(group);
     group_feed_applied(group);

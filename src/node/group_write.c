@@ -83,5 +83,5 @@ void group_outcome(struct group *group, const struct effect *effect) {
     }
     struct request *request = request_by_tag(group, tag);
     if (request != NULL) /* else its time is over, and it was answered */
-        operation_outcome(group, request, effect->outcome.status);
+        operation_outcome(group, request, effect);
 }

@@ -104,8 +104,10 @@ static void link_up(struct link *link) {
     link->since_ns = env_now(node->env);
     node_log(node, 0, "link to node %llu is up, wire version %u",
              (unsigned long long)link->hello.node, link->wire_version);
-    NODE_EACH_GROUP(group, node)
-    group_peer(group, EVENT_PEER_UP, link);
+    NODE_EACH_GROUP(group, node) {
+        removal_tell(group, link);
+        group_peer(group, EVENT_PEER_UP, link);
+    }
 }
 
 static void take_hello(struct link *link, struct bytes body) {
@@ -200,6 +202,9 @@ static void take_message(struct link *link, enum frame_type type, uint64_t id,
         break;
     case FRAME_DIVERGED:
         compare_told(group, link, body);
+        break;
+    case FRAME_MEMBERS:
+        removal_receive(group, link, body);
         break;
     case FRAME_HELLO:
     case FRAME_PING:

@@ -182,6 +182,7 @@ void node_close(struct node *node) {
     env_timer_clear(node->env, &node->timer);
     NODE_EACH_GROUP(group, node)
     group_close(group);
+    operations_close(node);
     peers_close(node);
     if (node->wal != NULL)
         wal_close(node->wal);
@@ -250,8 +251,11 @@ static void set_timer(struct node *node, uint64_t peers_at) {
         if (wanted < deadline)
             deadline = wanted;
     }
-    if (node->stopped != NULL && node->stop_at_ns < deadline)
-        deadline = node->stop_at_ns;
+    const uint64_t others[] = {aims_deadline(node), operations_deadline(node),
+                               node->stopped != NULL ? node->stop_at_ns : UINT64_MAX};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (others[i] < deadline)
+            deadline = others[i];
     if (deadline != node->timer.deadline || node->timer.heap_at == 0)
         env_timer_set(node->env, &node->timer, deadline);
 }
@@ -266,6 +270,9 @@ void node_turn(struct node *node) {
         facts_turn(node);
         wal_flush(node->wal);
     }
+    if (!node->failed)
+        aims_turn(node, now);
+    operations_turn(node, now);
     uint64_t peers_at = peers_tick(node, now);
     send_replies(node);
     NODE_EACH_GROUP(group, node)
@@ -314,6 +321,8 @@ enum cairn_status node_refusal(const struct node_client *client, size_t len) {
         return CAIRN_TOO_LARGE;
     if (client->group->compare.no_majority)
         return CAIRN_DAMAGED;
+    if (group_removed(client->group))
+        return CAIRN_REMOVED;
     return requests_full(client->group, len) ? CAIRN_BUSY : CAIRN_OK;
 }
 

@@ -18,6 +18,7 @@
 #include "core/config.h"
 #include "core/machine.h"
 #include "core/protocol.h"
+#include "core/wish.h"
 #include "env/env.h"
 #include "node/agreed.h"
 #include "storage/identity.h"
@@ -90,6 +91,8 @@ struct node_options {
     void (*log)(void *context, int level, const char *text);
     /* A machine's change, delivered on every node before any reply or read at that index. */
     void (*change)(void *context, uint32_t keyspace, const struct change *change);
+    /* The node is no member of the keyspace's group any more, or is one again. */
+    void (*removed)(void *context, uint32_t keyspace, bool removed);
     /* The node can't go on (failed disk, foreign data): the process should end. */
     void (*failed)(void *context, enum cairn_status status, const char *text);
 };
@@ -194,16 +197,32 @@ enum cairn_status node_set_time(struct node_client *client, uint64_t time_ms, no
                                 void *context);
 
 enum node_operation {
-    NODE_MEMBER_ADD = 1, /* id, address: as a voter (a learner first, until it has caught up) */
-    NODE_MEMBER_LEARNER, /* id, address: as a learner, to stay one */
-    NODE_MEMBER_PROMOTE, /* id: learner -> voter */
-    NODE_MEMBER_REMOVE,  /* id */
-    NODE_LEADER_TRANSFER /* id; 0: the best */
+    NODE_MEMBER_ADD = 1,  /* id, address: as a voter (a learner first, until it has caught up) */
+    NODE_MEMBER_LEARNER,  /* id, address: as a learner, to stay one */
+    NODE_MEMBER_PROMOTE,  /* id: learner -> voter */
+    NODE_MEMBER_REMOVE,   /* id */
+    NODE_LEADER_TRANSFER, /* id; 0: the best */
+    NODE_MEMBER_MOVE,     /* id, address: the member is there now */
+    NODE_MEMBER_CANCEL,   /* the change of members under way is given up */
+    NODE_MEMBER_AIM,      /* between nodes only: operate.c */
+    NODE_MEMBER_STEP      /* likewise */
 };
-/* Carried out by the leader, wherever it is, in every keyspace in turn. Reply: status OK or an
- * error with a sentence. */
+/* Carried out by the leaders, wherever they are, in every keyspace. A change of members is one
+ * recorded aim (node/aim.h): it goes on whatever becomes of this node, ends done everywhere or with
+ * nothing changed, and only one is under way at a time. Reply: status OK or an error with a
+ * sentence; "UNDERWAY ..." when it lasts longer than an answer waits. ADD of a member changes its
+ * role or address. Refused at once, besides what refuses a request: INVALID (no id, no address),
+ * UNSUPPORTED (not before all nodes run this version). */
 enum cairn_status node_operate(struct node_client *client, enum node_operation operation,
                                uint64_t id, const char *address, node_done *done, void *context);
+/* Several at once, all or nothing. At least one. */
+enum cairn_status node_change_members(struct node_client *client, const struct wishes *wishes,
+                                      node_done *done, void *context);
+/* As far as this node has applied: a change of members is under way. half: it is not, but the last
+ * one failed and could not be undone everywhere, so that keyspaces differ. */
+bool node_changes_members(const struct node *node, bool *half);
+/* One line a fact: the change of members under way, what each keyspace waits for, the last ends. */
+void node_members_tell(const struct node *node, struct buf *out);
 
 /* ---- queries ---- */
 

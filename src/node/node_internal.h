@@ -143,9 +143,11 @@ struct request {
     uint64_t order; /* in which requests were made */
     uint64_t deadline_ns;
     uint64_t limit_ns; /* the deadline as it was made; hurried ones are nearer */
+    uint64_t last_ns;  /* of a patient one: the end of all patience */
     enum request_kind kind;
     enum request_origin origin;
     enum request_state state;
+    bool patient;         /* an operation whose leader may work on it for long */
     bool retry_safe;      /* carries a session: may be sent again whatever became of it */
     bool barrier;         /* a read of nothing: only its index is waited for */
     bool local;           /* a read of what this node has, whatever that is */
@@ -264,6 +266,10 @@ struct group {
     uint64_t due_at_ns;
     bool version_inflight;
     bool agreed_inflight;
+    uint64_t config_index;
+    uint64_t told_index;   /* of the newest configuration that a peer told of ... */
+    bool told_gone;        /* ... which does not list this node */
+    bool rests;            /* it is removed, and said so */
     bool config_committed; /* config is that of a committed entry */
     bool members_asked;    /* the machine may have to be told the members */
     bool members_inflight;
@@ -301,6 +307,23 @@ struct group {
     struct applying applying;
 };
 
+/* A keyspace's part in the aim under way. */
+struct aim_part {
+    bool asked, done;
+    uint64_t asked_ns, retry_ns;
+    uint64_t lost_ns; /* since when its leader can't be asked; 0: it can */
+};
+
+/* What the first keyspace's leader knows of the aim that it drives (aim_drive.c). */
+struct aim_drive {
+    uint64_t id, term; /* id 0: it drives none */
+    enum aim_phase phase;
+    uint64_t generation; /* answers to what was asked before are stale */
+    uint32_t writing;    /* words on their way into the log */
+    uint64_t settle_by_ns;
+    struct aim_part parts[NODE_KEYSPACES_MAX];
+};
+
 struct node {
     struct env *env;
     struct node_options options;
@@ -313,7 +336,8 @@ struct node {
     struct env_listener listener;
     bool listening;
     struct list links;
-    struct list operations; /* of operators, under way (operate.c) */
+    struct list operations; /* of operators, under way (operator.c) */
+    struct aim_drive aim_drive;
     struct peer peers[PEERS_MAX];
     struct env_timer timer;
     uint64_t peers_at_ns;
@@ -330,6 +354,8 @@ struct node {
     struct spans slices;        /* of snapshot work on the loop */
 };
 
+/* This node is no member of the group any more, as far as is known. */
+bool group_removed(const struct group *group);
 /* Why a request with a command of that length is not taken; OK: it is. */
 enum cairn_status node_refusal(const struct node_client *client, size_t len);
 void node_log(struct node *node, int level, const char *format, ...)
@@ -497,13 +523,36 @@ void group_lives_change(struct group *group, const struct change *change);
 void group_lives_turn(struct group *group, uint64_t now);
 uint64_t group_lives_deadline(const struct group *group);
 
-/* operate.c */
+/* removal.c */
+/* Tells the other side of the link the members, and so whether it is one. */
+void removal_tell(struct group *group, struct link *link);
+void removal_tell_all(struct group *group);
+void removal_receive(struct group *group, struct link *link, struct bytes body);
+/* Notices that this node was removed, or is back. */
+void removal_turn(struct group *group);
+
+/* operate.c: at the leader */
 void group_operations(struct group *group, uint64_t now);
 void operation_encode(struct buf *out, enum node_operation operation, uint64_t id,
                       const char *address);
+void operation_outcome(struct group *group, struct request *request, const struct effect *effect);
+/* The error for wishes that are fulfilled already. */
+const char *wishes_already(const struct wishes *wishes);
+/* Applies them; the error when that can't be. */
+const char *wishes_problem(const struct wishes *wishes, struct config *config);
+
+/* operator.c: at the node that was asked */
 /* Nobody waits any more; what is under way goes on. */
 void operations_forget_client(struct node *node, const struct node_client *client);
-void operation_outcome(struct group *group, struct request *request, enum cairn_status status);
+void operations_turn(struct node *node, uint64_t now);
+uint64_t operations_deadline(const struct node *node);
+void operations_close(struct node *node);
+
+/* aim_drive.c: at the first keyspace's leader */
+/* An operation that records or cancels an aim. */
+void aim_ask(struct group *group, struct request *request);
+void aims_turn(struct node *node, uint64_t now);
+uint64_t aims_deadline(const struct node *node);
 
 /* group_snapshot.c */
 void group_snapshot_begin(struct group *group);

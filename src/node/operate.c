@@ -1,8 +1,9 @@
-/* What operators ask for: members and leadership. Carried out by the leader of each keyspace in
- * turn; the others forward. A keyspace that is already as asked is passed over, so that what failed
- * halfway can be asked for again.
+/* What operators ask for, where it is carried out: at the leader of a keyspace. The node that was
+ * asked is in operator.c; how the first keyspace's leader drives the others, in aim_drive.c.
  *
- * An operation as a command: u8 operation, u64 id, block address.
+ * An operation as a command: u8 operation, then
+ *   ADD, LEARNER, PROMOTE, REMOVE, TRANSFER (of any version): u64 id, block address
+ *   since version 3: AIM: u64 token, wishes; CANCEL: u64 aim (0: any); STEP: u64 aim, u8 phase
  */
 #include "node/node_internal.h"
 
@@ -10,6 +11,8 @@
 #include "base/assert.h"
 #include "core/reply.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 #define OPERATION_RETRY_NS 20000000ull
@@ -21,82 +24,182 @@ void operation_encode(struct buf *out, enum node_operation operation, uint64_t i
     buf_block(out, bytes_cstr(address ? address : ""));
 }
 
-static void refuse(struct group *group, struct request *request, enum cairn_status status,
+static void answer(struct group *group, struct request *request, enum cairn_status status,
                    const char *text) {
     struct buf reply = {0};
-    reply_error(&reply, text);
+    if (text == NULL)
+        reply_ok(&reply);
+    else
+        reply_error(&reply, text);
     request_finish(group, request, status, buf_view(&reply));
     buf_free(&reply);
 }
 
-/* What stands in the way of the change, as a sentence; NULL: nothing, and target is what to ask
- * for. status: EXISTS or NOT_FOUND when the members are as asked already. */
-static const char *make_target(const struct group *group, enum node_operation operation,
-                               uint64_t id, struct bytes address, struct config *target,
-                               enum cairn_status *status) {
-    *target = group->config;
-    struct member *member = config_find(target, id);
-    if (group->config.joint)
-        return "ERR another change of members is under way, try again";
-    if (operation == NODE_MEMBER_ADD || operation == NODE_MEMBER_LEARNER) {
-        struct member fresh = {.id = id, .voter = operation == NODE_MEMBER_ADD};
-        if (id == 0 || address.len == 0 || address.len >= CONFIG_ADDRESS_MAX)
-            return "ERR a member needs an id above 0 and the address of its peer port, host:port";
-        *status = CAIRN_EXISTS;
-        if (member != NULL)
-            return "ERR that id is a member already";
-        *status = CAIRN_OK;
-        memcpy(fresh.address, address.data, address.len);
-        return config_add(target, &fresh) == CAIRN_OK ? NULL : "ERR too many members";
-    }
-    *status = operation == NODE_MEMBER_REMOVE ? CAIRN_NOT_FOUND : CAIRN_OK;
-    if (member == NULL)
-        return "ERR no member has that id";
-    *status = CAIRN_OK;
-    if (operation == NODE_MEMBER_PROMOTE) {
-        *status = CAIRN_EXISTS;
-        if (member->voter)
-            return "ERR that member is a voter already";
-        *status = CAIRN_OK;
-        member->voter = true;
-        return NULL;
-    }
-    config_remove(target, id);
-    return config_valid(target) ? NULL : "ERR the last voter can't be removed";
+/* ---- one keyspace's change, as nodes of versions below 3 ask for it ---- */
+
+/* What is asked for, as a wish. False: malformed. */
+static bool take_wish(struct bytes command, struct wishes *wishes) {
+    static const enum wish_role roles[] = {[NODE_MEMBER_ADD] = WISH_VOTER,
+                                           [NODE_MEMBER_LEARNER] = WISH_LEARNER,
+                                           [NODE_MEMBER_PROMOTE] = WISH_VOTER,
+                                           [NODE_MEMBER_REMOVE] = WISH_GONE};
+    struct reader reader = reader_of(command);
+    uint8_t operation = read_u8(&reader);
+    uint64_t id = read_u64(&reader);
+    struct bytes address = read_block(&reader, CONFIG_ADDRESS_MAX - 1);
+    *wishes = (struct wishes){0};
+    if (!reader_done(&reader) || operation < NODE_MEMBER_ADD || operation > NODE_MEMBER_REMOVE)
+        return false;
+    bool with_address = operation == NODE_MEMBER_ADD || operation == NODE_MEMBER_LEARNER;
+    if (with_address != (address.len > 0))
+        return false;
+    return wishes_add(wishes, id, roles[operation], address) == CAIRN_OK;
 }
 
-static void start(struct group *group, struct request *request) {
-    struct reader reader = reader_of(bytes_of(request->command, request->len));
-    enum node_operation operation = (enum node_operation)read_u8(&reader);
-    uint64_t id = read_u64(&reader);
-    struct bytes address = read_block(&reader, CONFIG_ADDRESS_MAX);
+const char *wishes_already(const struct wishes *wishes) {
+    const struct wish *wish = &wishes->items[0];
+    if (wish->role == WISH_GONE)
+        return "ERR no member has that id";
+    return wish->address[0] != 0 ? "ERR that id is a member already"
+                                 : "ERR that member is a voter already";
+}
+
+const char *wishes_problem(const struct wishes *wishes, struct config *config) {
+    switch (wishes_apply(wishes, config)) {
+    case CAIRN_OK:
+        return NULL;
+    case CAIRN_NOT_FOUND:
+        return "ERR no member has that id";
+    case CAIRN_INVALID:
+        return "ERR the last voter can't be removed";
+    default:
+        return "ERR too many members";
+    }
+}
+
+static void change_one(struct group *group, struct request *request) {
     struct event event = {.kind = EVENT_CONFIGURE};
-    if (!reader_done(&reader) || operation < NODE_MEMBER_ADD || operation > NODE_LEADER_TRANSFER) {
-        refuse(group, request, CAIRN_OK, "ERR unknown operation");
+    struct wishes wishes;
+    if (group->node->groups[0]->stack.agreed.version >= WIRE_VERSION_3) {
+        answer(
+            group, request, CAIRN_OK,
+            "BUSY the node that was asked learns of the cluster's new version just now, try again");
         return;
     }
-    const char *problem = NULL;
-    enum cairn_status status = CAIRN_OK;
-    if (operation == NODE_LEADER_TRANSFER) {
-        event.kind = EVENT_TRANSFER;
-        if (id != 0 && !config_is_voter(&group->config, id))
-            problem = "ERR no voter has that id";
-    } else {
-        problem =
-            make_target(group, operation, id, address, &event.configure.change.target, &status);
+    if (!take_wish(bytes_of(request->command, request->len), &wishes)) {
+        answer(group, request, CAIRN_OK,
+               "ERR a member needs an id above 0 and the address of its peer port, host:port");
+        return;
     }
-    if (problem != NULL) {
-        refuse(group, request, status, problem);
+    if (wishes_hold(&wishes, &group->config)) {
+        bool gone = wishes.items[0].role == WISH_GONE;
+        answer(group, request, gone ? CAIRN_NOT_FOUND : CAIRN_EXISTS, wishes_already(&wishes));
+        return;
+    }
+    struct config *target = &event.configure.change.target;
+    *target = group->config;
+    const char *problem = wishes_problem(&wishes, target);
+    if (problem != NULL || group->config.joint) {
+        answer(group, request, CAIRN_OK,
+               problem ? problem : "BUSY another change of members is under way, try again");
         return;
     }
     request_operates(group, request);
-    if (event.kind == EVENT_TRANSFER) {
-        event.transfer.tag = request->tag;
-        event.transfer.to = id;
-    } else {
-        event.configure.tag = request->tag;
-    }
+    event.configure.tag = request->tag;
     group_step(group, &event);
+}
+
+static void transfer(struct group *group, struct request *request) {
+    struct event event = {.kind = EVENT_TRANSFER};
+    struct reader reader = reader_of(bytes_of(request->command + 1, request->len - 1));
+    event.transfer.to = read_u64(&reader);
+    read_block(&reader, CONFIG_ADDRESS_MAX);
+    if (!reader_done(&reader) ||
+        (event.transfer.to != 0 && !config_is_voter(&group->config, event.transfer.to))) {
+        answer(group, request, CAIRN_OK, "ERR no voter has that id");
+        return;
+    }
+    request_operates(group, request);
+    event.transfer.tag = request->tag;
+    group_step(group, &event);
+}
+
+/* ---- a keyspace's part in an aim ---- */
+
+/* The aim of that id stands in that phase, as far as this node knows; NULL: it knows nothing of it
+ * yet, or more: whoever drives it asks again, or is the one that is behind. */
+static const struct aim *known_aim(const struct group *group, uint64_t id, uint8_t phase) {
+    const struct group *first = group->node->groups[0];
+    const struct aim *now = &first->stack.aims->now;
+    bool fits = first->install == NULL && id != 0 && now->id == id && now->phase == phase;
+    return fits && group->keyspace < now->keyspaces ? now : NULL;
+}
+
+static void give_step(struct group *group, struct request *request, struct event *event) {
+    request_operates(group, request);
+    event->configure.tag = request->tag;
+    group_step(group, event);
+}
+
+/* Nothing of the aim is to be seen here any more; but a change that still waits for its members
+ * would come to life later. */
+static void stand_back(struct group *group, struct request *request) {
+    struct event event = {.kind = EVENT_CONFIGURE};
+    event.configure.change.cancel = true;
+    give_step(group, request, &event);
+}
+
+static void step(struct group *group, struct request *request) {
+    struct event event = {.kind = EVENT_CONFIGURE};
+    struct reader reader = reader_of(bytes_of(request->command + 1, request->len - 1));
+    uint64_t id = read_u64(&reader);
+    uint8_t phase = read_u8(&reader);
+    const struct aim *aim = reader_done(&reader) ? known_aim(group, id, phase) : NULL;
+    if (aim == NULL || group->config.joint || !group->config_committed) {
+        answer(group, request, CAIRN_OK, "BUSY not yet");
+        return;
+    }
+    const struct wishes *wishes = phase == AIM_BACK ? &aim->former[group->keyspace] : &aim->wanted;
+    if (wishes_hold(wishes, &group->config)) {
+        if (phase == AIM_BACK)
+            stand_back(group, request);
+        else
+            answer(group, request, CAIRN_OK, NULL);
+        return;
+    }
+    struct config_change *change = &event.configure.change;
+    change->target = group->config;
+    const char *problem = wishes_problem(wishes, &change->target);
+    if (problem != NULL) {
+        answer(group, request, CAIRN_OK, problem);
+        return;
+    }
+    change->prepare = phase == AIM_PREPARE;
+    change->supersede = true;
+    give_step(group, request, &event);
+}
+
+static void start(struct group *group, struct request *request) {
+    switch (request->len == 0 ? 0 : request->command[0]) {
+    case NODE_MEMBER_ADD:
+    case NODE_MEMBER_LEARNER:
+    case NODE_MEMBER_PROMOTE:
+    case NODE_MEMBER_REMOVE:
+        change_one(group, request);
+        break;
+    case NODE_LEADER_TRANSFER:
+        transfer(group, request);
+        break;
+    case NODE_MEMBER_AIM:
+    case NODE_MEMBER_CANCEL:
+        aim_ask(group, request);
+        break;
+    case NODE_MEMBER_STEP:
+        step(group, request);
+        break;
+    default:
+        answer(group, request, CAIRN_OK, "ERR unknown operation");
+    }
 }
 
 void group_operations(struct group *group, uint64_t now) {
@@ -113,118 +216,69 @@ void group_operations(struct group *group, uint64_t now) {
         env_wake(group->node->env);
 }
 
-void operation_outcome(struct group *group, struct request *request, enum cairn_status status) {
-    struct buf reply = {0};
-    switch (status) {
-    case CAIRN_OK:
-        reply_ok(&reply);
+/* ---- how it ended, in words ---- */
+
+static const char *address_of(const struct group *group, const struct request *request, uint64_t id,
+                              struct wishes *scratch) {
+    const struct member *member = config_member(&group->config, id);
+    const struct aim *aim = &group->node->groups[0]->stack.aims->now;
+    if (request->command[0] == NODE_MEMBER_STEP)
+        *scratch = aim->wanted;
+    else if (!take_wish(bytes_of(request->command, request->len), scratch))
+        scratch->count = 0;
+    const struct wish *wish = wishes_find(scratch, id);
+    if (wish != NULL && wish->address[0] != 0)
+        return wish->address;
+    return member != NULL ? member->address : "?";
+}
+
+static void put_refusal(const struct group *group, const struct request *request,
+                        const struct effect *effect, struct buf *reply) {
+    uint64_t id = effect->outcome.member;
+    struct wishes scratch;
+    const char *address = id ? address_of(group, request, id, &scratch) : "";
+    /* Of an aim, that is to be seen when every keyspace is back. */
+    const char *tail = request->command[0] == NODE_MEMBER_STEP ? "" : "; nothing was changed";
+    switch (effect->outcome.status) {
+    case CAIRN_BUSY:
+        reply_error(reply, "BUSY another change of members is under way, or leadership moves; "
+                           "nothing was changed, try again");
         break;
-    case CAIRN_NOT_LEADER:
+    case CAIRN_UNREACHABLE:
+        reply_errorf(reply, "ERR member %" PRIu64 " does not answer at %s%s", id, address, tail);
+        break;
+    case CAIRN_TIMEOUT:
+        if (effect->outcome.of == OUTCOME_TRANSFER)
+            reply_error(reply, "ERR it did not happen in time: the target does not answer or lags");
+        else
+            reply_errorf(reply, "ERR member %" PRIu64 " at %s is connected but does not catch up%s",
+                         id, address, tail);
+        break;
+    case CAIRN_NO_QUORUM:
+        reply_errorf(reply, "ERR a majority of the voters that would be can't be reached now%s",
+                     tail);
+        break;
+    case CAIRN_CANCELLED:
+        reply_errorf(reply, "ERR it was cancelled%s", tail);
+        break;
+    default:
+        reply_errorf(reply, "ERR %s", cairn_status_text(effect->outcome.status));
+    }
+}
+
+void operation_outcome(struct group *group, struct request *request, const struct effect *effect) {
+    struct buf reply = {0};
+    enum cairn_status status = effect->outcome.status;
+    bool nothing = status == CAIRN_NOT_FOUND && request->command[0] == NODE_MEMBER_STEP;
+    if (status == CAIRN_NOT_LEADER) {
         request_again(group, request);
         group->write_retry_ns = env_now(group->node->env) + OPERATION_RETRY_NS;
         return;
-    case CAIRN_BUSY:
-        reply_error(&reply, "BUSY another change is under way, or the new member does not catch "
-                            "up; see cairn status, and try again");
-        break;
-    case CAIRN_TIMEOUT:
-        reply_error(&reply, "ERR it did not happen in time: the target does not answer or lags");
-        break;
-    default:
-        reply_errorf(&reply, "ERR %s", cairn_status_text(status));
     }
+    if (status == CAIRN_OK || nothing) /* there was no change to be given up */
+        reply_ok(&reply);
+    else
+        put_refusal(group, request, effect, &reply);
     request_finish(group, request, CAIRN_OK, buf_view(&reply));
     buf_free(&reply);
-}
-
-/* ---- in every keyspace ---- */
-
-struct operation {
-    struct list list; /* node->operations */
-    struct node *node;
-    struct node_client *client; /* NULL: gone */
-    node_done *done;
-    void *context;
-    uint32_t keyspace; /* under way */
-    uint32_t changed;
-    struct buf command;
-    struct buf already; /* the first keyspace's word that nothing was to be done */
-};
-
-static void operate_in(struct operation *operation);
-
-static void operation_free(struct operation *operation) {
-    list_remove(&operation->list);
-    buf_free(&operation->command);
-    buf_free(&operation->already);
-    cairn_free(operation);
-}
-
-static void operation_end(struct operation *operation, enum cairn_status status,
-                          struct bytes reply) {
-    if (operation->client != NULL)
-        operation->done(operation->context, status, reply);
-    operation_free(operation);
-}
-
-static bool went_well(struct bytes reply) {
-    struct reader reader = reader_of(reply);
-    struct reply_value value;
-    return reply_next(&reader, &value) && value.kind != REPLY_ERROR;
-}
-
-static void operated(void *context, enum cairn_status status, struct bytes reply) {
-    struct operation *operation = context;
-    bool already = status == CAIRN_EXISTS || status == CAIRN_NOT_FOUND;
-    if (already && operation->already.len == 0)
-        buf_bytes(&operation->already, reply);
-    bool done = status == CAIRN_OK && went_well(reply);
-    operation->changed += done;
-    if (!done && !already) {
-        operation_end(operation, status, reply);
-    } else if (++operation->keyspace < operation->node->group_count && !operation->node->closing) {
-        operate_in(operation);
-    } else if (operation->changed > 0) {
-        struct buf ok = {0};
-        reply_ok(&ok);
-        operation_end(operation, CAIRN_OK, buf_view(&ok));
-        buf_free(&ok);
-    } else {
-        struct buf told = operation->already;
-        operation->already = (struct buf){0};
-        operation_end(operation, CAIRN_OK, buf_view(&told));
-        buf_free(&told);
-    }
-}
-
-static void operate_in(struct operation *operation) {
-    struct group *group = operation->node->groups[operation->keyspace];
-    request_new_from(group, ORIGIN_CLIENT, REQUEST_OPERATE, buf_view(&operation->command), operated,
-                     operation);
-    env_wake(operation->node->env);
-}
-
-enum cairn_status node_operate(struct node_client *client, enum node_operation wanted, uint64_t id,
-                               const char *address, node_done *done, void *context) {
-    struct node *node = client->node;
-    enum cairn_status refusal = node_refusal(client, 0);
-    if (refusal != CAIRN_OK)
-        return refusal;
-    struct operation *operation = cairn_alloc_zero(sizeof *operation);
-    operation->node = node;
-    operation->client = client;
-    operation->done = done;
-    operation->context = context;
-    operation_encode(&operation->command, wanted, id, address);
-    list_push(&node->operations, &operation->list);
-    operate_in(operation);
-    return CAIRN_OK;
-}
-
-void operations_forget_client(struct node *node, const struct node_client *client) {
-    LIST_EACH(item, &node->operations) {
-        struct operation *operation = container_of(item, struct operation, list);
-        if (operation->client == client)
-            operation->client = NULL;
-    }
 }

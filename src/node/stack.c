@@ -2,11 +2,13 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "base/hash.h"
 #include "core/reply.h"
 
 /* Sessions that one SESSION_DUE entry ends, so that no apply takes long. */
 #define DUE_SESSIONS_MAX 1000u
 #define ONCE_SNAPSHOT_VERSION 1u
+#define AIMS_SNAPSHOT_VERSION 1u
 
 void stack_open(struct stack *stack, const struct machine_kind *kind,
                 const struct machine_options *options, uint32_t session_window) {
@@ -16,12 +18,14 @@ void stack_open(struct stack *stack, const struct machine_kind *kind,
     stack->own = (struct agreed_parameters){.session_window = session_window,
                                             .value_bytes_max = options->value_bytes_max};
     stack->agreed = (struct agreed){.version = WIRE_VERSION_MIN, .parameters = stack->own};
+    stack->aims = cairn_alloc_zero(sizeof *stack->aims);
     stack->mutant = options->mutant;
 }
 
 void stack_close(struct stack *stack) {
     stack->kind->destroy(stack->machine);
     once_free(stack->once);
+    cairn_free(stack->aims);
 }
 
 static void apply_once(struct stack *stack, const struct apply_context *context,
@@ -147,6 +151,11 @@ static void apply_command(struct stack *stack, const struct entry *entry,
     case ENVELOPE_TIME:
         apply_time(stack, entry, &reader, reply);
         return;
+    case ENVELOPE_AIM:
+        if (context->version < WIRE_VERSION_3)
+            break;
+        aims_apply(stack->aims, context, &reader, reply);
+        return;
     }
     reply_error(reply, "ERR unknown kind of command in the log");
 }
@@ -169,9 +178,20 @@ void stack_apply(struct stack *stack, const struct entry *entry, struct work *wo
     cairn_assert(reply->len > start);
 }
 
+static uint64_t aims_digest(const struct aims *aims) {
+    struct buf encoded = {0};
+    if (aims_empty(aims))
+        return 0;
+    aims_encode(&encoded, aims);
+    struct bytes bytes = buf_view(&encoded);
+    uint64_t digest = hash_pieces(&bytes, 1, 0);
+    buf_free(&encoded);
+    return digest;
+}
+
 uint64_t stack_digest(const struct stack *stack) {
     return stack->kind->digest(stack->machine) + 3 * once_digest(stack->once) +
-           stack->agreed.version + agreed_digest(&stack->agreed);
+           stack->agreed.version + agreed_digest(&stack->agreed) + 5 * aims_digest(stack->aims);
 }
 
 uint64_t stack_next_due(const struct stack *stack) {
@@ -240,12 +260,17 @@ void stack_encode_time(struct buf *out, uint64_t time_ms) {
     buf_u64(out, time_ms);
 }
 
+void stack_encode_aim(struct buf *out) {
+    buf_u8(out, ENVELOPE_AIM);
+}
+
 /* ---- snapshots ---- */
 
 struct stack_snapshot {
     const struct stack *stack;
     enum stack_section next;
     struct agreed agreed;
+    struct buf aims; /* encoded; empty: there are none */
     void *once;
     void *machine;
 };
@@ -255,6 +280,8 @@ struct stack_snapshot *stack_snapshot_begin(struct stack *stack) {
     snapshot->stack = stack;
     snapshot->next = STACK_SECTION_HEAD;
     snapshot->agreed = stack->agreed;
+    if (!aims_empty(stack->aims))
+        aims_encode(&snapshot->aims, stack->aims);
     snapshot->once = once_snapshot_begin(stack->once);
     snapshot->machine = stack->kind->snapshot_begin(stack->machine);
     return snapshot;
@@ -266,15 +293,23 @@ static uint32_t machine_format(const struct stack_snapshot *snapshot) {
                                          : kind->snapshot_version;
 }
 
+static enum stack_section behind_aims(const struct stack_snapshot *snapshot) {
+    return snapshot->stack->mutant == MUTANT_SNAPSHOT_NO_SESSIONS ? STACK_SECTION_MACHINE
+                                                                  : STACK_SECTION_ONCE;
+}
+
 bool stack_snapshot_next(struct stack_snapshot *snapshot, size_t target, struct buf *out,
                          uint32_t *section, uint32_t *version) {
     *section = snapshot->next;
     switch (snapshot->next) {
     case STACK_SECTION_HEAD:
         *version = agreed_encode(out, &snapshot->agreed);
-        snapshot->next = snapshot->stack->mutant == MUTANT_SNAPSHOT_NO_SESSIONS
-                             ? STACK_SECTION_MACHINE
-                             : STACK_SECTION_ONCE;
+        snapshot->next = snapshot->aims.len > 0 ? STACK_SECTION_AIMS : behind_aims(snapshot);
+        return true;
+    case STACK_SECTION_AIMS:
+        *version = AIMS_SNAPSHOT_VERSION;
+        buf_bytes(out, buf_view(&snapshot->aims));
+        snapshot->next = behind_aims(snapshot);
         return true;
     case STACK_SECTION_ONCE:
         *version = ONCE_SNAPSHOT_VERSION;
@@ -293,12 +328,14 @@ bool stack_snapshot_next(struct stack_snapshot *snapshot, size_t target, struct 
 void stack_snapshot_end(struct stack *stack, struct stack_snapshot *snapshot) {
     once_snapshot_end(stack->once, snapshot->once);
     stack->kind->snapshot_end(stack->machine, snapshot->machine);
+    buf_free(&snapshot->aims);
     cairn_free(snapshot);
 }
 
 void stack_restore_begin(struct stack *stack) {
     stack->agreed = (struct agreed){.version = WIRE_VERSION_MIN, .parameters = stack->own};
     once_restore_begin(stack->once);
+    *stack->aims = (struct aims){.changes = stack->aims->changes + 1};
     stack->kind->restore_begin(stack->machine);
 }
 
@@ -309,6 +346,9 @@ enum cairn_status stack_restore_chunk(struct stack *stack, uint32_t section, uin
         return agreed_decode(chunk, version, &stack->agreed);
     case STACK_SECTION_ONCE:
         return version == ONCE_SNAPSHOT_VERSION ? once_restore_chunk(stack->once, chunk)
+                                                : CAIRN_WRONG_VERSION;
+    case STACK_SECTION_AIMS:
+        return version == AIMS_SNAPSHOT_VERSION ? aims_decode(chunk, stack->aims)
                                                 : CAIRN_WRONG_VERSION;
     case STACK_SECTION_MACHINE:
         return stack->kind->restore_chunk(stack->machine, version, chunk);

@@ -12,6 +12,7 @@
 #include "core/machine.h"
 #include "core/protocol.h"
 #include "node/agreed.h"
+#include "node/aim.h"
 #include "node/once.h"
 
 enum envelope_kind {
@@ -21,18 +22,25 @@ enum envelope_kind {
     ENVELOPE_SESSION_CLOSE, /* u64 session */
     ENVELOPE_SESSION_DUE,   /* nothing: sessions whose time is over end */
     ENVELOPE_VERSION,       /* u32 cluster version, only ever raised */
+    ENVELOPE_AIM,           /* a word of an operator's aim (node/aim.h); since version 3 */
     /* Proposed from cluster version 3 on. */
     ENVELOPE_PARAMETERS = 16, /* u64 revision in force, u32 session_window, u64 value_bytes_max */
     ENVELOPE_NUMBER,          /* u64 cluster number; the first one stays */
     ENVELOPE_TIME             /* u64 ms, to which replicated time goes back */
 };
 
-enum stack_section { STACK_SECTION_HEAD = 1, STACK_SECTION_ONCE, STACK_SECTION_MACHINE };
+enum stack_section {
+    STACK_SECTION_HEAD = 1,
+    STACK_SECTION_ONCE,
+    STACK_SECTION_MACHINE,
+    STACK_SECTION_AIMS /* when there are any */
+};
 
 struct stack {
     const struct machine_kind *kind;
     struct machine *machine;
     struct once *once;
+    struct aims *aims; /* of operators; used in the first keyspace */
     struct agreed agreed;
     struct agreed_parameters own; /* this node's settings: in force until others are agreed */
     enum mutant mutant;
@@ -64,6 +72,8 @@ void stack_encode_version(struct buf *out, uint32_t version);
 void stack_encode_parameters(struct buf *out, const struct agreed_parameters *wanted);
 void stack_encode_number(struct buf *out, uint64_t number);
 void stack_encode_time(struct buf *out, uint64_t time_ms);
+/* What follows is an aim_encode_*. */
+void stack_encode_aim(struct buf *out);
 
 /* A frozen version of the whole stack. next: appends one chunk of one section; false when there
  * is no more. next may run beside the loop, one call at a time; begin and end on the loop. */

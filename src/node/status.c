@@ -84,6 +84,8 @@ static const char *health(const struct group *group, const struct replica_status
         return "installing a snapshot";
     if (replica->config.count == 0)
         return "waiting to be added to a cluster";
+    if (group_removed(group))
+        return "removed from the cluster";
     if (replica->leader == 0)
         return "no leader";
     if (replica->applied_index + LAG_HEALTHY < replica->commit_index)

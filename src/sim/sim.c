@@ -9,6 +9,9 @@
 #define CONVERGE_NS (60 * SIM_S) /* of virtual time, until all must be well again */
 #define DRAIN_NS (30 * SIM_S)
 #define OPERATOR_TRIES 30u
+#define CHANGE_ENDS_NS                                                        \
+    (150 * SIM_S) /* what a member that is connected may take, and going back \
+                   */
 #define QUIET_NS (5 * SIM_S)
 
 typedef unsigned long long ull;
@@ -103,6 +106,7 @@ static void start_all(struct sim_cluster *cluster) {
     bool old = sim_chance(world, 1, 4); /* the cluster is to be upgraded later */
     for (unsigned id = 1; id <= cluster->founders; id++) {
         cluster->nodes[id].wire_version = old ? WIRE_VERSION_MIN : WIRE_VERSION_MAX;
+        cluster->older |= old;
         sim_node_plan_start(&cluster->nodes[id], world->now + sim_below(world, 200 * SIM_MS));
     }
     sim_cluster_tell_nodes(cluster);
@@ -163,22 +167,54 @@ static bool members_of(struct sim_cluster *cluster, uint32_t keyspace, struct co
     return true;
 }
 
-/* Who is a member in one keyspace alone: a change ended halfway, with the node that carried it out.
- * 0: nobody. */
+static bool same_member(const struct member *a, const struct member *b) {
+    if (a == NULL || b == NULL)
+        return a == b;
+    return (a->voter || a->rejoining) == (b->voter || b->rejoining) &&
+           strcmp(a->address, b->address) == 0;
+}
+
+/* Who is not the same member in both keyspaces: a change ended halfway. 0: nobody. */
 static unsigned half_member(struct sim_cluster *cluster) {
     struct config first, second;
     if (cluster->defaults.keyspace_count < 2 || !members_of(cluster, 0, &first) ||
         !members_of(cluster, 1, &second))
         return 0;
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
-        if ((config_member(&first, id) != NULL) != (config_member(&second, id) != NULL))
+        if (!same_member(config_member(&first, id), config_member(&second, id)))
             return id;
     return 0;
+}
+
+/* True when the first keyspace's leader has seen the end of every change that it knows. */
+static bool changes_ended(const struct sim_cluster *cluster) {
+    bool half;
+    const struct sim_node *leader = sim_cluster_leader((struct sim_cluster *)cluster, 0);
+    return leader != NULL && !node_changes_members(leader->node, &half);
+}
+
+/* An aim ends by itself, in every keyspace alike, whatever became of those who drove it; only one
+ * that failed and could not be undone, or a change of before there were aims, is by halves. */
+static void judge_member_changes(struct sim_cluster *cluster) {
+    bool half = false;
+    if (!run_while_not(cluster, changes_ended, CHANGE_ENDS_NS) && !cluster->world.failed)
+        sim_fail(&cluster->world, "a change of members does not end");
+    const struct sim_node *leader = sim_cluster_leader(cluster, 0);
+    if (leader == NULL || cluster->older || cluster->world.failed)
+        return;
+    node_changes_members(leader->node, &half);
+    unsigned id = half_member(cluster);
+    if (id != 0 && !half)
+        sim_fail(&cluster->world,
+                 "no change of members is under way, and %u is not the same in both "
+                 "keyspaces",
+                 id);
 }
 
 /* The operator, who had no answer, asks again. */
 static void end_member_changes(struct sim_cluster *cluster) {
     unsigned id;
+    judge_member_changes(cluster);
     for (unsigned i = 0; i < OPERATOR_TRIES && (id = half_member(cluster)) != 0; i++) {
         char number[12];
         snprintf(number, sizeof number, "%u", id);

@@ -60,6 +60,8 @@
     X(UPGRADE, "upgrade", "a node starts again as a newer version")                             \
     X(MEMBER_ADD, "member-add", "a node joins")                                                 \
     X(MEMBER_REMOVE, "member-remove", "a member is removed")                                    \
+    X(MEMBER_ABSENT, "member-absent", "a node is asked for that is not there")                  \
+    X(MEMBER_CANCEL, "member-cancel", "the change of members under way is given up")            \
     X(TRANSFER, "transfer", "leadership is handed over")                                        \
     X(STOP, "stop", "a node is stopped in order, and starts again")                             \
     X(SHORTAGE, "shortage", "a process can open no files and no connections for a while")

@@ -95,6 +95,7 @@ struct sim_cluster {
     uint64_t cluster_id;
     bool healing; /* the first phase is over */
     bool damage_allowed_everywhere;
+    bool older;       /* some began as a version that knows no aims */
     bool read_at_end; /* everything was read when all was over */
 };
 

@@ -517,7 +517,7 @@ static void command(struct sim_faults *faults, const char *const *words, size_t 
 
 static bool strike_member_add(struct sim_faults *faults) {
     struct sim_cluster *cluster = faults->cluster;
-    for (unsigned id = cluster->founders + 1; id <= SIM_NODES_MAX; id++) {
+    for (unsigned id = cluster->founders + 1; id < SIM_NODES_MAX; id++) {
         struct sim_node *node = &cluster->nodes[id];
         if (node->life != SIM_ABSENT)
             continue;
@@ -533,6 +533,31 @@ static bool strike_member_add(struct sim_faults *faults) {
         return true;
     }
     return false;
+}
+
+static bool knows_aims(struct sim_cluster *cluster) {
+    struct node_status status;
+    const struct sim_node *leader = sim_cluster_leader(cluster, 0);
+    if (leader == NULL)
+        return false;
+    node_status(leader->node, 0, &status);
+    return status.cluster_version >= WIRE_VERSION_3;
+}
+
+/* The last one is never started: it can't be done, and nothing may come of it. */
+static bool strike_member_absent(struct sim_faults *faults) {
+    struct sim_node *node = &faults->cluster->nodes[SIM_NODES_MAX];
+    char number[12];
+    if (!knows_aims(faults->cluster) || node->life != SIM_ABSENT)
+        return false; /* a leader of before would leave a learner behind when it is replaced */
+    snprintf(number, sizeof number, "%u", node->id);
+    command(faults, (const char *[]){"CAIRN.MEMBER", "ADD", number, node->address}, 4);
+    return true;
+}
+
+static bool strike_member_cancel(struct sim_faults *faults) {
+    command(faults, (const char *[]){"CAIRN.MEMBER", "CANCEL"}, 2);
+    return true;
 }
 
 static bool strike_member_remove(struct sim_faults *faults) {
@@ -593,6 +618,8 @@ static bool (*const strikes[])(struct sim_faults *faults) = {
     [SIM_FAULT_UPGRADE] = strike_upgrade,
     [SIM_FAULT_MEMBER_ADD] = strike_member_add,
     [SIM_FAULT_MEMBER_REMOVE] = strike_member_remove,
+    [SIM_FAULT_MEMBER_ABSENT] = strike_member_absent,
+    [SIM_FAULT_MEMBER_CANCEL] = strike_member_cancel,
     [SIM_FAULT_TRANSFER] = strike_transfer,
     [SIM_FAULT_STOP] = strike_stop,
     [SIM_FAULT_SHORTAGE] = strike_shortage,

@@ -184,6 +184,32 @@ static void a_replaced_disk_is_taken_in_while_a_change_waits(void **state) {
     finish(world);
 }
 
+/* One whose disk was replaced is on its way back: a change of others leaves it there. */
+static void a_change_of_others_keeps_a_member_on_its_way_back(void **state) {
+    struct world *world = started(state);
+    uint64_t leader = world_leader(world), lost = leader % 3 + 1;
+    world_crash(world, lost);
+    world_wipe(world, lost);
+    world->manual = true;
+    world_restart(world, lost);
+    world_isolate(world, lost, true); /* it will be a learner, and not catch up yet */
+    world->manual = false;
+    for (int i = 0; i < 1000 && is_voter(world, lost); i++)
+        world_run(world, MS);
+    struct config target = world_status(world, leader).config;
+    assert_true(config_find(&target, lost)->rejoining);
+    struct member learner = {.id = 4, .address = "host:4"};
+    config_add(&target, &learner);
+    world_run(world, 100 * MS);
+    uint64_t tag = ask(world, (struct config_change){.target = target});
+    world_run(world, 500 * MS);
+    assert_true(ended(world, tag, CAIRN_OK) && has(world, 4) && !is_voter(world, lost));
+    world_isolate(world, lost, false);
+    world_run(world, 2000 * MS);
+    assert_true(is_voter(world, lost));
+    finish(world);
+}
+
 static void an_address_is_changed_and_nothing_else(void **state) {
     struct world *world = started(state);
     struct config target = world_status(world, world_leader(world)).config;
@@ -235,6 +261,7 @@ int main(void) {
         BOTH(what_is_prepared_does_not_vote_yet),
         BOTH(leadership_may_move_while_a_change_waits),
         BOTH(a_replaced_disk_is_taken_in_while_a_change_waits),
+        BOTH(a_change_of_others_keeps_a_member_on_its_way_back),
         BOTH(an_address_is_changed_and_nothing_else),
         BOTH(a_busy_leader_finds_its_new_member_in_step),
     };

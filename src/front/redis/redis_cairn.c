@@ -86,29 +86,59 @@ static void operate(struct call *call, enum node_operation operation, uint64_t i
     refused(slot, node_operate(&call->conn->client, operation, id, address, slot_done, slot));
 }
 
-/* CAIRN.MEMBER LIST | ADD id address | LEARNER id address | PROMOTE id | REMOVE id */
+/* A line a fact, as bulk strings. */
+static void put_lines(struct call *call) {
+    struct buf text = {0};
+    uint32_t count = 0;
+    node_members_tell(call->conn->front->node, &text);
+    for (size_t i = 0; i < text.len; i++)
+        count += text.data[i] == '\n';
+    resp_put_array(call->out, count);
+    for (size_t at = 0, i = 0; i < text.len; i++) {
+        if (text.data[i] != '\n')
+            continue;
+        resp_put_bulk(call->out, bytes_of(text.data + at, i - at));
+        at = i + 1;
+    }
+    buf_free(&text);
+}
+
+static const struct member_word {
+    const char *word;
+    size_t argc;
+    enum node_operation operation;
+} member_words[] = {
+    {"ADD", 4, NODE_MEMBER_ADD},       {"LEARNER", 4, NODE_MEMBER_LEARNER},
+    {"MOVE", 4, NODE_MEMBER_MOVE},     {"PROMOTE", 3, NODE_MEMBER_PROMOTE},
+    {"REMOVE", 3, NODE_MEMBER_REMOVE}, {"CANCEL", 2, NODE_MEMBER_CANCEL},
+};
+
+/* CAIRN.MEMBER LIST | STATUS | ADD id address | LEARNER id address | MOVE id address | PROMOTE id |
+ * REMOVE id | CANCEL */
 void cmd_cairn_member(struct call *call) {
     char address[CONFIG_ADDRESS_MAX] = "";
     int64_t id = 0;
-    if (arg_is(call, 1, "LIST") && call->argc == 2) {
+    if (call->argc == 2 && arg_is(call, 1, "LIST")) {
         put_members(call);
+        return;
+    }
+    if (call->argc == 2 && arg_is(call, 1, "STATUS")) {
+        put_lines(call);
         return;
     }
     if (call->argc >= 3 && !arg_int(call, 2, &id))
         return;
-    if (call->argc == 4 && call->args[3].len < sizeof address)
+    bool fits = call->argc < 4 || call->args[3].len < sizeof address;
+    if (call->argc == 4 && fits && call->args[3].len > 0)
         memcpy(address, call->args[3].data, call->args[3].len);
-    if (arg_is(call, 1, "ADD") && call->argc == 4)
-        operate(call, NODE_MEMBER_ADD, (uint64_t)id, address);
-    else if (arg_is(call, 1, "LEARNER") && call->argc == 4)
-        operate(call, NODE_MEMBER_LEARNER, (uint64_t)id, address);
-    else if (arg_is(call, 1, "PROMOTE") && call->argc == 3)
-        operate(call, NODE_MEMBER_PROMOTE, (uint64_t)id, "");
-    else if (arg_is(call, 1, "REMOVE") && call->argc == 3)
-        operate(call, NODE_MEMBER_REMOVE, (uint64_t)id, "");
-    else
-        resp_put_error(call->out, "ERR usage: CAIRN.MEMBER LIST | ADD id host:port | LEARNER id "
-                                  "host:port | PROMOTE id | REMOVE id");
+    for (size_t i = 0; fits && i < sizeof member_words / sizeof *member_words; i++)
+        if (call->argc == member_words[i].argc && arg_is(call, 1, member_words[i].word)) {
+            operate(call, member_words[i].operation, (uint64_t)id, address);
+            return;
+        }
+    resp_put_error(call->out,
+                   "ERR usage: CAIRN.MEMBER LIST | STATUS | ADD id host:port | LEARNER id "
+                   "host:port | MOVE id host:port | PROMOTE id | REMOVE id | CANCEL");
 }
 
 /* CAIRN.LEADER TRANSFER [id] */
