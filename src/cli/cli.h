@@ -75,5 +75,9 @@ void call_command(const char *address, uint64_t timeout_ms, const char *const *w
 /* A readable form of a RESP value, as redis-cli prints it. */
 void call_print(struct bytes value);
 const char *call_address(const char *given);
+/* The first of the addresses between commas that answers at all, as a string in out; NULL: the
+ * nodes of a local cluster, 127.0.0.1:7001 and those that follow. False: none does. */
+#define CALL_ADDRESS_MAX 160
+bool call_find(const char *given, char *out, size_t size);
 
 #endif

@@ -49,34 +49,10 @@ static bool redis_address(json_t *member, char *out, size_t size) {
 }
 
 struct view {
-    json_t *nodes[NODES_MAX];
+    json_t *nodes[NODES_MAX]; /* NULL: no answer */
     json_int_t ids[NODES_MAX];
-    char roles[NODES_MAX][16];
     size_t count;
 };
-
-static void add_members(struct view *view, json_t *status) {
-    size_t i;
-    json_t *member;
-    json_array_foreach(json_object_get(status, "members"), i, member) {
-        char address[160];
-        if (view->count == NODES_MAX)
-            return;
-        json_int_t id = number(member, "id");
-        view->ids[view->count] = id;
-        snprintf(view->roles[view->count], sizeof view->roles[0], "%s", text(member, "role"));
-        json_t *node = NULL;
-        if (id == number(status, "node"))
-            node = json_incref(status);
-        else if (redis_address(member, address, sizeof address))
-            node = ask(address);
-        if (node != NULL && number(node, "node") != id) {
-            json_decref(node);
-            node = NULL;
-        }
-        view->nodes[view->count++] = node;
-    }
-}
 
 /* ---- keyspaces ---- */
 
@@ -87,26 +63,116 @@ static json_t *keyspace_of(json_t *node, const char *name) {
     json_t *keyspace, *all = json_object_get(node, "keyspaces");
     if (node == NULL || json_array_size(all) == 0)
         return node;
-    json_array_foreach(all, i,
-                       keyspace) if (strcmp(text(keyspace, "name"), name) == 0) return keyspace;
-    return NULL;
-}
-
-static json_t *leader_of(const struct view *view, const char *name) {
-    for (size_t i = 0; i < view->count; i++) {
-        json_t *keyspace = keyspace_of(view->nodes[i], name);
-        if (keyspace != NULL && strcmp(text(keyspace, "role"), "leader") == 0)
+    json_array_foreach(all, i, keyspace) {
+        if (strcmp(text(keyspace, "name"), name) == 0)
             return keyspace;
     }
     return NULL;
 }
 
+static json_t *leader_of(const struct view *view, const char *name) {
+    json_t *leader = NULL;
+    for (size_t i = 0; i < view->count; i++) {
+        json_t *keyspace = keyspace_of(view->nodes[i], name);
+        if (keyspace != NULL && strcmp(text(keyspace, "role"), "leader") == 0 &&
+            (leader == NULL || number(keyspace, "term") > number(leader, "term")))
+            leader = keyspace;
+    }
+    return leader;
+}
+
+/* Its id, by its own word, or by that of those who follow it: its client port may be the one thing
+ * that can't be reached. 0: nobody leads. */
+static json_int_t leader_id(const struct view *view, const char *name) {
+    json_int_t term = -1, id = 0;
+    for (size_t i = 0; i < view->count; i++) {
+        json_t *keyspace = keyspace_of(view->nodes[i], name);
+        if (keyspace != NULL && number(keyspace, "leader") != 0 &&
+            number(keyspace, "term") > term) {
+            term = number(keyspace, "term");
+            id = number(keyspace, "leader");
+        }
+    }
+    return id;
+}
+
+/* As the leader lists it; without one, as the node does that has applied most. */
+static json_t *members_of(const struct view *view, const char *name) {
+    json_t *best = leader_of(view, name);
+    for (size_t i = 0; i < view->count && leader_of(view, name) == NULL; i++) {
+        json_t *keyspace = keyspace_of(view->nodes[i], name);
+        if (keyspace != NULL &&
+            (best == NULL || number(keyspace, "applied_index") > number(best, "applied_index")))
+            best = keyspace;
+    }
+    return json_object_get(best, "members");
+}
+
+static const char *role_of(const struct view *view, const char *name, json_int_t id) {
+    size_t i;
+    json_t *member;
+    json_array_foreach(members_of(view, name), i, member) {
+        if (number(member, "id") == id)
+            return text(member, "role");
+    }
+    return "none";
+}
+
+/* ---- finding the nodes ---- */
+
+static bool has(const struct view *view, json_int_t id) {
+    for (size_t i = 0; i < view->count; i++)
+        if (view->ids[i] == id)
+            return true;
+    return false;
+}
+
+static void add_node(struct view *view, json_int_t id, json_t *status) {
+    size_t at = view->count++;
+    for (; at > 0 && view->ids[at - 1] > id; at--) { /* by rising id */
+        view->ids[at] = view->ids[at - 1];
+        view->nodes[at] = view->nodes[at - 1];
+    }
+    view->ids[at] = id;
+    view->nodes[at] = status;
+}
+
+static void add_member(struct view *view, json_t *member) {
+    char address[160];
+    json_int_t id = number(member, "id");
+    if (view->count == NODES_MAX || has(view, id))
+        return;
+    json_t *node = redis_address(member, address, sizeof address) ? ask(address) : NULL;
+    if (node != NULL && number(node, "node") != id) {
+        json_decref(node);
+        node = NULL;
+    }
+    add_node(view, id, node);
+}
+
+/* True when that brought any. A keyspace's members are listed by each node that answers. */
+static bool add_members_of_all(struct view *view) {
+    size_t before = view->count, k, m;
+    json_t *keyspace, *member, *known[NODES_MAX];
+    memcpy(known, view->nodes, sizeof known);
+    for (size_t i = 0; i < before; i++) {
+        json_array_foreach(json_object_get(known[i], "members"), m, member)
+            add_member(view, member);
+        json_array_foreach(json_object_get(known[i], "keyspaces"), k, keyspace) {
+            json_array_foreach(json_object_get(keyspace, "members"), m, member)
+                add_member(view, member);
+        }
+    }
+    return view->count > before;
+}
+
 static json_int_t lag_of(json_t *leader, json_int_t id) {
     size_t i;
     json_t *member;
-    json_array_foreach(json_object_get(leader, "members"), i,
-                       member) if (number(member, "id") == id &&
-                                   json_object_get(member, "lag")) return number(member, "lag");
+    json_array_foreach(json_object_get(leader, "members"), i, member) {
+        if (number(member, "id") == id)
+            return number(member, "lag");
+    }
     return 0;
 }
 
@@ -122,23 +188,35 @@ static json_t *keyspace_names(const struct view *view) {
     return names;
 }
 
+static bool is_well(const char *health) {
+    return strcmp(health, "ok") == 0;
+}
+
+/* A removed node that answers is told of, and is no illness of the cluster. */
 static bool healthy(const struct view *view, json_t *names) {
     size_t n;
     json_t *name;
-    for (size_t i = 0; i < view->count; i++)
-        if (view->nodes[i] == NULL || strcmp(text(view->nodes[i], "health"), "ok") != 0)
+    json_array_foreach(names, n, name) {
+        const char *keyspace = json_string_value(name);
+        if (leader_id(view, keyspace) == 0)
             return false;
-    json_array_foreach(names, n,
-                       name) if (leader_of(view, json_string_value(name)) == NULL) return false;
+        for (size_t i = 0; i < view->count; i++) {
+            bool member = strcmp(role_of(view, keyspace, view->ids[i]), "none") != 0;
+            json_t *node = keyspace_of(view->nodes[i], keyspace);
+            if (member && (node == NULL || !is_well(text(node, "health"))))
+                return false;
+        }
+    }
     return true;
 }
 
 static void print_node(const struct view *view, size_t i, const char *name, json_t *leader) {
     json_t *node = keyspace_of(view->nodes[i], name);
-    printf("%-5lld %-9s %-9s ", (long long)view->ids[i], name, view->roles[i]);
+    bool leads = node == NULL && leader_id(view, name) == view->ids[i];
+    printf("%-5lld %-9s %-9s ", (long long)view->ids[i], name, role_of(view, name, view->ids[i]));
     if (node == NULL) {
-        printf("%-14s %6s %12s %12s %12s %8s %10s  %s\n", "?", "", "", "", "", "", "",
-               view->nodes[i] ? "has it not" : "no answer");
+        printf("%-14s %6s %12s %12s %12s %8s %10s  %s\n", leads ? "leader" : "?", "", "", "", "",
+               "", "", view->nodes[i] ? "has it not" : "no answer");
         return;
     }
     printf("%-14s %6lld %12lld %12lld %12lld %8lld %10lld  %s\n", text(node, "role"),
@@ -146,6 +224,18 @@ static void print_node(const struct view *view, size_t i, const char *name, json
            (long long)number(node, "commit_index"), (long long)number(node, "applied_index"),
            (long long)lag_of(leader, view->ids[i]), (long long)number(node, "keys"),
            text(node, "health"));
+}
+
+/* The change of members under way, as the node knows it that has applied most. */
+static void print_change(const struct view *view) {
+    json_t *best = NULL;
+    for (size_t i = 0; i < view->count; i++)
+        if (view->nodes[i] != NULL && (best == NULL || number(view->nodes[i], "applied_index") >
+                                                           number(best, "applied_index")))
+            best = view->nodes[i];
+    const char *change = json_string_value(json_object_get(best, "change"));
+    if (change != NULL && change[0] != 0)
+        printf("%s\n", change);
 }
 
 /* One line a keyspace and node. */
@@ -159,8 +249,15 @@ static void print_table(const struct view *view, json_t *names) {
         for (size_t i = 0; i < view->count; i++)
             print_node(view, i, json_string_value(name), leader);
     }
-    json_array_foreach(names, n, name) if (leader_of(view, json_string_value(name)) == NULL)
-        printf("No leader of %s.\n", json_string_value(name));
+    json_array_foreach(names, n, name) {
+        json_int_t id = leader_id(view, json_string_value(name));
+        if (id == 0)
+            printf("No leader of %s.\n", json_string_value(name));
+        else if (leader_of(view, json_string_value(name)) == NULL)
+            printf("The leader of %s, node %lld, does not answer clients; others follow it.\n",
+                   json_string_value(name), (long long)id);
+    }
+    print_change(view);
 }
 
 static void print_json(const struct view *view) {
@@ -178,21 +275,19 @@ static void print_json(const struct view *view) {
     json_decref(all);
 }
 
-static int show(const char *address, bool json) {
+static int show(const char *given, bool json) {
     struct view view = {0};
-    json_t *first = ask(address);
+    char address[CALL_ADDRESS_MAX];
+    json_t *first = call_find(given, address, sizeof address) ? ask(address) : NULL;
     if (first == NULL) {
         fprintf(stderr,
                 "cairn status: no answer from %s (is it a Redis port of cairn? --node "
-                "HOST:PORT names another)\n",
-                call_address(address));
+                "HOST:PORT,... names others)\n",
+                call_address(given));
         return EXIT_NO;
     }
-    add_members(&view, first);
-    if (view.count == 0) { /* not let in yet: it knows of itself alone */
-        view.ids[0] = number(first, "node");
-        snprintf(view.roles[0], sizeof view.roles[0], "none");
-        view.nodes[view.count++] = json_incref(first);
+    add_node(&view, number(first, "node"), first);
+    while (add_members_of_all(&view)) {
     }
     json_t *names = keyspace_names(&view);
     if (json)
@@ -203,7 +298,6 @@ static int show(const char *address, bool json) {
     json_decref(names);
     for (size_t i = 0; i < view.count; i++)
         json_decref(view.nodes[i]);
-    json_decref(first);
     return code;
 }
 

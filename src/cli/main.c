@@ -31,22 +31,28 @@ static const struct subcommand subcommands[] = {
      "  cairn server --example > node1.ini\n"
      "  cairn server --config node1.ini --bootstrap\n"},
     {"status", cmd_status, "leader, term, log positions, lag, health",
-     "Usage: cairn status [--node ADDRESS] [--json] [--watch]\n"
+     "Usage: cairn status [--node ADDRESS,...] [--json] [--watch]\n"
      "\n"
-     "Asks a node (a Redis port, default 127.0.0.1:7001) and from it finds the others. Exit code "
-     "0:\n"
-     "a leader serves and every member is healthy; 1: not.\n"
+     "Asks a node (a Redis port; the first of several that answers, default 127.0.0.1:7001 to "
+     "7009)\n"
+     "and from it finds the others. A member's role is told for each keyspace. Exit code 0: every\n"
+     "keyspace has a leader and every member is healthy; 1: not.\n"
      "\n"
      "  cairn status\n"
      "  cairn status --node 127.0.0.1:7002 --watch\n"},
-    {"member", cmd_member, "add, remove, promote, list members",
-     "Usage: cairn member list | add ID HOST:PORT [--learner] | promote ID | remove ID\n"
-     "                    [--node ADDRESS]\n"
+    {"member", cmd_member, "add, move, remove, promote, list members",
+     "Usage: cairn member list | status | add ID HOST:PORT [--learner] | move ID HOST:PORT |\n"
+     "                    promote ID | remove ID | cancel [--node ADDRESS,...]\n"
      "\n"
      "HOST:PORT is the member's peer port. A new member first catches up as a learner, then "
      "votes;\n"
      "with --learner it stays one. Start it without --bootstrap, with the present members in\n"
-     "cluster.members. Writes go on meanwhile.\n"
+     "cluster.members. Writes go on meanwhile. A change is for all keyspaces, and is done in all "
+     "or\n"
+     "changes nothing; one that lasts longer than the answer waits goes on: status tells how far "
+     "it\n"
+     "is, cancel gives it up. The default for --node: the first of 127.0.0.1:7001 to 7009 that "
+     "answers.\n"
      "\n"
      "  cairn member add 4 127.0.0.1:7104\n"
      "  cairn member remove 2\n"},

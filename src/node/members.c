@@ -56,6 +56,25 @@ void node_members_tell(const struct node *node, struct buf *out) {
             tell_aim(node, &aims->ended[i], out);
 }
 
+/* What a JSON string may hold as it is. */
+static void make_plain(struct buf *text, size_t from) {
+    for (size_t i = from; i < text->len; i++)
+        if (text->data[i] < 32 || text->data[i] == '"' || text->data[i] == '\\')
+            text->data[i] = '?';
+}
+
+void members_json(const struct node *node, struct buf *out) {
+    const struct aim *now = &node->groups[0]->stack.aims->now;
+    buf_printf(out, "\"change\":\"");
+    size_t from = out->len;
+    if (now->id != 0) {
+        tell_aim(node, now, out);
+        out->len--; /* the end of the line */
+    }
+    make_plain(out, from);
+    buf_printf(out, "\",");
+}
+
 bool node_changes_members(const struct node *node, bool *half) {
     const struct aims *aims = node->groups[0]->stack.aims;
     *half = aims->now.id == 0 && aims->ended[0].end == AIM_HALF;

@@ -523,6 +523,9 @@ void group_lives_change(struct group *group, const struct change *change);
 void group_lives_turn(struct group *group, uint64_t now);
 uint64_t group_lives_deadline(const struct group *group);
 
+/* members.c: the change under way, as a field of the node's JSON with its comma */
+void members_json(const struct node *node, struct buf *out);
+
 /* removal.c */
 /* Tells the other side of the link the members, and so whether it is one. */
 void removal_tell(struct group *group, struct link *link);

@@ -205,6 +205,7 @@ void node_status_json(const struct node *node, struct buf *out) {
                (ull)identity->node, (ull)identity->cluster, (ull)identity->incarnation,
                (ull)identity->epoch, CAIRN_VERSION, node_health(node), status.links_up,
                (ull)log.log_bytes, log.direct ? "true" : "false");
+    members_json(node, out);
     json_fields(node, 0, out);
     buf_printf(out, ",");
     json_keyspaces(node, out);
