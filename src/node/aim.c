@@ -77,6 +77,15 @@ static void keep_reason(struct aim *aim, struct bytes reason) {
         memcpy(aim->reason, reason.data, len);
 }
 
+static bool same_wishes(const struct wishes *a, const struct wishes *b) {
+    bool same = a->count == b->count;
+    for (uint32_t i = 0; same && i < a->count; i++)
+        same = a->items[i].id == b->items[i].id && a->items[i].role == b->items[i].role &&
+               strcmp(a->items[i].address, b->items[i].address) == 0;
+    return same;
+}
+
+/* Whoever asks for what is under way waits for its end with those who asked before. */
 static void apply_record(struct aims *aims, const struct apply_context *context,
                          struct reader *reader, struct buf *reply) {
     struct aim aim = {.id = context->index, .phase = AIM_PREPARE, .since_ms = context->time_ms};
@@ -89,7 +98,12 @@ static void apply_record(struct aims *aims, const struct apply_context *context,
             reply_int(reply, (int64_t)aims->ended[i].id);
             return;
         }
-    if (aims->now.id != 0 && aims->now.token != aim.token) {
+    if (aims->now.id != 0 && aims->now.token == aim.token) {
+        reply_int(reply, (int64_t)aims->now.id);
+        return;
+    }
+    bool joins = same_wishes(&aims->now.wanted, &aim.wanted);
+    if (aims->now.id != 0 && !(joins && aims->now.phase != AIM_BACK)) {
         struct buf text = {0};
         wishes_tell(&aims->now.wanted, &text);
         reply_errorf(

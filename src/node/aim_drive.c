@@ -228,11 +228,15 @@ static void part_done(void *context, enum cairn_status status, struct bytes repl
     uint32_t keyspace = of->keyspace;
     const struct aim_drive *drive = &node->aim_drive;
     struct aim_part *part = &node->aim_drive.parts[keyspace];
+    if (node->closing) {
+        cairn_free(of);
+        return;
+    }
     /* The next phase may be recorded, or on its way, before the drive is set to it. */
     bool stale = of->generation != drive->generation || drive->writing > 0 ||
                  drive->id != aim_of(node)->id || drive->phase != aim_of(node)->phase;
     cairn_free(of);
-    if (stale || node->closing)
+    if (stale)
         return;
     struct reader reader = reader_of(reply);
     struct reply_value value;

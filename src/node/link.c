@@ -34,6 +34,11 @@ static void link_free(struct link *link) {
 void link_drop(struct link *link, const char *why) {
     if (link->state == LINK_CLOSING)
         return;
+    if (link->looks_for != 0) {
+        uint64_t id = link->looks_for;
+        link->looks_for = 0;
+        address_looked(link->node, id, false);
+    }
     node_log(link->node, link->state == LINK_UP ? 1 : 0, "link to node %llu dropped: %s",
              (unsigned long long)(link->peer ? link->peer->id : link->hello.node), why);
     peer_lose_link(link);
@@ -43,7 +48,7 @@ void link_drop(struct link *link, const char *why) {
 
 void link_greet(struct link *link) {
     struct node *node = link->node;
-    if (link->state != LINK_HELLO || link->frames_out > 0)
+    if (link->state != LINK_HELLO || link->frames_out > 0 || link->only_looks)
         return;
     struct hello hello = {
         .wire_min = WIRE_VERSION_MIN,
@@ -116,6 +121,15 @@ static void take_hello(struct link *link, struct bytes body) {
     if (link->state != LINK_HELLO || hello_decode(body, &hello) != CAIRN_OK) {
         node->counted.counters.frames_bad++;
         link_drop(link, "malformed or repeated hello");
+        return;
+    }
+    if (link->only_looks) {
+        bool found =
+            hello.node == link->looks_for && hello.cluster == node->options.identity.cluster;
+        uint64_t id = link->looks_for;
+        link->looks_for = 0;
+        link_drop(link, "it was only looked for");
+        address_looked(node, id, found);
         return;
     }
     const char *refusal = hello_refusal(link, &hello);
@@ -332,7 +346,15 @@ struct link *link_dial(struct node *node, struct peer *peer) {
     struct link *link = link_new(node, LINK_CONNECTING);
     link->dialled = true;
     link->peer = peer;
-    env_connect(node->env, peer->address, &link->stream);
+    env_connect(node->env, address_to_dial(node, peer), &link->stream);
+    return link;
+}
+
+struct link *link_look(struct node *node, uint64_t id, const char *address) {
+    struct link *link = link_new(node, LINK_CONNECTING);
+    link->dialled = link->only_looks = true;
+    link->looks_for = id;
+    env_connect(node->env, address, &link->stream);
     return link;
 }
 

@@ -273,6 +273,7 @@ void node_turn(struct node *node) {
     if (!node->failed)
         aims_turn(node, now);
     operations_turn(node, now);
+    addresses_turn(node, now);
     uint64_t peers_at = peers_tick(node, now);
     send_replies(node);
     NODE_EACH_GROUP(group, node)

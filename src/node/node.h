@@ -211,8 +211,7 @@ enum node_operation {
  * recorded aim (node/aim.h): it goes on whatever becomes of this node, ends done everywhere or with
  * nothing changed, and only one is under way at a time. Reply: status OK or an error with a
  * sentence; "UNDERWAY ..." when it lasts longer than an answer waits. ADD of a member changes its
- * role or address. Refused at once, besides what refuses a request: INVALID (no id, no address),
- * UNSUPPORTED (not before all nodes run this version). */
+ * role or address. Refused at once, besides what refuses a request: INVALID (no id, no address). */
 enum cairn_status node_operate(struct node_client *client, enum node_operation operation,
                                uint64_t id, const char *address, node_done *done, void *context);
 /* Several at once, all or nothing. At least one. */

@@ -53,7 +53,9 @@ struct link {
     struct peer *peer; /* when dialled, or once UP */
     enum link_state state;
     bool dialled;
-    uint64_t since_ns; /* when it entered its state */
+    bool only_looks;    /* whether a node is there: it says no hello, and never comes up */
+    uint64_t looks_for; /* that node; 0: it is known already */
+    uint64_t since_ns;  /* when it entered its state */
     uint64_t heard_ns;
     uint64_t sent_ns;
     uint64_t frames_in, frames_out;
@@ -71,6 +73,13 @@ struct link {
     uint64_t refused_epoch[NODE_KEYSPACES_MAX];
 };
 
+/* Whether a member is at its recorded address (address.c). */
+struct address_check {
+    struct link *link;   /* a look under way; NULL: none */
+    bool recorded_fails; /* nobody of that id answered there: the announced one is looked at */
+    uint64_t at_ns;      /* the next look not before */
+};
+
 /* Another node that we know of, by configuration, by seed or because it said hello. */
 struct peer {
     uint64_t id; /* 0: unused place */
@@ -79,7 +88,9 @@ struct peer {
     struct link *dialling;
     uint64_t dial_at_ns;
     uint32_t failures;
-    bool wanted; /* keep a link to it */
+    bool wanted;                        /* keep a link to it */
+    char announced[CONFIG_ADDRESS_MAX]; /* by its last hello; empty: never heard */
+    struct address_check check;
 };
 
 enum cairn_status peers_open(struct node *node);
@@ -100,6 +111,8 @@ void peer_lose_link(struct link *link);
 void peer_forget_link(struct link *link);
 
 struct link *link_dial(struct node *node, struct peer *peer);
+/* A connection that waits for a hello and says none; the end is told by address_looked. */
+struct link *link_look(struct node *node, uint64_t id, const char *address);
 /* Says hello, once. */
 void link_greet(struct link *link);
 void link_drop(struct link *link, const char *why);
@@ -116,6 +129,10 @@ void facts_send(struct link *link);
 const char *facts_refusal(struct link *link, struct bytes body);
 /* Keeps the cluster's number once it is known; drops links to other clusters. */
 void facts_turn(struct node *node);
+/* address.c */
+const char *address_to_dial(const struct node *node, const struct peer *peer);
+void addresses_turn(struct node *node, uint64_t now);
+void address_looked(struct node *node, uint64_t id, bool found);
 
 /* ---- the group ---- */
 
@@ -338,6 +355,7 @@ struct node {
     struct list links;
     struct list operations; /* of operators, under way (operator.c) */
     struct aim_drive aim_drive;
+    struct address_check own_address;
     struct peer peers[PEERS_MAX];
     struct env_timer timer;
     uint64_t peers_at_ns;
@@ -550,6 +568,8 @@ void operations_forget_client(struct node *node, const struct node_client *clien
 void operations_turn(struct node *node, uint64_t now);
 uint64_t operations_deadline(const struct node *node);
 void operations_close(struct node *node);
+/* The node itself wishes it; nobody waits. */
+void operator_wish(struct node *node, const struct wishes *wishes);
 
 /* aim_drive.c: at the first keyspace's leader */
 /* An operation that records or cancels an aim. */

@@ -60,6 +60,8 @@ const char *wishes_already(const struct wishes *wishes) {
     const struct wish *wish = &wishes->items[0];
     if (wish->role == WISH_GONE)
         return "ERR no member has that id";
+    if (wish->role == WISH_ROLE_KEPT)
+        return "ERR that member has that address already";
     return wish->address[0] != 0 ? "ERR that id is a member already"
                                  : "ERR that member is a voter already";
 }
@@ -81,9 +83,7 @@ static void change_one(struct group *group, struct request *request) {
     struct event event = {.kind = EVENT_CONFIGURE};
     struct wishes wishes;
     if (group->node->groups[0]->stack.agreed.version >= WIRE_VERSION_3) {
-        answer(
-            group, request, CAIRN_OK,
-            "BUSY the node that was asked learns of the cluster's new version just now, try again");
+        answer(group, request, CAIRN_WRONG_VERSION, NULL);
         return;
     }
     if (!take_wish(bytes_of(request->command, request->len), &wishes)) {

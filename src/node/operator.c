@@ -21,7 +21,8 @@ struct operation {
     node_done *done;
     void *context;
     uint64_t limit_ns;
-    uint64_t aim; /* recorded: its end is waited for; 0: not yet */
+    uint64_t aim;           /* recorded: its end is waited for; 0: not yet */
+    uint64_t version_by_ns; /* waits to learn of aims, so long; 0: does not */
     bool cancels;
     bool leaves; /* this node is to be no member any more */
     /* before version 3 */
@@ -102,17 +103,47 @@ static bool tell_if_ended(struct operation *operation, uint64_t now) {
     return true;
 }
 
+static bool has_aims(const struct node *node) {
+    return node->groups[0]->stack.agreed.version >= WIRE_VERSION_3;
+}
+
+static void record(struct operation *operation);
+
+static void wait_for_aims(struct operation *operation) {
+    const struct node *node = operation->node;
+    operation->version_by_ns = env_now(node->env) + node->options.request_timeout_ns;
+    env_wake(operation->node->env);
+}
+
+/* This node is behind the leader, for whom there are aims: after a restart, mostly. */
+static void go_on_when_aims_are_known(struct operation *operation, uint64_t now) {
+    if (has_aims(operation->node)) {
+        operation->version_by_ns = 0;
+        record(operation);
+    } else if (now >= operation->version_by_ns) {
+        end_text(operation, CAIRN_OK,
+                 "ERR not before all nodes run this version, and this one has caught up");
+    }
+}
+
 void operations_turn(struct node *node, uint64_t now) {
-    LIST_EACH_SAFE(item, &node->operations)
-    tell_if_ended(container_of(item, struct operation, list), now);
+    LIST_EACH_SAFE(item, &node->operations) {
+        struct operation *operation = container_of(item, struct operation, list);
+        if (operation->version_by_ns != 0)
+            go_on_when_aims_are_known(operation, now);
+        else
+            tell_if_ended(operation, now);
+    }
 }
 
 uint64_t operations_deadline(const struct node *node) {
     uint64_t deadline = UINT64_MAX;
     LIST_EACH(item, &node->operations) {
         const struct operation *operation = container_of(item, const struct operation, list);
-        if (operation->aim != 0 && operation->limit_ns < deadline)
-            deadline = operation->limit_ns;
+        uint64_t at = operation->aim != 0             ? operation->limit_ns
+                      : operation->version_by_ns != 0 ? operation->version_by_ns
+                                                      : UINT64_MAX;
+        deadline = at < deadline ? at : deadline;
     }
     return deadline;
 }
@@ -136,6 +167,7 @@ static void recorded(void *context, enum cairn_status status, struct bytes reply
 static void record(struct operation *operation) {
     struct node *node = operation->node;
     struct buf *command = &operation->command;
+    buf_clear(command);
     buf_u8(command, operation->cancels ? NODE_MEMBER_CANCEL : NODE_MEMBER_AIM);
     if (operation->cancels) {
         buf_u64(command, node->groups[0]->stack.aims->now.id);
@@ -157,6 +189,10 @@ static void go_on(struct operation *operation);
 
 static void operated(void *context, enum cairn_status status, struct bytes reply) {
     struct operation *operation = context;
+    if (status == CAIRN_WRONG_VERSION && !operation->node->closing) {
+        wait_for_aims(operation);
+        return;
+    }
     bool already = status == CAIRN_EXISTS || status == CAIRN_NOT_FOUND;
     if (already && operation->already.len == 0)
         buf_bytes(&operation->already, reply);
@@ -220,8 +256,12 @@ static struct operation *operation_new(struct node_client *client, node_done *do
     return operation;
 }
 
-static bool has_aims(const struct node *node) {
-    return node->groups[0]->stack.agreed.version >= WIRE_VERSION_3;
+/* Before version 3, addresses can't be changed. */
+static bool needs_aims(const struct wishes *wishes) {
+    for (uint32_t i = 0; i < wishes->count; i++)
+        if (wishes->items[i].role == WISH_ROLE_KEPT)
+            return true;
+    return false;
 }
 
 enum cairn_status node_change_members(struct node_client *client, const struct wishes *wishes,
@@ -234,6 +274,8 @@ enum cairn_status node_change_members(struct node_client *client, const struct w
     operation->wishes = *wishes;
     if (has_aims(client->node))
         record(operation);
+    else if (needs_aims(wishes))
+        wait_for_aims(operation);
     else
         go_on(operation);
     return CAIRN_OK;
@@ -242,7 +284,10 @@ enum cairn_status node_change_members(struct node_client *client, const struct w
 static enum cairn_status cancel(struct node_client *client, node_done *done, void *context) {
     struct operation *operation = operation_new(client, done, context);
     operation->cancels = true;
-    record(operation);
+    if (has_aims(client->node))
+        record(operation);
+    else
+        wait_for_aims(operation);
     return CAIRN_OK;
 }
 
@@ -266,9 +311,6 @@ enum cairn_status node_operate(struct node_client *client, enum node_operation o
         return refusal;
     if (operation == NODE_LEADER_TRANSFER)
         return hand_over(client, id, done, context);
-    if (operation == NODE_MEMBER_CANCEL || operation == NODE_MEMBER_MOVE)
-        if (!has_aims(client->node))
-            return CAIRN_UNSUPPORTED;
     if (operation == NODE_MEMBER_CANCEL)
         return cancel(client, done, context);
     struct wishes wishes = {0};
@@ -277,6 +319,15 @@ enum cairn_status node_operate(struct node_client *client, enum node_operation o
         wishes_add(&wishes, id, roles[operation], bytes_cstr(address)) != CAIRN_OK)
         return CAIRN_INVALID;
     return node_change_members(client, &wishes, done, context);
+}
+
+void operator_wish(struct node *node, const struct wishes *wishes) {
+    struct operation *operation = cairn_alloc_zero(sizeof *operation);
+    operation->node = node;
+    operation->limit_ns = env_now(node->env) + ANSWER_WITHIN_NS;
+    operation->wishes = *wishes;
+    list_push(&node->operations, &operation->list);
+    record(operation);
 }
 
 void operations_forget_client(struct node *node, const struct node_client *client) {

@@ -111,6 +111,10 @@ bool peer_take_link(struct link *link) {
         peer->dialling = NULL;
     if (peer->address[0] == 0)
         memcpy(peer->address, link->hello.address, sizeof peer->address);
+    if (strcmp(peer->announced, link->hello.address) != 0) {
+        memcpy(peer->announced, link->hello.address, sizeof peer->announced);
+        peer->check.at_ns = 0;
+    }
     link->peer = peer;
     peer->link = link;
     peer->failures = 0;

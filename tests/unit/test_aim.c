@@ -99,12 +99,16 @@ static uint64_t apply(struct fixture *fixture, struct buf *word) {
     return value.kind == REPLY_INT ? (uint64_t)value.integer : 0;
 }
 
-static uint64_t record(struct fixture *fixture, uint64_t token) {
+static uint64_t record_id(struct fixture *fixture, uint64_t token, uint64_t id) {
     struct buf word = {0};
-    struct aim aim = {.token = token, .keyspaces = 2, .wanted = wish(4, WISH_VOTER, "host:4")};
+    struct aim aim = {.token = token, .keyspaces = 2, .wanted = wish(id, WISH_VOTER, "host:4")};
     aim.former[0] = aim.former[1] = wish(4, WISH_GONE, "");
     aim_encode_record(&word, &aim);
     return apply(fixture, &word);
+}
+
+static uint64_t record(struct fixture *fixture, uint64_t token) {
+    return record_id(fixture, token, 4);
 }
 
 static void phase(struct fixture *fixture, uint64_t id, enum aim_phase to, enum aim_end end) {
@@ -130,14 +134,15 @@ static void one_aim_at_a_time_and_each_once(void **state) {
     uint64_t id = record(&fixture, 11);
     assert_true(id > 0 && fixture.aims.now.phase == AIM_PREPARE);
     assert_int_equal(record(&fixture, 11), id); /* the same wish, sent again */
-    assert_int_equal(record(&fixture, 12), 0);
+    assert_int_equal(record(&fixture, 12), id); /* of another, who waits for the same */
+    assert_int_equal(record_id(&fixture, 13, 5), 0);
     assert_memory_equal(fixture.error, "BUSY", 4);
     assert_non_null(strstr(fixture.error, "add 4 at host:4 as a voter"));
     phase(&fixture, id, AIM_CARRY_OUT, AIM_UNDER_WAY);
     finish(&fixture, id, AIM_DONE);
     assert_int_equal(record(&fixture, 11), id); /* it came late */
     assert_int_equal(aims_find(&fixture.aims, id)->end, AIM_DONE);
-    assert_true(record(&fixture, 12) > id);
+    assert_true(record(&fixture, 14) > id);
     buf_free(&fixture.reply);
 }
 

@@ -66,8 +66,6 @@ const char *status_error(enum cairn_status status) {
         return "CLUSTERDOWN this node was removed from the cluster; not executed, ask another node";
     case CAIRN_INVALID:
         return "ERR a member needs an id above 0 and the address of its peer port, host:port";
-    case CAIRN_UNSUPPORTED:
-        return "ERR not before all nodes run this version";
     case CAIRN_SHUTDOWN:
         return "SHUTDOWN this node is stopping; not executed, ask another node";
     default:
