@@ -214,7 +214,7 @@ enum node_operation {
  * role or address. Refused at once, besides what refuses a request: INVALID (no id, no address). */
 enum cairn_status node_operate(struct node_client *client, enum node_operation operation,
                                uint64_t id, const char *address, node_done *done, void *context);
-/* Several at once, all or nothing. At least one. */
+/* Several at once, all or nothing. At least one. Status EXISTS or NOT_FOUND: all is so already. */
 enum cairn_status node_change_members(struct node_client *client, const struct wishes *wishes,
                                       node_done *done, void *context);
 /* As far as this node has applied: a change of members is under way. half: it is not, but the last

@@ -24,7 +24,8 @@ struct operation {
     uint64_t aim;           /* recorded: its end is waited for; 0: not yet */
     uint64_t version_by_ns; /* waits to learn of aims, so long; 0: does not */
     bool cancels;
-    bool leaves; /* this node is to be no member any more */
+    bool in_words; /* what is so already is told as an error's sentence, not as a status */
+    bool leaves;   /* this node is to be no member any more */
     /* before version 3 */
     struct wishes wishes;
     uint32_t wish;     /* under way */
@@ -157,7 +158,7 @@ static void recorded(void *context, enum cairn_status status, struct bytes reply
                  "UNKNOWN the change may have been recorded, or not: cairn member status tells");
     } else if (reply.len == 0 || !reply_next(&reader, &value) || value.kind != REPLY_INT) {
         bool told = status == CAIRN_EXISTS || status == CAIRN_NOT_FOUND;
-        end(operation, told ? CAIRN_OK : status, reply);
+        end(operation, told && operation->in_words ? CAIRN_OK : status, reply);
     } else {
         operation->aim = (uint64_t)value.integer;
         tell_if_ended(operation, env_now(operation->node->env));
@@ -231,7 +232,8 @@ static void go_on(struct operation *operation) {
         if (operation->changed > 0 || operation->already.len == 0)
             end_text(operation, CAIRN_OK, NULL);
         else
-            end(operation, CAIRN_OK, buf_view(&operation->already));
+            end(operation, operation->in_words ? CAIRN_OK : CAIRN_EXISTS,
+                buf_view(&operation->already));
         return;
     }
     struct group *group = node->groups[operation->keyspace];
@@ -264,14 +266,15 @@ static bool needs_aims(const struct wishes *wishes) {
     return false;
 }
 
-enum cairn_status node_change_members(struct node_client *client, const struct wishes *wishes,
-                                      node_done *done, void *context) {
+static enum cairn_status change(struct node_client *client, const struct wishes *wishes,
+                                bool in_words, node_done *done, void *context) {
     enum cairn_status refusal = node_refusal(client, 0);
     if (refusal != CAIRN_OK)
         return refusal;
     cairn_assert(wishes->count > 0);
     struct operation *operation = operation_new(client, done, context);
     operation->wishes = *wishes;
+    operation->in_words = in_words;
     if (has_aims(client->node))
         record(operation);
     else if (needs_aims(wishes))
@@ -279,6 +282,11 @@ enum cairn_status node_change_members(struct node_client *client, const struct w
     else
         go_on(operation);
     return CAIRN_OK;
+}
+
+enum cairn_status node_change_members(struct node_client *client, const struct wishes *wishes,
+                                      node_done *done, void *context) {
+    return change(client, wishes, false, done, context);
 }
 
 static enum cairn_status cancel(struct node_client *client, node_done *done, void *context) {
@@ -318,7 +326,7 @@ enum cairn_status node_operate(struct node_client *client, enum node_operation o
     if (with_address != (address[0] != 0) ||
         wishes_add(&wishes, id, roles[operation], bytes_cstr(address)) != CAIRN_OK)
         return CAIRN_INVALID;
-    return node_change_members(client, &wishes, done, context);
+    return change(client, &wishes, true, done, context);
 }
 
 void operator_wish(struct node *node, const struct wishes *wishes) {

@@ -179,9 +179,9 @@ enum cairn_status node_barrier(struct node_client *client, node_done *done, void
     return ask(client, true, bytes_of(NULL, 0), done, context);
 }
 
-enum cairn_status node_operate(struct node_client *client, enum node_operation operation,
-                               uint64_t id, const char *address, node_done *done, void *context) {
-    return CAIRN_SHUTDOWN;
+enum cairn_status node_change_members(struct node_client *client, const struct wishes *wishes,
+                                      node_done *done, void *context) {
+    return CAIRN_BUSY;
 }
 
 enum cairn_status node_read(struct node_client *client, struct bytes query, struct buf *reply) {

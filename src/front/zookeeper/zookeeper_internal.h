@@ -12,6 +12,7 @@
  * zookeeper_auth.c       identities
  * zookeeper_sasl.c       DIGEST-MD5
  * zookeeper_reconfig.c   members
+ * zookeeper_server.c     a server's text in the configuration
  * zookeeper_words.c      four-letter words
  * zookeeper_status.c     what the words, the admin's commands and the metrics tell
  * zookeeper_command.c    the admin's commands as JSON

@@ -1,32 +1,25 @@
-/* Members changed by clients: checked as ZooKeeper does, carried out one member after another by
- * the node's own operation, and answered with /zookeeper/config once that shows it. */
+/* Members changed by clients: checked as ZooKeeper does, carried out by the node as one change, all
+ * or nothing, and answered with /zookeeper/config once that shows it. */
 #include "front/zookeeper/zookeeper_internal.h"
+#include "front/zookeeper/zookeeper_server.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define STEPS_MAX (2 * CONFIG_MEMBERS_MAX)
 #define SHOWN_WITHIN_NS (10000 * NS_PER_MS)
 #define NO_SUCH_VERSION                                                      \
     INT32_MIN /* of a node: a write with it tells rights and changes nothing \
                */
 
-struct step {
-    enum node_operation operation;
-    uint64_t id;
-    char address[CONFIG_ADDRESS_MAX];
-    char clients[CONFIG_ADDRESS_MAX]; /* "election port/address"; empty: not given */
-};
-
 struct zk_reconfig {
     struct zk_slot *slot;
     int64_t version; /* that the client expects; -1: any */
-    struct step steps[STEPS_MAX];
-    uint32_t count, next;
+    struct wishes wishes;
+    struct zk_server servers[WISHES_MAX]; /* that join, or stay, as asked */
+    uint32_t server_count;
     uint64_t deadline_ns;
     struct env_timer timer;
 };
@@ -40,139 +33,40 @@ void zk_reconfig_free(struct zk_reconfig *reconfig) {
 
 /* ---- what is asked ---- */
 
-struct server {
+static bool join_one(struct zk_reconfig *reconfig, struct bytes text) {
+    struct zk_server *server = &reconfig->servers[reconfig->server_count];
+    if (reconfig->server_count == WISHES_MAX || !zk_server_parse(text, server))
+        return false;
+    reconfig->server_count++;
+    return wishes_add(&reconfig->wishes, server->id, server->voter ? WISH_VOTER : WISH_LEARNER,
+                      bytes_cstr(server->address)) == CAIRN_OK;
+}
+
+static bool leave_one(struct zk_reconfig *reconfig, struct bytes text) {
     uint64_t id;
-    bool voter;
-    char address[CONFIG_ADDRESS_MAX];
-    char clients[CONFIG_ADDRESS_MAX];
-};
-
-static bool take_number(const char **at, uint64_t *value) {
-    const char *start = *at;
-    for (*value = 0; **at >= '0' && **at <= '9' && *value < UINT32_MAX; ++*at)
-        *value = *value * 10 + (uint64_t)(**at - '0');
-    return *at != start;
+    return zk_server_id_parse(text, &id) &&
+           wishes_add(&reconfig->wishes, id, WISH_GONE, bytes_of(NULL, 0)) == CAIRN_OK;
 }
 
-/* Of ":election[:role][;[host:]clients]". The election's port is only shown again. */
-static void take_clients(const char *text, struct server *server) {
-    const char *clients = strchr(text, ';');
-    uint64_t election = 0;
-    if (*text == ':') {
-        text++;
-        take_number(&text, &election);
-    }
-    if (clients == NULL)
-        return;
-    const char *host = strchr(clients + 1, ':') == NULL ? "0.0.0.0:" : "";
-    if (snprintf(server->clients, sizeof server->clients, "%llu/%s%s", (unsigned long long)election,
-                 host, clients + 1) >= (int)sizeof server->clients)
-        server->clients[0] = 0;
-}
-
-/* "server.1=host:peers:election[:participant|:observer][;[host:]clients]", or the same without the
- * election's port, which nothing uses here. */
-static bool take_server(const char *text, struct server *server) {
-    char host[CONFIG_ADDRESS_MAX];
-    uint64_t port;
-    *server = (struct server){.voter = true};
-    if (strncmp(text, "server.", 7) != 0)
-        return false;
-    text += 7;
-    if (!take_number(&text, &server->id) || server->id == 0 || *text++ != '=')
-        return false;
-    const char *colon = text[0] == '[' ? strstr(text, "]:") : strchr(text, ':');
-    if (colon == NULL)
-        return false;
-    colon += text[0] == '[';
-    size_t len = (size_t)(colon - text);
-    if (len == 0 || len >= sizeof host)
-        return false;
-    memcpy(host, text, len);
-    host[len] = 0;
-    text = colon + 1;
-    if (!take_number(&text, &port) || port == 0 || port > 65535)
-        return false;
-    server->voter = strstr(text, "observer") == NULL;
-    take_clients(text, server);
-    return snprintf(server->address, sizeof server->address, "%s:%u", host, (unsigned)port) <
-           (int)sizeof server->address;
-}
-
-static struct step *add_step(struct zk_reconfig *reconfig, enum node_operation operation,
-                             uint64_t id) {
-    if (reconfig->count == STEPS_MAX)
-        return NULL;
-    struct step *step = &reconfig->steps[reconfig->count++];
-    *step = (struct step){.operation = operation, .id = id};
-    return step;
-}
-
-static bool add_join(struct zk_reconfig *reconfig, const struct config *config,
-                     const struct server *server) {
-    const struct member *member = config_member(config, server->id);
-    bool same = member != NULL && strcmp(member->address, server->address) == 0;
-    if (same && member->voter == server->voter)
-        return true;
-    if (same && server->voter)
-        return add_step(reconfig, NODE_MEMBER_PROMOTE, server->id) != NULL;
-    if (member != NULL && add_step(reconfig, NODE_MEMBER_REMOVE, server->id) == NULL)
-        return false;
-    struct step *step =
-        add_step(reconfig, server->voter ? NODE_MEMBER_ADD : NODE_MEMBER_LEARNER, server->id);
-    if (step == NULL)
-        return false;
-    memcpy(step->address, server->address, sizeof step->address);
-    memcpy(step->clients, server->clients, sizeof step->clients);
-    return true;
-}
-
-/* Calls each for every part between commas or line ends. */
-typedef bool each_part(struct zk_reconfig *reconfig, const struct config *config, const char *part);
-static bool for_parts(struct zk_reconfig *reconfig, const struct config *config, struct bytes list,
-                      each_part *each) {
-    char part[2 * CONFIG_ADDRESS_MAX];
-    for (size_t at = 0; at < list.len;) {
-        size_t start = at;
-        while (at < list.len && list.data[at] != ',' && list.data[at] != '\n')
-            at++;
-        size_t len = at++ - start;
-        if (len >= sizeof part)
+/* Calls each for every part between commas or line ends, but for the version's line. */
+typedef bool each_part(struct zk_reconfig *reconfig, struct bytes part);
+static bool for_parts(struct zk_reconfig *reconfig, struct bytes list, each_part *each) {
+    struct bytes part;
+    while (zk_server_part(&list, &part))
+        if (!each(reconfig, part))
             return false;
-        memcpy(part, list.data + start, len);
-        part[len] = 0;
-        if (len > 0 && strncmp(part, "version=", 8) != 0 && !each(reconfig, config, part))
-            return false;
-    }
     return true;
-}
-
-static bool join_one(struct zk_reconfig *reconfig, const struct config *config, const char *part) {
-    struct server server;
-    return take_server(part, &server) && add_join(reconfig, config, &server);
-}
-
-static bool leave_one(struct zk_reconfig *reconfig, const struct config *config, const char *part) {
-    uint64_t id;
-    if (!take_number(&part, &id) || *part != 0)
-        return false;
-    return config_member(config, id) == NULL || add_step(reconfig, NODE_MEMBER_REMOVE, id) != NULL;
-}
-
-static bool names(struct bytes members, uint64_t id) {
-    char wanted[40];
-    int len = snprintf(wanted, sizeof wanted, "server.%llu=", (unsigned long long)id);
-    return memmem(members.data, members.len, wanted, (size_t)len) != NULL;
 }
 
 /* All members at once: who is not named leaves. */
 static bool replace_all(struct zk_reconfig *reconfig, const struct config *config,
                         struct bytes members) {
-    if (!for_parts(reconfig, config, members, join_one))
+    if (!for_parts(reconfig, members, join_one) || reconfig->server_count == 0)
         return false;
     for (uint32_t i = 0; i < config->count; i++)
-        if (!names(members, config->members[i].id) &&
-            add_step(reconfig, NODE_MEMBER_REMOVE, config->members[i].id) == NULL)
+        if (wishes_find(&reconfig->wishes, config->members[i].id) == NULL &&
+            wishes_add(&reconfig->wishes, config->members[i].id, WISH_GONE, bytes_of(NULL, 0)) !=
+                CAIRN_OK)
             return false;
     return true;
 }
@@ -188,10 +82,10 @@ static int32_t plan(struct zk_reconfig *reconfig, struct zookeeper_front *front,
     if (config->joint)
         return TREE_RECONFIG_IN_PROGRESS;
     bool fine = all ? replace_all(reconfig, config, asked->members)
-                    : for_parts(reconfig, config, asked->joining, join_one) &&
-                          for_parts(reconfig, config, asked->leaving, leave_one);
+                    : for_parts(reconfig, asked->joining, join_one) &&
+                          for_parts(reconfig, asked->leaving, leave_one);
     reconfig->version = asked->version;
-    return fine ? TREE_OK : TREE_BAD_ARGUMENTS;
+    return fine && reconfig->wishes.count > 0 ? TREE_OK : TREE_BAD_ARGUMENTS;
 }
 
 /* ---- its end ---- */
@@ -228,27 +122,30 @@ bool zk_config_read(struct zookeeper_front *front, struct bytes *data, struct re
     return fine;
 }
 
-/* The member's line, with the role that it is to have. */
-static bool shows_step(const struct step *step, struct bytes data) {
-    char wanted[40];
-    const char *role = step->operation == NODE_MEMBER_LEARNER ? ":observer" : ":participant";
-    int len = snprintf(wanted, sizeof wanted, "server.%llu=", (unsigned long long)step->id);
-    const char *line = memmem(data.data, data.len, wanted, (size_t)len);
-    if (line == NULL || step->operation == NODE_MEMBER_REMOVE)
-        return (line == NULL) == (step->operation == NODE_MEMBER_REMOVE);
-    size_t left = data.len - (size_t)((const uint8_t *)line - data.data);
-    const char *end = memchr(line, '\n', left);
-    size_t line_len = end == NULL ? left : (size_t)(end - line);
-    return memmem(line, line_len, role, strlen(role)) != NULL;
+/* The server as the text has it; false: it has it not. */
+static bool shown_server(struct bytes text, uint64_t id, struct zk_server *server) {
+    struct bytes part;
+    while (zk_server_part(&text, &part))
+        if (zk_server_parse(part, server) && server->id == id)
+            return true;
+    return false;
 }
 
-/* Only a member's last step counts. */
-static bool shows(const struct zk_reconfig *reconfig, struct bytes data) {
-    for (uint32_t i = 0; i < reconfig->count; i++) {
-        bool last = true;
-        for (uint32_t k = i + 1; k < reconfig->count; k++)
-            last &= reconfig->steps[k].id != reconfig->steps[i].id;
-        if (last && !shows_step(&reconfig->steps[i], data))
+static bool shows(const struct zk_reconfig *reconfig, struct bytes text) {
+    struct zk_server shown;
+    for (uint32_t i = 0; i < reconfig->wishes.count; i++) {
+        const struct wish *wish = &reconfig->wishes.items[i];
+        bool there = shown_server(text, wish->id, &shown);
+        if (there == (wish->role == WISH_GONE))
+            return false;
+        if (there && (shown.voter != (wish->role == WISH_VOTER) ||
+                      strcmp(shown.address, wish->address) != 0))
+            return false;
+    }
+    for (uint32_t i = 0; i < reconfig->server_count; i++) {
+        const struct zk_server *asked = &reconfig->servers[i];
+        if (asked->clients[0] != 0 &&
+            (!shown_server(text, asked->id, &shown) || strcmp(shown.clients, asked->clients) != 0))
             return false;
     }
     return true;
@@ -279,58 +176,63 @@ static void on_timer(struct env_timer *timer) {
     show(container_of(timer, struct zk_reconfig, timer));
 }
 
-/* ---- step by step ---- */
-
-static void go_on(struct zk_reconfig *reconfig);
-
-static int32_t error_of(struct bytes text) {
-    return text.len >= 4 && memcmp(text.data, "BUSY", 4) == 0 ? TREE_RECONFIG_IN_PROGRESS
-                                                              : TREE_NEW_CONFIG_NO_QUORUM;
-}
-
-static void step_done(void *context, enum cairn_status status, struct bytes reply) {
-    struct zk_reconfig *reconfig = context;
-    struct reader reader = reader_of(reply);
-    struct reply_value value;
-    if (reconfig->slot->conn->closed)
-        return;
-    if (status != CAIRN_OK || !reply_next(&reader, &value)) {
-        zk_conn_lose(reconfig->slot->conn);
-        return;
-    }
-    if (value.kind == REPLY_ERROR) {
-        fail(reconfig->slot, error_of(value.text));
-        return;
-    }
-    reconfig->next++;
-    go_on(reconfig);
-}
+/* ---- the change ---- */
 
 static void told(void *context, enum cairn_status status, struct bytes reply) {}
 
-/* Where the new server's clients will find it, known before it is a member. */
-static void tell_clients(struct zk_conn *conn, const struct step *step) {
+/* Where the servers' clients find them, as the client said. */
+static void tell_clients(struct zk_reconfig *reconfig) {
+    struct zk_conn *conn = reconfig->slot->conn;
     struct buf *command = &conn->front->command;
-    if (step->clients[0] == 0)
+    char word[2 * CONFIG_ADDRESS_MAX];
+    for (uint32_t i = 0; i < reconfig->server_count && !conn->closed; i++) {
+        const struct zk_server *server = &reconfig->servers[i];
+        if (server->clients[0] == 0)
+            continue;
+        zk_server_word(server, word, sizeof word);
+        buf_clear(command);
+        tree_put_head(command, TREE_OP_SERVER, &(struct tree_caller){0});
+        tree_put_server(command, server->id, bytes_cstr(word));
+        if (node_execute(&conn->client, buf_view(command), told, NULL) != CAIRN_OK)
+            zk_conn_lose(conn);
+    }
+}
+
+static bool begins(struct bytes text, const char *with) {
+    size_t len = strlen(with);
+    return text.len >= len && memcmp(text.data, with, len) == 0;
+}
+
+/* OK: it is as asked, and is to be shown. A word that says neither yes nor no ends the connection,
+ * as ZooKeeper's does when its fate is unknown. */
+static void changed(void *context, enum cairn_status status, struct bytes reply) {
+    struct zk_reconfig *reconfig = context;
+    struct reader reader = reader_of(reply);
+    struct reply_value value;
+    bool already = status == CAIRN_EXISTS || status == CAIRN_NOT_FOUND;
+    if (reconfig->slot->conn->closed)
         return;
-    buf_clear(command);
-    tree_put_head(command, TREE_OP_SERVER, &(struct tree_caller){0});
-    tree_put_server(command, step->id, bytes_cstr(step->clients));
-    if (node_execute(&conn->client, buf_view(command), told, NULL) != CAIRN_OK)
-        zk_conn_lose(conn);
+    if (!already && (status != CAIRN_OK || !reply_next(&reader, &value))) {
+        zk_conn_lose(reconfig->slot->conn);
+        return;
+    }
+    if (already || value.kind != REPLY_ERROR) {
+        tell_clients(reconfig);
+        reconfig->deadline_ns = env_now(reconfig->slot->conn->front->env) + SHOWN_WITHIN_NS;
+        if (!reconfig->slot->conn->closed)
+            show(reconfig);
+    } else if (begins(value.text, "UNDERWAY") || begins(value.text, "UNKNOWN")) {
+        zk_conn_lose(reconfig->slot->conn);
+    } else if (begins(value.text, "BUSY")) {
+        fail(reconfig->slot, TREE_RECONFIG_IN_PROGRESS);
+    } else {
+        fail(reconfig->slot, TREE_NEW_CONFIG_NO_QUORUM);
+    }
 }
 
 static void go_on(struct zk_reconfig *reconfig) {
     struct zk_conn *conn = reconfig->slot->conn;
-    if (reconfig->next == reconfig->count) {
-        reconfig->deadline_ns = env_now(conn->front->env) + SHOWN_WITHIN_NS;
-        show(reconfig);
-        return;
-    }
-    const struct step *step = &reconfig->steps[reconfig->next];
-    tell_clients(conn, step);
-    if (node_operate(&conn->client, step->operation, step->id, step->address, step_done,
-                     reconfig) != CAIRN_OK)
+    if (node_change_members(&conn->client, &reconfig->wishes, changed, reconfig) != CAIRN_OK)
         zk_conn_lose(conn);
     env_wake(conn->front->env);
 }
