@@ -65,13 +65,14 @@ void forward_requests(struct group *group, struct list *queue) {
             break;
         if (request_held_back(group, request))
             continue;
-        if (body->len + ITEM_HEAD_BYTES + request->len > FORWARD_BATCH_BYTES)
+        struct bytes command = request_body(request);
+        if (body->len + ITEM_HEAD_BYTES + command.len > FORWARD_BATCH_BYTES)
             send_batch(group, link);
         mark_forwarded(group, request);
         buf_u64(body, request->tag);
         buf_u8(body, (uint8_t)request->kind);
         buf_u8(body, request->retry_safe);
-        buf_block(body, bytes_of(request->command, request->len));
+        buf_block(body, command);
     }
     send_batch(group, link);
 }

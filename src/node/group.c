@@ -46,11 +46,14 @@ struct group *group_new(struct node *node, uint32_t keyspace) {
     group->epoch = 1; /* above what no link has refused */
     group->due_at_ns = UINT64_MAX;
     lives_open(&group->lives);
-    struct list *lists[] = {&group->held,       &group->pending_writes, &group->pending_reads,
-                            &group->operations, &group->forwarded,      &group->operating,
-                            &group->aging,      &group->read_asked,     &group->read_waiting,
-                            &group->reads_due,  &group->long_reads,     &group->resumed,
-                            &group->sendings,   &group->sendings_ended, &group->receivings_ended};
+    struct list *lists[] = {&group->held,           &group->pending_writes,
+                            &group->pending_reads,  &group->operations,
+                            &group->uploads,        &group->forwarded,
+                            &group->operating,      &group->aging,
+                            &group->read_asked,     &group->read_waiting,
+                            &group->reads_due,      &group->long_reads,
+                            &group->resumed,        &group->sendings,
+                            &group->sendings_ended, &group->receivings_ended};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     const struct identity *identity = &node->options.identity;

@@ -38,7 +38,9 @@ static void applied(struct group *group) {
     for (struct request *request; (request = waiter_pop(group, entry.index)) != NULL;) {
         bool same =
             request->term == entry.term || group->node->options.mutant == MUTANT_WAITER_BY_INDEX;
-        if (same && entry.kind == ENTRY_COMMAND)
+        if (same && request->upload != NULL && group->stack.pieces_lost)
+            upload_again(group, request);
+        else if (same && entry.kind == ENTRY_COMMAND)
             request_finish(group, request, CAIRN_OK, buf_view(&applying->reply));
         else
             waiter_displaced(group, request);

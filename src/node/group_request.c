@@ -74,6 +74,16 @@ struct request *request_new_from(struct group *group, enum request_origin origin
     return make(group, origin, kind, bytes_of(NULL, 0), command, done, context);
 }
 
+struct request *request_new_parts(struct group *group, enum request_kind kind, struct bytes head,
+                                  struct bytes command, node_done *done, void *context) {
+    return make(group, ORIGIN_CLIENT, kind, head, command, done, context);
+}
+
+struct bytes request_body(const struct request *request) {
+    return request->upload != NULL ? buf_view(&request->upload->last)
+                                   : bytes_of(request->command, request->len);
+}
+
 struct request *request_new(struct group *group, struct node_client *client, enum request_kind kind,
                             struct bytes head, struct bytes command, node_done *done,
                             void *context) {
@@ -82,6 +92,7 @@ struct request *request_new(struct group *group, struct node_client *client, enu
     list_push(&client->requests, &request->owned);
     client->writes_inflight += kind == REQUEST_WRITE;
     client->reads_inflight += kind == REQUEST_READ;
+    upload_begin(group, request);
     return request;
 }
 
@@ -170,7 +181,7 @@ bool request_held_back(const struct group *group, const struct request *request)
     const struct node_client *client = request->client;
     if (client == NULL || request->kind != REQUEST_WRITE)
         return false;
-    return client->reads_inflight > 0 ||
+    return client->reads_inflight > 0 || upload_before(group, request) ||
            (client->writes_sent > 0 && client->sent_epoch != group->epoch);
 }
 
@@ -218,6 +229,7 @@ void request_finish(struct group *group, struct request *request, enum cairn_sta
     untag(group, request);
     list_remove(&request->queue);
     answer(group, request, status, reply);
+    upload_end(request, status == CAIRN_OK);
     group->request_count--;
     group->request_bytes -= request->len;
     cairn_free(request);
@@ -238,6 +250,10 @@ static struct list *place_in_order(struct list *queue, uint64_t order) {
     return back;
 }
 
+void request_queue(struct list *queue, struct request *request) {
+    list_push(place_in_order(queue, request->order), &request->queue);
+}
+
 void request_again(struct group *group, struct request *request) {
     if (request->origin != ORIGIN_CLIENT) {
         request_finish(group, request, CAIRN_NOT_EXECUTED, bytes_of(NULL, 0));
@@ -252,7 +268,7 @@ void request_again(struct group *group, struct request *request) {
     list_remove(&request->queue);
     request->state = REQUEST_PENDING;
     age_anew(group, request);
-    list_push(place_in_order(queue, request->order), &request->queue);
+    request_queue(queue, request);
 }
 
 void request_fate_unknown(struct group *group, struct request *request) {
@@ -268,7 +284,7 @@ static enum cairn_status fate(const struct group *group, const struct request *r
     if (request->kind == REQUEST_READ)
         return group->leader == 0 || request->state == REQUEST_PENDING ? CAIRN_NO_QUORUM
                                                                        : CAIRN_TIMEOUT;
-    if (request->state == REQUEST_PENDING)
+    if (request->state == REQUEST_PENDING || request->state == REQUEST_UPLOADING)
         return CAIRN_NO_QUORUM;
     return CAIRN_UNKNOWN_FATE;
 }
@@ -320,7 +336,8 @@ void requests_expire(struct group *group, uint64_t now) {
 void requests_fail_all(struct group *group, enum cairn_status pending, enum cairn_status placed) {
     while (!list_empty(&group->aging)) {
         struct request *oldest = container_of(list_first(&group->aging), struct request, aging);
-        bool harmless = oldest->state == REQUEST_PENDING || oldest->kind == REQUEST_READ;
+        bool harmless = oldest->state == REQUEST_PENDING || oldest->state == REQUEST_UPLOADING ||
+                        oldest->kind == REQUEST_READ;
         give_up(group, oldest, harmless ? pending : placed);
     }
 }

@@ -69,6 +69,7 @@ void group_turn(struct group *group, uint64_t now) {
     group_propose_members(group);
     group_lives_turn(group, now);
     group_operations(group, now);
+    group_uploads_turn(group);
     group_propose(group, now);
     requests_expire(group, now);
     group_long_reads(group);

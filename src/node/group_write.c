@@ -24,8 +24,7 @@ static size_t gather(struct group *group) {
             group->proposed =
                 cairn_realloc(group->proposed, group->proposals_cap * sizeof *group->proposed);
         }
-        group->proposals[count] =
-            (struct proposal){.tag = count, .command = bytes_of(request->command, request->len)};
+        group->proposals[count] = (struct proposal){.tag = count, .command = request_body(request)};
         group->proposed[count++] = request;
     }
     return count;

@@ -32,6 +32,7 @@ void node_options_default(struct node_options *options) {
         .uncommitted_bytes_max = 256u << 20,
         .window_bytes_max = 4u << 20,
         .apply_bytes_max = 1u << 20,
+        .piece_bytes = 240u << 10,
         .turn_work_max = 4000000,
         .requests_max = 100000,
         .requests_bytes_max = 512u << 20,

@@ -76,6 +76,7 @@ struct node_options {
     size_t uncommitted_bytes_max;
     size_t window_bytes_max;
     size_t apply_bytes_max;
+    size_t piece_bytes;        /* a longer command goes into the log in pieces (node/upload.h) */
     uint64_t turn_work_max;    /* units of work (core/work.h) that a turn of a group may take */
     uint32_t requests_max;     /* outstanding in this node; beyond: BUSY */
     size_t requests_bytes_max; /* their commands together, likewise */

@@ -10,6 +10,7 @@
 #include "node/life.h"
 #include "node/node.h"
 #include "node/stack.h"
+#include "node/upload.h"
 #include "storage/snapshot.h"
 #include "storage/wal.h"
 
@@ -147,7 +148,8 @@ enum request_state {
     REQUEST_PLACED,      /* in the log at (term, index), ours or the leader's */
     REQUEST_FORWARDED,   /* sent to the leader: fate unknown until it answers */
     REQUEST_READING,     /* a read: waits for its index */
-    REQUEST_OPERATING    /* given to the protocol, which answers later */
+    REQUEST_OPERATING,   /* given to the protocol, which answers later */
+    REQUEST_UPLOADING    /* long: its pieces go into the log, it itself has not left */
 };
 
 struct request {
@@ -175,6 +177,7 @@ struct request {
     uint64_t epoch;       /* PLACED, FORWARDED: the group's at that time */
     uint64_t time_ms;     /* READING: the replicated time at which it was first tried */
     struct hnode by_tag;
+    struct upload *upload; /* it goes in pieces; NULL: whole */
     uint32_t len;
     uint8_t command[]; /* envelope, query, or encoded operation */
 };
@@ -262,6 +265,8 @@ struct group {
     struct list pending_writes;
     struct list pending_reads;
     struct list operations; /* OPERATE, pending */
+    struct list uploads;    /* WRITE, uploading */
+    uint64_t upload_numbers;
     struct list forwarded;
     struct list operating;
     struct hmap by_tag;
@@ -440,6 +445,13 @@ struct request *request_new(struct group *group, struct node_client *client, enu
 struct request *request_new_from(struct group *group, enum request_origin origin,
                                  enum request_kind kind, struct bytes command, node_done *done,
                                  void *context);
+/* A piece of a long command: of this node, with nobody's order. */
+struct request *request_new_parts(struct group *group, enum request_kind kind, struct bytes head,
+                                  struct bytes command, node_done *done, void *context);
+/* What of it goes into the log. */
+struct bytes request_body(const struct request *request);
+/* Into the queue, by its order. */
+void request_queue(struct list *queue, struct request *request);
 /* From now on it has its full time. */
 void request_ages(struct group *group, struct request *request);
 /* Among those that are outstanding, as requests_full sees it; and no more. */

@@ -9,12 +9,14 @@
 #define DUE_SESSIONS_MAX 1000u
 #define ONCE_SNAPSHOT_VERSION 1u
 #define AIMS_SNAPSHOT_VERSION 1u
+#define STAGING_SNAPSHOT_VERSION 1u
 
 void stack_open(struct stack *stack, const struct machine_kind *kind,
                 const struct machine_options *options, uint32_t session_window) {
     stack->kind = kind;
     stack->machine = kind->create(options);
     stack->once = once_new(session_window, options->mutant);
+    stack->staging = staging_new(options->mutant);
     stack->own = (struct agreed_parameters){.session_window = session_window,
                                             .value_bytes_max = options->value_bytes_max};
     stack->agreed = (struct agreed){.version = WIRE_VERSION_MIN, .parameters = stack->own};
@@ -26,6 +28,8 @@ void stack_close(struct stack *stack) {
     stack->kind->destroy(stack->machine);
     once_free(stack->once);
     cairn_free(stack->aims);
+    staging_free(stack->staging);
+    buf_free(&stack->gathered);
 }
 
 static void apply_once(struct stack *stack, const struct apply_context *context,
@@ -117,6 +121,56 @@ static void apply_time(struct stack *stack, const struct entry *entry, struct re
                            "clocks of a majority by itself");
 }
 
+static struct upload_id read_upload(struct reader *reader) {
+    struct upload_id id = {.node = read_u64(reader)};
+    id.number = read_u64(reader);
+    return id;
+}
+
+static void apply_piece(struct stack *stack, const struct entry *entry,
+                        const struct apply_context *context, struct reader *reader,
+                        struct buf *reply) {
+    struct upload_id id = read_upload(reader);
+    uint64_t total = read_u64(reader), offset = read_u64(reader);
+    struct bytes bytes = read_bytes(reader, reader_left(reader));
+    work_charge(context->work, work_of_bytes(bytes.len));
+    switch (staging_take(stack->staging, id, total, offset, bytes, entry->blob, context->time_ms)) {
+    case CAIRN_OK:
+        reply_ok(reply);
+        break;
+    case CAIRN_BUSY:
+        reply_error(reply, "BUSY too many long commands are on their way");
+        break;
+    default:
+        reply_error(reply, "ERR a malformed piece of a command");
+    }
+}
+
+/* The command executes as one that came whole, at this entry's place. */
+static void apply_whole(struct stack *stack, const struct apply_context *context,
+                        struct reader *reader, struct buf *reply, struct buf *changes) {
+    struct upload_id id = read_upload(reader);
+    uint64_t total = read_u64(reader);
+    struct buf *gathered = &stack->gathered;
+    buf_clear(gathered);
+    stack->pieces_lost = !staging_gather(stack->staging, id, total, context->work, gathered);
+    if (stack->pieces_lost) {
+        reply_error(reply, "TRYAGAIN pieces of the command were lost; not executed");
+        return;
+    }
+    staging_drop(stack->staging, id);
+    struct reader whole = reader_of(buf_view(gathered));
+    uint8_t kind = read_u8(&whole);
+    if (kind == ENVELOPE_MACHINE)
+        stack->kind->apply(stack->machine, context, read_bytes(&whole, reader_left(&whole)), reply,
+                           changes);
+    else if (kind == ENVELOPE_ONCE)
+        apply_once(stack, context, &whole, reply, changes);
+    else
+        reply_error(reply, "ERR unknown kind of command in the log");
+    buf_free(gathered);
+}
+
 static void apply_command(struct stack *stack, const struct entry *entry,
                           const struct apply_context *context, struct buf *reply,
                           struct buf *changes) {
@@ -156,6 +210,20 @@ static void apply_command(struct stack *stack, const struct entry *entry,
             break;
         aims_apply(stack->aims, context, &reader, reply);
         return;
+    case ENVELOPE_PIECE:
+        apply_piece(stack, entry, context, &reader, reply);
+        return;
+    case ENVELOPE_WHOLE:
+        apply_whole(stack, context, &reader, reply, changes);
+        return;
+    case ENVELOPE_PIECES_DROP:
+        staging_drop(stack->staging, read_upload(&reader));
+        reply_ok(reply);
+        return;
+    case ENVELOPE_PIECES_DUE:
+        staging_expire(stack->staging, context->time_ms);
+        reply_ok(reply);
+        return;
     }
     reply_error(reply, "ERR unknown kind of command in the log");
 }
@@ -171,6 +239,7 @@ void stack_apply(struct stack *stack, const struct entry *entry, struct work *wo
                                     .version = stack->agreed.version,
                                     .work = work};
     size_t start = reply->len;
+    stack->pieces_lost = false;
     if (stack->mutant == MUTANT_SKIPS_AN_ENTRY && entry->index == 60)
         reply_ok(reply);
     else
@@ -191,13 +260,16 @@ static uint64_t aims_digest(const struct aims *aims) {
 
 uint64_t stack_digest(const struct stack *stack) {
     return stack->kind->digest(stack->machine) + 3 * once_digest(stack->once) +
-           stack->agreed.version + agreed_digest(&stack->agreed) + 5 * aims_digest(stack->aims);
+           stack->agreed.version + agreed_digest(&stack->agreed) + 5 * aims_digest(stack->aims) +
+           7 * staging_digest(stack->staging);
 }
 
 uint64_t stack_next_due(const struct stack *stack) {
     uint64_t once = once_next_due(stack->once);
     uint64_t machine = stack->kind->next_due(stack->machine);
-    return once < machine ? once : machine;
+    uint64_t staged = staging_next_due(stack->staging);
+    uint64_t first = once < machine ? once : machine;
+    return first < staged ? first : staged;
 }
 
 bool stack_due(const struct stack *stack, uint64_t time_ms, uint32_t under_way,
@@ -206,6 +278,10 @@ bool stack_due(const struct stack *stack, uint64_t time_ms, uint32_t under_way,
         if (under_way > 0)
             return false;
         buf_u8(envelope, ENVELOPE_SESSION_DUE);
+        return true;
+    }
+    if (staging_next_due(stack->staging) <= time_ms && under_way == 0) {
+        buf_u8(envelope, ENVELOPE_PIECES_DUE);
         return true;
     }
     size_t start = envelope->len;
@@ -264,6 +340,27 @@ void stack_encode_aim(struct buf *out) {
     buf_u8(out, ENVELOPE_AIM);
 }
 
+static void put_upload(struct buf *out, enum envelope_kind kind, struct upload_id id) {
+    buf_u8(out, (uint8_t)kind);
+    buf_u64(out, id.node);
+    buf_u64(out, id.number);
+}
+
+void stack_encode_piece(struct buf *out, struct upload_id id, uint64_t total, uint64_t offset) {
+    put_upload(out, ENVELOPE_PIECE, id);
+    buf_u64(out, total);
+    buf_u64(out, offset);
+}
+
+void stack_encode_whole(struct buf *out, struct upload_id id, uint64_t total) {
+    put_upload(out, ENVELOPE_WHOLE, id);
+    buf_u64(out, total);
+}
+
+void stack_encode_pieces_drop(struct buf *out, struct upload_id id) {
+    put_upload(out, ENVELOPE_PIECES_DROP, id);
+}
+
 /* ---- snapshots ---- */
 
 struct stack_snapshot {
@@ -273,6 +370,7 @@ struct stack_snapshot {
     struct buf aims; /* encoded; empty: there are none */
     void *once;
     void *machine;
+    void *staging; /* NULL: nothing is staged */
 };
 
 struct stack_snapshot *stack_snapshot_begin(struct stack *stack) {
@@ -284,6 +382,8 @@ struct stack_snapshot *stack_snapshot_begin(struct stack *stack) {
         aims_encode(&snapshot->aims, stack->aims);
     snapshot->once = once_snapshot_begin(stack->once);
     snapshot->machine = stack->kind->snapshot_begin(stack->machine);
+    if (staging_bytes(stack->staging) > 0)
+        snapshot->staging = staging_snapshot_begin(stack->staging);
     return snapshot;
 }
 
@@ -319,6 +419,12 @@ bool stack_snapshot_next(struct stack_snapshot *snapshot, size_t target, struct 
     case STACK_SECTION_MACHINE:
         *version = machine_format(snapshot);
         if (snapshot->stack->kind->snapshot_chunk(snapshot->machine, target, out))
+            snapshot->next =
+                snapshot->staging != NULL ? STACK_SECTION_STAGING : (enum stack_section)0;
+        return true;
+    case STACK_SECTION_STAGING:
+        *version = STAGING_SNAPSHOT_VERSION;
+        if (staging_snapshot_chunk(snapshot->staging, target, out))
             snapshot->next = (enum stack_section)0;
         return true;
     }
@@ -329,6 +435,8 @@ void stack_snapshot_end(struct stack *stack, struct stack_snapshot *snapshot) {
     once_snapshot_end(stack->once, snapshot->once);
     stack->kind->snapshot_end(stack->machine, snapshot->machine);
     buf_free(&snapshot->aims);
+    if (snapshot->staging != NULL)
+        staging_snapshot_end(snapshot->staging);
     cairn_free(snapshot);
 }
 
@@ -336,6 +444,7 @@ void stack_restore_begin(struct stack *stack) {
     stack->agreed = (struct agreed){.version = WIRE_VERSION_MIN, .parameters = stack->own};
     once_restore_begin(stack->once);
     *stack->aims = (struct aims){.changes = stack->aims->changes + 1};
+    staging_clear(stack->staging);
     stack->kind->restore_begin(stack->machine);
 }
 
@@ -352,6 +461,9 @@ enum cairn_status stack_restore_chunk(struct stack *stack, uint32_t section, uin
                                                 : CAIRN_WRONG_VERSION;
     case STACK_SECTION_MACHINE:
         return stack->kind->restore_chunk(stack->machine, version, chunk);
+    case STACK_SECTION_STAGING:
+        return version == STAGING_SNAPSHOT_VERSION ? staging_restore_chunk(stack->staging, chunk)
+                                                   : CAIRN_WRONG_VERSION;
     }
     return CAIRN_CORRUPT;
 }

@@ -14,6 +14,7 @@
 #include "node/agreed.h"
 #include "node/aim.h"
 #include "node/once.h"
+#include "node/staging.h"
 
 enum envelope_kind {
     ENVELOPE_MACHINE = 1,   /* machine command */
@@ -26,14 +27,19 @@ enum envelope_kind {
     /* Proposed from cluster version 3 on. */
     ENVELOPE_PARAMETERS = 16, /* u64 revision in force, u32 session_window, u64 value_bytes_max */
     ENVELOPE_NUMBER,          /* u64 cluster number; the first one stays */
-    ENVELOPE_TIME             /* u64 ms, to which replicated time goes back */
+    ENVELOPE_TIME,            /* u64 ms, to which replicated time goes back */
+    ENVELOPE_PIECE = 32,      /* upload (u64 node, u64 number), u64 total, u64 offset, bytes */
+    ENVELOPE_WHOLE,           /* upload, u64 total: what its pieces make is the envelope */
+    ENVELOPE_PIECES_DROP,     /* upload: nobody goes on with it */
+    ENVELOPE_PIECES_DUE       /* nothing: those that were forgotten go */
 };
 
 enum stack_section {
     STACK_SECTION_HEAD = 1,
     STACK_SECTION_ONCE,
     STACK_SECTION_MACHINE,
-    STACK_SECTION_AIMS /* when there are any */
+    STACK_SECTION_AIMS,        /* when there are any */
+    STACK_SECTION_STAGING = 16 /* when there is any */
 };
 
 struct stack {
@@ -41,6 +47,9 @@ struct stack {
     struct machine *machine;
     struct once *once;
     struct aims *aims; /* of operators; used in the first keyspace */
+    struct staging *staging;
+    struct buf gathered; /* of a WHOLE that is being executed */
+    bool pieces_lost;    /* the entry applied last was a WHOLE whose pieces are not all there */
     struct agreed agreed;
     struct agreed_parameters own; /* this node's settings: in force until others are agreed */
     enum mutant mutant;
@@ -74,6 +83,10 @@ void stack_encode_number(struct buf *out, uint64_t number);
 void stack_encode_time(struct buf *out, uint64_t time_ms);
 /* What follows is an aim_encode_*. */
 void stack_encode_aim(struct buf *out);
+
+void stack_encode_piece(struct buf *out, struct upload_id id, uint64_t total, uint64_t offset);
+void stack_encode_whole(struct buf *out, struct upload_id id, uint64_t total);
+void stack_encode_pieces_drop(struct buf *out, struct upload_id id);
 
 /* A frozen version of the whole stack. next: appends one chunk of one section; false when there
  * is no more. next may run beside the loop, one call at a time; begin and end on the loop. */

@@ -87,8 +87,12 @@ static void on_check(uv_check_t *check) {
 static void note_round(struct runtime *runtime) {
     uint64_t now = runtime_now(&runtime->env), idle = uv_metrics_idle_time(&runtime->loop);
     uint64_t passed = now - runtime->looked_ns, slept = idle - runtime->idle_ns;
-    if (runtime->looked_ns != 0)
+    uint64_t worked = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    if (runtime->looked_ns != 0) {
         spans_note(&runtime->rounds, passed > slept ? passed - slept : 0);
+        spans_note(&runtime->worked, worked - runtime->worked_ns);
+    }
+    runtime->worked_ns = worked;
     runtime->looked_ns = now;
     runtime->idle_ns = idle;
 }
@@ -96,6 +100,8 @@ static void note_round(struct runtime *runtime) {
 void runtime_metrics(const struct runtime *runtime, struct buf *out) {
     spans_metrics(&runtime->rounds, out, "cairn_loop_round_seconds",
                   "Time for which one round of the event loop kept everything else waiting");
+    spans_metrics(&runtime->worked, out, "cairn_loop_round_cpu_seconds",
+                  "Processor time of one round of the event loop");
 }
 
 /* Before the loop sleeps: closings come behind the check, and are callbacks too. */

@@ -43,7 +43,9 @@ struct runtime {
     bool turn_due; /* a callback ran since the last turn */
 
     struct spans rounds;         /* from waking up to going to sleep again */
+    struct spans worked;         /* the same by the thread's own processor time */
     uint64_t looked_ns, idle_ns; /* when the loop last went to sleep, and how long it had slept */
+    uint64_t worked_ns;          /* processor time of the loop's thread until then */
 
     struct env_timer **heap; /* heap[1..heap_count] */
     size_t heap_count;

@@ -99,7 +99,7 @@ static void a_long_read_may_find_a_key_due(void **state) {
     char line[64];
     int slices;
     kv_text_start(&kv);
-    for (int i = 0; i < 9000; i++) {
+    for (int i = 0; i < 20000; i++) {
         snprintf(line, sizeof line, "SET k%d v", i);
         kv_expect(&kv, line, "OK");
     }

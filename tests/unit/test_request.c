@@ -1,6 +1,7 @@
 /* The order of a client's requests while leaders change, and the limits on what is outstanding. */
 #include "base/alloc.h"
 #include "fake_env.h"
+#include "core/reply.h"
 #include "node/node_internal.h"
 
 #include <setjmp.h>
@@ -28,7 +29,8 @@ static void start(struct fixture *fixture, struct fake_env *fake) {
     group->node = &fixture->node;
     group->epoch = 1;
     struct list *lists[] = {&group->pending_writes, &group->pending_reads, &group->operations,
-                            &group->forwarded,      &group->operating,     &group->aging};
+                            &group->forwarded,      &group->operating,     &group->aging,
+                            &group->uploads};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     node_client_open(&fixture->node, 0, &fixture->client);
@@ -397,6 +399,101 @@ static void an_outcome_finds_its_own_kind_of_request(void **state) {
     stop(&fixture);
 }
 
+/* ---- long commands in pieces ---- */
+
+static void pieces_applied(struct fixture *fixture, unsigned count) {
+    struct buf ok = {0};
+    reply_ok(&ok);
+    for (unsigned i = 0; i < count; i++) {
+        struct request *piece =
+            container_of(list_first(&fixture->group.pending_writes), struct request, queue);
+        assert_true(piece->client == NULL && piece->retry_safe && piece->len <= 40 + 100);
+        request_finish(&fixture->group, piece, CAIRN_OK, buf_view(&ok));
+    }
+    buf_free(&ok);
+}
+
+static struct request *long_new(struct fixture *fixture, size_t len) {
+    struct buf command = {0};
+    memset(buf_reserve(&command, len), 'c', len);
+    struct request *request = request_new(&fixture->group, &fixture->client, REQUEST_WRITE,
+                                          BYTES("m"), bytes_of(command.data, len), done, fixture);
+    buf_free(&command);
+    return request;
+}
+
+static void start_pieces(struct fixture *fixture, struct fake_env *fake) {
+    start(fixture, fake);
+    fixture->node.options.piece_bytes = 100;
+    fixture->group.stack.agreed.version = WIRE_VERSION_3;
+}
+
+/* Other entries pass between the pieces, but not what the client asked for behind it. */
+static void a_long_command_leaves_when_its_pieces_are_there(void **state) {
+    struct fixture fixture;
+    start_pieces(&fixture, *state);
+    struct request *first = long_new(&fixture, 999), *later = write_new(&fixture);
+    assert_int_equal(first->state, REQUEST_UPLOADING);
+    assert_true(request_held_back(&fixture.group, later));
+    group_uploads_turn(&fixture.group);
+    list_remove(&later->queue); /* the pieces are what is left */
+    pieces_applied(&fixture, 8);
+    assert_int_equal(first->state, REQUEST_UPLOADING);
+    group_uploads_turn(&fixture.group);
+    pieces_applied(&fixture, 2);
+    assert_int_equal(first->state, REQUEST_PENDING);
+    assert_false(request_held_back(&fixture.group, later));
+    assert_true(request_body(first).len < 40);
+    assert_int_equal(fixture.answered, 0);
+    request_finish(&fixture.group, first, CAIRN_OK, BYTES(""));
+    request_finish(&fixture.group, later, CAIRN_OK, BYTES(""));
+    assert_int_equal(fixture.answered, 2);
+    stop(&fixture);
+}
+
+/* Pieces that come to nothing: the command was surely not executed, and its rest is dropped. */
+static void a_lost_piece_ends_the_command_unexecuted(void **state) {
+    struct fixture fixture;
+    start_pieces(&fixture, *state);
+    long_new(&fixture, 999);
+    group_uploads_turn(&fixture.group);
+    struct request *piece =
+        container_of(list_first(&fixture.group.pending_writes), struct request, queue);
+    request_finish(&fixture.group, piece, CAIRN_UNKNOWN_FATE, BYTES(""));
+    assert_int_equal(fixture.answered, 1);
+    assert_int_equal(fixture.last, CAIRN_NO_QUORUM);
+    assert_true(list_empty(&fixture.group.uploads));
+    struct request *drop = container_of(fixture.group.pending_writes.prev, struct request, queue);
+    assert_int_equal(drop->command[0], ENVELOPE_PIECES_DROP);
+    stop(&fixture);
+}
+
+static void lost_pieces_are_all_sent_anew(void **state) {
+    struct fixture fixture;
+    start_pieces(&fixture, *state);
+    struct request *request = long_new(&fixture, 500);
+    group_uploads_turn(&fixture.group);
+    pieces_applied(&fixture, 6);
+    uint64_t number = request->upload->id.number;
+    place(&fixture, request, 5);
+    waiter_pop(&fixture.group, 5);
+    upload_again(&fixture.group, request);
+    assert_int_equal(fixture.client.writes_sent, 0);
+    assert_true(request->state == REQUEST_UPLOADING && request->upload->id.number != number);
+    group_uploads_turn(&fixture.group);
+    pieces_applied(&fixture, 6);
+    assert_int_equal(request->state, REQUEST_PENDING);
+    stop(&fixture);
+}
+
+static void below_version_3_a_long_command_is_one_entry(void **state) {
+    struct fixture fixture;
+    start_pieces(&fixture, *state);
+    fixture.group.stack.agreed.version = 2;
+    assert_int_equal(long_new(&fixture, 999)->state, REQUEST_PENDING);
+    stop(&fixture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(later_writes_follow_on_the_same_way_only),
@@ -413,6 +510,10 @@ int main(void) {
         cmocka_unit_test(a_request_that_comes_back_has_the_time_it_was_made_with),
         cmocka_unit_test(an_outcome_that_nobody_waits_for_is_no_request),
         cmocka_unit_test(an_outcome_finds_its_own_kind_of_request),
+        cmocka_unit_test(a_long_command_leaves_when_its_pieces_are_there),
+        cmocka_unit_test(a_lost_piece_ends_the_command_unexecuted),
+        cmocka_unit_test(lost_pieces_are_all_sent_anew),
+        cmocka_unit_test(below_version_3_a_long_command_is_one_entry),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -166,8 +166,8 @@ struct kv_view kv_read_view(struct machine *machine, const struct read_context *
                             .reading = true};
 }
 
-/* Half a millisecond, about, of one go. */
-#define SHORT_READ_WORK 500000u
+/* A millisecond, about, of one go. */
+#define SHORT_READ_WORK 1000000u
 
 struct short_read {
     struct work work;

@@ -20,7 +20,7 @@ static uint16_t slot_of_item(const struct vmap_item *item) {
 #define ITEM_WORK 100u
 /* SCAN that has cost so much says where to go on. */
 #define COST_AT_ONCE 4000000u
-#define COST_ONE_GO 300000u
+#define COST_ONE_GO 700000u
 /* In a transaction nothing can be put off: this times work_max. */
 #define COST_FACTOR 16u
 

@@ -1,0 +1,40 @@
+/* Long commands travel in pieces: the node whose client sent one puts it into the log in entries of
+ * at most piece_bytes, with other entries between them, and then a last small one that executes the
+ * whole (node/staging.h). So no entry is large, and nothing that carries entries stands still for
+ * one: disks, links, heartbeats.
+ *
+ * The order of a client's requests holds: what it asked for behind a long command waits until that
+ * one's last entry has left. Until then the command was surely not executed, whatever becomes of
+ * its pieces, which are sent as often as it takes. If they are gone when the last entry is applied,
+ * it executes nothing and all is sent anew.
+ */
+#ifndef CAIRN_NODE_UPLOAD_H
+#define CAIRN_NODE_UPLOAD_H
+
+#include "node/stack.h"
+
+struct group;
+struct request;
+
+struct upload {
+    struct request *request; /* NULL: it has ended; pieces under way come back */
+    struct group *group;
+    struct upload_id id;
+    size_t sent;        /* bytes of the command given to the log */
+    uint32_t under_way; /* pieces */
+    uint32_t attempts;
+    struct buf last; /* the entry that executes the whole */
+};
+
+/* A request that was made just now: it goes in pieces from here on if it is long. */
+void upload_begin(struct group *group, struct request *request);
+/* Its last entry was applied without its pieces: all of it is sent anew. */
+void upload_again(struct group *group, struct request *request);
+/* The request ends; executed: its last entry was, so nothing is left of it in the log. */
+void upload_end(struct request *request, bool executed);
+/* Gives the log what it may have of each. */
+void group_uploads_turn(struct group *group);
+/* The client of this request has a long command before it whose last entry has not left. */
+bool upload_before(const struct group *group, const struct request *request);
+
+#endif
