@@ -259,15 +259,25 @@ static void apply(struct node *node, struct bytes command) {
         redis_front_change(node->front, &change);
 }
 
+/* A long one in slices, as the executor does. */
+static void read_it(struct node *node, struct bytes query) {
+    const struct read_context context = {.time_ms = node->now / MS};
+    if (machine_kv.read(node->machine, &context, query, &node->reply) != CAIRN_BUSY)
+        return;
+    void *task = machine_kv.read_begin(node->machine, &context, query);
+    while (!machine_kv.read_step(node->machine, task, 1000000, &node->reply))
+        continue;
+    machine_kv.read_end(node->machine, task);
+}
+
 static void carry_out(struct node *node, struct request *request) {
     struct node_client *client = request->client;
     struct bytes command = buf_view(&request->command);
     list_remove(&request->list);
     buf_clear(&node->reply);
     node->executed++;
-    const struct read_context context = {.time_ms = node->now / MS};
     if (request->read)
-        machine_kv.read(node->machine, &context, command, &node->reply);
+        read_it(node, command);
     else
         apply(node, command);
     if (client != NULL) {
