@@ -9,6 +9,7 @@ Parts:
   judge     every mutant of the checkers must be killed by the tests
   fuzz      every fuzz target, a million executions
   failover  50 kills of the leader under load
+  upgrade   a cluster of an earlier build is upgraded node by node under load
 """
 import argparse
 import re
@@ -64,7 +65,18 @@ def part_failover(_):
     return [("failover", run(["python3", "bench/failover.py", "--kills", str(KILLS)]) == 0)]
 
 
-PARTS = {"seeds": part_seeds, "mutants": part_mutants, "judge": part_judge, "fuzz": part_fuzz, "failover": part_failover}
+def part_upgrade(_):
+    """A cluster of an earlier build is upgraded under load."""
+    built = subprocess.run(["tools/earlier"], stdout=subprocess.PIPE, text=True)
+    if built.returncode:
+        print("upgrade: skipped, the earlier build is not in this clone's history")
+        return []
+    old = built.stdout.strip().splitlines()[-1]
+    return [("upgrade", run(["env", f"CAIRN_OLD={old}", "tests/client/run", "upgrade"]) == 0)]
+
+
+PARTS = {"seeds": part_seeds, "mutants": part_mutants, "judge": part_judge, "fuzz": part_fuzz, "failover": part_failover,
+         "upgrade": part_upgrade}
 
 
 def main():
