@@ -10,6 +10,7 @@ Parts:
   fuzz      every fuzz target, a million executions
   failover  50 kills of the leader under load
   upgrade   a cluster of an earlier build is upgraded node by node under load
+  members   200 changes of members on real processes
 """
 import argparse
 import re
@@ -21,6 +22,7 @@ CAIRN = "build/cairn"
 MUTANT_MINUTES = 10
 FUZZ_RUNS = 1000000
 KILLS = 50
+CHANGES = 200
 
 
 def run(command):
@@ -75,8 +77,13 @@ def part_upgrade(_):
     return [("upgrade", run(["env", f"CAIRN_OLD={old}", "tests/client/run", "upgrade"]) == 0)]
 
 
+def part_members(_):
+    command = ["env", f"CHANGES={CHANGES}", f"SEED={int(time.time())}", "VERBOSE=1", "node", "tests/client/membership.mjs"]
+    return [("members", run(command) == 0)]
+
+
 PARTS = {"seeds": part_seeds, "mutants": part_mutants, "judge": part_judge, "fuzz": part_fuzz, "failover": part_failover,
-         "upgrade": part_upgrade}
+         "members": part_members, "upgrade": part_upgrade}
 
 
 def main():

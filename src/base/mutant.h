@@ -38,7 +38,6 @@
       "a change waits for an absent member as long as anybody gains something")                    \
     X(AIM_FORGOTTEN, "aim-forgotten",                                                              \
       "a new leader does not take up the change of members that is under way")                     \
-    X(ALREADY_BY_ID, "already-by-id", "who is a member is taken for the member that is asked for") \
     X(ZAB_EPOCH_NOT_DURABLE, "zab-epoch-not-durable",                                              \
       "an accepted epoch is acknowledged before it is on disk and is forgotten")                   \
     X(ZAB_NEWLEADER_EARLY_ACK, "zab-newleader-early-ack",                                          \

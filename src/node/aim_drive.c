@@ -88,10 +88,7 @@ static const char *look_into(const struct node *node, struct aim *aim, enum cair
         const char *problem = wishes_problem(&aim->wanted, &target);
         if (problem != NULL)
             return problem;
-        bool by_id = node->options.mutant == MUTANT_ALREADY_BY_ID &&
-                     config_member(&group->config, aim->wanted.items[0].id) != NULL &&
-                     aim->wanted.items[0].role != WISH_GONE;
-        all &= by_id || wishes_hold(&aim->wanted, &group->config);
+        all &= wishes_hold(&aim->wanted, &group->config);
         wishes_former(&aim->wanted, &group->config, &aim->former[group->keyspace]);
     }
     if (!all)
