@@ -308,6 +308,7 @@ struct replica_status {
     uint64_t lease_left_ns; /* leader; 0: none */
     uint64_t lease_end_ns;  /* by its clock */
     bool damaged;           /* waits for repair: neither votes nor serves */
+    bool diverged;          /* its history is not the leader's: it can never follow */
     uint64_t damaged_first, damaged_last;
     struct config config;
     bool config_committed;

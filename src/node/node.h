@@ -92,8 +92,6 @@ struct node_options {
     void (*log)(void *context, int level, const char *text);
     /* A machine's change, delivered on every node before any reply or read at that index. */
     void (*change)(void *context, uint32_t keyspace, const struct change *change);
-    /* The node is no member of the keyspace's group any more, or is one again. */
-    void (*removed)(void *context, uint32_t keyspace, bool removed);
     /* The node can't go on (failed disk, foreign data): the process should end. */
     void (*failed)(void *context, enum cairn_status status, const char *text);
 };
@@ -253,6 +251,8 @@ struct node_status {
 void node_status(const struct node *node, uint32_t keyspace, struct node_status *status);
 /* False when there is no keyspace of that name. */
 bool node_keyspace_find(const struct node *node, const char *name, uint32_t *keyspace);
+/* This node is no member of the keyspace's group any more, as far as it was told. */
+bool node_removed(const struct node *node, uint32_t keyspace);
 /* Of all keyspaces: "ok", or what stands in the way of one. */
 const char *node_health(const struct node *node);
 /* All of it as a JSON object, and as Prometheus text. */

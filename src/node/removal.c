@@ -55,6 +55,10 @@ bool group_removed(const struct group *group) {
            group->role != ROLE_LEADER && group->install == NULL;
 }
 
+bool node_removed(const struct node *node, uint32_t keyspace) {
+    return group_removed(node->groups[keyspace]);
+}
+
 void removal_turn(struct group *group) {
     bool removed = group_removed(group);
     if (removed == group->rests)
@@ -65,6 +69,4 @@ void removal_turn(struct group *group) {
                      : "this node is a member again");
     if (removed)
         requests_fail_all(group, CAIRN_REMOVED, CAIRN_UNKNOWN_FATE);
-    if (group->node->options.removed != NULL)
-        group->node->options.removed(group->node->options.context, group->keyspace, removed);
 }

@@ -88,9 +88,11 @@ static const char *health(const struct group *group, const struct replica_status
         return "removed from the cluster";
     if (replica->leader == 0)
         return "no leader";
-    if (replica->applied_index + LAG_HEALTHY < replica->commit_index)
-        return "catching up";
-    return "ok";
+    if (replica->diverged)
+        return "diverged from the leader";
+    bool nothing = replica->applied_index == 0 && replica->commit_index > 0;
+    bool lags = nothing || replica->applied_index + LAG_HEALTHY < replica->commit_index;
+    return lags ? "catching up" : "ok";
 }
 
 const char *node_health(const struct node *node) {

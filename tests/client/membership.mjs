@@ -316,4 +316,29 @@ test(`${CHANGES} changes of members end with true answers`, async () => {
   cluster.check_alive = undefined; // some were killed, on purpose
 }, { timeout_ms: 60000 + CHANGES * 30000 });
 
+test('a node whose history is not the leader\'s never says that it is well', async () => {
+  const cluster = await Cluster.started();
+  const client = await cluster.client(1);
+  for (let i = 0; i < 20; i++) await client.call('SET', `key${i}`, 'value');
+  client.close();
+  for (const id of [2, 3]) {
+    await cluster.kill(id);
+    fs.rmSync(cluster.dir(id), { recursive: true, force: true });
+  }
+  await cluster.kill(1);
+  for (const id of [2, 3]) cluster.spawn(id, { 'cluster.bootstrap': 'yes' }); // two of three disks lost, and founded anew
+  for (const id of [2, 3]) await cluster.ready(id);
+  const fresh = await cluster.client(2);
+  for (let i = 0; i < 40; i++) await fresh.call('SET', `other${i}`, 'x');
+  fresh.close();
+  cluster.spawn(1);
+  for (let i = 0; i < 30; i++) { // at no moment, however long it runs
+    await sleep(100);
+    const health = await fetch(`http://127.0.0.1:${cluster.admin(1)}/health`).then(async (answer) => [answer.status, await answer.text()], () => [0, '']);
+    check(health[0] !== 200, `it says that it is well: ${health}`);
+  }
+  const lines = (cluster.logs[1] ?? '').split('\n').filter((line) => line.includes('level=warning')).length;
+  check(lines < 60, `${lines} warnings in three seconds`);
+});
+
 await run_tests();

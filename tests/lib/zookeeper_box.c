@@ -179,6 +179,10 @@ enum cairn_status node_barrier(struct node_client *client, node_done *done, void
     return ask(client, true, bytes_of(NULL, 0), done, context);
 }
 
+bool node_removed(const struct node *node, uint32_t keyspace) {
+    return false;
+}
+
 enum cairn_status node_change_members(struct node_client *client, const struct wishes *wishes,
                                       node_done *done, void *context) {
     return CAIRN_BUSY;

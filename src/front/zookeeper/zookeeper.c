@@ -140,6 +140,8 @@ static uint64_t patience_ns(const struct zk_conn *conn) {
 static bool is_hopeless(const struct zk_conn *conn, uint64_t now, uint64_t without_ns) {
     if (conn->phase == ZK_FRESH)
         return now - conn->since_ns > FRESH_NS;
+    if (conn->front->removed) /* its state is nobody's any more */
+        return true;
     if (conn->read_only || conn->front->has_leader)
         return false;
     bool wants_mode = conn->phase == ZK_CONNECTING && conn->front->read_only;
@@ -152,8 +154,9 @@ static void watch_leader(struct zookeeper_front *front, uint64_t now) {
     front->has_leader = status.replica.leader != 0;
     if (front->has_leader)
         front->leader_ns = now;
+    front->removed = node_removed(front->node, front->keyspace);
     uint64_t without_ns = now - front->leader_ns;
-    bool read_only = front->options.read_only &&
+    bool read_only = front->options.read_only && !front->removed &&
                      without_ns >= front->options.read_only_after_ms * NS_PER_MS &&
                      !front->has_leader;
     bool over = front->read_only && !read_only;

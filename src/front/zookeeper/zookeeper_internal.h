@@ -189,6 +189,7 @@ struct zookeeper_front {
     uint64_t leader_ns; /* when there last was a leader */
     uint64_t swept_ns;  /* when all connections were last looked at */
     bool has_leader;
+    bool removed;   /* the node is no member any more: clients find other servers */
     bool read_only; /* the mode is on */
     struct env_timer timer;
     struct zk_traffic traffic;

@@ -81,6 +81,7 @@ struct replica {
 
     /* elections */
     uint64_t heard_at; /* from a live leader; 0: never */
+    bool diverged;     /* the leader's log contradicts this one */
     bool leader_lost;  /* its connection ended */
     uint64_t election_at;
     uint64_t campaign_at; /* pre-candidate with a quorum: when promises have run out */

@@ -303,6 +303,14 @@ static void reply_full(struct replica *raft, const struct raft_message *append) 
     raft_send(raft, append->from, raft->journal.hard_seq, &answer, NULL, 0);
 }
 
+/* The leader's history is not this one's, though it can be no other: told once, and by the status.
+ */
+static void contradicts(struct replica *raft, const char *how, uint64_t index) {
+    if (!raft->diverged)
+        outbox_trace(&raft->journal.out, 2, "%s at %" PRIu64, how, index);
+    raft->diverged = true;
+}
+
 /* True when our log holds the leader's entry before the new ones; else it was answered. */
 static bool prev_matches(struct replica *raft, const struct raft_message *append) {
     uint64_t term, chain;
@@ -316,9 +324,7 @@ static bool prev_matches(struct replica *raft, const struct raft_message *append
         return false;
     }
     if (log_chain(&raft->journal.log, append->index, &chain) && chain != append->chain) {
-        outbox_trace(&raft->journal.out, 2,
-                     "log differs from the leader's at %" PRIu64 " though terms agree",
-                     append->index);
+        contradicts(raft, "log differs from the leader's, though terms agree,", append->index);
         return false;
     }
     return true;
@@ -348,16 +354,14 @@ static bool count_known(struct replica *raft, const struct raft_message *append,
         }
         if (term != entry->term) {
             if (entry->index <= raft->journal.commit) {
-                outbox_trace(&raft->journal.out, 2, "refused to cut committed entry %" PRIu64,
-                             entry->index);
+                contradicts(raft, "refused to cut a committed entry", entry->index);
                 return false;
             }
             break;
         }
         if (log_chain(&raft->journal.log, entry->index, &chain) && chain != entry->chain) {
-            outbox_trace(&raft->journal.out, 2,
-                         "entry %" PRIu64 " differs from the leader's though terms agree",
-                         entry->index);
+            contradicts(raft, "an entry differs from the leader's, though terms agree,",
+                        entry->index);
             return false;
         }
     }
@@ -416,8 +420,7 @@ void raft_on_append(struct replica *raft, struct raft_message *append, struct bl
         uint64_t expected = known ? append->entries[known - 1].chain : append->chain;
         if (log_chain(&raft->journal.log, first - 1, &chain) && chain != expected &&
             raft->options.mutant == MUTANT_NONE) {
-            outbox_trace(&raft->journal.out, 2, "append at %" PRIu64 " does not continue this log",
-                         first);
+            contradicts(raft, "an append does not continue this log", first);
             return;
         }
         take(raft, append, known, frame);
@@ -426,6 +429,7 @@ void raft_on_append(struct replica *raft, struct raft_message *append, struct bl
                append->index + append->count >= raft->journal.commit) {
         cut(raft, append->index + append->count + 1);
     }
+    raft->diverged = false;
     log_know_chain(&raft->journal.log, append->index, append->chain);
     raft_persist(raft);
     uint64_t match = append->index + append->count;
