@@ -203,8 +203,7 @@ void group_read_ready(struct group *group, uint64_t tag, enum cairn_status statu
             batch_ready(group, batch);
             return;
         }
-        while (!list_empty(&batch->requests)) /* the newest first: each is then the oldest there */
-            request_again(group, container_of(batch->requests.prev, struct request, queue));
+        reads_again(group, &batch->requests);
         batch_free(batch);
         group->read_retry_ns = env_now(group->node->env) + READ_RETRY_NS;
         return;

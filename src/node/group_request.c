@@ -254,7 +254,8 @@ void request_queue(struct list *queue, struct request *request) {
     list_push(place_in_order(queue, request->order), &request->queue);
 }
 
-void request_again(struct group *group, struct request *request) {
+/* at: where one that is older was put back, or NULL; then where this one was. */
+static void put_back(struct group *group, struct request *request, struct list **at) {
     if (request->origin != ORIGIN_CLIENT) {
         request_finish(group, request, CAIRN_NOT_EXECUTED, bytes_of(NULL, 0));
         return;
@@ -268,7 +269,22 @@ void request_again(struct group *group, struct request *request) {
     list_remove(&request->queue);
     request->state = REQUEST_PENDING;
     age_anew(group, request);
-    request_queue(queue, request);
+    if (*at == NULL)
+        *at = place_in_order(queue, request->order);
+    while (*at != queue && container_of(*at, struct request, queue)->order < request->order)
+        *at = (*at)->next;
+    list_push(*at, &request->queue);
+}
+
+void request_again(struct group *group, struct request *request) {
+    struct list *at = NULL;
+    put_back(group, request, &at);
+}
+
+void reads_again(struct group *group, struct list *requests) {
+    struct list *at = NULL;
+    while (!list_empty(requests))
+        put_back(group, container_of(list_first(requests), struct request, queue), &at);
 }
 
 void request_fate_unknown(struct group *group, struct request *request) {
@@ -324,7 +340,7 @@ void requests_expire(struct group *group, uint64_t now) {
         struct request *oldest = container_of(list_first(&group->aging), struct request, aging);
         if (oldest->deadline_ns > now)
             break;
-        if (oldest->client != NULL && !list_empty(&oldest->client->held)) {
+        if (request_held_back(group, oldest) && !list_empty(&oldest->client->held)) {
             list_remove(&oldest->aging); /* behind reads that its client has no room for yet */
             request_ages(group, oldest);
             continue;

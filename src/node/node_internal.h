@@ -465,6 +465,8 @@ void request_finish(struct group *group, struct request *request, enum cairn_sta
 /* Back to pending, in its order: it was surely not executed. One that is not of this node's own
  * clients ends instead: who sent it keeps its clients' order. */
 void request_again(struct group *group, struct request *request);
+/* Reads in their order, all of them, without a walk for each. */
+void reads_again(struct group *group, struct list *requests);
 /* It was sent, and whether it was executed is not to be known any more. With a session it is sent
  * again, and no later refusal says that it was not executed; without one it ends as unknown. */
 void request_fate_unknown(struct group *group, struct request *request);

@@ -199,28 +199,33 @@ static void commands_are_limited_in_bytes(void **state) {
     stop(&fixture);
 }
 
-/* A great many come back while as many newer ones wait: each finds its place without a walk over
- * all of them. */
-static void those_that_come_back_find_their_place(void **state) {
+/* A great many come back, batch by batch, while as many newer ones wait: if each had to walk over
+ * those that stand there, it would take minutes. */
+static void reads_that_come_back_find_their_places(void **state) {
     struct fixture fixture;
     start(&fixture, *state);
-    fixture.node.options.requests_max = UINT32_MAX;
-    static struct request *old[100000];
-    for (int i = 0; i < 100000; i++)
-        place(&fixture, old[i] = write_new(&fixture), (uint64_t)i + 1);
-    for (int i = 0; i < 100000; i++)
-        write_new(&fixture);
-    for (int i = 0; i < 100000; i++)
-        old[i] = waiter_pop(&fixture.group, (uint64_t)i + 1);
-    for (int i = 99999; i >= 0; i--)
-        request_again(&fixture.group, old[i]);
-    uint64_t last = 0;
-    LIST_EACH(item, &fixture.group.pending_writes) {
-        uint64_t order = container_of(item, struct request, queue)->order;
-        assert_true(order > last);
-        last = order;
+    struct list batches[100];
+    for (int i = 0; i < 100; i++) {
+        list_init(&batches[i]);
+        for (int n = 0; n < 2000; n++) {
+            struct request *request = request_new(&fixture.group, &fixture.client, REQUEST_READ,
+                                                  BYTES(""), BYTES("get"), done, &fixture);
+            request->state = REQUEST_READING;
+            list_remove(&request->queue);
+            list_push(&batches[i], &request->queue);
+        }
     }
-    assert_int_equal(last, 200000);
+    for (int n = 0; n < 200000; n++)
+        request_new(&fixture.group, &fixture.client, REQUEST_READ, BYTES(""), BYTES("get"), done,
+                    &fixture);
+    for (int i = 0; i < 100; i++)
+        reads_again(&fixture.group, &batches[i]);
+    uint64_t last = 0;
+    LIST_EACH(item, &fixture.group.pending_reads) {
+        uint64_t order = container_of(item, struct request, queue)->order;
+        assert_true(order == ++last);
+    }
+    assert_int_equal(last, 400000);
     stop(&fixture);
 }
 
@@ -503,7 +508,7 @@ int main(void) {
         cmocka_unit_test(what_a_silent_leader_holds_is_given_up_soon),
         cmocka_unit_test(no_refusal_of_a_retry_says_that_it_was_not_executed),
         cmocka_unit_test(commands_are_limited_in_bytes),
-        cmocka_unit_test(those_that_come_back_find_their_place),
+        cmocka_unit_test(reads_that_come_back_find_their_places),
         cmocka_unit_test(answers_wait_for_a_client_that_has_no_room),
         cmocka_unit_test(a_turn_makes_so_many_bytes_of_answers),
         cmocka_unit_test(a_client_that_leaves_takes_its_held_reads_along),

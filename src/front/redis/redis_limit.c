@@ -16,7 +16,7 @@
 #define OUTPUT_EACH_MIN 1024u
 #define OUTPUT_EACH_MAX (1u << 20)
 #define SLOTS_MAX 4096u /* commands of one client under way */
-#define SLOTS_MIN 16u
+#define SLOTS_MIN 4u
 #define SLOTS_ALL 65536u /* of all of them, but for the least that each may have */
 #define HEAVY_FIRST 32u  /* heavy ones, while little is known of their replies */
 #define REPLY_BYTES_MIN 64u
