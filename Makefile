@@ -4,7 +4,7 @@ JOBS ?= 2
 ARGS ?=
 SOAK_MINUTES ?= 10
 
-.PHONY: all run test sim bench bench-check bench-zookeeper soak fuzz lint format install clean setup
+.PHONY: all run test sim bench bench-check bench-zookeeper bench-watchdog soak fuzz lint format install clean setup
 
 all: $(BUILD)/cairn
 
@@ -44,6 +44,10 @@ bench: $(BUILD)/cairn
 	@tools/setup bench
 	@python3 bench/bench.py $(ARGS)
 	@python3 bench/zookeeper.py
+
+# Every command at its limits, beside other clients: does anything hold the loops up?
+bench-watchdog: $(BUILD)/cairn
+	@python3 bench/watchdog.py $(ARGS)
 
 # Beside ZooKeeper alone: make bench-zookeeper ARGS="--only load"
 bench-zookeeper: $(BUILD)/cairn

@@ -92,7 +92,19 @@ struct request *request_new(struct group *group, struct node_client *client, enu
     list_push(&client->requests, &request->owned);
     client->writes_inflight += kind == REQUEST_WRITE;
     client->reads_inflight += kind == REQUEST_READ;
-    upload_begin(group, request);
+    if (kind == REQUEST_WRITE && upload_wanted(group, request->len))
+        upload_begin(group, request, bytes_of(NULL, 0), NULL);
+    return request;
+}
+
+struct request *request_new_long(struct group *group, struct node_client *client, struct bytes head,
+                                 struct buf *command, node_done *done, void *context) {
+    struct request *request = request_new(group, client, REQUEST_WRITE, bytes_of(NULL, 0),
+                                          bytes_of(NULL, 0), done, context);
+    requests_uncount(group, request);
+    request->len = (uint32_t)(head.len + command->len);
+    requests_count(group, request);
+    upload_begin(group, request, head, command);
     return request;
 }
 

@@ -347,6 +347,21 @@ enum cairn_status node_execute(struct node_client *client, struct bytes command,
     return CAIRN_OK;
 }
 
+enum cairn_status node_execute_from(struct node_client *client, struct buf *command,
+                                    node_done *done, void *context) {
+    struct group *group = client->group;
+    if (!upload_wanted(group, command->len) || group->stack.kind->is_read(buf_view(command)))
+        return node_execute(client, buf_view(command), done, context);
+    enum cairn_status refusal = node_refusal(client, command->len);
+    if (refusal != CAIRN_OK)
+        return refusal;
+    struct buf *envelope = &group->scratch;
+    buf_clear(envelope);
+    stack_encode_machine(envelope, bytes_of(NULL, 0));
+    request_new_long(group, client, buf_view(envelope), command, done, context);
+    return CAIRN_OK;
+}
+
 enum cairn_status node_read(struct node_client *client, struct bytes query, struct buf *reply) {
     struct group *group = client->group;
     struct node *node = client->node;

@@ -163,6 +163,9 @@ void node_client_hold(struct node_client *client, bool holds);
  * before anything that follows it in the log. */
 enum cairn_status node_execute(struct node_client *client, struct bytes command, node_done *done,
                                void *context);
+/* The same for a command in a buffer, which may be taken over: a long one is not copied. */
+enum cairn_status node_execute_from(struct node_client *client, struct buf *command,
+                                    node_done *done, void *context);
 /* Answers a read at once from what this node has applied, whatever that is: as sequential as the
  * caller makes it, who gets the reply to a write at the moment at which it is applied here. OK: one
  * reply value was appended. BUSY: there is no state now (a snapshot is being installed); DUE, and

@@ -445,6 +445,9 @@ struct request *request_new(struct group *group, struct node_client *client, enu
 struct request *request_new_from(struct group *group, enum request_origin origin,
                                  enum request_kind kind, struct bytes command, node_done *done,
                                  void *context);
+/* A long command, which is not copied but taken over. */
+struct request *request_new_long(struct group *group, struct node_client *client, struct bytes head,
+                                 struct buf *command, node_done *done, void *context);
 /* A piece of a long command: of this node, with nobody's order. */
 struct request *request_new_parts(struct group *group, enum request_kind kind, struct bytes head,
                                   struct bytes command, node_done *done, void *context);

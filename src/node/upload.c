@@ -4,6 +4,8 @@
 #include "base/assert.h"
 #include "core/reply.h"
 
+#include <string.h>
+
 #define AT_ONCE 4u       /* commands of a node that are on their way */
 #define WINDOW_PIECES 8u /* of one of them */
 #define ATTEMPTS_MAX 5u
@@ -23,18 +25,31 @@ static void set_out(struct group *group, struct request *request) {
     list_push(&group->uploads, &request->queue);
 }
 
-void upload_begin(struct group *group, struct request *request) {
-    const struct node_options *options = &group->node->options;
-    if (request->kind != REQUEST_WRITE || group->stack.agreed.version < WIRE_VERSION_3 ||
-        request->len <= options->piece_bytes + options->piece_bytes / 4)
-        return;
-    request->upload = cairn_alloc_zero(sizeof *request->upload);
-    *request->upload = (struct upload){.request = request, .group = group};
+bool upload_wanted(const struct group *group, size_t len) {
+    size_t piece = group->node->options.piece_bytes;
+    return group->stack.agreed.version >= WIRE_VERSION_3 && len > piece + piece / 4;
+}
+
+void upload_begin(struct group *group, struct request *request, struct bytes head,
+                  struct buf *command) {
+    struct upload *upload = cairn_alloc_zero(sizeof *upload);
+    *upload = (struct upload){
+        .request = request, .group = group, .body = bytes_of(request->command, request->len)};
+    cairn_assert(head.len <= ENVELOPE_HEAD_MAX);
+    if (command != NULL) {
+        memcpy(upload->head, head.data, head.len);
+        upload->head_len = head.len;
+        upload->owned = *command;
+        *command = (struct buf){0};
+        upload->body = buf_view(&upload->owned);
+    }
+    request->upload = upload;
     set_out(group, request);
 }
 
 static void upload_free(struct upload *upload) {
     buf_free(&upload->last);
+    buf_free(&upload->owned);
     cairn_free(upload);
 }
 
@@ -122,17 +137,23 @@ static void piece_done(void *context, enum cairn_status status, struct bytes rep
         all_there(upload);
 }
 
+static struct bytes next_piece(const struct upload *upload) {
+    if (upload->sent < upload->head_len)
+        return bytes_of(upload->head, upload->head_len);
+    size_t at = upload->sent - upload->head_len, left = upload->body.len - at;
+    size_t most = upload->group->node->options.piece_bytes;
+    return bytes_of(upload->body.data + at, left < most ? left : most);
+}
+
 static void send_piece(struct group *group, struct request *request) {
     struct upload *upload = request->upload;
+    struct bytes piece = next_piece(upload);
     struct buf head = {0};
-    size_t left = request->len - upload->sent, most = group->node->options.piece_bytes;
-    size_t len = left < most ? left : most;
     stack_encode_piece(&head, upload->id, request->len, upload->sent);
-    request_new_parts(group, REQUEST_WRITE, buf_view(&head),
-                      bytes_of(request->command + upload->sent, len), piece_done, upload)
+    request_new_parts(group, REQUEST_WRITE, buf_view(&head), piece, piece_done, upload)
         ->retry_safe = true;
     buf_free(&head);
-    upload->sent += len;
+    upload->sent += piece.len;
     upload->under_way++;
 }
 

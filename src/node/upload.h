@@ -16,18 +16,28 @@
 struct group;
 struct request;
 
+#define ENVELOPE_HEAD_MAX 8u
+
 struct upload {
     struct request *request; /* NULL: it has ended; pieces under way come back */
     struct group *group;
     struct upload_id id;
-    size_t sent;        /* bytes of the command given to the log */
+    struct bytes body; /* what its pieces are made of, in the request or in `owned` ... */
+    uint8_t head[ENVELOPE_HEAD_MAX]; /* ... behind these bytes, which are a piece of their own */
+    size_t head_len;
+    struct buf owned;
+    size_t sent;        /* bytes of the two given to the log */
     uint32_t under_way; /* pieces */
     uint32_t attempts;
     struct buf last; /* the entry that executes the whole */
 };
 
-/* A request that was made just now: it goes in pieces from here on if it is long. */
-void upload_begin(struct group *group, struct request *request);
+/* So long a command goes in pieces now. */
+bool upload_wanted(const struct group *group, size_t len);
+/* A request that was made just now goes in pieces from here on. command: what it consists of behind
+ * `head` is taken over; NULL: it is in the request. */
+void upload_begin(struct group *group, struct request *request, struct bytes head,
+                  struct buf *command);
 /* Its last entry was applied without its pieces: all of it is sent anew. */
 void upload_again(struct group *group, struct request *request);
 /* The request ends; executed: its last entry was, so nothing is left of it in the log. */

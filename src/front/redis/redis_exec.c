@@ -235,14 +235,14 @@ static bool is_heavy(const struct call *call) {
     }
 }
 
-struct slot *exec_encoded(struct call *call, struct bytes encoded,
+struct slot *exec_encoded(struct call *call, struct buf *encoded,
                           void (*finish)(struct slot *, enum cairn_status, struct bytes,
                                          struct buf *)) {
     struct slot *slot = slot_new(call->conn, call->command);
     slot->finish = finish;
     if (is_heavy(call))
         slot_heavy(slot);
-    enum cairn_status status = node_execute(&call->conn->client, encoded, slot_done, slot);
+    enum cairn_status status = node_execute_from(&call->conn->client, encoded, slot_done, slot);
     if (status != CAIRN_OK) {
         resp_put_error(&slot->reply, status_error(status));
         slot_answered(slot);
@@ -254,7 +254,7 @@ struct slot *exec_encoded(struct call *call, struct bytes encoded,
 void exec_machine(struct call *call) {
     struct buf encoded = {0};
     kv_encode(&encoded, call->command->opcode, call->args + 1, call->argc - 1);
-    exec_encoded(call, buf_view(&encoded), NULL);
+    exec_encoded(call, &encoded, NULL);
     buf_free(&encoded);
 }
 

@@ -261,7 +261,7 @@ bool patterns_fit(const struct command *command, const struct bytes *args, size_
 #define PATTERN_TOO_LONG "ERR the pattern is longer than the limit of 1024 bytes"
 void exec_machine(struct call *call);
 /* Executes a machine command; its reply goes through finish (NULL: as it is). */
-struct slot *exec_encoded(struct call *call, struct bytes encoded,
+struct slot *exec_encoded(struct call *call, struct buf *encoded,
                           void (*finish)(struct slot *, enum cairn_status, struct bytes,
                                          struct buf *));
 /* "ERR value is not an integer or out of range" when false. */

@@ -187,7 +187,7 @@ void cmd_exec(struct call *call) {
     encode_transaction(conn, multi, &encoded);
     conn->multi = NULL;
     watch_forget(conn);
-    struct slot *slot = exec_encoded(call, buf_view(&encoded), exec_finish);
+    struct slot *slot = exec_encoded(call, &encoded, exec_finish);
     buf_free(&encoded);
     if (slot == NULL)
         free_multi(multi);
@@ -248,7 +248,7 @@ void cmd_watch(struct call *call) {
     }
     struct buf encoded = {0};
     kv_encode(&encoded, KV_VERSIONS, call->args + 1, call->argc - 1);
-    struct slot *slot = exec_encoded(call, buf_view(&encoded), watch_finish);
+    struct slot *slot = exec_encoded(call, &encoded, watch_finish);
     buf_free(&encoded);
     if (slot == NULL)
         return;

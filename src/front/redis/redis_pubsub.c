@@ -259,7 +259,7 @@ static void publish_finish(struct slot *slot, enum cairn_status status, struct b
 void cmd_publish(struct call *call) {
     struct buf encoded = {0};
     kv_encode(&encoded, KV_PUBLISH, call->args + 1, call->argc - 1);
-    struct slot *slot = exec_encoded(call, buf_view(&encoded), publish_finish);
+    struct slot *slot = exec_encoded(call, &encoded, publish_finish);
     if (slot != NULL)
         buf_bytes(&slot->memo, call->args[1]);
     buf_free(&encoded);
