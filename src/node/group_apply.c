@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+#include <string.h>
+
 #define APPLY_STACK_BYTES (256u << 10)
 #define ENTRY_WORK 300u /* what any entry costs besides its command */
 
@@ -25,6 +27,27 @@ static void deliver_changes(struct group *group, struct buf *changes) {
     buf_clear(changes);
 }
 
+/* Twice as far as the trailing bytes reach, so that a snapshot under way finds its place. */
+static void mark(struct group *group) {
+    uint64_t step = group->node->options.trailing_bytes / (LOG_MARKS / 2);
+    uint64_t last = group->mark_count > 0 ? group->marks[group->mark_count - 1].total : 0;
+    if (group->log_total - last < step)
+        return;
+    if (group->mark_count == LOG_MARKS)
+        memmove(group->marks, group->marks + 1, --group->mark_count * sizeof *group->marks);
+    group->marks[group->mark_count++] = (struct log_mark){group->applied, group->log_total};
+}
+
+uint64_t group_trailing(const struct group *group, uint64_t total) {
+    uint64_t index = 0;
+    for (uint32_t i = 0; i < group->mark_count; i++) {
+        const struct log_mark *at = &group->marks[i];
+        if (at->total <= total && total - at->total >= group->node->options.trailing_bytes)
+            index = at->index;
+    }
+    return index;
+}
+
 /* The entry's command is carried out: whoever waits for it hears. */
 static void applied(struct group *group) {
     struct applying *applying = &group->applying;
@@ -32,6 +55,8 @@ static void applied(struct group *group) {
     applying->now = (struct entry){0};
     group->applied = entry.index;
     group->log_bytes += entry.encoded.len;
+    group->log_total += entry.encoded.len;
+    mark(group);
     group->node->counted.counters.applied++;
     if (applying->changes.len > 0)
         deliver_changes(group, &applying->changes);

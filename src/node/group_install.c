@@ -118,6 +118,7 @@ static void installed(struct group *group, struct install_job *job) {
     group->install = NULL;
     group->applied = group->applied_fed = group->snapshot_index = job->base.index;
     group->log_bytes = 0;
+    group->mark_count = 0;
     group->node->counted.counters.snapshots_installed++;
     for (struct request *early; (early = waiter_pop(group, job->base.index)) != NULL;)
         request_fate_unknown(group, early);

@@ -32,6 +32,7 @@ struct snapshot_job {
     uint64_t size;
     uint64_t slices;    /* written */
     uint64_t log_bytes; /* since the last one; counted on if this one fails */
+    uint64_t log_total; /* applied in this life when it began */
     bool for_log;       /* the group keeps the log long: nothing stays in it */
     bool written;       /* every chunk is; the next job finishes the file */
     bool finished;
@@ -109,7 +110,10 @@ static void write_slice(struct env_work *work) {
 /* What stays in the log for peers that lag: a few entries below the snapshot. */
 static uint64_t trim_below(const struct snapshot_job *job) {
     uint64_t trailing = job->for_log ? 0 : job->group->node->options.snapshot_trailing;
-    return job->base.index > trailing ? job->base.index - trailing : 0;
+    uint64_t by_count = job->base.index > trailing ? job->base.index - trailing : 0;
+    uint64_t by_bytes = group_trailing(job->group, job->log_total);
+    cairn_assert(by_bytes <= job->base.index);
+    return by_bytes > by_count ? by_bytes : by_count;
 }
 
 static void complete(struct group *group, struct snapshot_job *job) {
@@ -206,6 +210,7 @@ void group_snapshot_begin(struct group *group) {
     job->for_log = group->pins_log;
     group->pins_log = false;
     job->log_bytes = group->log_bytes;
+    job->log_total = group->log_total;
     group->log_bytes = 0;
     /* So that the replicas do not all make theirs at the same time. */
     group->snapshot_delay = prng_below(&node->prng, node->options.snapshot_log_bytes / 2 + 1);

@@ -40,6 +40,7 @@ void node_options_default(struct node_options *options) {
         .wal_batch_bytes_max = 2u << 20,
         .snapshot_log_bytes = 256u << 20,
         .snapshot_trailing = 10000,
+        .trailing_bytes = 64u << 20,
         .session_window = 128,
     };
 }

@@ -83,7 +83,8 @@ struct node_options {
     uint64_t wal_segment_bytes;
     size_t wal_batch_bytes_max;
     uint64_t snapshot_log_bytes; /* snapshot when the log behind the last one is larger ... */
-    uint32_t snapshot_trailing;  /* ... and keep this many entries for lagging peers */
+    uint32_t snapshot_trailing;  /* ... and keep this many entries for lagging peers ... */
+    uint64_t trailing_bytes;     /* ... but no more than about so many bytes of them */
     uint32_t session_window;     /* cached replies a session */
     enum mutant mutant;
 

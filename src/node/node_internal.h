@@ -18,6 +18,8 @@
 
 /* ---- links (link.c, link_send.c, peer.c) ---- */
 
+#define LOG_MARKS 32u
+
 /* A message that is being put together from frames of one lane. */
 struct assembly {
     struct blob *blob; /* NULL: none begun */
@@ -256,6 +258,12 @@ struct group {
     uint64_t persist_issued; /* highest sequence handed to the log */
     bool tail_unknown;       /* recovery found damage that reaches to an unknown end */
     uint64_t log_bytes;      /* applied since the last snapshot */
+    uint64_t log_total;      /* applied in this life */
+    /* Where in the log its bytes lie, roughly: a mark every now and then, oldest first. */
+    struct log_mark {
+        uint64_t index, total;
+    } marks[LOG_MARKS];
+    uint32_t mark_count;
     struct list held;
 
     uint64_t request_count;
@@ -424,6 +432,9 @@ void group_turn(struct group *group, uint64_t now);
 
 /* group_apply.c */
 void group_apply(struct group *group, const struct entry *entries, size_t count);
+/* The index up to which the log may go when it is to keep about so many bytes behind it, at most up
+ * to the state of which `total` was applied in this life; 0: it holds no more than that. */
+uint64_t group_trailing(const struct group *group, uint64_t total);
 /* Goes on with what the turns before left. */
 void group_apply_go_on(struct group *group);
 /* What was not applied yet is of no use any more; an entry that is under way is, to its end. */

@@ -56,6 +56,7 @@ static void draw_limits(struct sim_world *world, struct node_options *options) {
     options->wal_batch_bytes_max = PICK(world, 4 << 10, 64 << 10, 2 << 20);
     options->snapshot_log_bytes = PICK(world, 8 << 10, 32 << 10, 128 << 10, 64 << 20);
     options->snapshot_trailing = (uint32_t)PICK(world, 0, 1, 20, 1000);
+    options->trailing_bytes = PICK(world, 100, 4 << 10, 64 << 20);
     options->session_window = (uint32_t)PICK(world, 1, 2, 128);
 }
 

@@ -499,6 +499,21 @@ static void below_version_3_a_long_command_is_one_entry(void **state) {
     stop(&fixture);
 }
 
+/* However few the entries, a log of long ones is not kept until the disk is full. */
+static void what_is_kept_of_a_log_is_bounded_by_bytes(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state);
+    struct group *group = &fixture.group;
+    fixture.node.options.trailing_bytes = 1000;
+    assert_int_equal(group_trailing(group, 5000), 0);
+    for (uint64_t i = 1; i <= 10; i++)
+        group->marks[group->mark_count++] = (struct log_mark){.index = i * 7, .total = i * 300};
+    assert_int_equal(group_trailing(group, 900), 0);
+    assert_int_equal(group_trailing(group, 3000), 6 * 7); /* 1,200 bytes are kept behind it */
+    assert_int_equal(group_trailing(group, 1300), 1 * 7); /* as of an older state */
+    stop(&fixture);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(later_writes_follow_on_the_same_way_only),
@@ -519,6 +534,7 @@ int main(void) {
         cmocka_unit_test(a_lost_piece_ends_the_command_unexecuted),
         cmocka_unit_test(lost_pieces_are_all_sent_anew),
         cmocka_unit_test(below_version_3_a_long_command_is_one_entry),
+        cmocka_unit_test(what_is_kept_of_a_log_is_bounded_by_bytes),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
