@@ -9,7 +9,11 @@
  * is the one in which the sender takes the receiver for its leader; the epoch is explained at
  * request_leaves.
  * FORWARD_REPLY: repeated {u64 tag, u8 status, u64 index, u64 term, block reply}; status OK with an
- * index: placed there, with 0: an operation ended with that reply.
+ * index and no reply: placed there; with a reply: it ended with that.
+ *
+ * A node whose disk is full applies nothing, so it could neither answer reads nor see its writes
+ * executed, though the cluster is well. It asks the leader for whole answers then: reads go there,
+ * and writes carry KIND_FAR. On links of version 3.
  */
 #include "node/node_internal.h"
 
@@ -26,6 +30,7 @@
 #define UNTAKEN_MAX (256u << 20)
 #define REPLY_HEAD_BYTES 29u /* tag, status, index, term, length */
 #define REFUSED_RETRY_NS 5000000ull
+#define KIND_FAR 64u /* with the kind of a request: the answer is the reply */
 
 static struct link *leader_link(struct group *group) {
     struct peer *peer = peer_find(group->node, group->leader);
@@ -53,11 +58,29 @@ static void send_batch(struct group *group, struct link *link) {
     begin_batch(group);
 }
 
+bool forward_answers_far(const struct group *group) {
+    const struct link *link = leader_link((struct group *)(uintptr_t)group);
+    struct wal_stats log;
+    if (group->role == ROLE_LEADER || link == NULL || link->wire_version < WIRE_VERSION_3 ||
+        !group->stack.kind->pauses)
+        return false;
+    wal_stats(group->node->wal, &log);
+    return log.full;
+}
+
+/* Only for those who take an answer whatever this node's own state is. */
+static bool is_far(const struct request *request) {
+    return request->kind == REQUEST_READ ||
+           (request->kind == REQUEST_WRITE &&
+            (request->client == NULL || request->client->consistency == NODE_LINEARIZABLE));
+}
+
 void forward_requests(struct group *group, struct list *queue) {
     struct link *link = leader_link(group);
     if (link == NULL)
         return;
     struct buf *body = &group->scratch;
+    bool far = forward_answers_far(group);
     begin_batch(group);
     LIST_EACH_SAFE(item, queue) {
         struct request *request = container_of(item, struct request, queue);
@@ -70,7 +93,8 @@ void forward_requests(struct group *group, struct list *queue) {
             send_batch(group, link);
         mark_forwarded(group, request);
         buf_u64(body, request->tag);
-        buf_u8(body, (uint8_t)request->kind);
+        request->far = far && is_far(request);
+        buf_u8(body, (uint8_t)(request->kind | (request->far ? KIND_FAR : 0)));
         buf_u8(body, request->retry_safe);
         buf_block(body, command);
     }
@@ -105,6 +129,7 @@ struct answer {
 
 static void put_answer(const struct group *group, struct link *link, const struct answer *answer) {
     struct buf *out = &link->replies;
+    bool is_long = REPLY_HEAD_BYTES + answer->reply.len > FRAME_PAYLOAD_MAX;
     if (link->replies_group != group->id ||
         out->len + REPLY_HEAD_BYTES + answer->reply.len > FRAME_PAYLOAD_MAX)
         forward_replies_flush(link);
@@ -114,6 +139,11 @@ static void put_answer(const struct group *group, struct link *link, const struc
     buf_u64(out, answer->index);
     buf_u64(out, answer->term);
     buf_block(out, answer->reply);
+    if (is_long) { /* in the lane for such, by itself */
+        link_send(link, LANE_BULK, FRAME_FORWARD_REPLY, group->id, buf_view(out), NULL, 0);
+        buf_clear(out);
+        node_trim(out);
+    }
 }
 
 /* Not executed, and whatever its sender sent behind it will not be either. */
@@ -135,6 +165,8 @@ static void answered(void *context, enum cairn_status status, struct bytes reply
     struct asker *asker = context;
     struct link *link = link_to(asker);
     struct answer answer = {.tag = asker->tag, .status = status, .reply = reply};
+    if (status == CAIRN_OK)
+        answer.index = asker->group->applied;
     if (link != NULL && (status == CAIRN_NOT_LEADER || status == CAIRN_NOT_EXECUTED))
         refuse(asker->group, link, asker->tag, asker->epoch, status);
     else if (link != NULL)
@@ -190,7 +222,7 @@ static bool may_serve(const struct group *group, const struct link *link, uint64
 }
 
 static void accept_one(struct group *group, struct link *link, const struct asker *from,
-                       enum request_kind kind, bool retry_safe, struct bytes command) {
+                       uint8_t kind, bool retry_safe, struct bytes command) {
     if (requests_full(group, command.len) || link->bulk_bytes > UNTAKEN_MAX) {
         struct answer busy = {.tag = from->tag, .status = CAIRN_BUSY};
         put_answer(group, link, &busy);
@@ -198,7 +230,10 @@ static void accept_one(struct group *group, struct link *link, const struct aske
     }
     struct asker *asker = cairn_alloc(sizeof *asker);
     *asker = *from;
-    request_new_from(group, ORIGIN_PEER, kind, command, answered, asker)->retry_safe = retry_safe;
+    struct request *request = request_new_from(
+        group, ORIGIN_PEER, (enum request_kind)(kind & ~KIND_FAR), command, answered, asker);
+    request->retry_safe = retry_safe;
+    request->far = kind & KIND_FAR;
 }
 
 void forward_receive(struct group *group, struct link *link, struct bytes body) {
@@ -211,12 +246,14 @@ void forward_receive(struct group *group, struct link *link, struct bytes body) 
         uint8_t kind = read_u8(&reader);
         uint8_t retry_safe = read_u8(&reader);
         struct bytes command = read_block(&reader, FRAME_MESSAGE_MAX);
-        if (reader.bad || (kind != REQUEST_WRITE && kind != REQUEST_OPERATE)) {
+        if (reader.bad ||
+            (kind != REQUEST_WRITE && kind != REQUEST_OPERATE &&
+             kind != (REQUEST_WRITE | KIND_FAR) && kind != (REQUEST_READ | KIND_FAR))) {
             link_drop(link, "malformed forwarded request");
             return;
         }
         if (may_serve(group, link, term, from.epoch))
-            accept_one(group, link, &from, (enum request_kind)kind, retry_safe, command);
+            accept_one(group, link, &from, kind, retry_safe, command);
         else
             refuse(group, link, from.tag, from.epoch, CAIRN_NOT_LEADER);
     }
@@ -227,12 +264,16 @@ void forward_receive(struct group *group, struct link *link, struct bytes body) 
 static void take_answer(struct group *group, struct request *request, const struct answer *answer) {
     if (answer->status == CAIRN_NOT_LEADER || answer->status == CAIRN_NOT_EXECUTED) {
         group->epoch += request->epoch == group->epoch;
-        request_again(group, request);
         group->write_retry_ns = env_now(group->node->env) + REFUSED_RETRY_NS;
+        if (request->kind == REQUEST_READ)
+            group->read_retry_ns = group->write_retry_ns;
+        request_again(group, request);
         return;
     }
-    bool placed = answer->status == CAIRN_OK && request->kind == REQUEST_WRITE;
+    bool placed = answer->status == CAIRN_OK && request->kind == REQUEST_WRITE && !request->far;
     if (!placed) {
+        if (request->client != NULL && request->client->seen_index < answer->index)
+            request->client->seen_index = answer->index;
         request_finish(group, request, answer->status, answer->reply);
         return;
     }

@@ -167,9 +167,12 @@ static uint64_t local_index(const struct request *request) {
 void group_reads(struct group *group, uint64_t now) {
     if (list_empty(&group->pending_reads) || now < group->read_retry_ns)
         return;
+    bool far = forward_answers_far(group);
     struct read_batch *batch = batch_new(0);
     LIST_EACH_SAFE(item, &group->pending_reads) {
         struct request *request = container_of(item, struct request, queue);
+        if (far && !request->barrier && !is_local(request))
+            continue;
         request->state = REQUEST_READING;
         list_remove(item);
         request->local = is_local(request);
@@ -182,6 +185,8 @@ void group_reads(struct group *group, uint64_t now) {
             list_push(&batch->requests, item);
         }
     }
+    if (far)
+        forward_requests(group, &group->pending_reads);
     list_push(&group->read_asked, &batch->list);
     if (list_empty(&batch->requests)) {
         batch_free(batch);

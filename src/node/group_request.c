@@ -300,6 +300,10 @@ void reads_again(struct group *group, struct list *requests) {
 }
 
 void request_fate_unknown(struct group *group, struct request *request) {
+    if (request->kind == REQUEST_READ && !list_empty(&request->aging)) {
+        request_again(group, request); /* whatever became of it, it changed nothing */
+        return;
+    }
     request->maybe_executed |= group->node->options.mutant != MUTANT_RETRY_FORGETS_ATTEMPT;
     if (request->retry_safe && !list_empty(&request->aging))
         request_again(group, request);
@@ -335,7 +339,7 @@ void requests_hurry(struct group *group, uint64_t deadline_ns) {
         struct request *request = container_of(item, struct request, queue);
         if (request->sent_to == group->leader || request->deadline_ns <= deadline_ns)
             continue;
-        if (request->retry_safe) {
+        if (request->retry_safe || request->kind == REQUEST_READ) {
             request_fate_unknown(group, request);
             continue;
         }

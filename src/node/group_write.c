@@ -54,7 +54,7 @@ static void proposal_outcome(struct group *group, struct request *request,
     cairn_assert(request->kind == REQUEST_WRITE && request->state == REQUEST_PENDING);
     switch (effect->outcome.status) {
     case CAIRN_OK:
-        if (request->origin == ORIGIN_PEER) {
+        if (request->origin == ORIGIN_PEER && !request->far) {
             forward_placed(group, request, effect->outcome.index, effect->outcome.term);
             break;
         }

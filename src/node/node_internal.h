@@ -172,6 +172,7 @@ struct request {
     bool retry_safe;      /* carries a session: may be sent again whatever became of it */
     bool barrier;         /* a read of nothing: only its index is waited for */
     bool local;           /* a read of what this node has, whatever that is */
+    bool far;             /* it is answered by the leader: the asking node can't apply now */
     bool maybe_executed;  /* by an earlier attempt: no refusal says any more that it was not */
     uint64_t index, term; /* PLACED */
     uint64_t tag;         /* FORWARDED, OPERATING */
@@ -532,6 +533,9 @@ void group_reads_forget(struct group *group, struct node_client *client);
 void group_reads_close(struct group *group);
 
 /* forward.c */
+/* This node can't append what the leader sends, so its state stands still: the leader answers for
+ * it. */
+bool forward_answers_far(const struct group *group);
 /* Sends what it can of the queue to the leader. */
 void forward_requests(struct group *group, struct list *queue);
 void forward_receive(struct group *group, struct link *link, struct bytes body);
