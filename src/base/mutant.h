@@ -55,8 +55,6 @@
       "a follower accepts an epoch while its leader's lease may run")                              \
     X(ZAB_EPOCH_TWO_AUTHORS, "zab-epoch-two-authors",                                              \
       "a replica gives the epoch that it chose itself to another leader")                          \
-    X(ORPHAN_PIECES_KEPT, "orphan-pieces-kept",                                                    \
-      "pieces of a command that nobody goes on with are never removed")                            \
     X(APPLY_WITHOUT_BUDGET, "apply-without-budget", "a turn applies all that there is")            \
     X(WAITER_BY_INDEX, "waiter-by-index", "a waiter takes the reply of any entry at its index")    \
     X(OWN_PARAMETERS, "own-parameters",                                                            \

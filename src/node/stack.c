@@ -16,7 +16,7 @@ void stack_open(struct stack *stack, const struct machine_kind *kind,
     stack->kind = kind;
     stack->machine = kind->create(options);
     stack->once = once_new(session_window, options->mutant);
-    stack->staging = staging_new(options->mutant);
+    stack->staging = staging_new();
     stack->own = (struct agreed_parameters){.session_window = session_window,
                                             .value_bytes_max = options->value_bytes_max};
     stack->agreed = (struct agreed){.version = WIRE_VERSION_MIN, .parameters = stack->own};

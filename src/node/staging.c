@@ -24,13 +24,11 @@ struct staging {
     struct list uploads;
     size_t bytes;
     uint64_t digest; /* of all pieces */
-    enum mutant mutant;
 };
 
-struct staging *staging_new(enum mutant mutant) {
+struct staging *staging_new(void) {
     struct staging *staging = cairn_alloc_zero(sizeof *staging);
     list_init(&staging->uploads);
-    staging->mutant = mutant;
     return staging;
 }
 
@@ -159,7 +157,7 @@ void staging_drop(struct staging *staging, struct upload_id id) {
 }
 
 uint64_t staging_next_due(const struct staging *staging) {
-    if (list_empty(&staging->uploads) || staging->mutant == MUTANT_ORPHAN_PIECES_KEPT)
+    if (list_empty(&staging->uploads))
         return UINT64_MAX;
     const struct staged *first = container_of(staging->uploads.next, struct staged, list);
     return first->touched_ms + STAGING_PATIENCE_MS;

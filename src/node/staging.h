@@ -7,7 +7,6 @@
 
 #include "base/bytes.h"
 #include "base/list.h"
-#include "base/mutant.h"
 #include "base/status.h"
 #include "core/work.h"
 
@@ -25,7 +24,7 @@ struct upload_id {
 
 struct staging;
 
-struct staging *staging_new(enum mutant mutant);
+struct staging *staging_new(void);
 void staging_free(struct staging *staging);
 void staging_clear(struct staging *staging);
 
