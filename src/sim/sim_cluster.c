@@ -346,8 +346,7 @@ bool sim_node_may_be_wiped(struct sim_node *node) {
             return false;
         node_status(leader->node, keyspace, &status);
         const struct member *member = config_member(&status.replica.config, node->id);
-        if (member == NULL || !status.replica.config_committed ||
-            member->incarnation == 0)
+        if (member == NULL || !status.replica.config_committed || member->incarnation == 0)
             return false;
     }
     return true;
