@@ -159,6 +159,11 @@ enum cairn_status node_execute(struct node_client *client, struct bytes command,
     return CAIRN_OK;
 }
 
+enum cairn_status node_execute_from(struct node_client *client, struct buf *command,
+                                    node_done *done, void *context) {
+    return node_execute(client, buf_view(command), done, context);
+}
+
 enum cairn_status node_once(struct node_client *client, uint64_t session, uint64_t sequence,
                             struct bytes command, node_done *done, void *context) {
     return CAIRN_SHUTDOWN;
