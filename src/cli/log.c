@@ -11,6 +11,8 @@ void log_open(struct log *log, const char *level, const char *format, uint64_t n
     bool terminal =
         strcmp(format, "auto") == 0 ? isatty(STDERR_FILENO) : strcmp(format, "terminal") == 0;
     *log = (struct log){.level = 1, .terminal = terminal, .node = node};
+    setvbuf(stderr, NULL, _IOLBF,
+            0); /* one write a line: a byte each would soon fill a reader's pipe */
     for (int i = 0; i < 3; i++)
         if (strcmp(level, names[i]) == 0)
             log->level = i;
