@@ -6,7 +6,7 @@
 /* Election timeouts without progress, until a change is given up: who is connected may be
  * installing a snapshot, who is not does not come for a change's sake. */
 #define CONNECTED_PATIENCE 100u
-#define ABSENT_PATIENCE 10u
+#define ABSENT_PATIENCE 20u
 
 static bool same_voters(const struct config *a, const struct config *b) {
     for (uint32_t i = 0; i < CONFIG_MEMBERS_MAX; i++) {

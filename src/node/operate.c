@@ -202,6 +202,14 @@ static void start(struct group *group, struct request *request) {
     }
 }
 
+/* The members' last change, an operator's or the leader's own, is committed in a moment: then it is
+ * carried out, and not refused. */
+static bool waits_for_config(const struct group *group, const struct request *request) {
+    uint8_t operation = request->len == 0 ? 0 : request->command[0];
+    bool changes = operation >= NODE_MEMBER_ADD && operation <= NODE_MEMBER_REMOVE;
+    return (changes || operation == NODE_MEMBER_STEP) && !group->config_committed;
+}
+
 void group_operations(struct group *group, uint64_t now) {
     if (list_empty(&group->operations) || now < group->write_retry_ns)
         return;
@@ -211,6 +219,8 @@ void group_operations(struct group *group, uint64_t now) {
         return;
     }
     struct request *request = container_of(list_first(&group->operations), struct request, queue);
+    if (waits_for_config(group, request))
+        return;
     start(group, request);
     if (!list_empty(&group->operations))
         env_wake(group->node->env);
@@ -259,7 +269,11 @@ static void put_refusal(const struct group *group, const struct request *request
                      tail);
         break;
     case CAIRN_CANCELLED:
-        reply_errorf(reply, "ERR it was cancelled%s", tail);
+        if (request->command[0] ==
+            NODE_MEMBER_STEP) /* the same was asked anew, by another driver */
+            reply_error(reply, "BUSY it was asked anew");
+        else
+            reply_errorf(reply, "ERR it was cancelled%s", tail);
         break;
     default:
         reply_errorf(reply, "ERR %s", cairn_status_text(effect->outcome.status));

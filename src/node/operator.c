@@ -108,6 +108,28 @@ static bool has_aims(const struct node *node) {
     return node->groups[0]->stack.agreed.version >= WIRE_VERSION_3;
 }
 
+/* Before version 3, addresses can't be changed. */
+static bool needs_aims(const struct wishes *wishes) {
+    for (uint32_t i = 0; i < wishes->count; i++)
+        if (wishes->items[i].role == WISH_ROLE_KEPT)
+            return true;
+    return false;
+}
+
+/* The cluster's version is about to rise, for all that is known: it just started, or this node did.
+ */
+static bool aims_are_near(const struct node *node) {
+    if (node->options.wire_version_max < WIRE_VERSION_3)
+        return false;
+    for (int i = 0; i < PEERS_MAX; i++) {
+        const struct link *link = node->peers[i].link;
+        if (link != NULL && link->hello.wire_max < WIRE_VERSION_3)
+            return false;
+    }
+    return true;
+}
+
+static void go_on(struct operation *operation);
 static void record(struct operation *operation);
 
 static void wait_for_aims(struct operation *operation) {
@@ -122,8 +144,12 @@ static void go_on_when_aims_are_known(struct operation *operation, uint64_t now)
         operation->version_by_ns = 0;
         record(operation);
     } else if (now >= operation->version_by_ns) {
-        end_text(operation, CAIRN_OK,
-                 "ERR not before all nodes run this version, and this one has caught up");
+        operation->version_by_ns = 0;
+        if (operation->cancels || needs_aims(&operation->wishes))
+            end_text(operation, CAIRN_OK,
+                     "ERR not before all nodes run this version, and this one has caught up");
+        else
+            go_on(operation);
     }
 }
 
@@ -185,8 +211,6 @@ static void record(struct operation *operation) {
 }
 
 /* ---- each keyspace in turn ---- */
-
-static void go_on(struct operation *operation);
 
 static void operated(void *context, enum cairn_status status, struct bytes reply) {
     struct operation *operation = context;
@@ -258,14 +282,6 @@ static struct operation *operation_new(struct node_client *client, node_done *do
     return operation;
 }
 
-/* Before version 3, addresses can't be changed. */
-static bool needs_aims(const struct wishes *wishes) {
-    for (uint32_t i = 0; i < wishes->count; i++)
-        if (wishes->items[i].role == WISH_ROLE_KEPT)
-            return true;
-    return false;
-}
-
 static enum cairn_status change(struct node_client *client, const struct wishes *wishes,
                                 bool in_words, node_done *done, void *context) {
     enum cairn_status refusal = node_refusal(client, 0);
@@ -277,7 +293,7 @@ static enum cairn_status change(struct node_client *client, const struct wishes 
     operation->in_words = in_words;
     if (has_aims(client->node))
         record(operation);
-    else if (needs_aims(wishes))
+    else if (needs_aims(wishes) || aims_are_near(client->node))
         wait_for_aims(operation);
     else
         go_on(operation);

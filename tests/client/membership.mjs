@@ -15,7 +15,7 @@ const pick = (list) => list[below(list.length)];
 
 const IDS = [1, 2, 3, 4, 5, 6];
 const ANSWER_MS = 70000; // no answer waits longer
-const REFUSAL_MS = 8000; // without a quorum, without a member
+const REFUSAL_MS = 11000; // without a quorum, without a member
 
 class Run {
   constructor(cluster) {

@@ -45,7 +45,7 @@ static void an_absent_member_is_given_up_however_much_is_written(void **state) {
     struct world *world = started(state);
     uint64_t tag = ask(world, (struct config_change){.target = world_config("1234", "")});
     assert_true(has(world, 4));
-    for (int i = 0; i < 50 && !ended(world, tag, CAIRN_UNREACHABLE); i++) {
+    for (int i = 0; i < 90 && !ended(world, tag, CAIRN_UNREACHABLE); i++) {
         world_step(world, world_leader(world),
                    (struct event){.kind = EVENT_PROPOSE,
                                   .propose = {.items = &(struct proposal){.command = BYTES("x")},
@@ -64,7 +64,7 @@ static void the_member_in_the_way_is_named(void **state) {
     struct world *world = started(state);
     uint64_t tag = ask(world, (struct config_change){.target = world_config("12345", "")});
     world_add(world, 4);
-    world_run(world, 5000 * MS);
+    world_run(world, 8000 * MS);
     assert_true(ended(world, tag, CAIRN_UNREACHABLE));
     assert_int_equal(world->nodes[world_leader(world)].last_outcome.member, 5);
     finish(world);

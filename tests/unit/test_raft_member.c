@@ -78,7 +78,7 @@ static void a_voter_that_cannot_catch_up_is_not_added(void **state) {
     world_run(world, 1000 * MS);
     struct config target = world_config("1234", "");
     uint64_t leader = world_leader(world), tag = world_configure(world, leader, &target);
-    world_run(world, 4000 * MS);
+    world_run(world, 8000 * MS);
     assert_int_equal(world->nodes[leader].last_outcome.tag, tag);
     assert_int_equal(world->nodes[leader].last_outcome.status, CAIRN_UNREACHABLE);
     struct replica_status status = world_status(world, leader);
