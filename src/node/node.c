@@ -33,7 +33,7 @@ void node_options_default(struct node_options *options) {
         .window_bytes_max = 4u << 20,
         .apply_bytes_max = 1u << 20,
         .piece_bytes = 240u << 10,
-        .turn_work_max = 4000000,
+        .turn_work_max = 2000000,
         .requests_max = 100000,
         .requests_bytes_max = 512u << 20,
         .wal_segment_bytes = 32u << 20,

@@ -158,7 +158,6 @@ static void apply_whole(struct stack *stack, const struct apply_context *context
         reply_error(reply, "TRYAGAIN pieces of the command were lost; not executed");
         return;
     }
-    staging_drop(stack->staging, id);
     struct reader whole = reader_of(buf_view(gathered));
     uint8_t kind = read_u8(&whole);
     if (kind == ENVELOPE_MACHINE)

@@ -137,16 +137,25 @@ enum cairn_status staging_take(struct staging *staging, struct upload_id id, uin
     return CAIRN_OK;
 }
 
-bool staging_gather(const struct staging *staging, struct upload_id id, uint64_t total,
-                    struct work *work, struct buf *out) {
-    const struct staged *staged = find(staging, id);
+/* Each piece goes as it is copied: two of the whole are never held, nor freed at one go. */
+bool staging_gather(struct staging *staging, struct upload_id id, uint64_t total, struct work *work,
+                    struct buf *out) {
+    struct staged *staged = find(staging, id);
     if (staged == NULL || staged->total != total || staged->have != total)
         return false;
+    list_remove(&staged->list);
     buf_reserve(out, (size_t)total);
     for (size_t i = 0; i < staged->count; i++) {
-        buf_bytes(out, staged->pieces[i].bytes);
-        work_charge(work, work_of_bytes(staged->pieces[i].bytes.len));
+        struct piece *piece = &staged->pieces[i];
+        size_t len = piece->bytes.len;
+        staging->digest -= hash_of(staged, piece);
+        staging->bytes -= len;
+        buf_bytes(out, piece->bytes);
+        blob_unref(piece->blob);
+        work_charge(work, 3 * work_of_bytes(len));
     }
+    cairn_free(staged->pieces);
+    cairn_free(staged);
     return true;
 }
 

@@ -33,9 +33,10 @@ void staging_clear(struct staging *staging);
 enum cairn_status staging_take(struct staging *staging, struct upload_id id, uint64_t total,
                                uint64_t offset, struct bytes bytes, struct blob *blob,
                                uint64_t time_ms);
-/* All of it in one piece, appended to out. False: it is not whole, or not there. */
-bool staging_gather(const struct staging *staging, struct upload_id id, uint64_t total,
-                    struct work *work, struct buf *out);
+/* All of it in one piece, appended to out; it is not staged any more. False: it is not whole, or
+ * not there. */
+bool staging_gather(struct staging *staging, struct upload_id id, uint64_t total, struct work *work,
+                    struct buf *out);
 void staging_drop(struct staging *staging, struct upload_id id);
 
 /* When the first of them has been forgotten; UINT64_MAX: there is none. */

@@ -154,29 +154,71 @@ static void run_whole(struct kv_call *call, const struct vmap_item *item,
 
 #define FIELD_BYTES 9 /* that 64 bits at any offset may lie in */
 
-/* A long value: each operation reads and writes the few bytes that it touches. */
+/* A stretch of a long value on which operations work: a chunk, and what a field at its end needs.
+ * It is written back when another one is looked at, so that many operations on one chunk write it
+ * once. */
+struct window {
+    uint64_t base;
+    size_t len;                     /* 0: none */
+    size_t dirty_from, dirty_until; /* equal: clean */
+    uint8_t bytes[KV_CHUNK + FIELD_BYTES];
+};
+
+static void window_close(struct kv_call *call, struct window *window, uint64_t len) {
+    if (window->dirty_from == window->dirty_until)
+        return;
+    const struct vmap_item *item = kv_view_get(call->view, call->args[0]);
+    struct bytes patch =
+        bytes_of(window->bytes + window->dirty_from, window->dirty_until - window->dirty_from);
+    kv_value_patch(call->view, call->args[0], item, len, window->base + window->dirty_from, patch);
+    window->dirty_from = window->dirty_until = 0;
+}
+
+static void window_open(struct kv_call *call, struct window *window, uint64_t base, uint64_t len) {
+    if (window->len > 0 && window->base == base)
+        return;
+    window_close(call, window, len);
+    const struct vmap_item *item = kv_view_get(call->view, call->args[0]);
+    struct kv_value value = kv_value_of(call->view, item);
+    uint64_t left = base < value.len ? value.len - base : 0;
+    window->base = base;
+    window->len = sizeof window->bytes;
+    memset(window->bytes, 0, sizeof window->bytes);
+    size_t have = left < sizeof window->bytes ? (size_t)left : sizeof window->bytes;
+    if (have > 0)
+        kv_value_read(call->view, &value, base, have, window->bytes);
+}
+
+static void window_touch(struct window *window, size_t from, size_t until) {
+    if (window->dirty_from == window->dirty_until) {
+        window->dirty_from = from;
+        window->dirty_until = until;
+        return;
+    }
+    window->dirty_from = from < window->dirty_from ? from : window->dirty_from;
+    window->dirty_until = until > window->dirty_until ? until : window->dirty_until;
+}
+
+/* A long value: only what the operations touch is read and written. */
 static void run_chunked(struct kv_call *call, const struct vmap_item *item,
                         const struct field *fields, size_t count, uint64_t grown) {
-    struct kv_view *view = call->view;
-    struct bytes key = call->args[0];
-    uint64_t len = kv_value_of(view, item).len;
+    struct window window = {0};
+    uint64_t len = kv_value_of(call->view, item).len;
     if (grown != 0) { /* the value grows even when every operation fails */
         len = grown > len ? grown : len;
-        kv_value_patch(view, key, item, len, 0, bytes_of(NULL, 0));
+        kv_value_patch(call->view, call->args[0], item, len, 0, bytes_of(NULL, 0));
     }
-    for (size_t i = 0; i < count && !kv_view_over(view); i++) {
-        uint8_t window[FIELD_BYTES] = {0};
+    for (size_t i = 0; i < count && !kv_view_over(call->view); i++) {
         struct field field = fields[i];
-        struct kv_value value = kv_value_of(view, item = kv_view_get(view, key));
-        uint64_t first = (uint64_t)field.offset / 8, left = first < len ? len - first : 0;
-        field.offset %= 8;
-        uint64_t want = ((uint64_t)field.offset + field.bits + 7) / 8;
-        size_t have = (size_t)(left < want ? left : want);
-        if (have > 0)
-            kv_value_read(view, &value, first, have, window);
-        if (run_field(call, &field, window, sizeof window))
-            kv_value_patch(view, key, item, len, first, bytes_of(window, have));
+        uint64_t first = (uint64_t)field.offset / 8;
+        window_open(call, &window, first - first % KV_CHUNK, len);
+        size_t at = (size_t)(first - window.base);
+        size_t want = ((size_t)(field.offset % 8) + field.bits + 7) / 8;
+        field.offset -= (int64_t)window.base * 8;
+        if (run_field(call, &field, window.bytes, sizeof window.bytes))
+            window_touch(&window, at, at + want);
     }
+    window_close(call, &window, len);
 }
 
 /* Carries out parsed operations; grown: the bytes that the value must have for the writes, 0 when
