@@ -202,10 +202,13 @@ static void start(struct group *group, struct request *request) {
     }
 }
 
-/* The members' last change, an operator's or the leader's own, is committed in a moment: then it is
- * carried out, and not refused. */
-static bool waits_for_config(const struct group *group, const struct request *request) {
+/* Carried out in a moment, and so not refused: when the members' last change, an operator's or the
+ * leader's own, is committed; an aim, when a new leader has applied what was committed before it.
+ */
+static bool not_yet(const struct group *group, const struct request *request) {
     uint8_t operation = request->len == 0 ? 0 : request->command[0];
+    if (operation == NODE_MEMBER_AIM || operation == NODE_MEMBER_CANCEL)
+        return group->applied_term != group->term || group->install != NULL;
     bool changes = operation >= NODE_MEMBER_ADD && operation <= NODE_MEMBER_REMOVE;
     return (changes || operation == NODE_MEMBER_STEP) && !group->config_committed;
 }
@@ -219,7 +222,7 @@ void group_operations(struct group *group, uint64_t now) {
         return;
     }
     struct request *request = container_of(list_first(&group->operations), struct request, queue);
-    if (waits_for_config(group, request))
+    if (not_yet(group, request))
         return;
     start(group, request);
     if (!list_empty(&group->operations))

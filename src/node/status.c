@@ -138,8 +138,9 @@ static void json_members(const struct node_status *status, struct buf *out) {
     buf_printf(out, "\"joint\":%s,\"members\":[", config->joint ? "true" : "false");
     for (uint32_t i = 0; i < config->count; i++) {
         const struct member *member = &config->members[i];
-        buf_printf(out, "%s{\"id\":%llu,\"address\":\"%s\",\"role\":\"%s\"", i ? "," : "",
-                   (ull)member->id, member->address,
+        buf_printf(out,
+                   "%s{\"id\":%llu,\"address\":\"%s\",\"incarnation\":\"%016llx\",\"role\":\"%s\"",
+                   i ? "," : "", (ull)member->id, member->address, (ull)member->incarnation,
                    member->voter || member->voter_old ? "voter" : "learner");
         for (uint32_t p = 0; p < status->replica.peer_count; p++)
             if (status->replica.peers[p].id == member->id)

@@ -168,8 +168,16 @@ const changes = {
     const id = pick(run.absent());
     await run.fresh(id);
     const address = pick([`127.0.0.1:${run.cluster.peer(9)}`, run.peer(pick(run.up()))]);
-    // It runs, and connects by itself: it is taken in, and its true address recorded.
-    await run.must(['add', id, address], run.with(id, 'voter'));
+    // It runs, and where it knows members that still are, connects by itself: then it is taken in, and
+    // its true address recorded.
+    const answer = await run.member('add', id, address);
+    if (answer.ok) {
+      run.members = run.with(id, 'voter');
+    } else {
+      refused(answer, /does not answer at .*nothing was changed/, 'a wrong address');
+      await run.settled('after a wrong address');
+      await run.must(['add', id, run.peer(id)], run.with(id, 'voter'));
+    }
     await run.listed(id);
   },
   async absent_node(run) {
@@ -199,6 +207,17 @@ const changes = {
     await run.kill(id);
     run.wipe(id);
     await run.start(id);
+    // As an operator must: the next disk is not touched before the members count on this one again.
+    const { incarnation } = await run.cluster.status(id);
+    await until(`member ${id} votes with its new disk`, async () => {
+      const told = await Promise.all(run.up().map((each) => run.cluster.status(each)));
+      const bound = (keyspace) => {
+        const leader = told.flatMap((status) => status.keyspaces).find((each) => each.name === keyspace && each.role === 'leader');
+        const member = leader?.members.find((each) => each.id === id);
+        return member?.incarnation === incarnation && member.role === 'voter';
+      };
+      return bound('kv') && bound('tree');
+    }, 40000);
   },
   async leader_killed(run) {
     const id = pick(run.absent());
