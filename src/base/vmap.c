@@ -37,7 +37,7 @@ size_t vmap_item_size(const struct vmap_item *item) {
     return (len + step - 1) & ~(step - 1);
 }
 
-static uint64_t item_hash(const struct vmap_item *item) {
+uint64_t vmap_item_hash(const struct vmap_item *item) {
     uint64_t hash = bytes_hash(bytes_of(item->data, item->key_len + (size_t)item->value_len), 0);
     hash = (hash ^ item->version) * 0x9e3779b97f4a7c15ull;
     hash = (hash ^ (hash >> 32) ^ item->meta) * 0xc2b2ae3d27d4eb4full;
@@ -181,7 +181,7 @@ static struct vmap_item *replace(struct vmap *map, struct path *path, uint32_t a
 
 static void let_go(struct vmap *map, struct vmap_item *item) {
     map->item_bytes -= vmap_item_size(item);
-    map->digest -= item_hash(item);
+    map->digest -= vmap_item_hash(item);
     vmap_drop_item(map, item);
 }
 
@@ -220,7 +220,7 @@ const struct vmap_item *vmap_put(struct vmap *map, struct bytes key, struct byte
     if (value.len)
         memcpy(item->data + key.len, value.data, value.len);
     struct vmap_item *old = place(map, item);
-    map->digest += item_hash(item);
+    map->digest += vmap_item_hash(item);
     if (old != NULL)
         let_go(map, old);
     return item;
@@ -234,7 +234,7 @@ struct vmap_item *vmap_put_raw(struct vmap *map, struct bytes key, size_t value_
 }
 
 void vmap_seal(struct vmap *map, struct vmap_item *item) {
-    map->digest += item_hash(item);
+    map->digest += vmap_item_hash(item);
     if (map->replaced != NULL)
         let_go(map, map->replaced);
     map->replaced = NULL;
@@ -359,7 +359,7 @@ static void check_item(struct tally *tally, const struct vmap_item *item, uint8_
     tally->last = item;
     tally->count++;
     tally->item_bytes += vmap_item_size(item);
-    tally->digest += item_hash(item);
+    tally->digest += vmap_item_hash(item);
 }
 
 static void check_node(const struct vmap_node *node, uint64_t shared, struct tally *tally) {

@@ -93,6 +93,9 @@ struct vmap_snapshot *vmap_snapshot_take(struct vmap *map);
 const struct vmap_item *vmap_snapshot_next(struct vmap_snapshot *snapshot);
 /* Moves the walk so that the next item is the first at or after key. Thread: as above. */
 void vmap_snapshot_seek(struct vmap_snapshot *snapshot, struct bytes key);
+/* False when the walk came to its end and did not find what was put: memory changed by itself. Only
+ * of walks that began at the beginning. */
+bool vmap_snapshot_intact(const struct vmap_snapshot *snapshot);
 size_t vmap_snapshot_count(const struct vmap_snapshot *snapshot);
 /* The snapshot as a map that may be read (get, seek, at, rank, cursors), and only that. */
 struct vmap *vmap_snapshot_map(struct vmap_snapshot *snapshot);

@@ -72,6 +72,8 @@ struct vmap_snapshot {
     struct vmap_dead dead; /* died before the next younger live snapshot was taken */
     struct vmap_cursor cursor;
     struct vmap map; /* for reading alone */
+    uint64_t walked; /* sum of what vmap_snapshot_next gave */
+    bool ended, sought;
 };
 
 /* A key on its way through the tree. */
@@ -132,5 +134,8 @@ void vmap_drop_item(struct vmap *map, struct vmap_item *item);
 void vmap_drop_node(struct vmap *map, struct vmap_node *node);
 void vmap_free_tree(struct vmap_node *node);
 void vmap_cursor_start(struct vmap_cursor *cursor, const struct vmap_node *root, struct bytes key);
+
+/* The item's share in the digest. */
+uint64_t vmap_item_hash(const struct vmap_item *item);
 
 #endif

@@ -89,10 +89,20 @@ void vmap_snapshot_release(struct vmap *map, struct vmap_snapshot *snapshot) {
 
 void vmap_snapshot_seek(struct vmap_snapshot *snapshot, struct bytes key) {
     vmap_cursor_start(&snapshot->cursor, snapshot->root, key);
+    snapshot->sought = true;
 }
 
 const struct vmap_item *vmap_snapshot_next(struct vmap_snapshot *snapshot) {
-    return vmap_cursor_next(&snapshot->cursor);
+    const struct vmap_item *item = vmap_cursor_next(&snapshot->cursor);
+    if (item != NULL)
+        snapshot->walked += vmap_item_hash(item);
+    else
+        snapshot->ended = true;
+    return item;
+}
+
+bool vmap_snapshot_intact(const struct vmap_snapshot *snapshot) {
+    return snapshot->sought || !snapshot->ended || snapshot->walked == snapshot->digest;
 }
 
 struct vmap *vmap_snapshot_map(struct vmap_snapshot *snapshot) {

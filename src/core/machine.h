@@ -165,6 +165,8 @@ struct machine_kind {
      * thread, one call at a time, while the owner goes on applying. Everything else: the owner. */
     void *(*snapshot_begin)(struct machine *machine);
     bool (*snapshot_chunk)(void *snapshot, size_t target, struct buf *out);
+    /* All is written: is it what was put there? False: memory changed by itself. */
+    bool (*snapshot_intact)(const void *snapshot);
     /* The oldest format that can hold this snapshot, so that members of an older version can read
      * what they may have. NULL: always snapshot_version. */
     uint32_t (*snapshot_format)(const void *snapshot);

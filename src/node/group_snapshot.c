@@ -79,6 +79,13 @@ static void free_job(struct snapshot_job *job) {
     cairn_free(job);
 }
 
+/* The whole state was walked: a check of the memory in passing. */
+static void end_writing(struct snapshot_job *job) {
+    job->written = true;
+    if (!stack_snapshot_intact(job->stack))
+        job->status = CAIRN_CORRUPT;
+}
+
 /* Beside the loop: touches nothing but the job. */
 static void write_slice(struct env_work *work) {
     struct snapshot_job *job = container_of(work, struct snapshot_job, work);
@@ -100,7 +107,7 @@ static void write_slice(struct env_work *work) {
         uint32_t section, version;
         buf_clear(&job->chunk);
         if (!stack_snapshot_next(job->stack, SNAPSHOT_CHUNK_BYTES, &job->chunk, &section, &version))
-            job->written = true;
+            end_writing(job);
         else
             job->status =
                 snapshot_writer_chunk(job->writer, section, version, buf_view(&job->chunk));
@@ -165,6 +172,10 @@ static void go_on_or_end(struct snapshot_job *job) {
         snapshot_writer_abort(job->writer);
     if (job->finished && job->status == CAIRN_OK) {
         complete(group, job);
+    } else if (job->status == CAIRN_CORRUPT) {
+        node_fail(group->node, CAIRN_CORRUPT,
+                  "the state in memory is not what was put there: this machine's memory may be "
+                  "bad; started again, the state is read from the disk");
     } else if (job->status != CAIRN_OK) {
         node_log(group->node, 2, "snapshot at index %llu failed: %s",
                  (unsigned long long)job->base.index, cairn_status_text(job->status));

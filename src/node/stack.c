@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "base/hash.h"
+#include "base/vmap.h"
 #include "core/reply.h"
 
 /* Sessions that one SESSION_DUE entry ends, so that no apply takes long. */
@@ -428,6 +429,11 @@ bool stack_snapshot_next(struct stack_snapshot *snapshot, size_t target, struct 
         return true;
     }
     return false;
+}
+
+bool stack_snapshot_intact(const struct stack_snapshot *snapshot) {
+    return vmap_snapshot_intact(snapshot->once) &&
+           snapshot->stack->kind->snapshot_intact(snapshot->machine);
 }
 
 void stack_snapshot_end(struct stack *stack, struct stack_snapshot *snapshot) {

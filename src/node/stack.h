@@ -94,6 +94,8 @@ struct stack_snapshot;
 struct stack_snapshot *stack_snapshot_begin(struct stack *stack);
 bool stack_snapshot_next(struct stack_snapshot *snapshot, size_t target, struct buf *out,
                          uint32_t *section, uint32_t *version);
+/* All of it was given: is it what was put there? False: memory changed by itself. */
+bool stack_snapshot_intact(const struct stack_snapshot *snapshot);
 void stack_snapshot_end(struct stack *stack, struct stack_snapshot *snapshot);
 
 void stack_restore_begin(struct stack *stack);

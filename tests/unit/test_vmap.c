@@ -291,8 +291,32 @@ static void another_thread_may_walk_a_snapshot_while_the_owner_writes(void **sta
     cairn_free(model);
 }
 
+static void a_walk_notices_memory_that_changed_by_itself(void **state) {
+    for (int damaged = 0; damaged < 2; damaged++) {
+        struct vmap *map = vmap_new();
+        uint8_t key[2];
+        for (unsigned i = 0; i < 3000; i++) {
+            put_u16_be(key, (uint16_t)i);
+            vmap_put(map, bytes_of(key, 2), BYTES("value"), i + 1, 0);
+        }
+        put_u16_be(key, 1234);
+        const struct vmap_item *item = vmap_get(map, bytes_of(key, 2));
+        if (damaged)
+            ((uint8_t *)(uintptr_t)vmap_item_value(item).data)[3] ^= 4;
+        struct vmap_snapshot *snapshot = vmap_snapshot_take(map);
+        while (vmap_snapshot_next(snapshot) != NULL)
+            assert_true(vmap_snapshot_intact(snapshot)); /* not known before the end */
+        assert_int_equal(vmap_snapshot_intact(snapshot), !damaged);
+        if (damaged)
+            ((uint8_t *)(uintptr_t)vmap_item_value(item).data)[3] ^= 4;
+        vmap_snapshot_release(map, snapshot);
+        vmap_free(map);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_walk_notices_memory_that_changed_by_itself),
         cmocka_unit_test(any_mix_of_writes_and_snapshots_agrees_with_a_simple_model),
         cmocka_unit_test(equal_contents_have_equal_digests_whatever_the_history),
         cmocka_unit_test(an_empty_map_answers_everything),

@@ -310,6 +310,7 @@ const struct machine_kind machine_kv = {
     .count = count,
     .snapshot_begin = kv_snapshot_begin,
     .snapshot_chunk = kv_snapshot_chunk,
+    .snapshot_intact = kv_snapshot_intact,
     .snapshot_format = kv_snapshot_format,
     .snapshot_end = kv_snapshot_end,
     .restore_begin = kv_restore_begin,

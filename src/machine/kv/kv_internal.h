@@ -93,6 +93,7 @@ void kv_long_end(struct machine *machine, void *task);
 #define KV_FORMAT_CHUNKS 2u
 void *kv_snapshot_begin(struct machine *machine);
 bool kv_snapshot_chunk(void *snapshot, size_t target, struct buf *out);
+bool kv_snapshot_intact(const void *snapshot);
 void kv_snapshot_end(struct machine *machine, void *snapshot);
 uint32_t kv_snapshot_format(const void *snapshot);
 void kv_restore_begin(struct machine *machine);

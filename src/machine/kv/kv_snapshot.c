@@ -74,6 +74,11 @@ bool kv_snapshot_chunk(void *opaque, size_t target, struct buf *out) {
     return false;
 }
 
+bool kv_snapshot_intact(const void *opaque) {
+    const struct kv_snapshot *snapshot = opaque;
+    return vmap_snapshot_intact(snapshot->map) && vmap_snapshot_intact(snapshot->chunks);
+}
+
 void kv_snapshot_end(struct machine *machine, void *opaque) {
     struct kv_snapshot *snapshot = opaque;
     vmap_snapshot_release(machine->map, snapshot->map);

@@ -271,6 +271,7 @@ const struct machine_kind machine_tree = {
     .count = count,
     .snapshot_begin = tree_snapshot_begin,
     .snapshot_chunk = tree_snapshot_chunk,
+    .snapshot_intact = tree_snapshot_intact,
     .snapshot_end = tree_snapshot_end,
     .restore_begin = tree_restore_begin,
     .restore_chunk = tree_restore_chunk,

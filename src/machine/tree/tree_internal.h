@@ -211,6 +211,7 @@ int32_t tree_read(struct machine *machine, const struct tree_call *call, struct 
 /* ---- tree_snapshot.c ---- */
 void *tree_snapshot_begin(struct machine *machine);
 bool tree_snapshot_chunk(void *snapshot, size_t target, struct buf *out);
+bool tree_snapshot_intact(const void *snapshot);
 void tree_snapshot_end(struct machine *machine, void *snapshot);
 void tree_restore_begin(struct machine *machine);
 enum cairn_status tree_restore_chunk(struct machine *machine, uint32_t version, struct bytes chunk);

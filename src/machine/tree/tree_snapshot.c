@@ -55,6 +55,11 @@ bool tree_snapshot_chunk(void *opaque, size_t target, struct buf *out) {
     return false;
 }
 
+bool tree_snapshot_intact(const void *opaque) {
+    const struct tree_snapshot *snapshot = opaque;
+    return vmap_snapshot_intact(snapshot->map);
+}
+
 void tree_snapshot_end(struct machine *machine, void *opaque) {
     struct tree_snapshot *snapshot = opaque;
     vmap_snapshot_release(machine->map, snapshot->map);
