@@ -356,7 +356,8 @@ void requests_expire(struct group *group, uint64_t now) {
         struct request *oldest = container_of(list_first(&group->aging), struct request, aging);
         if (oldest->deadline_ns > now)
             break;
-        if (request_held_back(group, oldest) && !list_empty(&oldest->client->held)) {
+        if (oldest->state == REQUEST_PENDING && request_held_back(group, oldest) &&
+            !list_empty(&oldest->client->held)) {
             list_remove(&oldest->aging); /* behind reads that its client has no room for yet */
             request_ages(group, oldest);
             continue;
