@@ -1,7 +1,7 @@
 // Reconfig of ZooKeeper's clients, on raw frames: each is done as a whole or changes nothing, in
 // every keyspace, and its error says which.
 import net from 'node:net';
-import { Cluster, binary, await_program, check, equal, run_tests, test, until } from './lib.mjs';
+import { Cluster, binary, await_program, check, equal, run_tests, sleep, test, until } from './lib.mjs';
 
 const SUPER = { 'zookeeper.super_digest': 'super:D/InIHSb7yEEbrWz8b9l71RjZJU=' }; // super:test
 
@@ -12,14 +12,19 @@ const text = (s) => Buffer.concat([int(Buffer.byteLength(s)), Buffer.from(s)]);
 class Session {
   static async open(port) {
     const session = new Session();
-    session.socket = net.connect(port, '127.0.0.1');
+    session.port = port;
+    await session.connect();
+    return session;
+  }
+  async connect() {
+    const session = this;
+    session.socket = net.connect(session.port, '127.0.0.1');
     session.bytes = Buffer.alloc(0);
     session.waiting = [];
     session.socket.on('data', (data) => session.take(data));
     session.socket.on('error', () => {});
     session.socket.on('close', () => session.waiting.splice(0).forEach(({ reject }) => reject(new Error('connection closed'))));
     await session.frame(int(0), long(0), int(10000), long(0), int(16), Buffer.alloc(16), Buffer.from([0]));
-    return session;
   }
   take(data) {
     this.bytes = Buffer.concat([this.bytes, data]);
@@ -40,7 +45,18 @@ class Session {
     return { error: answer.readInt32BE(12), body: answer.subarray(16) };
   }
   auth() { return this.call(-4, 100, int(0), text('digest'), text('super:test')); }
-  async reconfig({ joining = '', leaving = '', members = '' }) {
+  /** A server that loses its leader meanwhile closes the connection: then it is asked for again, as clients do. */
+  async reconfig(asked) {
+    for (let turn = 0; ; turn++)
+      try {
+        return await this.reconfig_once(asked);
+      } catch (error) {
+        if (turn === 5 || error.message !== 'connection closed') throw error;
+        await sleep(500);
+        await this.connect().then(() => this.auth()).catch(() => {});
+      }
+  }
+  async reconfig_once({ joining = '', leaving = '', members = '' }) {
     const { error, body } = await this.call(1, 16, text(joining), text(leaving), members ? text(members) : int(-1), long(-1));
     return error ? { error } : { error, servers: body.toString('utf8', 4, 4 + body.readInt32BE(0)).split('\n').filter((line) => line.startsWith('server.')) };
   }
@@ -100,6 +116,11 @@ test('a role is a role only in its place; clients have addresses of their own', 
   equal(done.error, 0);
   check(done.servers.some((line) => line.startsWith('server.4=') && line.includes(':participant;')), done.servers.join(' '));
   await settled(cluster, `${THREE} 4=voter`);
+  // Each server tells its own address once, at its start; an operator's word behind that stays.
+  await until('each server told where its clients find it', async () => {
+    const { servers } = await session.reconfig({ joining: server(4, ':participant') });
+    return servers?.length === 4 && servers.every((line) => line.includes(';'));
+  });
   const moved = await session.reconfig({ joining: server(1, ':participant;127.0.0.1:9999') });
   equal(moved.error, 0);
   check(moved.servers.some((line) => line.startsWith('server.1=') && line.endsWith(';127.0.0.1:9999')), moved.servers.join(' '));
