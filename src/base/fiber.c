@@ -35,7 +35,7 @@
 struct fiber {
     uint8_t *stack;
     size_t bytes;
-    void *own, *caller; /* stack pointers of whoever is not running */
+    void *own, *caller; /* stack pointers of the side that is not running */
     void (*run)(void *context);
     void *context;
     bool under_way;

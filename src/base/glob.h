@@ -18,7 +18,7 @@ bool glob_match(struct bytes pattern, struct bytes text, bool nocase);
 /* Adds to *steps what it did: bytes and words that were looked at. */
 bool glob_match_counted(struct bytes pattern, struct bytes text, bool nocase, uint64_t *steps);
 /* Steps that a match takes at most, but for a small factor, whatever is in pattern and text. The
- * same on all replicas for ever: results depend on it. */
+ * same on all replicas, in all versions: results depend on it. */
 uint64_t glob_cost_max(size_t pattern_len, size_t text_len);
 
 #endif

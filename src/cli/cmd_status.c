@@ -81,8 +81,8 @@ static json_t *leader_of(const struct view *view, const char *name) {
     return leader;
 }
 
-/* Its id, by its own word, or by that of those who follow it: its client port may be the one thing
- * that can't be reached. 0: nobody leads. */
+/* Its id, by its own word, or by that of its followers: its client port may be the one thing
+ * that can't be reached. 0: there is no leader. */
 static json_int_t leader_id(const struct view *view, const char *name) {
     json_int_t term = -1, id = 0;
     for (size_t i = 0; i < view->count; i++) {

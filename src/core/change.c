@@ -3,8 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Election timeouts without progress, until a change is given up: who is connected may be
- * installing a snapshot, who is not does not come for a change's sake. */
+/* Election timeouts without progress, until a change is given up: a connected member may be
+ * installing a snapshot, one that is not connected does not come for a change's sake. */
 #define CONNECTED_PATIENCE 100u
 #define ABSENT_PATIENCE 20u
 
@@ -309,7 +309,7 @@ static void note_all(struct change *change, const struct change_leader *leader) 
 }
 
 /* The new voters have the log, and of all that are to vote, a majority has it: else the joint
- * configuration might have to wait for one that itself waits for this leader, who may be gone. */
+ * configuration might have to wait for one that itself waits for this leader, which may be gone. */
 static bool all_in_step(struct change *change, const struct change_leader *leader,
                         const struct config *target, enum cairn_status *verdict,
                         uint64_t *obstacle) {
@@ -461,7 +461,7 @@ static bool promote_rejoined(struct change *change, const struct change_leader *
     return false;
 }
 
-/* An operator's change that waits for its members keeps nobody else from coming back. */
+/* An operator's change that waits for its members keeps no other member from coming back. */
 static enum change_step by_itself(struct change *change, const struct change_leader *leader,
                                   struct config *next) {
     bool due = !leader->transferring &&

@@ -75,7 +75,7 @@ enum change_step {
     CHANGE_STEP_LEAVE   /* a configuration without this leader is committed: hand over */
 };
 
-/* A new leader knows of no change, and has seen nobody. */
+/* A new leader knows of no change, and has seen no member yet. */
 void change_reset(struct change *change);
 /* An operator's wish. The outcome is OK when it is taken up, else the refusal; `next` holds a
  * configuration to append when `append` is set (the new members as learners). BUSY: another change
@@ -84,7 +84,7 @@ enum cairn_status change_begin(struct change *change, const struct change_leader
                                uint64_t tag, const struct config_change *asked, struct config *next,
                                bool *append);
 /* Gives up a change that still waits for its members, as CANCELLED, when `asked` takes its place or
- * cancels it. True: somebody waits for that outcome (tag). */
+ * cancels it. True: a requester waits for that outcome (tag). */
 bool change_supersede(struct change *change, const struct config_change *asked, uint64_t *tag);
 /* The word of an operator: the change under way ends as CANCELLED, and leaves nothing behind.
  * NOT_FOUND: there is none; BUSY: it is joint, and goes forward. */

@@ -2,7 +2,7 @@
  * hears, for a length that the leader asks for, to help no other replica to lead; its answer tells
  * the length that it promised, and the leader counts nothing else (Ongaro 2014, section 6.4.1;
  * Gray & Cheriton 1989). So no setting needs to be equal on all replicas, and none may change only
- * on all of them at once: the promise is kept by whoever made it, as long as it was made.
+ * on all of them at once: a replica keeps its promise for as long as it made it.
  *
  * The promise outlives the follower's process: its length is part of the hard state, and after a
  * start it is kept from the start on.

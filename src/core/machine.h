@@ -39,8 +39,8 @@ struct apply_context {
     uint64_t order;   /* version of what this entry writes; rises with every entry */
     uint64_t time_ms; /* replicated wall time, Unix epoch; never decreases */
     uint32_t version; /* the cluster version in force: gates new behaviour */
-    /* What the command costs is charged here as it is carried out. It may pause inside; nobody
-     * calls the machine meanwhile but for count, memory, next_due and due. NULL: nobody counts. */
+    /* What the command costs is charged here as it is carried out. It may pause inside; nothing
+     * but count, memory, next_due and due is called meanwhile. NULL: the cost is not counted. */
     struct work *work;
 };
 

@@ -7,9 +7,9 @@
  * monotonic clock: between two entries it moves by (1 +- STAMP_SLEW_PERCENT/100) times what passed
  * here since the previous entry was noted. A wall clock that jumps is thus followed at ten percent
  * of its error a second and neither resurrects nor freezes anything. Leaders tell their time with
- * every heartbeat, so that it goes on at the same pace whoever leads next. After a restart without
- * a live leader the time that passed is unknown; then wall time is believed if it lies ahead. Wall
- * time is that of a majority of the voters (core/wall.h), not of the leader alone.
+ * every heartbeat, so that it goes on at the same pace whichever replica leads next. After a
+ * restart without a live leader the time that passed is unknown; then wall time is believed if it
+ * lies ahead. Wall time is that of a majority of the voters (core/wall.h), not of the leader alone.
  */
 #ifndef CAIRN_CORE_STAMP_H
 #define CAIRN_CORE_STAMP_H

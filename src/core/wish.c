@@ -50,7 +50,7 @@ static enum cairn_status apply_one(const struct wish *wish, struct config *confi
 }
 
 enum cairn_status wishes_apply(const struct wishes *wishes, struct config *config) {
-    for (int gone = 1; gone >= 0; gone--) /* who leaves makes room first */
+    for (int gone = 1; gone >= 0; gone--) /* members that leave make room first */
         for (uint32_t i = 0; i < wishes->count; i++) {
             const struct wish *wish = &wishes->items[i];
             enum cairn_status status = CAIRN_OK;

@@ -24,7 +24,7 @@ static inline uint64_t work_of_bytes(size_t bytes) {
     return bytes / 2;
 }
 
-/* NULL is allowed: nobody counts. */
+/* NULL is allowed: the cost is not counted. */
 static inline void work_charge(struct work *work, uint64_t units) {
     if (work == NULL)
         return;

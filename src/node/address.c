@@ -1,5 +1,5 @@
 /* Where members really are. A node says in its hello at which address it listens. Where that is not
- * what the configuration has, the first keyspace's leader looks: when nobody of that id answers at
+ * what the configuration has, the first keyspace's leader looks: when no node of that id answers at
  * the recorded address, and one does at the announced, that is recorded, as if an operator had
  * moved the member. A look is a connection on which only the other side says hello.
  *

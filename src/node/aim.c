@@ -85,7 +85,7 @@ static bool same_wishes(const struct wishes *a, const struct wishes *b) {
     return same;
 }
 
-/* Whoever asks for what is under way waits for its end with those who asked before. */
+/* A requester of what is under way waits for its end with the earlier requesters. */
 static void apply_record(struct aims *aims, const struct apply_context *context,
                          struct reader *reader, struct buf *reply) {
     struct aim aim = {.id = context->index, .phase = AIM_PREPARE, .since_ms = context->time_ms};

@@ -1,8 +1,8 @@
 /* The aim of an operator: members as they shall be in every keyspace. It is replicated state of the
- * first keyspace's group, so that it is taken up again by whoever leads that one, and ends with one
- * answer: done everywhere, or nothing changed. One is under way at a time.
+ * first keyspace's group, so that it is taken up again by the next leader of that one, and ends
+ * with one answer: done everywhere, or nothing changed. One is under way at a time.
  *
- *   PREPARE     new voters get the log of every keyspace, as learners; nobody votes otherwise yet
+ *   PREPARE     new voters get the log of every keyspace, as learners; no vote changes yet
  *   CARRY_OUT   each keyspace changes its members
  *   BACK        it failed, or was cancelled: each keyspace goes back to what it was
  *
@@ -19,7 +19,7 @@
 
 #define AIM_KEYSPACES_MAX 4u
 #define AIM_REASON_MAX 256u
-#define AIMS_KEPT 4u /* that ended, for those who ask */
+#define AIMS_KEPT 4u /* that ended, for later questions */
 
 enum aim_phase { AIM_NONE, AIM_PREPARE, AIM_CARRY_OUT, AIM_BACK };
 enum aim_end {

@@ -1,7 +1,7 @@
 /* Driving an aim (aim.h): the leader of the first keyspace's group records it, asks the leaders of
  * all keyspaces for their part in its phase, and records the next phase, or the end, when they all
  * have done theirs. What it keeps about that is forgotten with its leadership; a new leader asks
- * anew, and who has done its part says so again.
+ * anew, and a keyspace that has done its part says so again.
  *
  * A keyspace's leader does its part only when its own node knows the aim to stand in that phase: so
  * a word of a leader of old does nothing. The first keyspace changes its members last: its leader
@@ -268,8 +268,9 @@ static void ask_for_part(struct node *node, uint32_t keyspace, uint64_t now) {
     env_wake(node->env);
 }
 
-/* What the leaders of the other keyspaces have committed is known to this node too, so that whoever
- * is told of the end finds it so; not waited for for ever, and not by one that is no member. */
+/* What the leaders of the other keyspaces have committed is known to this node too, so that a
+ * requester that is told of the end finds it so; waited for within a limit, and not by one that is
+ * no member. */
 static bool seen_here(struct node *node, uint64_t now) {
     const struct aim *aim = aim_of(node);
     struct aim_drive *drive = &node->aim_drive;

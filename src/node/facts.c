@@ -82,7 +82,7 @@ static enum cairn_status adopt(struct node *node, const struct agreed_parameters
 }
 
 /* Entries that precede the agreed parameters are executed by those that the cluster was founded
- * with: whoever joins takes them over, and founders must have the same. */
+ * with: a node that joins takes them over, and founders must have the same. */
 static const char *differing(struct node *node, const struct facts *facts) {
     const struct identity *identity = &node->options.identity;
     if ((facts->own.value_bytes_max == identity->value_bytes_max &&

@@ -68,7 +68,7 @@ bool forward_answers_far(const struct group *group) {
     return log.full;
 }
 
-/* Only for those who take an answer whatever this node's own state is. */
+/* Only for requests that take an answer whatever this node's own state is. */
 static bool is_far(const struct request *request) {
     return request->kind == REQUEST_READ ||
            (request->kind == REQUEST_WRITE &&

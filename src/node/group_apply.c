@@ -48,7 +48,7 @@ uint64_t group_trailing(const struct group *group, uint64_t total) {
     return index;
 }
 
-/* The entry's command is carried out: whoever waits for it hears. */
+/* The entry's command is carried out: its requester gets the reply. */
 static void applied(struct group *group) {
     struct applying *applying = &group->applying;
     struct entry entry = applying->now;

@@ -117,7 +117,7 @@ struct request *request_by_tag(struct group *group, uint64_t tag) {
     return node == NULL ? NULL : container_of(node, struct request, by_tag);
 }
 
-/* From now on somebody works on it. */
+/* From now on a leader works on it. */
 static void be_patient(struct group *group, struct request *request) {
     if (request->last_ns == 0)
         request->last_ns = env_now(group->node->env) + OPERATION_PATIENCE_NS;

@@ -79,7 +79,7 @@ struct link {
 /* Whether a member is at its recorded address (address.c). */
 struct address_check {
     struct link *link;   /* a look under way; NULL: none */
-    bool recorded_fails; /* nobody of that id answered there: the announced one is looked at */
+    bool recorded_fails; /* no node of that id answered there: the announced one is looked at */
     uint64_t at_ns;      /* the next look not before */
 };
 
@@ -228,7 +228,7 @@ struct compare {
 struct applying {
     struct fiber *fiber;   /* on which commands run */
     bool paused;           /* within `now`: the state is half of that entry's */
-    bool at_once;          /* no pause: somebody must have a whole state */
+    bool at_once;          /* no pause: the whole state is needed at once */
     struct entry now;      /* with a reference of its own */
     struct entry *entries; /* those behind it, likewise, from `at` on */
     size_t at, count, cap;
@@ -460,7 +460,7 @@ struct request *request_new_from(struct group *group, enum request_origin origin
 /* A long command, which is not copied but taken over. */
 struct request *request_new_long(struct group *group, struct node_client *client, struct bytes head,
                                  struct buf *command, node_done *done, void *context);
-/* A piece of a long command: of this node, with nobody's order. */
+/* A piece of a long command: of this node, in no client's order. */
 struct request *request_new_parts(struct group *group, enum request_kind kind, struct bytes head,
                                   struct bytes command, node_done *done, void *context);
 /* What of it goes into the log. */
@@ -508,11 +508,11 @@ void waiters_overtaken(struct group *group, uint64_t term);
 /* An entry of another term was applied in its place: it was never executed, and may be placed anew
  * if somebody still waits. */
 void waiter_displaced(struct group *group, struct request *request);
-/* A request that is answered later, by whoever is told its tag. */
+/* A request that is answered later, by the part that is given its tag. */
 void request_tag(struct group *group, struct request *request);
 /* An operation is given to the protocol, under its tag. */
 void request_operates(struct group *group, struct request *request);
-/* NULL: it was answered, in whatever way; nobody waits for more. */
+/* NULL: it was answered already; no requester waits for more. */
 struct request *request_by_tag(struct group *group, uint64_t tag);
 
 /* group_write.c: proposing */
@@ -600,7 +600,7 @@ void operations_forget_client(struct node *node, const struct node_client *clien
 void operations_turn(struct node *node, uint64_t now);
 uint64_t operations_deadline(const struct node *node);
 void operations_close(struct node *node);
-/* The node itself wishes it; nobody waits. */
+/* The node itself wishes it; no requester waits. */
 void operator_wish(struct node *node, const struct wishes *wishes);
 
 /* aim_drive.c: at the first keyspace's leader */
@@ -626,7 +626,8 @@ enum cairn_status group_restore_newest(struct group *group, bool *found, char *e
 /* snapshot_send.c, snapshot_receive.c */
 void snapshot_send_begin(struct group *group, uint64_t to, uint64_t index, uint64_t term);
 void snapshot_send_ready(struct group *group); /* a newer snapshot stands on disk */
-/* So many slices of the snapshot under way are written: who waits for it is a step further. */
+/* So many slices of the snapshot under way are written: the peer that waits for it is a step
+ * further. */
 void snapshot_send_made(struct group *group, uint64_t slices);
 /* One waits for a newer snapshot than there is. */
 bool snapshot_send_waits(const struct group *group);

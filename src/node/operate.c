@@ -127,7 +127,7 @@ static void transfer(struct group *group, struct request *request) {
 /* ---- a keyspace's part in an aim ---- */
 
 /* The aim of that id stands in that phase, as far as this node knows; NULL: it knows nothing of it
- * yet, or more: whoever drives it asks again, or is the one that is behind. */
+ * yet, or more: the leader that drives it asks again, or is the one that is behind. */
 static const struct aim *known_aim(const struct group *group, uint64_t id, uint8_t phase) {
     const struct group *first = group->node->groups[0];
     const struct aim *now = &first->stack.aims->now;

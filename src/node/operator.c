@@ -138,7 +138,7 @@ static void wait_for_aims(struct operation *operation) {
     env_wake(operation->node->env);
 }
 
-/* This node is behind the leader, for whom there are aims: after a restart, mostly. */
+/* This node is behind the leader, which has aims: after a restart, mostly. */
 static void go_on_when_aims_are_known(struct operation *operation, uint64_t now) {
     if (has_aims(operation->node)) {
         operation->version_by_ns = 0;

@@ -1,6 +1,6 @@
 /* Being no member any more. A removed node gets no log, so it would never hear of its removal, and
- * campaign and wait for ever: whoever knows a committed configuration without a linked node tells
- * it. It then says so, refuses its clients at once, and rests, until a leader lists it again.
+ * campaign and wait without end: a node that knows a committed configuration without a linked node
+ * tells it. It then says so, refuses its clients at once, and rests, until a leader lists it again.
  *
  * MEMBERS (links of version 3): u64 index of the configuration, block configuration.
  */

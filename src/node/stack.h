@@ -30,7 +30,7 @@ enum envelope_kind {
     ENVELOPE_TIME,            /* u64 ms, to which replicated time goes back */
     ENVELOPE_PIECE = 32,      /* upload (u64 node, u64 number), u64 total, u64 offset, bytes */
     ENVELOPE_WHOLE,           /* upload, u64 total: what its pieces make is the envelope */
-    ENVELOPE_PIECES_DROP,     /* upload: nobody goes on with it */
+    ENVELOPE_PIECES_DROP,     /* upload: it is given up */
     ENVELOPE_PIECES_DUE       /* nothing: those that were forgotten go */
 };
 
@@ -62,7 +62,7 @@ void stack_close(struct stack *stack);
 void stack_set_own(struct stack *stack, const struct agreed_parameters *own);
 
 /* Appends exactly one reply value for a command entry; none for other kinds of entry. work: what it
- * costs is charged there (core/work.h); NULL: nobody counts. */
+ * costs is charged there (core/work.h); NULL: it is not counted. */
 void stack_apply(struct stack *stack, const struct entry *entry, struct work *work,
                  struct buf *reply, struct buf *changes);
 uint64_t stack_digest(const struct stack *stack);

@@ -14,7 +14,7 @@
 
 /* What all of them together may hold; beyond, a piece is refused. */
 #define STAGING_BYTES_MAX (512u << 20)
-/* One that nothing was added to for so much replicated time has been forgotten by who began it. */
+/* One that nothing was added to for so much replicated time has been given up by its sender. */
 #define STAGING_PATIENCE_MS 60000u
 
 /* Who began it, and a number that never repeats there. */

@@ -174,7 +174,7 @@ static bool same_member(const struct member *a, const struct member *b) {
            strcmp(a->address, b->address) == 0;
 }
 
-/* Who is not the same member in both keyspaces: a change ended halfway. 0: nobody. */
+/* A node that is not the same member in both keyspaces: a change ended halfway. 0: none. */
 static unsigned half_member(struct sim_cluster *cluster) {
     struct config first, second;
     if (cluster->defaults.keyspace_count < 2 || !members_of(cluster, 0, &first) ||
@@ -193,8 +193,9 @@ static bool changes_ended(const struct sim_cluster *cluster) {
     return leader != NULL && !node_changes_members(leader->node, &half);
 }
 
-/* An aim ends by itself, in every keyspace alike, whatever became of those who drove it; only one
- * that failed and could not be undone, or a change of before there were aims, is by halves. */
+/* An aim ends by itself, in every keyspace alike, whatever became of the leaders that drove it;
+ * only one that failed and could not be undone, or a change of before there were aims, is by
+ * halves. */
 static void judge_member_changes(struct sim_cluster *cluster) {
     bool half = false;
     if (!run_while_not(cluster, changes_ended, CHANGE_ENDS_NS) && !cluster->world.failed)

@@ -51,7 +51,7 @@ static void subscription_free(struct redis_front *front, struct subscription *su
     cairn_free(subscription);
 }
 
-/* ---- who subscribed to what ---- */
+/* ---- subscriptions ---- */
 
 struct pair {
     const struct conn *conn;

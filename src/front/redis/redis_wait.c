@@ -1,5 +1,5 @@
 /* Clients that wait for something other than their own commands: WAIT, CLIENT PAUSE, the time that
- * follows a wrong password; and guests for whom time runs. */
+ * follows a wrong password; and guests whose time is limited. */
 #include "front/redis/redis_internal.h"
 
 #define NS_PER_MS 1000000ull

@@ -140,7 +140,7 @@ static uint64_t patience_ns(const struct zk_conn *conn) {
 static bool is_hopeless(const struct zk_conn *conn, uint64_t now, uint64_t without_ns) {
     if (conn->phase == ZK_FRESH)
         return now - conn->since_ns > FRESH_NS;
-    if (conn->front->removed) /* its state is nobody's any more */
+    if (conn->front->removed) /* its state follows no leader any more */
         return true;
     if (conn->read_only || conn->front->has_leader)
         return false;

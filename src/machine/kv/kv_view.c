@@ -243,7 +243,7 @@ uint64_t kv_view_count(const struct kv_view *view) {
     return vmap_count(view->machine->map) - vmap_rank(view->machine->due, bytes_of(after, 8));
 }
 
-/* Whatever ended up to the time of an entry that was applied is absent for everybody who has
+/* Whatever ended up to the time of an entry that was applied is absent for every reader that has
  * applied that entry, and so for every later read (docs/redis.md, "Keys whose time is over"). */
 void kv_view_range(struct kv_view *view) {
     if (!view->reading || view->local)

@@ -26,7 +26,7 @@ struct kv_view {
     bool one_go;        /* a read that must end within the limit of its work */
     bool over;          /* a read became too long for one go: its answer is of no use any more */
     bool chunked;       /* long values are stored in chunks (kv_value.h) */
-    struct work *work;  /* what it costs is charged here; NULL: nobody counts */
+    struct work *work;  /* what it costs is charged here; NULL: not counted */
     struct buf *record; /* NULL: not recorded */
     struct buf *changes;
 };

@@ -386,7 +386,7 @@ static void take(struct replica *raft, struct raft_message *append, uint32_t kno
     raft_config_changed(raft);
 }
 
-/* A lost hard state may have named a later term than that of whoever leads here: a vote in it
+/* A lost hard state may have named a later term than that of the leader here: a vote in it
  * promised that this replica acknowledges no earlier leader's entries and rounds any more. So there
  * is no word for any leader until the terms of all other voters are known (raft_repair.c). */
 static bool may_promise(const struct replica *raft) {

@@ -403,7 +403,7 @@ static void step_event(struct replica *zab, const struct event *event) {
     case EVENT_TRANSFER:
         zab_on_transfer(zab, event->transfer.tag, event->transfer.to);
         break;
-    case EVENT_AWAITED: /* whoever follows learns of a commit at once (zab_commit_tell) */
+    case EVENT_AWAITED: /* every follower learns of a commit at once (zab_commit_tell) */
         break;
     default:
         cairn_fatal("zab: an event of unknown kind %d", (int)event->kind);
