@@ -81,6 +81,19 @@ static bool is_wanted(const struct search *search, const struct config *config, 
     return false;
 }
 
+/* Is there an open operation that an overwriting one hides, and that is not hidden yet? */
+static bool hides_any(const struct search *search, const struct config *config, uint32_t entry) {
+    const uint64_t *hidden = config->masks + search->words;
+    for (uint32_t i = 0; i < search->open_count; i++) {
+        uint32_t other = search->open[i], slot = search->entries[other].slot;
+        if (other != entry && search->entries[other].ret != OP_OPEN &&
+            untold(&search->specs[other]) && !bit_test(config->masks, slot) &&
+            !bit_test(hidden, slot))
+            return true;
+    }
+    return false;
+}
+
 static bool may_place(struct search *search, const struct config *config, uint32_t entry,
                       uint32_t target, uint32_t *next) {
     const struct spec_op *op = &search->specs[entry];
@@ -89,7 +102,11 @@ static bool may_place(struct search *search, const struct config *config, uint32
         return false;
     if (entry == target)
         return true;
-    if (*next == config->state || !is_eldest(search, config, entry))
+    /* What writes the value that is there changes nothing, but may hide another write before it. */
+    if (*next == config->state &&
+        (op->class != SPEC_OVERWRITES || !hides_any(search, config, entry)))
+        return false;
+    if (!is_eldest(search, config, entry))
         return false;
     bool buried = op->class == SPEC_CHANGES && *next == SPEC_DEAD;
     if (op->class == SPEC_OVERWRITES || search->entries[entry].ret == OP_OPEN || buried)

@@ -18,6 +18,7 @@
 
 #define ITEMS_MAX 16
 #define DOMAIN_REPEATED 3
+#define PROCESSES_MAX 6
 
 /* ---- an object that answers ---- */
 
@@ -34,6 +35,7 @@ struct plan {
     uint32_t open;  /* of 100 operations */
     uint32_t swaps; /* pairs of answers that change places */
     bool plain;     /* containers: no peeks */
+    bool slow;      /* answers come late: much is open at once */
     uint64_t seed;
 };
 
@@ -403,8 +405,8 @@ static int by_call(const void *a, const void *b) {
 static void make(struct history *history, const struct plan *plan) {
     struct making making = {.history = history, .plan = plan};
     struct interval intervals[EXHAUSTIVE_OPS_MAX];
-    uint64_t busy[4] = {0}, times[2 * EXHAUSTIVE_OPS_MAX];
-    bool over[4] = {false};
+    uint64_t busy[PROCESSES_MAX] = {0}, times[2 * EXHAUSTIVE_OPS_MAX];
+    bool over[PROCESSES_MAX] = {false};
     history_init(history);
     history->has_real_time = true;
     prng_seed(&making.prng, plan->seed);
@@ -420,7 +422,7 @@ static void make(struct history *history, const struct plan *plan) {
         at->key = prng_below(&making.prng, plan->keys) == 0 ? VALUE_NULL : key;
         at->call = busy[at->process] + 1 + prng_below(&making.prng, 1000);
         at->point = at->call + 1 + prng_below(&making.prng, 1000);
-        at->ret = at->point + 1 + prng_below(&making.prng, 1000);
+        at->ret = at->point + 1 + prng_below(&making.prng, plan->slow ? 4000 : 1000);
         at->call = at->call * 64 + i; /* no two alike */
         at->point = at->point * 64 + i;
         at->ret = at->ret * 64 + 32 + i;
@@ -577,6 +579,27 @@ static void registers_with_repeated_values(void **state) {
     orders_of(MODEL_KV, false);
 }
 
+/* Much at once and few values: writes that another hides, also one of the value that is there. */
+static void registers_with_much_overlap(void **state) {
+    for (int model = MODEL_REGISTER; model <= MODEL_KV; model++) {
+        compared = held_count = 0;
+        for (uint64_t seed = 1; seed <= 4 * runs(); seed++) {
+            struct plan plan = plan_of((enum model)model, seed, false, false);
+            plan.slow = true;
+            plan.lies = 0;
+            plan.processes = PROCESSES_MAX;
+            plan.ops = 6 + (uint32_t)(plan.seed / 1024 % 3);
+            plan.keys = 1;
+            plan.swaps = (uint32_t)(plan.seed / 4096 % 2);
+            compare_linearizable(&plan);
+        }
+        print_message("%s, much overlap: %llu comparisons, %llu hold\n",
+                      model_name((enum model)model), (unsigned long long)compared,
+                      (unsigned long long)held_count);
+        assert_true(held_count > compared / 10 && held_count < compared - compared / 100);
+    }
+}
+
 static void texts_and_lists(void **state) {
     orders_of(MODEL_KV, true);
     orders_of(MODEL_APPEND, true);
@@ -724,6 +747,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(registers_with_unique_values),
         cmocka_unit_test(registers_with_repeated_values),
+        cmocka_unit_test(registers_with_much_overlap),
         cmocka_unit_test(texts_and_lists),
         cmocka_unit_test(containers),
         cmocka_unit_test(elements_one_by_one),
