@@ -11,7 +11,8 @@
  *   so it never has to be placed for its own sake;
  * - of operations with equal effect the one that ends first is placed first, and those that never
  *   end last: open operations are counted, not enumerated;
- * - nothing is placed before its return unless what it leaves can be seen by an open operation;
+ * - nothing is placed before its return unless an open operation can see what it leaves; what
+ *   leaves the state as it is, only when it also overwrites another that is not hidden yet;
  * - a configuration that has all the chances of another replaces it.
  */
 #ifndef CAIRN_CHECK_SEARCH_H
