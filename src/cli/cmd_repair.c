@@ -36,7 +36,7 @@ struct repair {
     enum cairn_status status;
 };
 
-/* A keyspace that is not there is damage of its own: NULL, and nobody goes on. */
+/* A keyspace that is not there is damage of its own: NULL, and the repair ends. */
 static struct part *part_of(struct repair *repair, uint64_t group) {
     if (group > 0 && group <= repair->part_count)
         return &repair->parts[group - 1];

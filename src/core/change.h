@@ -38,7 +38,7 @@ struct change_seen {
 
 struct change { /* zero-initialised */
     enum change_stage stage;
-    bool told; /* somebody waits for the outcome */
+    bool told; /* a requester waits for the outcome */
     uint64_t tag;
     struct config_change asked;
     struct config before;     /* the configuration in which it began */
@@ -97,7 +97,7 @@ enum change_step change_advance(struct change *change, const struct change_leade
 void change_appended(struct change *change, uint64_t index);
 /* It may not be disturbed: leadership stays where it is until it is over. */
 bool change_holds(const struct change *change);
-/* Leadership is lost: true when somebody must be told `status`. */
+/* Leadership is lost: true when a requester must be told `status`. */
 bool change_lost(struct change *change, enum cairn_status *status);
 
 #endif

@@ -17,7 +17,7 @@ struct member {
     uint64_t incarnation; /* of its data folder; 0: not bound yet, any is accepted */
     bool voter;           /* in the (new) set of voters */
     bool voter_old;       /* in the outgoing set; meaningful while joint */
-    /* neither: a learner, who receives the log and counts in no quorum */
+    /* neither: a learner, which receives the log and counts in no quorum */
     bool leaving;   /* joint: no member any more once the change is done; else it stays a learner */
     bool rejoining; /* a learner whose disk was replaced: made a voter again once caught up */
     char address[CONFIG_ADDRESS_MAX]; /* of its peer port */

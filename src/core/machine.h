@@ -74,7 +74,7 @@ bool change_next(struct reader *reader, struct change *change);
 /* A life began, passed to another holder, or ended (timeout 0). Encoded as two u64. */
 struct life_change {
     uint64_t timeout_ms; /* 0: it ended */
-    uint64_t holder;     /* the machine's own token of who holds it now */
+    uint64_t holder;     /* the machine's own token of what holds it now */
 };
 void change_put_life(struct buf *changes, uint64_t id, const struct life_change *life);
 bool change_life(const struct change *change, uint64_t *id, struct life_change *life);
@@ -140,7 +140,7 @@ struct machine_kind {
     bool (*due)(const struct machine *machine, uint64_t time_ms, uint32_t under_way,
                 struct buf *command);
 
-    /* Lives: what a machine holds for somebody only as long as he gives signs of life (sessions of
+    /* Lives: what a machine holds for a client only as long as it gives signs of life (sessions of
      * clients, leases of servers). The machine keeps each life's timeout and tells of it by
      * CHANGE_LIFE; signs (node_alive) go to the leader beside the log; when none came for the
      * timeout, the leader proposes the command that life_end gives. A new leader gives every life

@@ -212,7 +212,7 @@ struct effect {
          * (for a transfer: done); it is executed if an entry of that term is applied at that index,
          * and will never be if another one is. Else refused, not executed: NOT_LEADER, BUSY,
          * TOO_LARGE, ... Proposals are answered in the step that proposes them. A configuration
-         * change's OK comes when the final configuration is committed, so that whoever asked may
+         * change's OK comes when the final configuration is committed, so that the requester may
          * have given up by then. */
         struct {
             enum outcome_of of;

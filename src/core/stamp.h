@@ -1,7 +1,7 @@
 /* Stamps: what a leader gives every entry besides its index and term (DESIGN, "Stamps").
  *
  * order is a hybrid logical clock: max(last + 1, wall_ms << 20). It rises with every entry of the
- * group, whoever leads, and versions what the entry writes.
+ * group, whichever replica leads, and versions what the entry writes.
  *
  * time_ms is replicated wall time, for expiry. It never decreases and its rate is bounded by the
  * monotonic clock: between two entries it moves by (1 +- STAMP_SLEW_PERCENT/100) times what passed

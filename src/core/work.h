@@ -1,8 +1,8 @@
 /* Work, counted as it is done: a unit is about a nanosecond of a usual processor, but it is counted
  * from what is touched (keys, bytes), never measured, so that the same entries cost the same
- * everywhere. Whoever does much at one go charges as it goes, at moments at which all it works on
+ * everywhere. Code that does much at one go charges as it goes, at moments at which all it works on
  * is whole; when the limit is reached, the owner's pause is called, which lets the rest of the loop
- * have its turn before it returns. Nobody else touches the machine meanwhile.
+ * have its turn before it returns. Nothing else touches the machine meanwhile.
  */
 #ifndef CAIRN_CORE_WORK_H
 #define CAIRN_CORE_WORK_H

@@ -214,7 +214,7 @@ void forward_placed(struct group *group, struct request *request, uint64_t index
     request_finish(group, request, CAIRN_OK, bytes_of(NULL, 0));
 }
 
-/* As a leader of that term, who is not about to hand over. */
+/* As a leader of that term that is not about to hand over. */
 static bool may_serve(const struct group *group, const struct link *link, uint64_t term,
                       uint64_t epoch) {
     return group->role == ROLE_LEADER && group->term == term && !group->node->stopping &&

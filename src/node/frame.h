@@ -62,7 +62,7 @@ struct hello {
     uint64_t cluster, epoch;
     uint64_t node, incarnation;
     uint64_t boot;     /* random per start of the process */
-    uint64_t expected; /* whom the sender means to talk to; 0: whoever it is */
+    uint64_t expected; /* the node that the sender means to talk to; 0: any */
     char address[CONFIG_ADDRESS_MAX];
 };
 void hello_encode(struct buf *out, const struct hello *hello);

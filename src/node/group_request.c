@@ -205,7 +205,7 @@ void requests_refuse_foreign(struct group *group, struct list *queue) {
     }
 }
 
-/* Nobody is told anything any more; the request itself may have to live on. */
+/* No requester is told anything any more; the request itself may have to live on. */
 static void detach(struct request *request) {
     struct node_client *client = request->client;
     if (client != NULL) {
@@ -311,7 +311,7 @@ void request_fate_unknown(struct group *group, struct request *request) {
         request_finish(group, request, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));
 }
 
-/* What an unanswered request's end means to whoever waits. */
+/* What an unanswered request's end means to its requester. */
 static enum cairn_status fate(const struct group *group, const struct request *request) {
     if (request->kind == REQUEST_READ)
         return group->leader == 0 || request->state == REQUEST_PENDING ? CAIRN_NO_QUORUM
@@ -321,7 +321,7 @@ static enum cairn_status fate(const struct group *group, const struct request *r
     return CAIRN_UNKNOWN_FATE;
 }
 
-/* A placed request stays in the ring of waiters until its index is applied; whoever waits is told
+/* A placed request stays in the ring of waiters until its index is applied; its requester is told
  * now. */
 static void give_up(struct group *group, struct request *request, enum cairn_status status) {
     if (request->state == REQUEST_PLACED)

@@ -1,4 +1,4 @@
-/* Signs of life: the executor's service for machines that hold something for somebody only while he
+/* Signs of life: the executor's service for machines that hold something for a client only while it
  * lives (core/machine.h, "Lives").
  *
  * Every node gathers the signs that its clients give and passes them on to the leader a few times a

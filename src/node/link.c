@@ -20,7 +20,7 @@ static struct link *link_new(struct node *node, enum link_state state) {
 }
 
 static void link_free(struct link *link) {
-    peer_forget_link(link); /* when the node closes nobody was told before */
+    peer_forget_link(link); /* when the node closes no peer was told before */
     list_remove(&link->list);
     link_discard_bulk(link);
     for (int lane = 0; lane < 2; lane++)
@@ -161,7 +161,7 @@ static void take_facts(struct link *link, struct bytes body) {
         link_up(link);
 }
 
-/* A node that joins learns the cluster's epoch from the one who made it a member. */
+/* A node that joins learns the cluster's epoch from the node that made it a member. */
 static void adopt_epoch(struct link *link) {
     struct node *node = link->node;
     struct identity *identity = &node->options.identity;
@@ -175,7 +175,7 @@ static void adopt_epoch(struct link *link) {
         node_fail(node, status, "can't write this node's identity");
 }
 
-/* Of a keyspace that this node does not serve (yet): nobody's. */
+/* Of a keyspace that this node does not serve (yet): no group's. */
 static void take_message(struct link *link, enum frame_type type, uint64_t id,
                          struct blob *message) {
     struct group *group = node_group(link->node, id);

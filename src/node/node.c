@@ -336,7 +336,7 @@ enum cairn_status node_execute(struct node_client *client, struct bytes command,
     if (refusal != CAIRN_OK)
         return refusal;
     /* A read behind the same client's unanswered writes goes through the log with them: so it sees
-     * them, and nobody waits. */
+     * them, and no requester waits. */
     if (client->writes_inflight == 0 && group->stack.kind->is_read(command)) {
         request_new(group, client, REQUEST_READ, bytes_of(NULL, 0), command, done, context);
         return CAIRN_OK;

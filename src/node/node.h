@@ -149,7 +149,7 @@ struct node_client {
 typedef void node_done(void *context, enum cairn_status status, struct bytes reply);
 
 void node_client_open(struct node *node, uint32_t keyspace, struct node_client *client);
-/* Outstanding requests go on, but nobody is told. */
+/* Outstanding requests go on, but no requester is told. */
 void node_client_close(struct node_client *client);
 /* While it holds, no answers to its reads are made: the front end has no room for them. They keep
  * their order, take no memory but the requests', and don't run out of time; nor do writes behind
@@ -168,15 +168,15 @@ enum cairn_status node_execute(struct node_client *client, struct bytes command,
 enum cairn_status node_execute_from(struct node_client *client, struct buf *command,
                                     node_done *done, void *context);
 /* Answers a read at once from what this node has applied, whatever that is: as sequential as the
- * caller makes it, who gets the reply to a write at the moment at which it is applied here. OK: one
+ * caller makes it, and gets the reply to a write at the moment at which it is applied here. OK: one
  * reply value was appended. BUSY: there is no state now (a snapshot is being installed); DUE, and
  * BUSY for long reads, as a machine's read. */
 enum cairn_status node_read(struct node_client *client, struct bytes query, struct buf *reply);
 /* done(OK) once this node has applied whatever was committed anywhere when this was called, by the
- * word of a leader whom a quorum confirms: a read that follows is linearizable. */
+ * word of a leader that a quorum confirms: a read that follows is linearizable. */
 enum cairn_status node_barrier(struct node_client *client, node_done *done, void *context);
 /* A sign of life of what the keyspace's machine holds under this id (core/machine.h, "Lives"),
- * given by somebody whom this node serves. Cheap; a few a second are enough. */
+ * given by a client that this node serves. Cheap; a few a second are enough. */
 void node_alive(struct node *node, uint32_t keyspace, uint64_t id);
 /* Exactly once: session from node_session_open, sequence counted by the client from 1. A retry of a
  * sequence within the window gets the first reply. */

@@ -1,4 +1,4 @@
-/* What the files of node/ share. Nobody else includes it. */
+/* What the files of node/ share. No other file includes it. */
 #ifndef CAIRN_NODE_INTERNAL_H
 #define CAIRN_NODE_INTERNAL_H
 
@@ -156,10 +156,10 @@ enum request_state {
 
 struct request {
     struct list queue;          /* the group's queue of its state */
-    struct list owned;          /* its client's requests; empty when nobody waits */
+    struct list owned;          /* its client's requests; empty when none waits */
     struct list aging;          /* by deadline */
     struct node_client *client; /* NULL: closed, or asked by a peer */
-    node_done *done;            /* NULL: nobody waits */
+    node_done *done;            /* NULL: no requester waits */
     void *context;
     uint64_t order; /* in which requests were made */
     uint64_t deadline_ns;
@@ -474,11 +474,11 @@ void requests_count(struct group *group, const struct request *request);
 void requests_uncount(struct group *group, const struct request *request);
 /* No room for one more with a command of that length. */
 bool requests_full(const struct group *group, size_t len);
-/* Tells whoever waits, and frees it. */
+/* Tells the requester that waits, and frees it. */
 void request_finish(struct group *group, struct request *request, enum cairn_status status,
                     struct bytes reply);
 /* Back to pending, in its order: it was surely not executed. One that is not of this node's own
- * clients ends instead: who sent it keeps its clients' order. */
+ * clients ends instead: its sender keeps its clients' order. */
 void request_again(struct group *group, struct request *request);
 /* Reads in their order, all of them, without a walk for each. */
 void reads_again(struct group *group, struct list *requests);
@@ -506,7 +506,7 @@ struct request *waiter_pop(struct group *group, uint64_t index);
  * in an older one were surely not executed. */
 void waiters_overtaken(struct group *group, uint64_t term);
 /* An entry of another term was applied in its place: it was never executed, and may be placed anew
- * if somebody still waits. */
+ * if a requester still waits. */
 void waiter_displaced(struct group *group, struct request *request);
 /* A request that is answered later, by the part that is given its tag. */
 void request_tag(struct group *group, struct request *request);
@@ -595,7 +595,7 @@ const char *wishes_already(const struct wishes *wishes);
 const char *wishes_problem(const struct wishes *wishes, struct config *config);
 
 /* operator.c: at the node that was asked */
-/* Nobody waits any more; what is under way goes on. */
+/* No requester waits any more; what is under way goes on. */
 void operations_forget_client(struct node *node, const struct node_client *client);
 void operations_turn(struct node *node, uint64_t now);
 uint64_t operations_deadline(const struct node *node);
@@ -635,7 +635,7 @@ void snapshot_send_answer(struct group *group, struct link *link, struct bytes b
 void snapshot_send_ack(struct group *group, struct link *link, struct bytes body);
 void snapshot_send_link_lost(struct group *group, uint64_t peer);
 void snapshot_send_stop_all(struct group *group);
-/* The node closes: no job runs any more, nobody is told. */
+/* The node closes: no job runs any more, no requester is told. */
 void snapshot_send_close(struct group *group);
 void snapshot_receive_offer(struct group *group, struct link *link, struct bytes body);
 void snapshot_receive_answer(struct group *group, uint64_t from, bool accept);

@@ -9,7 +9,7 @@
 
 /* One read buffer for all connections: an idle connection owns none. */
 #define RUNTIME_READ_BYTES 262144u
-/* Whoever reads may have to keep what it can't take at once: all connections together are handed
+/* A reader may have to keep what it can't take at once: all connections together are handed
  * about this much at a time. */
 #define RUNTIME_READ_SHARE_BYTES (4u << 20)
 #define RUNTIME_READ_BYTES_MIN 512u

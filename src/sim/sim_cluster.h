@@ -60,7 +60,8 @@ struct sim_node {
     uint64_t term[SIM_KEYSPACES_MAX];
 };
 
-/* What the whole cluster agreed upon in one keyspace, learnt from whoever was there first. */
+/* What the whole cluster agreed upon in one keyspace, learnt from the replica that was there first.
+ */
 struct sim_truth {
     struct {
         uint64_t chain, digest;
@@ -123,7 +124,7 @@ void sim_node_plan_start(struct sim_node *node, uint64_t time);
 
 /* Tells the workloads where nodes are. */
 void sim_cluster_tell_nodes(struct sim_cluster *cluster);
-/* NULL: nobody leads, as far as is known. */
+/* NULL: none leads, as far as is known. */
 struct sim_node *sim_cluster_leader(struct sim_cluster *cluster, uint32_t keyspace);
 static inline bool sim_has_tree(const struct sim_cluster *cluster) {
     return cluster->tree != SIM_NO_KEYSPACE;

@@ -644,7 +644,7 @@ enum cairn_status sim_disk_remove(struct sim_disk *disk, const char *path) {
     return CAIRN_OK;
 }
 
-/* Folders are made by whoever sets the machine up: durable at once. */
+/* Folders are made when the machine is set up: durable at once. */
 enum cairn_status sim_disk_make_folder(struct sim_disk *disk, const char *path) {
     if (disk->dead)
         return CAIRN_IO;

@@ -75,7 +75,7 @@ static void conn_free(struct sim_conn *conn) {
     cairn_free(conn);
 }
 
-/* Nobody has it any more, and nothing is planned for it. */
+/* Neither end has it any more, and nothing is planned for it. */
 static void conn_tidy(struct sim_conn *conn) {
     bool used = conn->planned > 0;
     for (int side = 0; side < 2; side++) {

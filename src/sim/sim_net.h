@@ -50,7 +50,7 @@ struct sim_end {
 struct sim_conn {
     struct list list; /* net->conns */
     uint64_t id;
-    struct sim_end ends[2]; /* 0: who dialled */
+    struct sim_end ends[2]; /* 0: the dialling one */
     char address[72];
     bool peer; /* between nodes: damage is found out by checksums */
     bool dead; /* one end vanished in silence */
@@ -82,7 +82,7 @@ void sim_net_heal(struct sim_net *net);
  * there is none. */
 bool sim_net_reset_one(struct sim_net *net, unsigned a, unsigned b);
 bool sim_net_stall_one(struct sim_net *net, unsigned a, unsigned b, uint64_t ns);
-/* A process ended: its connections are reset, or (silent) nobody hears of it. */
+/* A process ended: its connections are reset, or (silent) no peer hears of it. */
 void sim_net_host_gone(struct sim_host *host, bool silent);
 
 /* ---- for sim_env.c ---- */

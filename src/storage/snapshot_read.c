@@ -140,7 +140,7 @@ enum cairn_status snapshot_reader_open(struct env *env, const char *folder, uint
             if (status == CAIRN_OK)
                 return CAIRN_OK;
             snapshot_reader_close(*out);
-            *out = NULL; /* whoever asked must not close it again */
+            *out = NULL; /* the caller must not close it again */
         }
         worst = status;
         newest.below = newest.index;

@@ -8,7 +8,7 @@
 
 #define LEVEL 1
 #define PATH_BYTES 4096u
-/* Gathered before a write; a snapshot is large and nobody waits for its single chunks. */
+/* Gathered before a write; a snapshot is large and nothing waits for its single chunks. */
 #define FLUSH_BYTES (1u << 20)
 
 struct snapshot_writer {

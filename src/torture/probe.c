@@ -36,7 +36,8 @@ static void on_open(struct env_stream *stream) {
     buf_free(&out);
 }
 
-/* The leader is who says so with the highest term; one that was cut off may still believe it. */
+/* The leader is the node that says so with the highest term; one that was cut off may still believe
+ * it. */
 static void find_leader(struct run *run) {
     uint64_t now = env_now(run->env), term = 0;
     run->leader = 0;

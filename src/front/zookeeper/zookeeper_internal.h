@@ -266,7 +266,7 @@ int32_t zk_read(struct zk_call *call, struct reader *results);
 bool zk_put_stat(struct reader *reader, struct buf *out);
 
 /* zookeeper_notify.c */
-/* Who watches the path is told, if he may read it; whether told or not, a one-time watch is used
+/* What watches the path is told, if it may read it; whether told or not, a one-time watch is used
  * up. */
 void zk_notify(struct zookeeper_front *front, const struct change *change, enum tree_event event,
                uint64_t zxid);

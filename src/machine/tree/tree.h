@@ -204,7 +204,7 @@ enum tree_event {
 };
 #define TREE_CHANGE_BYTES 9u /* without the ACL */
 bool tree_change(const struct change *change, enum tree_event *event, uint64_t *zxid);
-/* Whether somebody may read the node that changed. ids: his identities, blocks scheme and id in
+/* Whether a client may read the node that changed. ids: its identities, blocks scheme and id in
  * turn. */
 bool tree_change_readable(const struct change *change, struct bytes ids);
 

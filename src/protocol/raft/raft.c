@@ -111,7 +111,7 @@ static void answer_stale(struct replica *raft, const struct raft_message *messag
 static bool same_term(struct replica *raft, const struct raft_message *message) {
     bool from_leader = from_a_leader(message->type);
     if (message->term > raft->term) {
-        /* Whoever is not a member may not depose anybody. */
+        /* What is not a member may not depose a leader. */
         if (!from_leader && !journal_is_member(&raft->journal, message->from))
             return false;
         raft_become_follower(raft, message->term, from_leader ? message->from : 0);
@@ -394,7 +394,7 @@ static void status(const struct replica *raft, struct replica_status *out) {
     *out = (struct replica_status){
         .role = raft->role,
         .term = raft->term,
-        .vote = raft->vote == RAFT_NOBODY ? 0 : raft->vote,
+        .vote = raft->vote == RAFT_NO_CANDIDATE ? 0 : raft->vote,
         .leader = raft->leader,
         .first_index = raft->journal.log.before_index + 1,
         .last_index = raft->journal.log.last,

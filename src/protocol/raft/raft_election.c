@@ -17,7 +17,7 @@ void raft_role_tell(struct replica *raft) {
     effect->role.leader = raft->leader;
 }
 
-/* ---- who may vote, and when ---- */
+/* ---- which replicas may vote, and when ---- */
 
 /* False when the configuration names another data folder than ours for this id. */
 static bool is_ours(const struct replica *raft, const struct member *self) {
@@ -329,7 +329,7 @@ static void answer(struct replica *raft, uint64_t to, uint64_t after, uint64_t t
     raft_send(raft, to, after, &message, NULL, 0);
 }
 
-/* Two who ask at once: the one whose log is behind, or whose id is lower, stands down. */
+/* Two candidates at once: the one with the older log, or the lower id, stands down. */
 static bool stands_down(const struct replica *raft, const struct raft_message *request) {
     return request->log_term > log_last_term(&raft->journal.log) ||
            request->index > raft->journal.log.last || request->from > raft->options.id;

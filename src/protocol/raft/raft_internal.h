@@ -17,7 +17,7 @@
 
 #define RAFT_TERM_JUMP_MAX (1ull << 40) /* a peer's term further ahead is refused */
 #define RAFT_NUMBER_MAX (1ull << 62)    /* no index or term is above */
-#define RAFT_NOBODY UINT64_MAX          /* as vote: given to nobody, and to be given to nobody */
+#define RAFT_NO_CANDIDATE UINT64_MAX    /* as vote: given to none, and to be given to none */
 #define RAFT_PEERS_MAX (2 * CONFIG_MEMBERS_MAX)
 #define RAFT_HOLES_MAX 64
 
@@ -102,7 +102,7 @@ struct replica {
     /* transfer */
     bool transferring;
     bool transfer_sent;
-    bool transfer_told; /* somebody waits for the outcome */
+    bool transfer_told; /* a requester waits for the outcome */
     uint64_t transfer_to;
     uint64_t transfer_tag;
     uint64_t transfer_deadline;

@@ -145,7 +145,7 @@ void raft_change_lost(struct replica *raft) {
         tell(raft, status);
 }
 
-/* Whoever asked for the change under way is told first, when another one takes its place. */
+/* The requester of the change under way is told first, when another one takes its place. */
 static enum cairn_status begin(struct replica *raft, uint64_t tag,
                                const struct config_change *asked, bool *taken_up) {
     struct change_leader leader = change_leader(raft);

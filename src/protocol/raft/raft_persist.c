@@ -66,7 +66,7 @@ void raft_persist_tick(struct replica *raft) {
         raft_persist(raft);
         journal_retry(journal);
     }
-    /* Somebody else's disk took what ours did not: it should lead. When all are full this one
+    /* Another replica's disk took what ours did not: it should lead. When all are full this one
      * stays, and goes on answering reads. */
     if (raft->role == ROLE_LEADER && journal->log.last > journal->durable_index &&
         journal->commit == journal->log.last)

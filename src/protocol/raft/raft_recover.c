@@ -175,7 +175,7 @@ void raft_recover_finish(struct replica *raft) {
         /* A snapshot arrived before the term that it came with was durable, or the hard state is
          * lost: what was voted in that term is unknown. */
         raft->term = term;
-        raft->vote = RAFT_NOBODY;
+        raft->vote = RAFT_NO_CANDIDATE;
         raft->journal.hard_dirty = true;
     }
     raft->journal.durable_index = raft->journal.log.last;

@@ -87,7 +87,7 @@ static uint64_t next_peer(const struct replica *raft) {
     return above ? above : lowest;
 }
 
-/* Nobody holds the entries any more: give up what lies behind the damage and take the leader's
+/* No replica holds the entries any more: give up what lies behind the damage and take the leader's
  * log instead, without voting until it is here. */
 static void give_up(struct replica *raft) {
     uint64_t first = raft->holes[0].first;
@@ -137,7 +137,7 @@ static void end_amnesia(struct replica *raft) {
     raft->amnesia = false;
     lease_promise_start(&raft->promise, longest_promise(raft), raft->now);
     if (raft->vote == 0)
-        raft->vote = RAFT_NOBODY;
+        raft->vote = RAFT_NO_CANDIDATE;
     raft->journal.hard_dirty = true;
     raft_persist(raft);
     outbox_trace(&raft->journal.out, 1, "the lost vote is settled: no vote in term %" PRIu64,

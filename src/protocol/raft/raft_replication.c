@@ -32,7 +32,7 @@ static enum cairn_status refusal(const struct replica *raft, const struct propos
         return CAIRN_TOO_LARGE;
     if (raft->journal.full)
         return CAIRN_NO_SPACE;
-    if (raft->transferring) /* who waits a moment finds the next leader */
+    if (raft->transferring) /* a moment later the next leader is there */
         return CAIRN_NOT_LEADER;
     if (uncommitted > 0 && uncommitted + size > raft->options.uncommitted_bytes_max)
         return CAIRN_BUSY;
@@ -287,7 +287,7 @@ static void reply(struct replica *raft, const struct raft_message *append, bool 
 }
 
 /* Nothing can be taken, but the leader is followed all the same: without this it would think that
- * it lost its majority when the disks of a majority are full, and nobody could read. What is
+ * it lost its majority when the disks of a majority are full, and no client could read. What is
  * committed and on our disk is surely the leader's too. */
 static void reply_full(struct replica *raft, const struct raft_message *append) {
     uint64_t index = raft->journal.commit < raft->journal.durable_index

@@ -38,7 +38,7 @@ enum role zab_role(const struct replica *zab) {
     return zab->phase == ZAB_ELECTION && zab_may_lead(zab) ? ROLE_PRE_CANDIDATE : ROLE_FOLLOWER;
 }
 
-/* A leader that is not established yet is none to those who have requests. */
+/* A leader that is not established yet is none to those that have requests. */
 void zab_role_tell(struct replica *zab) {
     enum role role = zab_role(zab);
     uint64_t leader = zab->active ? zab->leader : 0;
@@ -298,7 +298,7 @@ static void persist_tick(struct replica *zab) {
         zab_persist(zab);
         journal_retry(journal);
     }
-    /* Somebody else's disk took what ours did not: it should lead. */
+    /* Another replica's disk took what ours did not: it should lead. */
     if (zab_established(zab) && journal->log.last > journal->durable_index &&
         journal->commit == journal->log.last)
         zab_hand_over(zab);

@@ -27,7 +27,7 @@ uint64_t zab_append_own(struct replica *zab, enum entry_kind kind, struct bytes 
 static enum cairn_status refusal(const struct replica *zab, const struct proposal *proposal,
                                  size_t uncommitted) {
     if (!zab_established(zab) || zab->transferring)
-        return CAIRN_NOT_LEADER; /* who waits a moment finds the next leader */
+        return CAIRN_NOT_LEADER; /* a moment later the next leader is there */
     size_t size = entry_size(proposal->command.len);
     if (size > zab->options.entry_bytes_max)
         return CAIRN_TOO_LARGE;
@@ -136,7 +136,7 @@ static void ping_one(struct replica *zab, const struct zab_peer *peer) {
     zab_send(zab, peer->id, zab->journal.hard_seq, &message, NULL, 0);
 }
 
-/* Those who do not follow are told that there is somebody to follow. */
+/* Replicas that do not follow are told that there is a leader. */
 void zab_ping(struct replica *zab) {
     zab->ping_round++;
     zab->ping_at = zab->now + zab->options.heartbeat_ns;

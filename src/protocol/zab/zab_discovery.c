@@ -1,5 +1,6 @@
 /* Phase 1, discovery: a quorum tells its accepted epochs, the prospective leader chooses a higher
- * one, and who accepts it tells its history and listens to no earlier leader any more. */
+ * one, and a replica that accepts it tells its history and listens to no earlier leader any more.
+ */
 #include "protocol/zab/zab_internal.h"
 
 #include "base/assert.h"
@@ -164,7 +165,7 @@ void zab_lead(struct replica *zab) {
 static void send_newepoch(struct replica *zab, struct zab_peer *peer) {
     struct zab_message message = {
         .type = ZAB_NEWEPOCH, .term = zab->accepted, .nonce = peer->nonce};
-    /* Nobody hears of an epoch that its leader could forget, so that none has two. */
+    /* No replica hears of an epoch that its leader could forget, so that none has two. */
     zab_send(zab, peer->id, zab->journal.hard_seq, &message, NULL, 0);
 }
 

@@ -1,10 +1,10 @@
-/* Phase 0, fast leader election: looking replicas tell whom they would have lead, adopt better
+/* Phase 0, fast leader election: looking replicas tell which one they would have lead, adopt better
  * votes, and agree. Who is elected only has a chance: phases 1 and 2 decide. */
 #include "protocol/zab/zab_internal.h"
 
 #include "base/assert.h"
 
-/* ---- who takes part ---- */
+/* ---- which replicas take part ---- */
 
 /* False when the configuration names another data folder than ours for this id. */
 static bool is_ours(const struct replica *zab, const struct member *self) {
@@ -127,7 +127,7 @@ static uint64_t vote_of(const void *context, uint64_t id) {
     return peer->vote.leader == zab->vote.leader ? 2 : 0;
 }
 
-/* Everybody agrees, also those whom a newer configuration than ours may count. */
+/* All agree, also those that a newer configuration than ours may count. */
 static bool all_voted(const struct replica *zab, const struct config *config) {
     for (uint32_t i = 0; i < zab->peer_count; i++)
         if (zab->peers[i].up && vote_of(zab, zab->peers[i].id) != 2)
@@ -213,7 +213,7 @@ static void note_vote(struct replica *zab, struct zab_peer *peer, uint64_t round
     peer->vote = vote;
 }
 
-/* Another who looks. */
+/* Another replica that looks. */
 static void on_looking(struct replica *zab, struct zab_peer *peer,
                        const struct zab_message *message, struct zab_vote vote) {
     if (!zab_may_vote(zab))
@@ -240,16 +240,16 @@ static void on_looking(struct replica *zab, struct zab_peer *peer,
     count(zab);
 }
 
-/* One who leads, or is about to, while we look. */
+/* A replica that leads, or is about to, while we look. */
 static void on_leading(struct replica *zab, struct zab_peer *peer,
                        const struct zab_message *message, struct zab_vote vote) {
-    /* One who has less of the history is told so by the next notification, and gives up. */
+    /* One that has less of the history is told so by the next notification, and gives up. */
     bool better = zab_may_vote(zab) && !zab_vote_better(zab_own_vote(zab), vote);
     if (message->flags & ZAB_FLAG_ACTIVE || better)
         zab_follow(zab, peer->id);
 }
 
-/* Told by one who looks to one who leads or follows. */
+/* Told by a looking replica to one that leads or follows. */
 static void answer_looking(struct replica *zab, struct zab_peer *peer,
                            const struct zab_message *message, struct zab_vote vote) {
     if (zab_leads(zab)) {
@@ -257,7 +257,7 @@ static void answer_looking(struct replica *zab, struct zab_peer *peer,
             return;               /* it was removed */
         zab_peer_away(zab, peer); /* it left, or restarted */
     }
-    /* It would be given up in phase 1 anyway: whoever looks has more of the history. */
+    /* It would be given up in phase 1 anyway: the looking replica has more of the history. */
     if (zab_leads(zab) && zab->phase == ZAB_DISCOVERY && !zab->epoch_chosen &&
         message->flags & ZAB_FLAG_VOTES && zab_vote_better(vote, zab_own_vote(zab))) {
         zab_look(zab);
@@ -274,7 +274,7 @@ static void answer_looking(struct replica *zab, struct zab_peer *peer,
     zab_notify(zab, peer->id);
 }
 
-/* A leader's word to one who leads or follows. */
+/* A leader's word to one that leads or follows. */
 static void on_rival(struct replica *zab, struct zab_peer *peer, const struct zab_message *message,
                      struct zab_vote vote) {
     bool active = message->flags & ZAB_FLAG_ACTIVE;
@@ -299,7 +299,7 @@ void zab_on_notification(struct replica *zab, const struct zab_message *message)
     if (zab->amnesia) {
         if (message->term > zab->accepted) {
             zab->accepted = message->term;
-            zab->accepted_from = ZAB_NOBODY;
+            zab->accepted_from = ZAB_NO_LEADER;
             zab->journal.hard_dirty = true;
             zab_role_tell(zab);
         }

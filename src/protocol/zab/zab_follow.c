@@ -84,7 +84,7 @@ void zab_commit_follow(struct replica *zab, uint64_t commit) {
     journal_commit_to(&zab->journal, zab->commit_heard < verified ? zab->commit_heard : verified);
 }
 
-/* Whoever has NEWLEADER, and knows that a quorum has, is in the broadcast of its epoch. */
+/* A replica that has NEWLEADER, and knows that a quorum has, is in the broadcast of its epoch. */
 static void advance(struct replica *zab) {
     bool has_newleader = zab->synced && log_last_term(&zab->journal.log) == zab->accepted;
     if (zab->phase == ZAB_SYNCHRONISATION && has_newleader && zab->active) {

@@ -17,7 +17,7 @@
 
 #define ZAB_EPOCH_JUMP_MAX (1ull << 40) /* a peer's epoch further ahead is refused */
 #define ZAB_NUMBER_MAX (1ull << 62)     /* no index or epoch is above */
-#define ZAB_NOBODY UINT64_MAX           /* accepted_from: unknown, so nobody's again */
+#define ZAB_NO_LEADER UINT64_MAX        /* accepted_from: unknown, so given to none again */
 #define ZAB_PEERS_MAX (2 * CONFIG_MEMBERS_MAX)
 #define ZAB_RUNS_MAX 512u /* runs of epochs that a follower tells of its history */
 
@@ -152,7 +152,7 @@ enum zab_phase { ZAB_ELECTION, ZAB_DISCOVERY, ZAB_SYNCHRONISATION, ZAB_BROADCAST
 
 /* Whom a replica would have lead, by how much of the history that one has. */
 struct zab_vote {
-    uint64_t leader; /* 0: nobody */
+    uint64_t leader; /* 0: none */
     uint64_t term;   /* its current epoch: that of its last entry */
     uint64_t index;
 };
@@ -212,7 +212,7 @@ struct replica {
     uint64_t accepted; /* acceptedEpoch */
     uint64_t accepted_from;
     bool mending; /* acknowledged entries were lost: no word counts until synchronised */
-    bool amnesia; /* the hard state was lost: nobody is followed until all others told theirs */
+    bool amnesia; /* the hard state was lost: no leader is followed until all others told theirs */
     struct lease_promise promise; /* its length is hard state; to the leader that is followed */
 
     enum zab_phase phase;
@@ -256,7 +256,7 @@ struct replica {
 
     /* transfer */
     bool transferring;
-    bool transfer_told; /* somebody waits for the outcome */
+    bool transfer_told; /* a requester waits for the outcome */
     uint64_t transfer_to;
     uint64_t transfer_tag;
     uint64_t transfer_deadline;

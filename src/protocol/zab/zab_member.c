@@ -59,7 +59,7 @@ static void join(struct replica *zab, const struct member *member) {
         peer->received = 0;
         peer->voted = false;
         if (zab_leads(zab))
-            zab->ping_at = zab->now; /* it is told whom to follow */
+            zab->ping_at = zab->now; /* it is told which leader to follow */
     }
     if (member->incarnation != 0)
         peer->bound = member->incarnation;
@@ -162,7 +162,7 @@ void zab_change_lost(struct replica *zab) {
         tell(zab, status);
 }
 
-/* Whoever asked for the change under way is told first, when another one takes its place. */
+/* The requester of the change under way is told first, when another one takes its place. */
 static enum cairn_status begin(struct replica *zab, uint64_t tag, const struct config_change *asked,
                                bool *taken_up) {
     struct change_leader leader = change_leader(zab);

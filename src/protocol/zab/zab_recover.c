@@ -134,7 +134,7 @@ void zab_recover_finish(struct replica *zab) {
     if (log_last_term(log) > zab->accepted) {
         /* The hard state is lost: what was accepted in that epoch is unknown. */
         zab->accepted = log_last_term(log);
-        zab->accepted_from = ZAB_NOBODY;
+        zab->accepted_from = ZAB_NO_LEADER;
         journal->hard_dirty = true;
     }
     journal->durable_index = log->last;
@@ -150,7 +150,7 @@ static uint64_t longest_promise(const struct replica *zab) {
 }
 
 /* The forgotten promise was made to a leader whose own accepted epoch is at least that: once every
- * other voter told its epoch, giving the highest of them to nobody keeps the promise. */
+ * other voter told its epoch, giving the highest of them to none keeps the promise. */
 void zab_amnesia_advance(struct replica *zab) {
     const struct config *config = journal_config(&zab->journal);
     if (!zab->amnesia || config == NULL)
@@ -164,7 +164,7 @@ void zab_amnesia_advance(struct replica *zab) {
     }
     zab->amnesia = false;
     lease_promise_start(&zab->promise, longest_promise(zab), zab->now);
-    zab->accepted_from = ZAB_NOBODY;
+    zab->accepted_from = ZAB_NO_LEADER;
     zab->journal.hard_dirty = true;
     zab_persist(zab);
     outbox_trace(&zab->journal.out, 1, "the lost promise is settled: epoch %" PRIu64 " is nobody's",

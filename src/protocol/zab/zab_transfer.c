@@ -1,5 +1,5 @@
 /* Leadership is handed over by word: the leader stops proposing, waits until the target has its
- * whole history, tells everybody whom to follow, and follows too. No election, and no promise to
+ * whole history, tells all which leader to follow, and follows too. No election, and no promise to
  * wait for: by its word the leader gives up its lease in this epoch for good. */
 #include "protocol/zab/zab_internal.h"
 
