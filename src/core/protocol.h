@@ -338,6 +338,10 @@ struct protocol {
                                        bool repaired);
     void (*recover_damage)(struct replica *replica, uint64_t first, uint64_t last);
     void (*recover_hard_lost)(struct replica *replica);
+    /* The node goes on under another incarnation, as one whose disk was replaced. A replica that
+     * knows no members is bound by no former promise any more: the others count nothing of the
+     * former incarnation, and there is no member to ask what it promised. */
+    void (*recover_replaced)(struct replica *replica, uint64_t incarnation);
     /* State up to base (or 0) is applied. */
     struct effects (*start)(struct replica *replica, uint64_t now, uint64_t wall_ms);
 

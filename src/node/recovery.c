@@ -7,9 +7,11 @@
 struct recovery {
     struct node *node;
     enum cairn_status status;
-    bool has_hard[NODE_KEYSPACES_MAX]; /* told, or told to be lost */
+    bool has_hard[NODE_KEYSPACES_MAX];
+    bool hard_lost[NODE_KEYSPACES_MAX];
     bool has_log[NODE_KEYSPACES_MAX];
     bool hard_file_lost;
+    bool nothing_known; /* of a keyspace neither its promises nor its members are left */
 };
 
 /* Whose record it is; NULL (and the recovery ends badly) when no keyspace of ours has that id. */
@@ -66,8 +68,7 @@ static void on_damage(void *context, uint64_t id, uint64_t first, uint64_t last)
     group->protocol->recover_damage(group->replica, first, last);
 }
 
-static void lose_hard(struct recovery *recovery, struct group *group) {
-    recovery->has_hard[group->keyspace] = true;
+static void lose_hard(const struct group *group) {
     node_log(group->node, 2,
              "term and vote of %s are lost: this replica neither votes nor acknowledges until all "
              "other voters told their terms",
@@ -83,7 +84,7 @@ static void on_hard_lost(void *context, uint64_t id) {
     }
     struct group *group = group_of(recovery, id);
     if (group != NULL)
-        lose_hard(recovery, group);
+        recovery->hard_lost[group->keyspace] = true;
 }
 
 /* A replica writes its hard state before its first entry and before it takes a snapshot, so one
@@ -92,11 +93,42 @@ static void find_lost_hard(struct recovery *recovery) {
     NODE_EACH_GROUP(group, recovery->node) {
         bool had = recovery->hard_file_lost || recovery->has_log[group->keyspace] ||
                    group->snapshot_index > 0;
-        if (had && !recovery->has_hard[group->keyspace] &&
-            group->node->options.mutant != MUTANT_HARD_STATE_ABSENCE_BELIEVED)
-            lose_hard(recovery, group);
+        bool absent = had && !recovery->has_hard[group->keyspace] &&
+                      group->node->options.mutant != MUTANT_HARD_STATE_ABSENCE_BELIEVED;
+        bool lost = absent || recovery->hard_lost[group->keyspace];
+        struct replica_status status;
+        group->protocol->status(group->replica, &status);
+        /* Without members there is none to ask for its term, or for what is damaged. */
+        recovery->nothing_known |= status.config.count == 0 && (lost || status.damaged);
+        if (lost && status.config.count > 0)
+            lose_hard(group);
     }
 }
+
+/* ---- a node that goes on as one whose disk was replaced ---- */
+
+static enum cairn_status store_identity(struct node *node, char *error, size_t error_size) {
+    enum cairn_status status =
+        identity_store(node->env, node->options.folder, &node->options.identity);
+    if (status != CAIRN_OK)
+        snprintf(error, error_size, "can't write this node's identity in %s: %s",
+                 node->options.folder, cairn_status_text(status));
+    return status;
+}
+
+/* The data is gone, and with it what this replica promised: it goes on as one whose disk was
+ * replaced, under a new incarnation, and never as a founder. */
+static enum cairn_status begin_anew(struct node *node, char *error, size_t error_size) {
+    struct identity *identity = &node->options.identity;
+    identity->log_id = 0;
+    identity->diverged = false;
+    identity->founders.count = node->options.bootstrap.count = 0;
+    env_entropy(node->env, &identity->incarnation, sizeof identity->incarnation);
+    identity->incarnation |= 1;
+    return store_identity(node, error, error_size);
+}
+
+/* ---- the log ---- */
 
 static void on_wal_done(void *context, uint64_t id, uint64_t seq, enum cairn_status status) {
     struct group *group = node_group(context, id);
@@ -131,31 +163,18 @@ static enum cairn_status recover_log(struct node *node, char *error, size_t erro
         snprintf(error, error_size, "the log in %s can't be understood: %s", folder,
                  cairn_status_text(status));
     }
+    if (status == CAIRN_OK && recovery.nothing_known) {
+        node_log(node, 2,
+                 "what this node promised is lost, and which members could tell: it goes on as one "
+                 "whose disk was replaced, and waits to be let in by the others");
+        status = begin_anew(node, error, error_size);
+        NODE_EACH_GROUP(group, node)
+        group->protocol->recover_replaced(group->replica, node->options.identity.incarnation);
+    }
     return status;
 }
 
 /* ---- whose log it is ---- */
-
-static enum cairn_status store_identity(struct node *node, char *error, size_t error_size) {
-    enum cairn_status status =
-        identity_store(node->env, node->options.folder, &node->options.identity);
-    if (status != CAIRN_OK)
-        snprintf(error, error_size, "can't write this node's identity in %s: %s",
-                 node->options.folder, cairn_status_text(status));
-    return status;
-}
-
-/* The data is gone, and with it what this replica promised: it goes on as one whose disk was
- * replaced, under a new incarnation, and never as a founder. */
-static enum cairn_status begin_anew(struct node *node, char *error, size_t error_size) {
-    struct identity *identity = &node->options.identity;
-    identity->log_id = 0;
-    identity->diverged = false;
-    identity->founders.count = node->options.bootstrap.count = 0;
-    env_entropy(node->env, &identity->incarnation, sizeof identity->incarnation);
-    identity->incarnation |= 1;
-    return store_identity(node, error, error_size);
-}
 
 /* The folder knows its log by an id. Without that log everything that this replica promised is
  * forgotten: it goes on as one whose disk was replaced, under a new incarnation, and never as a

@@ -449,6 +449,7 @@ const struct protocol protocol_raft = {
     .recover_entry = raft_recover_entry,
     .recover_damage = raft_recover_damage,
     .recover_hard_lost = raft_recover_hard_lost,
+    .recover_replaced = raft_recover_replaced,
     .start = start,
     .step = step,
     .deadline = deadline,

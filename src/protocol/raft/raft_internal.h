@@ -373,6 +373,7 @@ enum cairn_status raft_recover_entry(struct replica *raft, const struct entry *e
                                      bool repaired);
 void raft_recover_damage(struct replica *raft, uint64_t first, uint64_t last);
 void raft_recover_hard_lost(struct replica *raft);
+void raft_recover_replaced(struct replica *raft, uint64_t incarnation);
 void raft_recover_finish(struct replica *raft);
 
 /* Asserts the invariants that one replica can see (raft_check.c). */

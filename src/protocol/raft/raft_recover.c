@@ -134,12 +134,25 @@ void raft_recover_hard_lost(struct replica *raft) {
     raft->journal.hard_dirty = true;
 }
 
+void raft_recover_replaced(struct replica *raft, uint64_t incarnation) {
+    raft->options.incarnation = incarnation;
+    if (journal_config(&raft->journal) != NULL)
+        return; /* it asks the members that it knows */
+    raft->amnesia = false;
+    raft->journal.hard_dirty = true;
+}
+
 /* Damage that no entry follows cannot be told from the entries around it: it counts as lost, and
  * only a leader can give it back. */
 void raft_recover_finish(struct replica *raft) {
     const struct log *log = &raft->journal.log;
     bool at_end =
         !raft->end_lost && raft->damage_last > log->last && raft->damage_last > log->base.index;
+    if (raft->hole_count > 0 && journal_config(&raft->journal) == NULL) {
+        /* The members are among what is damaged: no peer can be asked for it. */
+        supersede(raft, raft->holes[0].first);
+        at_end = true;
+    }
     for (uint32_t i = raft->hole_count; i > 0; i--)
         if (!raft->holes[i - 1].chain_known) {
             /* Nothing before it to chain from: what lies behind is worthless. */

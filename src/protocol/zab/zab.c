@@ -535,6 +535,7 @@ const struct protocol protocol_zab = {
     .recover_entry = zab_recover_entry,
     .recover_damage = zab_recover_damage,
     .recover_hard_lost = zab_recover_hard_lost,
+    .recover_replaced = zab_recover_replaced,
     .start = start,
     .step = step,
     .deadline = deadline,

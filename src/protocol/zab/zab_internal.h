@@ -423,6 +423,7 @@ enum cairn_status zab_recover_base(struct replica *zab, const struct log_base *b
 enum cairn_status zab_recover_entry(struct replica *zab, const struct entry *entry, bool repaired);
 void zab_recover_damage(struct replica *zab, uint64_t first, uint64_t last);
 void zab_recover_hard_lost(struct replica *zab);
+void zab_recover_replaced(struct replica *zab, uint64_t incarnation);
 void zab_recover_finish(struct replica *zab);
 /* A peer told its epoch. */
 void zab_amnesia_advance(struct replica *zab);

@@ -105,6 +105,14 @@ void zab_recover_hard_lost(struct replica *zab) {
     zab->journal.hard_dirty = true;
 }
 
+void zab_recover_replaced(struct replica *zab, uint64_t incarnation) {
+    zab->options.incarnation = incarnation;
+    if (journal_config(&zab->journal) != NULL)
+        return; /* it asks the members that it knows */
+    zab->amnesia = false;
+    zab->journal.hard_dirty = true;
+}
+
 void zab_recover_finish(struct replica *zab) {
     struct journal *journal = &zab->journal;
     struct log *log = &journal->log;
