@@ -103,7 +103,8 @@ static void clients_begin(struct sim_cluster *cluster, unsigned host) {
 
 static void start_all(struct sim_cluster *cluster) {
     struct sim_world *world = &cluster->world;
-    bool old = sim_chance(world, 1, 4); /* the cluster is to be upgraded later */
+    /* The cluster is to be upgraded later. */
+    bool old = sim_chance(world, 1, 4) || cluster->asked.fault_mask == 1ull << SIM_FAULT_UPGRADE;
     for (unsigned id = 1; id <= cluster->founders; id++) {
         cluster->nodes[id].wire_version = old ? WIRE_VERSION_MIN : WIRE_VERSION_MAX;
         cluster->older |= old;
