@@ -307,6 +307,7 @@ struct replica_status {
     uint64_t applied_index;
     uint64_t lease_left_ns; /* leader; 0: none */
     uint64_t lease_end_ns;  /* by its clock */
+    bool failed;            /* it promises nothing any more until the node starts again */
     bool damaged;           /* waits for repair: neither votes nor serves */
     bool diverged;          /* its history is not the leader's: it can never follow */
     uint64_t damaged_first, damaged_last;

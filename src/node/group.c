@@ -329,7 +329,10 @@ void group_persist_done(struct group *group, uint64_t seq, enum cairn_status sta
         event.persisted.status = status;
         void_held(group, seq, group->persist_issued);
         group_step(group, &event);
-        if (status != CAIRN_NO_SPACE)
+        /* A full disk is waited for, unless a repair was under way. */
+        struct replica_status replica;
+        group->protocol->status(group->replica, &replica);
+        if (status != CAIRN_NO_SPACE || replica.failed)
             node_fail(group->node, status,
                       "a log write failed; restart to go on from what is "
                       "really on the disk");

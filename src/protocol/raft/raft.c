@@ -405,6 +405,7 @@ static void status(const struct replica *raft, struct replica_status *out) {
         .lease_left_ns = lease_end > raft->now ? lease_end - raft->now : 0,
         .lease_end_ns = lease_end,
         .diverged = raft->diverged,
+        .failed = raft->journal.failed,
         .damaged = raft_damaged(raft) || raft->mending || raft->amnesia,
         .config_committed = journal_config_index(&raft->journal) <= raft->journal.commit,
         .memory_bytes = raft->journal.log.window_bytes,

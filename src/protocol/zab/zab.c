@@ -505,6 +505,7 @@ static void status(const struct replica *zab, struct replica_status *out) {
         .applied_index = journal->applied,
         .lease_left_ns = lease_end > zab->now ? lease_end - zab->now : 0,
         .lease_end_ns = lease_end,
+        .failed = zab->journal.failed,
         .damaged = zab->mending || zab->amnesia,
         .config_committed = journal_config_index(journal) <= journal->commit,
         .memory_bytes = journal->log.window_bytes,
