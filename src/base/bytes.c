@@ -66,6 +66,14 @@ void buf_consume(struct buf *buf, size_t n) {
     buf->len -= n;
 }
 
+void buf_advance(struct buf *buf, size_t *at, size_t n) {
+    *at += n;
+    if (*at < buf->len && *at < buf->len / 2)
+        return;
+    buf_consume(buf, *at);
+    *at = 0;
+}
+
 void buf_append(struct buf *buf, const void *data, size_t len) {
     if (len == 0)
         return;

@@ -42,6 +42,10 @@ void buf_clear(struct buf *buf);
 uint8_t *buf_reserve(struct buf *buf, size_t more);
 /* Drops the first n bytes. */
 void buf_consume(struct buf *buf, size_t n);
+/* The same for a reader that stands at *at: it moves on by n, and what it has passed is dropped
+ * only once that is most of the buffer, so that however long the rest is, a step costs its own
+ * length. */
+void buf_advance(struct buf *buf, size_t *at, size_t n);
 void buf_append(struct buf *buf, const void *data, size_t len);
 void buf_bytes(struct buf *buf, struct bytes range);
 void buf_u8(struct buf *buf, uint8_t value);

@@ -121,16 +121,6 @@ static void set_reading(struct conn *conn) {
     env_pause(conn->front->env, &conn->stream, pause);
 }
 
-/* The front of what is kept moves only when most of it was executed: however long the rest is, a
- * command costs its own length. */
-static void forget(struct conn *conn, size_t taken) {
-    conn->in_at += taken;
-    if (conn->in_at < conn->in.len && conn->in_at < conn->in.len / 2)
-        return;
-    buf_consume(&conn->in, conn->in_at);
-    conn->in_at = 0;
-}
-
 void conn_forget_input(struct conn *conn) {
     input_account(conn->front, conn->in.len, 0);
     buf_free(&conn->in);
@@ -142,7 +132,7 @@ static void keep_rest(struct conn *conn, struct bytes bytes, size_t taken, bool 
     struct redis_front *front = conn->front;
     size_t before = conn->in.len;
     if (buffered)
-        forget(conn, taken);
+        buf_advance(&conn->in, &conn->in_at, taken);
     else
         buf_append(&conn->in, bytes.data + taken, bytes.len - taken);
     if (taken > 0 || before == 0)

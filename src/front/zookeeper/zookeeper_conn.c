@@ -152,15 +152,6 @@ static void set_reading(struct zk_conn *conn) {
     env_pause(conn->front->env, &conn->stream, pause);
 }
 
-/* The front of what is kept moves only when most of it was taken. */
-static void forget(struct zk_conn *conn, size_t taken) {
-    conn->in_at += taken;
-    if (conn->in_at < conn->in.len && conn->in_at < conn->in.len / 2)
-        return;
-    buf_consume(&conn->in, conn->in_at);
-    conn->in_at = 0;
-}
-
 /* Who holds most of what there is no room for. */
 static struct zk_conn *hoarder(struct zookeeper_front *front) {
     struct zk_conn *found = NULL;
@@ -189,7 +180,7 @@ static void keep_rest(struct zk_conn *conn, struct bytes bytes, size_t taken, bo
     struct zookeeper_front *front = conn->front;
     size_t before = conn->in.len;
     if (buffered)
-        forget(conn, taken);
+        buf_advance(&conn->in, &conn->in_at, taken);
     else
         buf_append(&conn->in, bytes.data + taken, bytes.len - taken);
     front->input_bytes += conn->in.len - before;
