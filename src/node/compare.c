@@ -15,16 +15,21 @@
 /* Without an answer from all voters by then, those that came decide. */
 #define DECIDE_AFTER_NS (2ull * 1000000000ull)
 
+/* Not to nodes that are away, nor to older versions, which don't know these frames. */
+static void send_to(const struct group *group, uint64_t to, enum frame_type type,
+                    const struct buf *body) {
+    const struct peer *peer = peer_find(group->node, to);
+    if (peer != NULL && peer->link != NULL && peer->link->wire_version >= WIRE_VERSION_3)
+        link_send(peer->link, LANE_CONTROL, type, group->id, buf_view(body), NULL, 0);
+}
+
 /* ---- at any replica ---- */
 
 static void send_digest(struct group *group, uint64_t to, uint64_t index) {
-    struct peer *peer = peer_find(group->node, to);
-    if (peer == NULL || peer->link == NULL || peer->link->wire_version < WIRE_VERSION_3)
-        return;
     struct buf body = {0};
     buf_u64(&body, index);
     buf_u64(&body, stack_digest(&group->stack));
-    link_send(peer->link, LANE_CONTROL, FRAME_COMPARED, group->id, buf_view(&body), NULL, 0);
+    send_to(group, to, FRAME_COMPARED, &body);
     buf_free(&body);
 }
 
@@ -88,13 +93,10 @@ void compare_told(struct group *group, struct link *link, struct bytes body) {
 /* ---- at the leader ---- */
 
 static void tell(struct group *group, uint64_t to, bool majority) {
-    struct peer *peer = peer_find(group->node, to);
-    if (peer == NULL || peer->link == NULL || peer->link->wire_version < WIRE_VERSION_3)
-        return;
     struct buf body = {0};
     buf_u64(&body, group->compare.index);
     buf_u8(&body, majority);
-    link_send(peer->link, LANE_CONTROL, FRAME_DIVERGED, group->id, buf_view(&body), NULL, 0);
+    send_to(group, to, FRAME_DIVERGED, &body);
     buf_free(&body);
 }
 
@@ -108,11 +110,8 @@ static void ask_all(struct group *group, uint64_t now) {
     compare->answers[0].id = self;
     compare->answers[0].digest = stack_digest(&group->stack);
     buf_u64(&body, compare->index);
-    for (uint32_t i = 0; i < group->config.count; i++) {
-        const struct peer *peer = peer_find(group->node, group->config.members[i].id);
-        if (peer != NULL && peer->link != NULL && peer->link->wire_version >= WIRE_VERSION_3)
-            link_send(peer->link, LANE_CONTROL, FRAME_COMPARE, group->id, buf_view(&body), NULL, 0);
-    }
+    for (uint32_t i = 0; i < group->config.count; i++)
+        send_to(group, group->config.members[i].id, FRAME_COMPARE, &body);
     buf_free(&body);
 }
 
