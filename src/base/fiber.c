@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 #include <string.h>
+#include <ucontext.h>
 
 #if defined(__SANITIZE_ADDRESS__)
 #define FIBER_ASAN 1
@@ -35,7 +36,7 @@
 struct fiber {
     uint8_t *stack;
     size_t bytes;
-    void *own, *caller; /* stack pointers of the side that is not running */
+    ucontext_t own, caller; /* where the side that is not running goes on */
     void (*run)(void *context);
     void *context;
     bool under_way;
@@ -49,92 +50,13 @@ struct fiber {
 #endif
 };
 
-#if defined(__x86_64__) || defined(__aarch64__)
-
-/* Saves what a call must leave alone on the present stack, notes where in *save, and goes on with
- * what was saved at `load`. */
-void cairn_fiber_switch(void **save, void *load);
-void cairn_fiber_entry(void);
-void cairn_fiber_main(struct fiber *fiber);
-
-#if defined(__x86_64__)
-__asm__(".text\n"
-        ".globl cairn_fiber_switch\n"
-        ".hidden cairn_fiber_switch\n"
-        ".type cairn_fiber_switch, @function\n"
-        "cairn_fiber_switch:\n"
-        "    pushq %rbp\n    pushq %rbx\n    pushq %r12\n"
-        "    pushq %r13\n    pushq %r14\n    pushq %r15\n"
-        "    movq %rsp, (%rdi)\n"
-        "    movq %rsi, %rsp\n"
-        "    popq %r15\n    popq %r14\n    popq %r13\n"
-        "    popq %r12\n    popq %rbx\n    popq %rbp\n"
-        "    ret\n"
-        ".size cairn_fiber_switch, . - cairn_fiber_switch\n"
-        ".globl cairn_fiber_entry\n"
-        ".hidden cairn_fiber_entry\n"
-        ".type cairn_fiber_entry, @function\n"
-        "cairn_fiber_entry:\n"
-        "    .cfi_startproc\n    .cfi_undefined rip\n"
-        "    movq %r12, %rdi\n"
-        "    call cairn_fiber_main\n"
-        "    ud2\n"
-        "    .cfi_endproc\n"
-        ".size cairn_fiber_entry, . - cairn_fiber_entry\n");
-
-#define SAVED_WORDS 7 /* six registers and where to return to */
-
-static void *first_frame(struct fiber *fiber) {
-    /* cairn_fiber_entry begins at the top, a multiple of 16, as a call wants it. */
-    uintptr_t top = ((uintptr_t)fiber->stack + fiber->bytes) & ~(uintptr_t)15;
-    uint64_t *frame = (uint64_t *)top - SAVED_WORDS;
-    memset(frame, 0, SAVED_WORDS * sizeof *frame);
-    frame[3] = (uintptr_t)fiber; /* r12 */
-    frame[6] = (uintptr_t)cairn_fiber_entry;
-    return frame;
+static void switch_stacks(ucontext_t *from, const ucontext_t *to) {
+    if (swapcontext(from, to) != 0)
+        cairn_fatal("the stack of a fiber can not be entered");
 }
-#else
-__asm__(".text\n"
-        ".globl cairn_fiber_switch\n"
-        ".hidden cairn_fiber_switch\n"
-        ".type cairn_fiber_switch, %function\n"
-        "cairn_fiber_switch:\n"
-        "    sub sp, sp, #160\n"
-        "    stp x19, x20, [sp, #0]\n    stp x21, x22, [sp, #16]\n"
-        "    stp x23, x24, [sp, #32]\n    stp x25, x26, [sp, #48]\n"
-        "    stp x27, x28, [sp, #64]\n    stp x29, x30, [sp, #80]\n"
-        "    stp d8, d9, [sp, #96]\n    stp d10, d11, [sp, #112]\n"
-        "    stp d12, d13, [sp, #128]\n    stp d14, d15, [sp, #144]\n"
-        "    mov x9, sp\n    str x9, [x0]\n    mov sp, x1\n"
-        "    ldp x19, x20, [sp, #0]\n    ldp x21, x22, [sp, #16]\n"
-        "    ldp x23, x24, [sp, #32]\n    ldp x25, x26, [sp, #48]\n"
-        "    ldp x27, x28, [sp, #64]\n    ldp x29, x30, [sp, #80]\n"
-        "    ldp d8, d9, [sp, #96]\n    ldp d10, d11, [sp, #112]\n"
-        "    ldp d12, d13, [sp, #128]\n    ldp d14, d15, [sp, #144]\n"
-        "    add sp, sp, #160\n"
-        "    ret\n"
-        ".size cairn_fiber_switch, . - cairn_fiber_switch\n"
-        ".globl cairn_fiber_entry\n"
-        ".hidden cairn_fiber_entry\n"
-        ".type cairn_fiber_entry, %function\n"
-        "cairn_fiber_entry:\n"
-        "    mov x0, x19\n"
-        "    bl cairn_fiber_main\n"
-        "    brk #1\n"
-        ".size cairn_fiber_entry, . - cairn_fiber_entry\n");
 
-#define SAVED_WORDS 20
-
-static void *first_frame(struct fiber *fiber) {
-    uintptr_t top = ((uintptr_t)fiber->stack + fiber->bytes) & ~(uintptr_t)15;
-    uint64_t *frame = (uint64_t *)top - SAVED_WORDS;
-    memset(frame, 0, SAVED_WORDS * sizeof *frame);
-    frame[0] = (uintptr_t)fiber;              /* x19 */
-    frame[11] = (uintptr_t)cairn_fiber_entry; /* x30 */
-    return frame;
-}
-#endif
-
+/* The sanitizers must be told of each change of stacks: before it by the side that leaves, behind
+ * it by the side that goes on. */
 static void enter(struct fiber *fiber) {
 #ifdef FIBER_TSAN
     fiber->caller_tsan = __tsan_get_current_fiber();
@@ -143,13 +65,19 @@ static void enter(struct fiber *fiber) {
 #ifdef FIBER_ASAN
     __sanitizer_start_switch_fiber(&fiber->caller_fake, fiber->stack, fiber->bytes);
 #endif
-    cairn_fiber_switch(&fiber->caller, fiber->own);
+    switch_stacks(&fiber->caller, &fiber->own);
 #ifdef FIBER_ASAN
     __sanitizer_finish_switch_fiber(fiber->caller_fake, NULL, NULL);
 #endif
 }
 
-/* last: the fiber's stack is not entered again at this place. */
+static void entered(struct fiber *fiber) {
+#ifdef FIBER_ASAN
+    __sanitizer_finish_switch_fiber(fiber->own_fake, &fiber->caller_bottom, &fiber->caller_bytes);
+#endif
+}
+
+/* last: the stack is not entered again. */
 static void leave(struct fiber *fiber, bool last) {
 #ifdef FIBER_TSAN
     __tsan_switch_to_fiber(fiber->caller_tsan, 0);
@@ -158,20 +86,23 @@ static void leave(struct fiber *fiber, bool last) {
     __sanitizer_start_switch_fiber(last ? NULL : &fiber->own_fake, fiber->caller_bottom,
                                    fiber->caller_bytes);
 #endif
-    cairn_fiber_switch(&fiber->own, fiber->caller);
-#ifdef FIBER_ASAN
-    __sanitizer_finish_switch_fiber(fiber->own_fake, &fiber->caller_bottom, &fiber->caller_bytes);
-#endif
+    switch_stacks(&fiber->own, &fiber->caller);
+    cairn_assert(!last);
+    entered(fiber);
 }
 
-void cairn_fiber_main(struct fiber *fiber) {
-#ifdef FIBER_ASAN
-    __sanitizer_finish_switch_fiber(NULL, &fiber->caller_bottom, &fiber->caller_bytes);
-#endif
-    fiber->run(fiber->context);
-    fiber->under_way = false;
+/* What runs on the fiber's stack: one call after the other, until there is none (fiber_free).
+ * makecontext hands over ints, so the pointer comes in halves. */
+static void calls(unsigned high, unsigned low) {
+    struct fiber *fiber = (struct fiber *)((uintptr_t)high << 32 | low);
+    entered(fiber);
+    while (fiber->run != NULL) {
+        fiber->run(fiber->context);
+        fiber->run = NULL;
+        fiber->under_way = false;
+        leave(fiber, false);
+    }
     leave(fiber, true);
-    cairn_fatal("a fiber was entered behind its end");
 }
 
 static void check_guard(const struct fiber *fiber) {
@@ -191,12 +122,20 @@ struct fiber *fiber_new(size_t stack_bytes) {
 #ifdef FIBER_TSAN
     fiber->own_tsan = __tsan_create_fiber(0);
 #endif
+    if (getcontext(&fiber->own) != 0)
+        cairn_fatal("a fiber can not be made");
+    fiber->own.uc_stack.ss_sp = fiber->stack;
+    fiber->own.uc_stack.ss_size = fiber->bytes;
+    makecontext(&fiber->own, (void (*)(void))calls, 2, (unsigned)((uintptr_t)fiber >> 32),
+                (unsigned)(uintptr_t)fiber);
     return fiber;
 }
 
 void fiber_free(struct fiber *fiber) {
     if (fiber == NULL)
         return;
+    if (!fiber->under_way)
+        enter(fiber); /* its end: the sanitizer frees what it keeps beside a stack */
 #ifdef FIBER_TSAN
     __tsan_destroy_fiber(fiber->own_tsan);
 #endif
@@ -215,7 +154,6 @@ bool fiber_run(struct fiber *fiber, void (*run)(void *context), void *context) {
     cairn_assert(!fiber->under_way);
     fiber->run = run;
     fiber->context = context;
-    fiber->own = first_frame(fiber);
     fiber->under_way = true;
     return fiber_go_on(fiber);
 }
@@ -224,26 +162,3 @@ void fiber_leave(struct fiber *fiber) {
     cairn_assert(fiber->under_way);
     leave(fiber, false);
 }
-
-#else
-
-struct fiber *fiber_new(size_t stack_bytes) {
-    return cairn_alloc_zero(sizeof(struct fiber));
-}
-
-void fiber_free(struct fiber *fiber) {
-    cairn_free(fiber);
-}
-
-bool fiber_run(struct fiber *fiber, void (*run)(void *context), void *context) {
-    run(context);
-    return true;
-}
-
-bool fiber_go_on(struct fiber *fiber) {
-    return true;
-}
-
-void fiber_leave(struct fiber *fiber) {}
-
-#endif
