@@ -1,8 +1,12 @@
+/* Stacks are made by makecontext, and changed by _setjmp and _longjmp: unlike swapcontext these make
+ * no system call, and every applied entry runs on such a stack. */
+#undef _FORTIFY_SOURCE /* its longjmp takes another stack for a mistake */
 #include "base/fiber.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
 
+#include <setjmp.h>
 #include <stdint.h>
 #include <string.h>
 #include <ucontext.h>
@@ -36,7 +40,7 @@
 struct fiber {
     uint8_t *stack;
     size_t bytes;
-    ucontext_t own, caller; /* where the side that is not running goes on */
+    jmp_buf own, caller; /* where the side that is not running goes on */
     void (*run)(void *context);
     void *context;
     bool under_way;
@@ -50,14 +54,19 @@ struct fiber {
 #endif
 };
 
-static void switch_stacks(ucontext_t *from, const ucontext_t *to) {
-    if (swapcontext(from, to) != 0)
-        cairn_fatal("the stack of a fiber can not be entered");
+/* Where the side that leaves goes on when it is entered again; first: its stack has not run yet. */
+static void change_stacks(jmp_buf leave, jmp_buf enter, const ucontext_t *first) {
+    if (_setjmp(leave) != 0)
+        return;
+    if (first == NULL)
+        _longjmp(enter, 1);
+    setcontext(first);
+    cairn_fatal("the stack of a fiber can not be entered");
 }
 
-/* The sanitizers must be told of each change of stacks: before it by the side that leaves, behind
- * it by the side that goes on. */
-static void enter(struct fiber *fiber) {
+/* The sanitizers are told of each change: before it by the side that leaves, behind it by the side
+ * that goes on. */
+static void enter(struct fiber *fiber, const ucontext_t *first) {
 #ifdef FIBER_TSAN
     fiber->caller_tsan = __tsan_get_current_fiber();
     __tsan_switch_to_fiber(fiber->own_tsan, 0);
@@ -65,7 +74,7 @@ static void enter(struct fiber *fiber) {
 #ifdef FIBER_ASAN
     __sanitizer_start_switch_fiber(&fiber->caller_fake, fiber->stack, fiber->bytes);
 #endif
-    switch_stacks(&fiber->caller, &fiber->own);
+    change_stacks(fiber->caller, fiber->own, first);
 #ifdef FIBER_ASAN
     __sanitizer_finish_switch_fiber(fiber->caller_fake, NULL, NULL);
 #endif
@@ -86,7 +95,7 @@ static void leave(struct fiber *fiber, bool last) {
     __sanitizer_start_switch_fiber(last ? NULL : &fiber->own_fake, fiber->caller_bottom,
                                    fiber->caller_bytes);
 #endif
-    switch_stacks(&fiber->own, &fiber->caller);
+    change_stacks(fiber->own, fiber->caller, NULL);
     cairn_assert(!last);
     entered(fiber);
 }
@@ -96,6 +105,7 @@ static void leave(struct fiber *fiber, bool last) {
 static void calls(unsigned high, unsigned low) {
     struct fiber *fiber = (struct fiber *)((uintptr_t)high << 32 | low);
     entered(fiber);
+    leave(fiber, false);
     while (fiber->run != NULL) {
         fiber->run(fiber->context);
         fiber->run = NULL;
@@ -122,12 +132,15 @@ struct fiber *fiber_new(size_t stack_bytes) {
 #ifdef FIBER_TSAN
     fiber->own_tsan = __tsan_create_fiber(0);
 #endif
-    if (getcontext(&fiber->own) != 0)
+    ucontext_t first;
+    if (getcontext(&first) != 0)
         cairn_fatal("a fiber can not be made");
-    fiber->own.uc_stack.ss_sp = fiber->stack;
-    fiber->own.uc_stack.ss_size = fiber->bytes;
-    makecontext(&fiber->own, (void (*)(void))calls, 2, (unsigned)((uintptr_t)fiber >> 32),
+    first.uc_stack.ss_sp = fiber->stack;
+    first.uc_stack.ss_size = fiber->bytes;
+    first.uc_link = NULL;
+    makecontext(&first, (void (*)(void))calls, 2, (unsigned)((uintptr_t)fiber >> 32),
                 (unsigned)(uintptr_t)fiber);
+    enter(fiber, &first);
     return fiber;
 }
 
@@ -135,7 +148,7 @@ void fiber_free(struct fiber *fiber) {
     if (fiber == NULL)
         return;
     if (!fiber->under_way)
-        enter(fiber); /* its end: the sanitizer frees what it keeps beside a stack */
+        enter(fiber, NULL); /* its end: the sanitizer frees what it keeps beside a stack */
 #ifdef FIBER_TSAN
     __tsan_destroy_fiber(fiber->own_tsan);
 #endif
@@ -145,7 +158,7 @@ void fiber_free(struct fiber *fiber) {
 
 bool fiber_go_on(struct fiber *fiber) {
     cairn_assert(fiber->under_way);
-    enter(fiber);
+    enter(fiber, NULL);
     check_guard(fiber);
     return !fiber->under_way;
 }
