@@ -48,6 +48,24 @@ void *cairn_realloc(void *old, size_t size) {
     return use_huge_pages(pointer, size);
 }
 
+void *cairn_map(size_t size) {
+    void *pointer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (pointer == MAP_FAILED)
+        cairn_fatal("out of memory: %zu bytes wanted", size);
+    return pointer;
+}
+
+void *cairn_map_grow(void *old, size_t old_size, size_t size) {
+    void *pointer = mremap(old, old_size, size, MREMAP_MAYMOVE);
+    if (pointer == MAP_FAILED)
+        cairn_fatal("out of memory: %zu bytes wanted", size);
+    return pointer;
+}
+
+void cairn_unmap(void *pointer, size_t size) {
+    munmap(pointer, size);
+}
+
 char *cairn_strdup(const char *text) {
     size_t size = strlen(text) + 1;
     return memcpy(cairn_alloc(size), text, size);

@@ -16,4 +16,10 @@ void cairn_free(void *pointer);
 /* What the allocator really reserves for this pointer, in bytes. */
 size_t cairn_alloc_size(const void *pointer);
 
+/* Memory of its own mapping, zeroed, by whole pages: it grows without being copied, and goes back
+ * to the kernel when it is freed. Grown memory may be elsewhere. */
+void *cairn_map(size_t size) __attribute__((malloc, returns_nonnull));
+void *cairn_map_grow(void *old, size_t old_size, size_t size) __attribute__((returns_nonnull));
+void cairn_unmap(void *pointer, size_t size);
+
 #endif

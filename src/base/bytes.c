@@ -38,13 +38,35 @@ uint64_t bytes_hash(struct bytes range, uint64_t seed) {
     return XXH3_64bits_withSeed(range.data, range.len, seed);
 }
 
+/* A buffer of that size is a mapping of its own: what grows to many megabytes is not copied over
+ * and over, each time into fresh memory. */
+#define MAPPED_BYTES (4u << 20)
+
 void buf_free(struct buf *buf) {
-    cairn_free(buf->data);
+    if (buf->cap >= MAPPED_BYTES)
+        cairn_unmap(buf->data, buf->cap);
+    else
+        cairn_free(buf->data);
     *buf = (struct buf){0};
 }
 
 void buf_clear(struct buf *buf) {
     buf->len = 0;
+}
+
+static void set_cap(struct buf *buf, size_t cap) {
+    if (cap < MAPPED_BYTES) {
+        buf->data = cairn_realloc(buf->data, cap);
+    } else if (buf->cap >= MAPPED_BYTES) {
+        buf->data = cairn_map_grow(buf->data, buf->cap, cap);
+    } else {
+        uint8_t *data = cairn_map(cap);
+        if (buf->len > 0)
+            memcpy(data, buf->data, buf->len);
+        cairn_free(buf->data);
+        buf->data = data;
+    }
+    buf->cap = cap;
 }
 
 uint8_t *buf_reserve(struct buf *buf, size_t more) {
@@ -53,8 +75,7 @@ uint8_t *buf_reserve(struct buf *buf, size_t more) {
         size_t cap = buf->cap ? buf->cap : 64;
         while (cap < buf->len + more)
             cap *= 2;
-        buf->data = cairn_realloc(buf->data, cap);
-        buf->cap = cap;
+        set_cap(buf, cap);
     }
     return buf->data + buf->len;
 }

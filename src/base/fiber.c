@@ -1,5 +1,5 @@
-/* Stacks are made by makecontext, and changed by _setjmp and _longjmp: unlike swapcontext these make
- * no system call, and every applied entry runs on such a stack. */
+/* Stacks are made by makecontext, and changed by _setjmp and _longjmp: unlike swapcontext these
+ * make no system call, and every applied entry runs on such a stack. */
 #undef _FORTIFY_SOURCE /* its longjmp takes another stack for a mistake */
 #include "base/fiber.h"
 
