@@ -3,9 +3,15 @@
 #include "base/alloc.h"
 
 void change_put(struct buf *changes, enum change_kind kind, struct bytes key, struct bytes value) {
+    change_put_head(changes, kind, key, value.len);
+    buf_bytes(changes, value);
+}
+
+void change_put_head(struct buf *changes, enum change_kind kind, struct bytes key,
+                     size_t value_len) {
     buf_u8(changes, (uint8_t)kind);
     buf_block(changes, key);
-    buf_block(changes, value);
+    buf_u32(changes, (uint32_t)value_len);
 }
 
 bool change_next(struct reader *reader, struct change *change) {
@@ -14,6 +20,7 @@ bool change_next(struct reader *reader, struct change *change) {
     change->kind = (enum change_kind)read_u8(reader);
     change->key = read_block(reader, UINT32_MAX);
     change->value = read_block(reader, UINT32_MAX);
+    change->owner = NULL;
     return !reader->bad;
 }
 

@@ -64,10 +64,14 @@ enum change_kind {
 
 /* Appended to a buffer in order; walked by change_next. */
 void change_put(struct buf *changes, enum change_kind kind, struct bytes key, struct bytes value);
+/* Without the value, of value_len bytes, which the caller appends. */
+void change_put_head(struct buf *changes, enum change_kind kind, struct bytes key,
+                     size_t value_len);
 struct change {
     enum change_kind kind;
     struct bytes key;
     struct bytes value;
+    struct buf *owner; /* of key and value: may be taken over; NULL: it holds others too */
 };
 bool change_next(struct reader *reader, struct change *change);
 

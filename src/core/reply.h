@@ -44,7 +44,7 @@ void reply_array(struct buf *out, uint32_t count);
 void reply_set(struct buf *out, uint32_t count);
 void reply_map(struct buf *out, uint32_t pairs);
 /* For counts that are known only afterwards: remember buf->len before writing the head with count
- * 0, then set the count there. */
+ * 0, then set the count there. The same for the length of a bulk. */
 void reply_patch_count(struct buf *out, size_t head_at, uint32_t count);
 
 struct reply_value {

@@ -21,6 +21,8 @@ static void deliver_changes(struct group *group, struct buf *changes) {
     while (change_next(&reader, &change)) {
         if (change.kind == CHANGE_LIFE)
             group_lives_change(group, &change);
+        if (reader_left(&reader) == 0)
+            change.owner = changes; /* nothing reads there any more */
         if (options->change != NULL)
             options->change(options->context, group->keyspace, &change);
     }
@@ -66,7 +68,7 @@ static void applied(struct group *group) {
         if (same && request->upload != NULL && group->stack.pieces_lost)
             upload_again(group, request);
         else if (same && entry.kind == ENTRY_COMMAND)
-            request_finish(group, request, CAIRN_OK, buf_view(&applying->reply));
+            request_answer(group, request, &applying->reply);
         else
             waiter_displaced(group, request);
     }

@@ -61,7 +61,10 @@ static void execute(struct group *group, struct request *request) {
         group->read_bytes += group->reply.len;
         if (request->client != NULL)
             request->client->answer_bytes = group->reply.len;
-        request_finish(group, request, status, buf_view(&group->reply));
+        if (status == CAIRN_OK)
+            request_answer(group, request, &group->reply);
+        else
+            request_finish(group, request, status, bytes_of(NULL, 0));
     }
 }
 
@@ -280,7 +283,7 @@ void group_long_reads(struct group *group) {
     if (kind->read_step(group->stack.machine, read->task, LONG_READ_SLICE_NS, &group->reply)) {
         long_read_over(group, read);
         if (group->reply.len > 0)
-            request_finish(group, request, CAIRN_OK, buf_view(&group->reply));
+            request_answer(group, request, &group->reply);
         else
             wait_for_expiry(group, request);
     } else {

@@ -92,19 +92,24 @@ struct request *request_new(struct group *group, struct node_client *client, enu
     list_push(&client->requests, &request->owned);
     client->writes_inflight += kind == REQUEST_WRITE;
     client->reads_inflight += kind == REQUEST_READ;
-    if (kind == REQUEST_WRITE && upload_wanted(group, request->len))
-        upload_begin(group, request, bytes_of(NULL, 0), NULL);
+    if (kind == REQUEST_WRITE && upload_wanted(group, request->len)) {
+        struct command_part whole = {.bytes = bytes_of(request->command, request->len)};
+        upload_begin(group, request, bytes_of(NULL, 0), &whole, 1);
+    }
     return request;
 }
 
 struct request *request_new_long(struct group *group, struct node_client *client, struct bytes head,
-                                 struct buf *command, node_done *done, void *context) {
+                                 struct command_part *parts, size_t count, node_done *done,
+                                 void *context) {
     struct request *request = request_new(group, client, REQUEST_WRITE, bytes_of(NULL, 0),
                                           bytes_of(NULL, 0), done, context);
     requests_uncount(group, request);
-    request->len = (uint32_t)(head.len + command->len);
+    request->len = (uint32_t)head.len;
+    for (size_t i = 0; i < count; i++)
+        request->len += (uint32_t)parts[i].bytes.len;
     requests_count(group, request);
-    upload_begin(group, request, head, command);
+    upload_begin(group, request, head, parts, count);
     return request;
 }
 
@@ -234,6 +239,12 @@ static void answer(struct group *group, struct request *request, enum cairn_stat
     counted->counters.refused += status != CAIRN_OK && status != CAIRN_UNKNOWN_FATE;
     if (done != NULL)
         done(request->context, status, reply);
+}
+
+void request_answer(struct group *group, struct request *request, struct buf *reply) {
+    group->reply_owner = reply;
+    request_finish(group, request, CAIRN_OK, buf_view(reply));
+    group->reply_owner = NULL;
 }
 
 void request_finish(struct group *group, struct request *request, enum cairn_status status,

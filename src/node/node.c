@@ -348,19 +348,45 @@ enum cairn_status node_execute(struct node_client *client, struct bytes command,
     return CAIRN_OK;
 }
 
-enum cairn_status node_execute_from(struct node_client *client, struct buf *command,
-                                    node_done *done, void *context) {
+static enum cairn_status execute_joined(struct node_client *client,
+                                        const struct command_part *parts, size_t count,
+                                        node_done *done, void *context) {
+    struct buf whole = {0};
+    for (size_t i = 0; i < count; i++)
+        buf_bytes(&whole, parts[i].bytes);
+    enum cairn_status status = node_execute(client, buf_view(&whole), done, context);
+    buf_free(&whole);
+    return status;
+}
+
+enum cairn_status node_execute_parts(struct node_client *client, struct command_part *parts,
+                                     size_t count, node_done *done, void *context) {
     struct group *group = client->group;
-    if (!upload_wanted(group, command->len) || group->stack.kind->is_read(buf_view(command)))
-        return node_execute(client, buf_view(command), done, context);
-    enum cairn_status refusal = node_refusal(client, command->len);
+    bool is_read = count == 1 && group->stack.kind->is_read(parts[0].bytes);
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += parts[i].bytes.len;
+    if (is_read || (count == 1 && !upload_wanted(group, len)))
+        return node_execute(client, parts[0].bytes, done, context);
+    if (!upload_wanted(group, len))
+        return execute_joined(client, parts, count, done, context);
+    enum cairn_status refusal = node_refusal(client, len);
     if (refusal != CAIRN_OK)
         return refusal;
     struct buf *envelope = &group->scratch;
     buf_clear(envelope);
     stack_encode_machine(envelope, bytes_of(NULL, 0));
-    request_new_long(group, client, buf_view(envelope), command, done, context);
+    request_new_long(group, client, buf_view(envelope), parts, count, done, context);
     return CAIRN_OK;
+}
+
+bool node_reply_take(struct node_client *client, struct buf *reply) {
+    struct buf *owner = client->group->reply_owner;
+    if (owner == NULL)
+        return false;
+    *reply = *owner;
+    *owner = (struct buf){0};
+    return true;
 }
 
 enum cairn_status node_read(struct node_client *client, struct bytes query, struct buf *reply) {

@@ -164,9 +164,17 @@ void node_client_hold(struct node_client *client, bool holds);
  * before anything that follows it in the log. */
 enum cairn_status node_execute(struct node_client *client, struct bytes command, node_done *done,
                                void *context);
-/* The same for a command in a buffer, which may be taken over: a long one is not copied. */
-enum cairn_status node_execute_from(struct node_client *client, struct buf *command,
-                                    node_done *done, void *context);
+/* A stretch of a command, and the buffer that it lies in. */
+struct command_part {
+    struct buf buf;
+    struct bytes bytes;
+};
+/* The same for a command in parts, of which there is more than one only in writes. A long command's
+ * buffers are taken over, and empty then: it is not copied. */
+enum cairn_status node_execute_parts(struct node_client *client, struct command_part *parts,
+                                     size_t count, node_done *done, void *context);
+/* Within done: the reply's memory, when it may be kept. False: the reply has to be copied. */
+bool node_reply_take(struct node_client *client, struct buf *reply);
 /* Answers a read at once from what this node has applied, whatever that is: as sequential as the
  * caller makes it, and gets the reply to a write at the moment at which it is applied here. OK: one
  * reply value was appended. BUSY: there is no state now (a snapshot is being installed); DUE, and

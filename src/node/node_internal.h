@@ -331,6 +331,7 @@ struct group {
     uint32_t awaited_count;
 
     struct buf reply, scratch;
+    struct buf *reply_owner;    /* of the reply that a requester is told just now; NULL: none */
     struct proposal *proposals; /* under way while the protocol is asked; tags are places here */
     struct request **proposed;  /* whose they are; NULL: answered */
     size_t proposals_cap, proposed_count;
@@ -457,9 +458,10 @@ struct request *request_new(struct group *group, struct node_client *client, enu
 struct request *request_new_from(struct group *group, enum request_origin origin,
                                  enum request_kind kind, struct bytes command, node_done *done,
                                  void *context);
-/* A long command, which is not copied but taken over. */
+/* A long command, whose parts are not copied but taken over. */
 struct request *request_new_long(struct group *group, struct node_client *client, struct bytes head,
-                                 struct buf *command, node_done *done, void *context);
+                                 struct command_part *parts, size_t count, node_done *done,
+                                 void *context);
 /* A piece of a long command: of this node, in no client's order. */
 struct request *request_new_parts(struct group *group, enum request_kind kind, struct bytes head,
                                   struct bytes command, node_done *done, void *context);
@@ -477,6 +479,8 @@ bool requests_full(const struct group *group, size_t len);
 /* Tells the requester that waits, and frees it. */
 void request_finish(struct group *group, struct request *request, enum cairn_status status,
                     struct bytes reply);
+/* The same with OK and a reply that the requester may keep (node_reply_take). */
+void request_answer(struct group *group, struct request *request, struct buf *reply);
 /* Back to pending, in its order: it was surely not executed. One that is not of this node's own
  * clients ends instead: its sender keeps its clients' order. */
 void request_again(struct group *group, struct request *request);

@@ -19,7 +19,7 @@ static struct upload_id next_id(struct group *group) {
 static void set_out(struct group *group, struct request *request) {
     struct upload *upload = request->upload;
     upload->id = next_id(group);
-    upload->sent = 0;
+    upload->sent = upload->part = upload->part_at = 0;
     list_remove(&request->queue);
     request->state = REQUEST_UPLOADING;
     list_push(&group->uploads, &request->queue);
@@ -31,25 +31,26 @@ bool upload_wanted(const struct group *group, size_t len) {
 }
 
 void upload_begin(struct group *group, struct request *request, struct bytes head,
-                  struct buf *command) {
+                  struct command_part *parts, size_t count) {
     struct upload *upload = cairn_alloc_zero(sizeof *upload);
     *upload = (struct upload){
-        .request = request, .group = group, .body = bytes_of(request->command, request->len)};
+        .request = request, .group = group, .head_len = head.len, .part_count = count};
     cairn_assert(head.len <= ENVELOPE_HEAD_MAX);
-    if (command != NULL) {
+    if (head.len > 0)
         memcpy(upload->head, head.data, head.len);
-        upload->head_len = head.len;
-        upload->owned = *command;
-        *command = (struct buf){0};
-        upload->body = buf_view(&upload->owned);
-    }
+    upload->parts = cairn_alloc(count * sizeof *parts);
+    memcpy(upload->parts, parts, count * sizeof *parts);
+    for (size_t i = 0; i < count; i++)
+        parts[i].buf = (struct buf){0};
     request->upload = upload;
     set_out(group, request);
 }
 
 static void upload_free(struct upload *upload) {
     buf_free(&upload->last);
-    buf_free(&upload->owned);
+    for (size_t i = 0; i < upload->part_count; i++)
+        buf_free(&upload->parts[i].buf);
+    cairn_free(upload->parts);
     cairn_free(upload);
 }
 
@@ -137,12 +138,18 @@ static void piece_done(void *context, enum cairn_status status, struct bytes rep
         all_there(upload);
 }
 
-static struct bytes next_piece(const struct upload *upload) {
+static struct bytes next_piece(struct upload *upload) {
     if (upload->sent < upload->head_len)
         return bytes_of(upload->head, upload->head_len);
-    size_t at = upload->sent - upload->head_len, left = upload->body.len - at;
-    size_t most = upload->group->node->options.piece_bytes;
-    return bytes_of(upload->body.data + at, left < most ? left : most);
+    while (upload->part_at == upload->parts[upload->part].bytes.len) {
+        upload->part++;
+        upload->part_at = 0;
+    }
+    struct bytes part = upload->parts[upload->part].bytes;
+    size_t most = upload->group->node->options.piece_bytes, left = part.len - upload->part_at;
+    struct bytes piece = bytes_of(part.data + upload->part_at, left < most ? left : most);
+    upload->part_at += piece.len;
+    return piece;
 }
 
 static void send_piece(struct group *group, struct request *request) {

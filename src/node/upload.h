@@ -22,22 +22,23 @@ struct upload {
     struct request *request; /* NULL: it has ended; pieces under way come back */
     struct group *group;
     struct upload_id id;
-    struct bytes body; /* what its pieces are made of, in the request or in `owned` ... */
-    uint8_t head[ENVELOPE_HEAD_MAX]; /* ... behind these bytes, which are a piece of their own */
+    uint8_t head[ENVELOPE_HEAD_MAX]; /* a piece of its own, then those made of the parts */
     size_t head_len;
-    struct buf owned;
-    size_t sent;        /* bytes of the two given to the log */
-    uint32_t under_way; /* pieces */
+    struct command_part *parts; /* owned, with their buffers */
+    size_t part_count;
+    size_t part, part_at; /* where the next piece begins */
+    size_t sent;          /* bytes given to the log */
+    uint32_t under_way;   /* pieces */
     uint32_t attempts;
     struct buf last; /* the entry that executes the whole */
 };
 
 /* So long a command goes in pieces now. */
 bool upload_wanted(const struct group *group, size_t len);
-/* A request that was made just now goes in pieces from here on. command: what it consists of behind
- * `head` is taken over; NULL: it is in the request. */
+/* A request that was made just now goes in pieces from here on. It consists of the parts behind
+ * `head`; their buffers are taken over, and one without a buffer lies in the request. */
 void upload_begin(struct group *group, struct request *request, struct bytes head,
-                  struct buf *command);
+                  struct command_part *parts, size_t count);
 /* Its last entry was applied without its pieces: all of it is sent anew. */
 void upload_again(struct group *group, struct request *request);
 /* The request ends; executed: its last entry was, so nothing is left of it in the log. */

@@ -159,9 +159,21 @@ enum cairn_status node_execute(struct node_client *client, struct bytes command,
     return CAIRN_OK;
 }
 
-enum cairn_status node_execute_from(struct node_client *client, struct buf *command,
-                                    node_done *done, void *context) {
-    return node_execute(client, buf_view(command), done, context);
+enum cairn_status node_execute_parts(struct node_client *client, struct command_part *parts,
+                                     size_t count, node_done *done, void *context) {
+    struct buf whole = {0};
+    for (size_t i = 0; i < count; i++)
+        buf_bytes(&whole, parts[i].bytes);
+    enum cairn_status status = node_execute(client, buf_view(&whole), done, context);
+    buf_free(&whole);
+    return status;
+}
+
+bool node_reply_take(struct node_client *client, struct buf *reply) {
+    struct node *node = client->node;
+    *reply = node->reply;
+    node->reply = (struct buf){0};
+    return true;
 }
 
 enum cairn_status node_once(struct node_client *client, uint64_t session, uint64_t sequence,
@@ -260,8 +272,10 @@ static void apply(struct node *node, struct bytes command) {
     buf_clear(&node->changes);
     machine_kv.apply(node->machine, &context, command, &node->reply, &node->changes);
     struct reader reader = reader_of(buf_view(&node->changes));
-    while (change_next(&reader, &change))
+    while (change_next(&reader, &change)) {
+        change.owner = reader_left(&reader) == 0 ? &node->changes : NULL;
         redis_front_change(node->front, &change);
+    }
 }
 
 /* A long one in slices, as the executor does. */

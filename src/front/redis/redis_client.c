@@ -37,7 +37,7 @@ void client_describe(const struct conn *conn, struct buf *out) {
                "rbs=0 rbp=0 obl=%zu oll=%u omem=%zu tot-mem=%zu events=r cmd=%s user=default "
                "redir=-1 resp=%d lib-name=%.*s lib-ver=%.*s",
                conn->channel_count, conn->pattern_count, conn->multi ? (int)conn->multi->count : -1,
-               conn->in.len, conn->in.cap - conn->in.len, conn->multi ? conn->multi->bytes.len : 0,
+               conn->in.len, conn->in.cap - conn->in.len, conn->multi ? conn->multi->bytes : 0,
                conn->out.len, conn->slot_count, conn->out.cap,
                sizeof *conn + conn->in.cap + conn->out.cap, command, conn->protocol,
                (int)library.len, (const char *)library.data, (int)version.len,

@@ -74,8 +74,11 @@ static void protocol_error(struct conn *conn, const char *text) {
     conn_close_after_reply(conn);
 }
 
+/* Shorter ones are copied. */
+#define TAKE_MIN (256u << 10)
+
 /* Executes whole commands from the front of bytes; how many bytes they had. */
-static size_t run_commands(struct conn *conn, struct bytes bytes) {
+static size_t run_commands(struct conn *conn, struct bytes bytes, bool buffered) {
     struct redis_front *front = conn->front;
     size_t taken = 0;
     conn->starved = false;
@@ -101,11 +104,14 @@ static size_t run_commands(struct conn *conn, struct bytes bytes) {
         size_t argc = conn->request.count;
         struct bytes *args = args_room(front, argc);
         resp_request_args(&conn->request, rest, args);
+        conn->behind = bytes_of(rest.data + used, rest.len - used);
+        conn->may_take =
+            buffered && !conn->request.inlined && used >= TAKE_MIN && conn->behind.len < used / 4;
         bool paused = argc > 0 && pause_holds(conn, args[0]);
         if (argc > 0 && !paused)
             exec_command(conn, args, argc);
         resp_request_reset(&conn->request);
-        if (paused)
+        if (paused || conn->taken)
             break;
         taken += used;
     }
@@ -154,12 +160,40 @@ static void read_on(struct conn *conn, struct bytes fresh) {
     if (fresh.len == 0)
         return;
     conn->in_loop = true;
-    size_t taken = run_commands(conn, fresh);
+    size_t taken = run_commands(conn, fresh, buffered);
     conn->in_loop = false;
-    keep_rest(conn, fresh, taken, buffered);
+    if (!conn->taken)
+        keep_rest(conn, fresh, taken, buffered);
     set_reading(conn);
-    if (conn->out.len > 0)
+    if (conn->out.len > 0 || conn->taken)
         conn_dirty(conn);
+    conn->taken = false;
+}
+
+/* What has arrived behind the command begins a new buffer. */
+static struct buf take_input(struct conn *conn) {
+    struct buf taken = conn->in;
+    struct bytes behind = conn->behind;
+    conn->in = (struct buf){0};
+    conn->in_at = 0;
+    buf_bytes(&conn->in, behind);
+    conn->in_since_ns = conn->heard_ns;
+    input_account(conn->front, taken.len, conn->in.len);
+    conn->taken = true;
+    conn->may_take = false;
+    return taken;
+}
+
+struct command_part conn_command(struct call *call) {
+    struct command_part part = {0};
+    if (call->conn->may_take && call->argc > 1) {
+        part.buf = take_input(call->conn);
+        part.bytes = kv_encode_in_place(call->command->opcode, call->args + 1, call->argc - 1);
+    } else {
+        kv_encode(&part.buf, call->command->opcode, call->args + 1, call->argc - 1);
+        part.bytes = buf_view(&part.buf);
+    }
+    return part;
 }
 
 void conn_resume(struct conn *conn) {
@@ -271,6 +305,7 @@ static void end_when_answered(struct conn *conn) {
 static void conn_turn(struct conn *conn) {
     if (conn->closed)
         return;
+    long_go_on(conn);
     conn_write(conn);
     if (conn->closing) {
         if (list_empty(&conn->slots))
@@ -321,6 +356,7 @@ static void let_all_on(struct redis_front *front) {
 }
 
 void redis_front_turn(struct redis_front *front) {
+    front->long_bytes = 0;
     waits_turn(front, env_now(front->env));
     if (front->lifted)
         let_all_on(front);

@@ -238,11 +238,22 @@ static bool is_heavy(const struct call *call) {
 struct slot *exec_encoded(struct call *call, struct buf *encoded,
                           void (*finish)(struct slot *, enum cairn_status, struct bytes,
                                          struct buf *)) {
+    struct command_part part = {*encoded, buf_view(encoded)};
+    *encoded = (struct buf){0};
+    return exec_parts(call, &part, 1, finish);
+}
+
+struct slot *exec_parts(struct call *call, struct command_part *parts, size_t count,
+                        void (*finish)(struct slot *, enum cairn_status, struct bytes,
+                                       struct buf *)) {
     struct slot *slot = slot_new(call->conn, call->command);
     slot->finish = finish;
     if (is_heavy(call))
         slot_heavy(slot);
-    enum cairn_status status = node_execute_from(&call->conn->client, encoded, slot_done, slot);
+    enum cairn_status status =
+        node_execute_parts(&call->conn->client, parts, count, slot_done, slot);
+    for (size_t i = 0; i < count; i++)
+        buf_free(&parts[i].buf);
     if (status != CAIRN_OK) {
         resp_put_error(&slot->reply, status_error(status));
         slot_answered(slot);
@@ -252,10 +263,8 @@ struct slot *exec_encoded(struct call *call, struct buf *encoded,
 }
 
 void exec_machine(struct call *call) {
-    struct buf encoded = {0};
-    kv_encode(&encoded, call->command->opcode, call->args + 1, call->argc - 1);
-    exec_encoded(call, &encoded, NULL);
-    buf_free(&encoded);
+    struct command_part part = conn_command(call);
+    exec_parts(call, &part, 1, NULL);
 }
 
 bool arg_int_or(struct call *call, size_t at, int64_t *value, const char *error) {

@@ -42,6 +42,13 @@ struct call {
     struct buf *out; /* where a reply that is known now goes */
 };
 
+/* A long message that several subscribers are sent. */
+struct publication {
+    uint32_t refs;
+    struct buf buf;
+    struct bytes message; /* in buf */
+};
+
 /* A reply's place in the order of replies. */
 struct slot {
     struct list list;  /* conn->slots */
@@ -57,20 +64,35 @@ struct slot {
                    struct buf *out);
     const struct command *command;
     struct buf memo; /* finish's own */
+    /* What is long (redis_long.c) is put into the output between reply and pushes: a reply as the
+     * machine made it, or a publication's message, up to long_at. */
+    bool is_long;
+    struct buf machine;
+    struct publication *publication;
+    size_t long_at;
+    uint64_t values_left; /* of the reply, as far as they are known */
+    size_t bulk_left;     /* of the value in whose middle long_at is */
 };
 
 /* A command queued in MULTI. */
 struct queued {
     const struct command *command;
-    size_t offset, len; /* in multi->bytes: kv encoding, or the arguments as blocks */
+    size_t offset, len; /* in multi->own */
     uint32_t argc;
 };
 struct multi {
     struct queued *items;
     size_t count, cap;
-    struct buf bytes;
-    bool broken; /* EXEC will answer EXECABORT */
-    bool writes; /* some of it changes something */
+    /* The machine's commands as blocks, as they travel: the buffers of long ones, with what came
+     * before each, and those behind the last of these. */
+    struct command_part *parts;
+    size_t part_count, part_cap;
+    struct buf last;
+    size_t commands, bytes; /* of the machine */
+    struct buf own; /* as blocks: the arguments of the front end's own commands, and the channels
+                       of publications */
+    bool broken;    /* EXEC will answer EXECABORT */
+    bool writes;    /* some of it changes something */
 };
 
 struct watched {
@@ -124,6 +146,9 @@ struct conn {
     bool wait_penalty; /* it is that of a wrong AUTH */
     uint64_t wait_replicas, wait_deadline_ns;
     bool in_loop;
+    struct bytes behind; /* what has arrived behind the command that is being run */
+    bool may_take;       /* that command is long, and most of the input buffer ... */
+    bool taken;          /* ... which went away with it */
     bool no_evict, no_touch;
     enum reply_mode reply_mode;
     struct buf in, out;
@@ -182,6 +207,7 @@ struct redis_front {
     struct bytes *args;
     size_t args_cap;
     struct buf answer; /* of the command that is being run */
+    size_t long_bytes; /* of long replies, put into outputs in this turn */
 };
 
 /* redis_table.c */
@@ -204,6 +230,9 @@ void conn_resume(struct conn *conn); /* a held command finished */
 void conn_write(struct conn *conn);
 /* Received, and not executed. */
 struct bytes conn_input(const struct conn *conn);
+/* The command that is being run, encoded for the machine: where it lies when it is long, and then
+ * its arguments are no more. The caller frees the part's buffer. */
+struct command_part conn_command(struct call *call);
 void conn_forget_input(struct conn *conn);
 
 /* redis_limit.c: what clients can make this server hold */
@@ -236,7 +265,7 @@ struct blob *blob_set(struct blob **at, struct bytes value);
 /* Where a reply known now is to be written; call reply_end when it is complete. */
 struct buf *reply_begin(struct conn *conn);
 void reply_end(struct conn *conn, struct buf *out);
-struct slot *slot_new(struct conn *conn, const struct command *command);
+struct slot *slot_new(struct conn *conn, const struct command *command); /* command: may be NULL */
 void slot_heavy(struct slot *slot);
 /* A node_done: context is a slot. */
 void slot_done(void *context, enum cairn_status status, struct bytes reply);
@@ -251,6 +280,29 @@ const char *status_error(enum cairn_status status);
 /* One machine reply value as RESP; false when malformed. */
 bool put_reply(struct buf *out, int protocol, struct reader *value);
 
+/* A reply is known, and the slot keeps it: put what can be put. */
+void slots_release(struct conn *conn);
+/* An element of a machine's reply as RESP; *left: values still to come. */
+void put_value(struct buf *out, int protocol, const struct reply_value *value, uint64_t *left);
+
+/* redis_long.c: long replies and messages, put as the client takes them */
+/* False: it is not long, or can't be kept. */
+bool long_reply_take(struct slot *slot, struct bytes reply);
+/* NULL: it is not long, or can't be kept. One reference. */
+struct publication *publication_take(const struct change *change);
+void publication_unref(struct publication *publication);
+/* A place for it behind all that the client was sent; `head` goes before it, and is taken over. */
+void publication_push(struct conn *conn, struct publication *publication, struct buf *head);
+/* Of what is long, how much is still to be put. */
+size_t long_left(const struct slot *slot);
+void long_free(struct slot *slot);
+/* Puts a stretch, if the client has taken the one before. True: it was the last. */
+bool long_put(struct slot *slot);
+/* The first slot is such a one. */
+bool long_first(const struct conn *conn);
+/* The client may have taken a stretch. */
+void long_go_on(struct conn *conn);
+
 /* redis_exec.c */
 void exec_command(struct conn *conn, const struct bytes *args, size_t argc);
 /* Runs the handler of a command that is the front end's own, writing to out. */
@@ -264,6 +316,10 @@ void exec_machine(struct call *call);
 struct slot *exec_encoded(struct call *call, struct buf *encoded,
                           void (*finish)(struct slot *, enum cairn_status, struct bytes,
                                          struct buf *));
+/* The same in parts; what of their buffers is left is freed. */
+struct slot *exec_parts(struct call *call, struct command_part *parts, size_t count,
+                        void (*finish)(struct slot *, enum cairn_status, struct bytes,
+                                       struct buf *));
 /* "ERR value is not an integer or out of range" when false. */
 bool arg_int(struct call *call, size_t at, int64_t *value);
 bool arg_int_or(struct call *call, size_t at, int64_t *value, const char *error);

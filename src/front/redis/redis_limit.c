@@ -92,7 +92,7 @@ void conn_account(struct conn *conn) {
     if (before > front->options.output_max && front->output_bytes <= front->options.output_max)
         front->lifted = true;
     /* What waits behind a reply that is not there yet can't be taken: that one must come. */
-    bool holds = is_full(conn) && now > conn->slot_bytes;
+    bool holds = is_full(conn) && (now > conn->slot_bytes || long_first(conn));
     if (holds != conn->client.holds)
         node_client_hold(&conn->client, holds);
 }
@@ -135,6 +135,7 @@ bool conn_reads(struct conn *conn) {
 static void drop_replies(struct conn *conn) {
     LIST_EACH(item, &conn->slots) {
         struct slot *slot = container_of(item, struct slot, list);
+        long_free(slot);
         buf_free(&slot->reply);
         buf_free(&slot->pushes);
     }
@@ -244,6 +245,8 @@ static void sweep_one(struct conn *conn, uint64_t now) {
         conn_evict(conn, "it has not said the password, and does not finish its command");
     else if (waits >= READ_AHEAD_MAX && is_stuck(conn, now, DEADLOCK_NS))
         conn_evict(conn, "it sends on, and reads none of its replies");
+    else if (conn->closing && is_stuck(conn, now, DEADLOCK_NS))
+        conn_evict(conn, "it does not read what it was answered before its end");
     else if (waits > 0 || !list_empty(&conn->client.held))
         conn_dirty(conn);
 }

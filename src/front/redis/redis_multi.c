@@ -8,13 +8,19 @@
 
 /* ---- the queue ---- */
 
-void multi_discard(struct conn *conn) {
-    struct multi *multi = conn->multi;
-    if (multi == NULL)
-        return;
+static void free_multi(struct multi *multi) {
+    for (size_t i = 0; i < multi->part_count; i++)
+        buf_free(&multi->parts[i].buf);
+    cairn_free(multi->parts);
     cairn_free(multi->items);
-    buf_free(&multi->bytes);
+    buf_free(&multi->last);
+    buf_free(&multi->own);
     cairn_free(multi);
+}
+
+void multi_discard(struct conn *conn) {
+    if (conn->multi != NULL)
+        free_multi(conn->multi);
     conn->multi = NULL;
 }
 
@@ -26,27 +32,51 @@ static struct queued *add_item(struct multi *multi) {
     return &multi->items[multi->count++];
 }
 
+static void add_part(struct multi *multi, struct command_part part) {
+    if (multi->part_count == multi->part_cap) {
+        multi->part_cap = multi->part_cap ? multi->part_cap * 2 : 8;
+        multi->parts = cairn_realloc(multi->parts, multi->part_cap * sizeof part);
+    }
+    multi->parts[multi->part_count++] = part;
+}
+
+static void close_last(struct multi *multi) {
+    add_part(multi, (struct command_part){multi->last, buf_view(&multi->last)});
+    multi->last = (struct buf){0};
+}
+
+static void queue_command(struct multi *multi, struct call *call, size_t len) {
+    buf_u32(&multi->last, (uint32_t)len);
+    if (call->conn->may_take) {
+        close_last(multi);
+        add_part(multi, conn_command(call));
+    } else {
+        kv_encode(&multi->last, call->command->opcode, call->args + 1, call->argc - 1);
+    }
+    multi->commands++;
+    multi->bytes += 4 + len;
+}
+
 void multi_queue(struct conn *conn, const struct command *command, const struct bytes *args,
                  size_t argc) {
     struct multi *multi = conn->multi;
     struct buf *out = reply_begin(conn);
-    size_t arriving = 0;
-    for (size_t i = 0; i < argc; i++)
-        arriving += args[i].len + 4;
-    if (multi->bytes.len + arriving > conn->front->options.bulk_bytes_max) {
+    struct call call = {.conn = conn, .command = command, .args = args, .argc = argc};
+    size_t len = kv_encoded_len(args + 1, argc - 1), own = multi->own.len;
+    if (multi->bytes + own + len > conn->front->options.bulk_bytes_max) {
         multi->broken = true;
         resp_put_error(out, "ERR the transaction is larger than the limit");
         reply_end(conn, out);
         return;
     }
     struct queued *item = add_item(multi);
-    *item = (struct queued){.command = command, .offset = multi->bytes.len, .argc = (uint32_t)argc};
+    if (command->opcode == KV_PUBLISH)
+        buf_block(&multi->own, args[1]);
+    for (size_t i = 0; command->opcode == 0 && i < argc; i++)
+        buf_block(&multi->own, args[i]);
+    *item = (struct queued){command, own, multi->own.len - own, (uint32_t)argc};
     if (command->opcode != 0)
-        kv_encode(&multi->bytes, command->opcode, args + 1, argc - 1);
-    else
-        for (size_t i = 0; i < argc; i++)
-            buf_block(&multi->bytes, args[i]);
-    item->len = multi->bytes.len - item->offset;
+        queue_command(multi, &call, len);
     multi->writes |= (command->kv_flags & (KV_WRITE | KV_PUBSUB)) != 0;
     resp_put_status(out, "QUEUED");
     reply_end(conn, out);
@@ -81,18 +111,12 @@ static struct multi *memo_multi(struct slot *slot) {
     return multi;
 }
 
-static void free_multi(struct multi *multi) {
-    cairn_free(multi->items);
-    buf_free(&multi->bytes);
-    cairn_free(multi);
-}
-
 static void run_local_item(struct slot *slot, const struct multi *multi, const struct queued *item,
                            struct buf *out) {
     struct conn *conn = slot->conn;
     uint8_t protocol = conn->protocol; /* it may have changed since EXEC was asked for */
     struct bytes *args = cairn_alloc(item->argc * sizeof *args);
-    struct reader reader = reader_of(bytes_of(multi->bytes.data + item->offset, item->len));
+    struct reader reader = reader_of(bytes_of(multi->own.data + item->offset, item->len));
     for (uint32_t i = 0; i < item->argc; i++)
         args[i] = read_block(&reader, UINT32_MAX);
     conn->protocol = slot->protocol;
@@ -101,18 +125,16 @@ static void run_local_item(struct slot *slot, const struct multi *multi, const s
     cairn_free(args);
 }
 
-/* The machine can't know who listens. */
+/* The machine can't know the listeners. */
 static void put_receivers(struct conn *conn, const struct multi *multi, const struct queued *item,
                           struct reader *replies, struct buf *out) {
-    struct kv_parsed parsed;
     struct reply_value value;
-    struct bytes encoded = bytes_of(multi->bytes.data + item->offset, item->len);
-    if (!reply_next(replies, &value) || kv_decode(encoded, &parsed) != CAIRN_OK) {
+    struct reader reader = reader_of(bytes_of(multi->own.data + item->offset, item->len));
+    struct bytes channel = read_block(&reader, UINT32_MAX);
+    if (reply_next(replies, &value))
+        resp_put_int(out, (int64_t)pubsub_receivers(conn->front, channel));
+    else
         resp_put_error(out, "ERR malformed reply from the machine");
-        return;
-    }
-    resp_put_int(out, (int64_t)pubsub_receivers(conn->front, parsed.args[0]));
-    kv_parsed_free(&parsed);
 }
 
 static void put_results(struct slot *slot, const struct multi *multi, struct reader *replies,
@@ -152,22 +174,38 @@ void exec_forget(struct slot *slot) {
         free_multi(memo_multi(slot));
 }
 
-static void encode_transaction(const struct conn *conn, const struct multi *multi,
-                               struct buf *out) {
-    struct bytes *commands = cairn_alloc(multi->count * sizeof *commands);
-    size_t count = 0, watched_count = conn->watched_keys.count, n = 0;
-    struct kv_watch *watches = cairn_alloc(watched_count * sizeof *watches);
-    for (size_t i = 0; i < multi->count; i++)
-        if (multi->items[i].command->opcode != 0)
-            commands[count++] =
-                bytes_of(multi->bytes.data + multi->items[i].offset, multi->items[i].len);
+static void encode_head(const struct conn *conn, const struct multi *multi, struct buf *out) {
+    size_t count = conn->watched_keys.count, n = 0;
+    struct kv_watch *watches = cairn_alloc(count * sizeof *watches);
     LIST_EACH(item, &conn->watched) {
         const struct watched *watched = container_of(item, struct watched, list);
         watches[n++] = (struct kv_watch){blob_view(watched->key), watched->version};
     }
-    kv_encode_transaction(out, watches, watched_count, commands, count);
-    cairn_free(commands);
+    kv_encode_transaction_head(out, watches, count, multi->commands);
     cairn_free(watches);
+}
+
+/* Its parts are moved from the queue. Reads alone are one part. */
+static struct slot *execute(struct call *call, struct multi *multi,
+                            void (*finish)(struct slot *, enum cairn_status, struct bytes,
+                                           struct buf *)) {
+    struct buf head = {0};
+    encode_head(call->conn, multi, &head);
+    if (!multi->writes && multi->part_count == 0) {
+        buf_bytes(&head, buf_view(&multi->last));
+        return exec_encoded(call, &head, finish);
+    }
+    size_t count = multi->part_count + 2;
+    struct command_part *parts = cairn_alloc(count * sizeof *parts);
+    parts[0] = (struct command_part){head, buf_view(&head)};
+    for (size_t i = 0; i < multi->part_count; i++)
+        parts[1 + i] = multi->parts[i];
+    parts[count - 1] = (struct command_part){multi->last, buf_view(&multi->last)};
+    multi->part_count = 0;
+    multi->last = (struct buf){0};
+    struct slot *slot = exec_parts(call, parts, count, finish);
+    cairn_free(parts);
+    return slot;
 }
 
 void cmd_exec(struct call *call) {
@@ -183,13 +221,11 @@ void cmd_exec(struct call *call) {
         watch_forget(conn);
         return;
     }
-    struct buf encoded = {0};
-    encode_transaction(conn, multi, &encoded);
     conn->multi = NULL;
+    bool plain = multi->own.len == 0; /* the machine's reply is all of the answer */
+    struct slot *slot = execute(call, multi, plain ? NULL : exec_finish);
     watch_forget(conn);
-    struct slot *slot = exec_encoded(call, &encoded, exec_finish);
-    buf_free(&encoded);
-    if (slot == NULL)
+    if (plain || slot == NULL)
         free_multi(multi);
     else
         buf_append(&slot->memo, &multi, sizeof multi);

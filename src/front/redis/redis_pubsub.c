@@ -218,34 +218,48 @@ static bool takes_more(struct conn *conn) {
     return !conn->closing;
 }
 
-static void deliver(const struct subscription *subscription, const struct change *change) {
+/* What goes before the message. */
+static void put_head(const struct conn *conn, const struct subscription *subscription,
+                     struct bytes channel, struct buf *out) {
+    resp_put_push(out, conn->protocol, subscription->pattern ? 4 : 3);
+    resp_put_cstr(out, subscription->pattern ? "pmessage" : "message");
+    if (subscription->pattern)
+        resp_put_bulk(out, blob_view(subscription->name));
+    resp_put_bulk(out, channel);
+}
+
+/* publication: of the change when it is long; NULL: it is not. */
+static void deliver(const struct subscription *subscription, const struct change *change,
+                    struct publication *publication) {
     LIST_EACH(item, &subscription->members) {
         struct conn *conn = container_of(item, struct membership, of_subscription)->conn;
         if (!takes_more(conn) || !conn_make_room(conn, change->value.len))
             continue;
-        struct buf *out = push_begin(conn);
+        struct buf head = {0}, *out = publication ? &head : push_begin(conn);
         size_t len_before = out->len;
-        resp_put_push(out, conn->protocol, subscription->pattern ? 4 : 3);
-        resp_put_cstr(out, subscription->pattern ? "pmessage" : "message");
-        if (subscription->pattern)
-            resp_put_bulk(out, blob_view(subscription->name));
-        resp_put_bulk(out, change->key);
-        resp_put_bulk(out, change->value);
-        push_end(conn, out, len_before);
+        put_head(conn, subscription, change->key, out);
+        if (publication != NULL) {
+            publication_push(conn, publication, out);
+        } else {
+            resp_put_bulk(out, change->value);
+            push_end(conn, out, len_before);
+        }
     }
 }
 
 void redis_front_change(struct redis_front *front, const struct change *change) {
     if (change->kind != CHANGE_PUBLISH)
         return;
+    struct publication *publication = publication_take(change);
     const struct subscription *exact = find_channel(front, change->key);
     if (exact != NULL)
-        deliver(exact, change);
+        deliver(exact, change, publication);
     LIST_EACH(item, &front->patterns) {
         const struct subscription *pattern = container_of(item, struct subscription, patterns);
         if (glob_match(blob_view(pattern->name), change->key, false))
-            deliver(pattern, change);
+            deliver(pattern, change, publication);
     }
+    publication_unref(publication);
 }
 
 static void publish_finish(struct slot *slot, enum cairn_status status, struct bytes reply,
@@ -257,12 +271,14 @@ static void publish_finish(struct slot *slot, enum cairn_status status, struct b
 }
 
 void cmd_publish(struct call *call) {
-    struct buf encoded = {0};
-    kv_encode(&encoded, KV_PUBLISH, call->args + 1, call->argc - 1);
-    struct slot *slot = exec_encoded(call, &encoded, publish_finish);
+    struct buf channel = {0};
+    buf_bytes(&channel, call->args[1]);
+    struct command_part part = conn_command(call);
+    struct slot *slot = exec_parts(call, &part, 1, publish_finish);
     if (slot != NULL)
-        buf_bytes(&slot->memo, call->args[1]);
-    buf_free(&encoded);
+        slot->memo = channel;
+    else
+        buf_free(&channel);
 }
 
 /* ---- PUBSUB ---- */

@@ -7,9 +7,10 @@
 
 #include <string.h>
 
-static struct slot *new_slot(struct conn *conn) {
+struct slot *slot_new(struct conn *conn, const struct command *command) {
     struct slot *slot = cairn_alloc_zero(sizeof *slot);
     slot->conn = conn;
+    slot->command = command;
     slot->protocol = conn->protocol;
     slot->quiet = conn->reply_mode != REPLY_MODE_ON;
     list_push(&conn->slots, &slot->list);
@@ -21,18 +22,13 @@ static void slot_free(struct slot *slot) {
     list_remove(&slot->list);
     slot->conn->slot_count--;
     slot->conn->heavy_count -= slot->heavy;
-    slot->conn->slot_bytes -= slot->reply.len + slot->pushes.len;
+    slot->conn->slot_bytes -= slot->reply.len + slot->pushes.len + long_left(slot);
     exec_forget(slot);
+    long_free(slot);
     buf_free(&slot->reply);
     buf_free(&slot->pushes);
     buf_free(&slot->memo);
     cairn_free(slot);
-}
-
-struct slot *slot_new(struct conn *conn, const struct command *command) {
-    struct slot *slot = new_slot(conn);
-    slot->command = command;
-    return slot;
 }
 
 void slot_heavy(struct slot *slot) {
@@ -74,10 +70,10 @@ const char *status_error(enum cairn_status status) {
 }
 
 /* The front of the queue leaves as far as it is known. */
-static void release(struct conn *conn) {
+void slots_release(struct conn *conn) {
     while (!list_empty(&conn->slots)) {
         struct slot *slot = container_of(list_first(&conn->slots), struct slot, list);
-        if (!slot->done)
+        if (!slot->done || (slot->is_long && !long_put(slot)))
             break;
         if (!slot->quiet)
             buf_bytes(&conn->out, buf_view(&slot->reply));
@@ -91,15 +87,14 @@ static void release(struct conn *conn) {
 struct buf *reply_begin(struct conn *conn) {
     if (list_empty(&conn->slots) && conn->reply_mode == REPLY_MODE_ON)
         return &conn->out;
-    struct slot *slot = new_slot(conn);
-    return &slot->reply;
+    return &slot_new(conn, NULL)->reply;
 }
 
 void reply_end(struct conn *conn, struct buf *out) {
     if (out != &conn->out)
         slot_answered(container_of(out, struct slot, reply));
     else
-        release(conn);
+        slots_release(conn);
 }
 
 struct buf *push_begin(struct conn *conn) {
@@ -140,7 +135,7 @@ static void put_done(struct slot *slot, enum cairn_status status, struct bytes r
         slot->finish(slot, status, reply, out);
     else if (status != CAIRN_OK)
         resp_put_error(out, status_error(status));
-    else if (!put_reply(out, slot->protocol, &reader))
+    else if (!slot->quiet && !put_reply(out, slot->protocol, &reader))
         resp_put_error(out, "ERR malformed reply from the machine");
 }
 
@@ -151,13 +146,12 @@ void slot_done(void *context, enum cairn_status status, struct bytes reply) {
     bool told = conn_make_room(conn, reply.len); /* false: the client is closed */
     struct buf *out = first && !slot->quiet ? &conn->out : &slot->reply;
     learn_size(slot, reply.len);
-    if (told)
+    if (told && !long_reply_take(slot, reply))
         put_done(slot, status, reply, out);
     slot->done = true;
-    if (out != &conn->out)
-        conn->slot_bytes += slot->reply.len;
+    conn->slot_bytes += slot->reply.len + long_left(slot);
     if (first)
-        release(conn);
+        slots_release(conn);
     else
         conn_account(conn);
 }
@@ -165,7 +159,7 @@ void slot_done(void *context, enum cairn_status status, struct bytes reply) {
 void slot_answered(struct slot *slot) {
     slot->done = true;
     slot->conn->slot_bytes += slot->reply.len;
-    release(slot->conn);
+    slots_release(slot->conn);
 }
 
 void slots_drop(struct conn *conn) {
@@ -173,7 +167,8 @@ void slots_drop(struct conn *conn) {
     slot_free(container_of(item, struct slot, list));
 }
 
-static void put_value(struct buf *out, int protocol, const struct reply_value *value) {
+void put_value(struct buf *out, int protocol, const struct reply_value *value, uint64_t *left) {
+    (*left)--;
     switch (value->kind) {
     case REPLY_NIL:
         resp_put_nil(out, protocol);
@@ -200,12 +195,15 @@ static void put_value(struct buf *out, int protocol, const struct reply_value *v
         resp_put_bool(out, protocol, value->integer);
         break;
     case REPLY_ARRAY:
+        *left += value->count;
         resp_put_array(out, value->count);
         break;
     case REPLY_SET:
+        *left += value->count;
         resp_put_set(out, protocol, value->count);
         break;
     case REPLY_MAP:
+        *left += 2ull * value->count;
         resp_put_map(out, protocol, value->count);
         break;
     case REPLY_KIND_COUNT:
@@ -219,12 +217,7 @@ bool put_reply(struct buf *out, int protocol, struct reader *reader) {
         struct reply_value value;
         if (!reply_next(reader, &value))
             return false;
-        put_value(out, protocol, &value);
-        left--;
-        if (value.kind == REPLY_ARRAY || value.kind == REPLY_SET)
-            left += value.count;
-        else if (value.kind == REPLY_MAP)
-            left += 2ull * value.count;
+        put_value(out, protocol, &value, &left);
     }
     return true;
 }

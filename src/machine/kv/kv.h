@@ -127,6 +127,12 @@ const struct kv_command *kv_command_at(size_t n);
 
 /* Appends one command. args: as the client sent them, without the name. */
 void kv_encode(struct buf *out, enum kv_opcode opcode, const struct bytes *args, size_t argc);
+/* How long that is. */
+size_t kv_encoded_len(const struct bytes *args, size_t argc);
+/* The same where the arguments lie, for long ones: at least one, in one buffer, in order, with 6
+ * bytes or more that may be overwritten before each, and 6 more before the first, as RESP has them
+ * around its bulk strings. The result is in that buffer. */
+struct bytes kv_encode_in_place(enum kv_opcode opcode, const struct bytes *args, size_t argc);
 
 /* MULTI ... EXEC as one command. It answers NIL_ARRAY when a watched key has another version than
  * it had (KV_VERSIONS tells them; 0 is absent), else an array with the reply of each command.
@@ -137,6 +143,9 @@ struct kv_watch {
 };
 void kv_encode_transaction(struct buf *out, const struct kv_watch *watches, size_t watch_count,
                            const struct bytes *commands, size_t command_count);
+/* Its beginning alone: the commands follow, each as a block (buf_block). */
+void kv_encode_transaction_head(struct buf *out, const struct kv_watch *watches, size_t watch_count,
+                                size_t command_count);
 
 /* A command taken apart; args are borrowed from it. */
 struct kv_parsed {

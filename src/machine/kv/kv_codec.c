@@ -3,6 +3,8 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+#include <string.h>
+
 static const struct kv_command commands[] = {
 #define X(constant, opcode, name, arity, flags, first, last, step, handler) \
     {KV_##constant, name, arity, flags, first, last, step, kv_do_##handler},
@@ -45,12 +47,52 @@ void kv_encode(struct buf *out, enum kv_opcode opcode, const struct bytes *args,
         buf_block(out, args[i]);
 }
 
-void kv_encode_transaction(struct buf *out, const struct kv_watch *watches, size_t watch_count,
-                           const struct bytes *parts, size_t part_count) {
-    cairn_assert(watch_count <= UINT32_MAX / 4 && part_count <= UINT32_MAX / 4);
+#define HEAD_BYTES 6u     /* opcode and count */
+#define ARG_HEAD_BYTES 4u /* its length */
+
+size_t kv_encoded_len(const struct bytes *args, size_t argc) {
+    size_t len = HEAD_BYTES;
+    for (size_t i = 0; i < argc; i++)
+        len += ARG_HEAD_BYTES + args[i].len;
+    return len;
+}
+
+static size_t longest_of(const struct bytes *args, size_t argc) {
+    size_t longest = 0;
+    for (size_t i = 1; i < argc; i++)
+        if (args[i].len > args[longest].len)
+            longest = i;
+    return longest;
+}
+
+/* The longest argument stays; those before it move up to it, those behind it down. */
+struct bytes kv_encode_in_place(enum kv_opcode opcode, const struct bytes *args, size_t argc) {
+    cairn_assert(argc > 0 && argc <= UINT32_MAX);
+    size_t fixed = longest_of(args, argc);
+    uint8_t *begin = (uint8_t *)(uintptr_t)args[fixed].data, *end = begin + args[fixed].len;
+    put_u32(begin -= ARG_HEAD_BYTES, (uint32_t)args[fixed].len);
+    for (size_t i = fixed; i-- > 0;) {
+        begin -= args[i].len;
+        memmove(begin, args[i].data, args[i].len);
+        put_u32(begin -= ARG_HEAD_BYTES, (uint32_t)args[i].len);
+    }
+    for (size_t i = fixed + 1; i < argc; i++) {
+        memmove(end + ARG_HEAD_BYTES, args[i].data, args[i].len);
+        put_u32(end, (uint32_t)args[i].len);
+        end += ARG_HEAD_BYTES + args[i].len;
+    }
+    begin -= HEAD_BYTES;
+    put_u16(begin, (uint16_t)opcode);
+    put_u32(begin + 2, (uint32_t)argc);
+    return bytes_of(begin, (size_t)(end - begin));
+}
+
+void kv_encode_transaction_head(struct buf *out, const struct kv_watch *watches, size_t watch_count,
+                                size_t command_count) {
+    cairn_assert(watch_count <= UINT32_MAX / 4 && command_count <= UINT32_MAX / 4);
     uint8_t number[8];
     buf_u16(out, KV_TRANSACTION);
-    buf_u32(out, (uint32_t)(1 + 2 * watch_count + part_count));
+    buf_u32(out, (uint32_t)(1 + 2 * watch_count + command_count));
     put_u32(number, (uint32_t)watch_count);
     buf_block(out, bytes_of(number, 4));
     for (size_t i = 0; i < watch_count; i++) {
@@ -58,6 +100,11 @@ void kv_encode_transaction(struct buf *out, const struct kv_watch *watches, size
         buf_block(out, watches[i].key);
         buf_block(out, bytes_of(number, 8));
     }
+}
+
+void kv_encode_transaction(struct buf *out, const struct kv_watch *watches, size_t watch_count,
+                           const struct bytes *parts, size_t part_count) {
+    kv_encode_transaction_head(out, watches, watch_count, part_count);
     for (size_t i = 0; i < part_count; i++)
         buf_block(out, parts[i]);
 }

@@ -71,14 +71,16 @@ void kv_do_dump(struct kv_call *call) {
         reply_nil(call->reply);
         return;
     }
-    struct buf payload = {0};
-    buf_u8(&payload, RDB_TYPE_STRING);
+    struct buf *out = call->reply;
     struct kv_value value = kv_value_of(call->view, item);
-    put_string(call->view, &payload, &value);
-    buf_u16(&payload, RDB_VERSION);
-    buf_u64(&payload, crc64(call->view, buf_view(&payload)));
-    reply_bulk(call->reply, buf_view(&payload));
-    buf_free(&payload);
+    size_t head = out->len;
+    reply_bulk_head(out, 0);
+    size_t from = out->len;
+    buf_u8(out, RDB_TYPE_STRING);
+    put_string(call->view, out, &value);
+    buf_u16(out, RDB_VERSION);
+    buf_u64(out, crc64(call->view, bytes_of(out->data + from, out->len - from)));
+    reply_patch_count(out, head, (uint32_t)(out->len - from));
 }
 
 static uint64_t read_be(struct reader *reader, int bytes) {
@@ -131,25 +133,20 @@ static bool lzf_expand(struct kv_view *view, struct bytes packed, uint8_t *out, 
     return !reader.bad && at == len;
 }
 
-/* Decodes a string into `value`; false when it is not one, or longer than max. */
-static bool read_string(struct kv_view *view, struct reader *reader, size_t max,
-                        struct buf *value) {
+/* Decodes what does not stand there as it is into `room`. */
+static bool read_special(struct kv_view *view, struct reader *reader, uint64_t encoding, size_t max,
+                         struct buf *room) {
     bool special, plain;
-    uint64_t len = read_length(reader, &special);
     char text[24];
-    if (!special) {
-        buf_bytes(value, len <= max ? read_bytes(reader, len) : BYTES(""));
-        return !reader->bad && len <= max;
-    }
-    switch (len) {
+    switch (encoding) {
     case 0:
-        buf_bytes(value, kv_int_text((int8_t)read_u8(reader), text));
+        buf_bytes(room, kv_int_text((int8_t)read_u8(reader), text));
         return !reader->bad;
     case 1:
-        buf_bytes(value, kv_int_text((int16_t)read_u16(reader), text));
+        buf_bytes(room, kv_int_text((int16_t)read_u16(reader), text));
         return !reader->bad;
     case 2:
-        buf_bytes(value, kv_int_text((int32_t)read_u32(reader), text));
+        buf_bytes(room, kv_int_text((int32_t)read_u32(reader), text));
         return !reader->bad;
     case 3: {
         uint64_t packed_len = read_length(reader, &special);
@@ -158,14 +155,31 @@ static bool read_string(struct kv_view *view, struct reader *reader, size_t max,
         /* No LZF input grows by more than this: a lying length allocates nothing. */
         if (reader->bad || special || plain || full_len > max || full_len / 264 > packed_len)
             return false;
-        if (!lzf_expand(view, packed, buf_reserve(value, full_len), full_len))
+        if (!lzf_expand(view, packed, buf_reserve(room, full_len), full_len))
             return false;
-        value->len = (size_t)full_len;
+        room->len = (size_t)full_len;
         return true;
     }
     default:
         return false;
     }
+}
+
+/* A string, borrowed from the input or from `room`; false when it is not one, or longer than max.
+ */
+static bool read_string(struct kv_view *view, struct reader *reader, size_t max, struct buf *room,
+                        struct bytes *value) {
+    bool special;
+    uint64_t len = read_length(reader, &special);
+    if (special) {
+        bool right = read_special(view, reader, len, max, room);
+        *value = buf_view(room);
+        return right;
+    }
+    if (len > max)
+        return false;
+    *value = read_bytes(reader, len);
+    return !reader->bad;
 }
 
 struct restore {
@@ -213,7 +227,8 @@ static bool footer_is_sound(struct kv_view *view, struct bytes payload) {
            get_u64(footer + 2) == crc64(view, bytes_of(payload.data, payload.len - 8));
 }
 
-static bool take_payload(struct kv_call *call, struct buf *value) {
+/* room: for a value that does not lie in the payload as it is. */
+static bool take_payload(struct kv_call *call, struct buf *room, struct bytes *value) {
     struct bytes payload = call->args[2];
     if (!footer_is_sound(call->view, payload)) {
         reply_error(call->reply, "ERR DUMP payload version or checksum are wrong");
@@ -221,7 +236,7 @@ static bool take_payload(struct kv_call *call, struct buf *value) {
     }
     struct reader reader = reader_of(bytes_of(payload.data, payload.len - FOOTER));
     size_t max = call->view->machine->options.value_bytes_max;
-    if (read_u8(&reader) == RDB_TYPE_STRING && read_string(call->view, &reader, max, value))
+    if (read_u8(&reader) == RDB_TYPE_STRING && read_string(call->view, &reader, max, room, value))
         return true;
     reply_error(call->reply, "ERR Bad data format");
     return false;
@@ -245,10 +260,11 @@ void kv_do_restore(struct kv_call *call) {
         reply_error(call->reply, "ERR Invalid TTL value, must be >= 0");
         return;
     }
-    struct buf value = {0};
-    if (take_payload(call, &value)) {
-        kv_view_put(call->view, call->args[0], buf_view(&value), (uint64_t)deadline_ms);
+    struct buf room = {0};
+    struct bytes value;
+    if (take_payload(call, &room, &value)) {
+        kv_view_put(call->view, call->args[0], value, (uint64_t)deadline_ms);
         reply_ok(call->reply);
     }
-    buf_free(&value);
+    buf_free(&room);
 }

@@ -1,7 +1,8 @@
 #include "machine/kv/kv_internal.h"
 
 void kv_do_publish(struct kv_call *call) {
-    change_put(call->view->changes, CHANGE_PUBLISH, call->args[0], call->args[1]);
+    change_put_head(call->view->changes, CHANGE_PUBLISH, call->args[0], call->args[1].len);
+    kv_copy(call->view, call->args[1], call->view->changes);
     reply_int(call->reply, 0);
 }
 

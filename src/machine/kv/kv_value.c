@@ -84,6 +84,16 @@ struct bytes kv_value_gather(struct kv_view *view, const struct kv_value *value,
 /* So much is copied between two looks at the budget. */
 #define COPY_STEP 262144u
 
+void kv_copy(struct kv_view *view, struct bytes from, struct buf *out) {
+    buf_reserve(out, from.len);
+    for (size_t at = 0; at < from.len && !view->over;) {
+        size_t step = from.len - at < COPY_STEP ? from.len - at : COPY_STEP;
+        buf_append(out, from.data + at, step);
+        at += step;
+        work_charge(view->work, work_of_bytes(step));
+    }
+}
+
 /* A long one is not begun in a read that must end at once. */
 static bool reply_begins(struct kv_view *view, uint64_t len) {
     if (view->one_go && view->work->done + work_of_bytes((size_t)len) >= view->work->limit)

@@ -31,6 +31,8 @@ struct bytes kv_value_piece(const struct kv_value *value, uint64_t at, uint64_t 
 /* A byte of it. */
 uint8_t kv_value_byte(const struct kv_value *value, uint64_t at);
 /* [from, from + len) of it, copied to out. */
+/* Appends a copy, and charges for it as it goes. */
+void kv_copy(struct kv_view *view, struct bytes from, struct buf *out);
 void kv_value_read(struct kv_view *view, const struct kv_value *value, uint64_t from, size_t len,
                    uint8_t *out);
 /* All of it in one piece: in the record, or gathered in `room`. */

@@ -1,0 +1,148 @@
+/* Long replies and published messages. They stay as the machine made them, in memory taken over
+ * from the node, and are put into the client's output a stretch at a time as the client takes them:
+ * so a turn copies little, and no more of them is held twice than a stretch.
+ */
+#include "front/redis/redis_internal.h"
+
+#include "base/alloc.h"
+
+#define LONG_BYTES (256u << 10)
+#define STRETCH (1u << 20)
+#define TURN_BYTES (8u << 20) /* of all clients, but for one stretch more */
+
+/* ---- what is long ---- */
+
+bool long_reply_take(struct slot *slot, struct bytes reply) {
+    if (reply.len < LONG_BYTES || slot->finish != NULL || slot->quiet ||
+        !node_reply_take(&slot->conn->client, &slot->machine))
+        return false;
+    slot->is_long = true;
+    slot->values_left = 1;
+    return true;
+}
+
+struct publication *publication_take(const struct change *change) {
+    if (change->value.len < LONG_BYTES || change->owner == NULL)
+        return NULL;
+    struct publication *publication = cairn_alloc(sizeof *publication);
+    *publication = (struct publication){1, *change->owner, change->value};
+    *change->owner = (struct buf){0};
+    return publication;
+}
+
+void publication_unref(struct publication *publication) {
+    if (publication == NULL || --publication->refs > 0)
+        return;
+    buf_free(&publication->buf);
+    cairn_free(publication);
+}
+
+void publication_push(struct conn *conn, struct publication *publication, struct buf *head) {
+    struct slot *slot = slot_new(conn, NULL);
+    buf_printf(head, "$%zu\r\n", publication->message.len);
+    slot->quiet = false; /* what CLIENT REPLY silences are replies */
+    slot->reply = *head;
+    *head = (struct buf){0};
+    buf_bytes(&slot->pushes, BYTES("\r\n"));
+    slot->is_long = true;
+    slot->publication = publication;
+    publication->refs++;
+    conn->slot_bytes += long_left(slot) + slot->pushes.len;
+    slot_answered(slot);
+}
+
+static struct bytes long_bytes(const struct slot *slot) {
+    return slot->publication != NULL ? slot->publication->message : buf_view(&slot->machine);
+}
+
+size_t long_left(const struct slot *slot) {
+    return slot->is_long ? long_bytes(slot).len - slot->long_at : 0;
+}
+
+void long_free(struct slot *slot) {
+    publication_unref(slot->publication);
+    buf_free(&slot->machine);
+    slot->publication = NULL;
+    slot->is_long = false;
+}
+
+bool long_first(const struct conn *conn) {
+    if (list_empty(&conn->slots))
+        return false;
+    const struct slot *first = container_of(conn->slots.next, struct slot, list);
+    return first->done && first->is_long;
+}
+
+/* ---- putting it ---- */
+
+static void put_bulk_part(struct slot *slot, struct reader *reader, struct buf *out) {
+    size_t room = STRETCH - out->len, part = slot->bulk_left < room ? slot->bulk_left : room;
+    buf_bytes(out, read_bytes(reader, part));
+    slot->bulk_left -= part;
+    if (slot->bulk_left == 0)
+        buf_bytes(out, BYTES("\r\n"));
+}
+
+/* A bulk's head alone, when it is long. False: what the machine said is malformed. */
+static bool put_next(struct slot *slot, struct reader *reader, struct buf *out) {
+    struct reply_value value;
+    if (!reply_next(reader, &value))
+        return false;
+    if (value.kind == REPLY_BULK && value.text.len > STRETCH) {
+        buf_printf(out, "$%zu\r\n", value.text.len);
+        slot->bulk_left = value.text.len;
+        slot->values_left--;
+        reader->at = value.text.data;
+    } else {
+        put_value(out, slot->protocol, &value, &slot->values_left);
+    }
+    return true;
+}
+
+static void put_values(struct slot *slot, struct reader *reader, struct buf *out) {
+    while (out->len < STRETCH && slot->values_left + slot->bulk_left > 0) {
+        if (slot->bulk_left > 0) {
+            put_bulk_part(slot, reader, out);
+        } else if (!put_next(slot, reader, out)) {
+            resp_put_error(out, "ERR malformed reply from the machine");
+            slot->conn->closing = true; /* it may stand in the middle of an array */
+            slot->values_left = 0;
+        }
+    }
+    if (slot->values_left + slot->bulk_left == 0)
+        reader->at = reader->end;
+}
+
+static void put_message(struct slot *slot, struct reader *reader, struct buf *out) {
+    buf_bytes(out, buf_view(&slot->reply));
+    slot->conn->slot_bytes -= slot->reply.len;
+    buf_free(&slot->reply);
+    size_t room = out->len < STRETCH ? STRETCH - out->len : 0, left = reader_left(reader);
+    buf_bytes(out, read_bytes(reader, left < room ? left : room));
+}
+
+bool long_put(struct slot *slot) {
+    struct conn *conn = slot->conn;
+    struct redis_front *front = conn->front;
+    struct buf *out = &conn->out;
+    size_t before = out->len;
+    if (before >= STRETCH || front->long_bytes >= TURN_BYTES ||
+        env_stream_queued(front->env, &conn->stream) > 0)
+        return false;
+    struct bytes whole = long_bytes(slot);
+    struct reader reader = reader_of(bytes_of(whole.data + slot->long_at, long_left(slot)));
+    if (slot->publication != NULL)
+        put_message(slot, &reader, out);
+    else
+        put_values(slot, &reader, out);
+    size_t left = long_left(slot);
+    slot->long_at = (size_t)(reader.at - whole.data);
+    conn->slot_bytes -= left - long_left(slot);
+    front->long_bytes += out->len - before;
+    return long_left(slot) == 0;
+}
+
+void long_go_on(struct conn *conn) {
+    if (long_first(conn) && env_stream_queued(conn->front->env, &conn->stream) == 0)
+        slots_release(conn);
+}
