@@ -2,10 +2,13 @@
 
 #include "base/assert.h"
 
+static bool is_voter(const struct replica *raft, const struct raft_peer *peer) {
+    const struct member *member = config_member(journal_config(&raft->journal), peer->id);
+    return peer->member && member != NULL && member->voter;
+}
+
 static bool eligible(const struct replica *raft, const struct raft_peer *peer) {
-    const struct config *config = journal_config(&raft->journal);
-    const struct member *member = config_member(config, peer->id);
-    return peer->member && member != NULL && member->voter &&
+    return is_voter(raft, peer) &&
            raft->now - peer->heard_at < raft->options.election_timeout_max_ns;
 }
 
@@ -43,19 +46,16 @@ void raft_on_transfer(struct replica *raft, uint64_t tag, uint64_t to) {
         return;
     }
     struct raft_peer *peer = to ? raft_member(raft, to) : best(raft);
-    if (peer == NULL || !eligible(raft, peer)) {
+    if (peer == NULL || !is_voter(raft, peer)) {
         raft_outcome(raft, OUTCOME_TRANSFER, tag,
                      to && peer == NULL ? CAIRN_NOT_FOUND : CAIRN_REFUSED, 0);
         return;
     }
     raft->transfer_told = true;
     raft->transfer_tag = tag;
-    begin(raft, peer);
-}
-
-void raft_hand_over(struct replica *raft) {
-    struct raft_peer *peer = best(raft);
-    if (!raft->transferring && peer != NULL)
+    raft->transfer_to = peer->id;
+    raft->transfer_deadline = raft->now + raft->options.election_timeout_max_ns;
+    if (eligible(raft, peer)) /* a new leader may not have heard of it yet */
         begin(raft, peer);
 }
 
@@ -77,10 +77,26 @@ static void tell(struct replica *raft, enum cairn_status status) {
     raft->transfer_told = false;
 }
 
+void raft_hand_over(struct replica *raft) {
+    struct raft_peer *peer = best(raft);
+    if (raft->transferring || peer == NULL)
+        return;
+    tell(raft, CAIRN_REFUSED); /* of another target that was waited for */
+    begin(raft, peer);
+}
+
+/* A transfer was asked for, and its target has not been heard of yet. */
+static bool waits(const struct replica *raft) {
+    return raft->role == ROLE_LEADER && raft->transfer_told && !raft->transferring;
+}
+
 void raft_transfer_tick(struct replica *raft) {
+    struct raft_peer *peer = waits(raft) ? raft_member(raft, raft->transfer_to) : NULL;
+    if (peer != NULL && eligible(raft, peer) && !change_holds(&raft->change))
+        begin(raft, peer);
     if ((raft->transferring || raft->transfer_told) && raft->now >= raft->transfer_deadline) {
+        tell(raft, waits(raft) ? CAIRN_REFUSED : CAIRN_TIMEOUT);
         raft->transferring = false;
-        tell(raft, CAIRN_TIMEOUT);
     }
 }
 

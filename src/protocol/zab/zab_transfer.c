@@ -5,9 +5,13 @@
 
 #include "base/assert.h"
 
-static bool eligible(const struct replica *zab, const struct zab_peer *peer) {
+static bool is_voter(const struct replica *zab, const struct zab_peer *peer) {
     const struct member *member = config_member(journal_config(&zab->journal), peer->id);
-    return peer->member && member != NULL && member->voter && peer->stage == ZAB_SYNCED &&
+    return peer->member && member != NULL && member->voter;
+}
+
+static bool eligible(const struct replica *zab, const struct zab_peer *peer) {
+    return is_voter(zab, peer) && peer->stage == ZAB_SYNCED &&
            zab->now - peer->heard_at < zab->options.election_timeout_max_ns;
 }
 
@@ -44,19 +48,16 @@ void zab_on_transfer(struct replica *zab, uint64_t tag, uint64_t to) {
         return;
     }
     struct zab_peer *peer = to ? zab_member(zab, to) : best(zab);
-    if (peer == NULL || !eligible(zab, peer)) {
+    if (peer == NULL || !is_voter(zab, peer)) {
         zab_outcome(zab, OUTCOME_TRANSFER, tag,
                     to && peer == NULL ? CAIRN_NOT_FOUND : CAIRN_REFUSED, 0);
         return;
     }
     zab->transfer_told = true;
     zab->transfer_tag = tag;
-    begin(zab, peer);
-}
-
-void zab_hand_over(struct replica *zab) {
-    struct zab_peer *peer = zab_established(zab) ? best(zab) : NULL;
-    if (!zab->transferring && peer != NULL)
+    zab->transfer_to = peer->id;
+    zab->transfer_deadline = zab->now + zab->options.election_timeout_max_ns;
+    if (eligible(zab, peer)) /* a new leader may not have it in step yet */
         begin(zab, peer);
 }
 
@@ -86,10 +87,26 @@ static void tell(struct replica *zab, enum cairn_status status) {
     zab->transfer_told = false;
 }
 
+void zab_hand_over(struct replica *zab) {
+    struct zab_peer *peer = zab_established(zab) ? best(zab) : NULL;
+    if (zab->transferring || peer == NULL)
+        return;
+    tell(zab, CAIRN_REFUSED); /* of another target that was waited for */
+    begin(zab, peer);
+}
+
+/* A transfer was asked for, and its target is not in step yet. */
+static bool waits(const struct replica *zab) {
+    return zab_established(zab) && zab->transfer_told && !zab->transferring;
+}
+
 void zab_transfer_tick(struct replica *zab) {
+    struct zab_peer *peer = waits(zab) ? zab_member(zab, zab->transfer_to) : NULL;
+    if (peer != NULL && eligible(zab, peer) && !change_holds(&zab->change))
+        begin(zab, peer);
     if ((zab->transferring || zab->transfer_told) && zab->now >= zab->transfer_deadline) {
+        tell(zab, waits(zab) ? CAIRN_REFUSED : CAIRN_TIMEOUT);
         zab->transferring = false;
-        tell(zab, CAIRN_TIMEOUT);
     }
 }
 
