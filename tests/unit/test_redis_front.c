@@ -403,6 +403,26 @@ static void a_subscriber_that_reads_gets_a_burst_however_many_are_connected(void
     redis_box_free(box);
 }
 
+static void a_subscriber_that_does_not_read_is_closed_without_a_further_message(void **state) {
+    struct redis_box *box = box_new();
+    struct redis_box_client *lazy = connect_one(box), *publisher = connect_one(box);
+    struct buf words = {0};
+    redis_box_say(lazy, "SUBSCRIBE ch");
+    redis_box_settle(box);
+    redis_box_reads(lazy, false);
+    buf_printf(&words, "PUBLISH ch %0*d", 100000, 1);
+    buf_u8(&words, 0);
+    for (int i = 0; i < 400; i++)
+        redis_box_say(publisher, (const char *)words.data);
+    redis_box_settle(box);
+    assert_false(redis_box_closed(lazy));
+    for (int i = 0; i < 3; i++)
+        redis_box_wait(box, 1000);
+    assert_true(redis_box_closed(lazy));
+    buf_free(&words);
+    redis_box_free(box);
+}
+
 /* ---- lists as long as clients like ---- */
 
 #define NAMES 100000u
@@ -527,6 +547,7 @@ int main(void) {
         cmocka_unit_test(settings_are_set_all_or_none_and_told_in_one_form),
         cmocka_unit_test(what_is_not_counted_is_not_told_as_zero),
         cmocka_unit_test(a_subscriber_that_reads_gets_a_burst_however_many_are_connected),
+        cmocka_unit_test(a_subscriber_that_does_not_read_is_closed_without_a_further_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -362,6 +362,8 @@ void watch_forget(struct conn *conn);
 /* redis_pubsub.c */
 size_t pubsub_receivers(struct redis_front *front, struct bytes channel);
 void pubsub_leave_all(struct conn *conn);
+/* A subscriber that leaves much unread and takes nothing is closed. */
+void pubsub_look(struct conn *conn);
 void pubsub_close(struct redis_front *front);
 
 /* redis_config.c */

@@ -238,6 +238,7 @@ static void sweep_one(struct conn *conn, uint64_t now) {
     size_t waits = conn_input(conn).len;
     look(conn, now);
     conn_account(conn);
+    pubsub_look(conn);
     if (conn->closed)
         return;
     if (!conn->authenticated && conn->starved && waits > 0 &&

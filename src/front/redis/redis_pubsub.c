@@ -207,14 +207,19 @@ size_t pubsub_receivers(struct redis_front *front, struct bytes channel) {
     return count;
 }
 
+void pubsub_look(struct conn *conn) {
+    if (conn->channel_count + conn->pattern_count > 0 && conn->counted > SUBSCRIBER_OUTPUT_MAX &&
+        !conn_reads(conn))
+        conn_evict(conn, "it subscribed, and does not read");
+}
+
 /* What this turn gathered goes to the kernel before it is held against the client. */
 static bool takes_more(struct conn *conn) {
     if (conn->closing)
         return false;
     if (conn->counted > SUBSCRIBER_OUTPUT_MAX)
         conn_write(conn);
-    if (conn->counted > SUBSCRIBER_OUTPUT_MAX && !conn_reads(conn))
-        conn_evict(conn, "it subscribed, and does not read");
+    pubsub_look(conn);
     return !conn->closing;
 }
 
