@@ -128,14 +128,13 @@ static struct upload_id read_upload(struct reader *reader) {
     return id;
 }
 
-static void apply_piece(struct stack *stack, const struct entry *entry,
-                        const struct apply_context *context, struct reader *reader,
-                        struct buf *reply) {
+static void apply_piece(struct stack *stack, const struct apply_context *context,
+                        struct reader *reader, struct buf *reply) {
     struct upload_id id = read_upload(reader);
     uint64_t total = read_u64(reader), offset = read_u64(reader);
     struct bytes bytes = read_bytes(reader, reader_left(reader));
-    work_charge(context->work, work_of_bytes(bytes.len));
-    switch (staging_take(stack->staging, id, total, offset, bytes, entry->blob, context->time_ms)) {
+    work_charge(context->work, 2 * work_of_bytes(bytes.len)); /* copied and hashed */
+    switch (staging_take(stack->staging, id, total, offset, bytes, context->time_ms)) {
     case CAIRN_OK:
         reply_ok(reply);
         break;
@@ -153,8 +152,8 @@ static void apply_whole(struct stack *stack, const struct apply_context *context
     struct upload_id id = read_upload(reader);
     uint64_t total = read_u64(reader);
     struct buf *gathered = &stack->gathered;
-    buf_clear(gathered);
-    stack->pieces_lost = !staging_gather(stack->staging, id, total, context->work, gathered);
+    buf_free(gathered);
+    stack->pieces_lost = !staging_finish(stack->staging, id, total, context->work, gathered);
     if (stack->pieces_lost) {
         reply_error(reply, "TRYAGAIN pieces of the command were lost; not executed");
         return;
@@ -211,7 +210,7 @@ static void apply_command(struct stack *stack, const struct entry *entry,
         aims_apply(stack->aims, context, &reader, reply);
         return;
     case ENVELOPE_PIECE:
-        apply_piece(stack, entry, context, &reader, reply);
+        apply_piece(stack, context, &reader, reply);
         return;
     case ENVELOPE_WHOLE:
         apply_whole(stack, context, &reader, reply, changes);

@@ -5,10 +5,16 @@
 
 #include <string.h>
 
+/* A command's memory. What a piece was copied to is not written again. */
+struct content {
+    uint32_t refs; /* the command's own, and that of snapshots */
+    struct buf buf;
+};
+
 struct piece {
     uint64_t offset;
-    struct bytes bytes;
-    struct blob *blob; /* a reference */
+    size_t len;
+    uint64_t hash;
 };
 
 struct staged {
@@ -16,6 +22,7 @@ struct staged {
     struct upload_id id;
     uint64_t total, have;
     uint64_t touched_ms;
+    struct content *content;
     struct piece *pieces; /* by rising offset */
     size_t count, cap;
 };
@@ -32,18 +39,36 @@ struct staging *staging_new(void) {
     return staging;
 }
 
+static struct content *content_new(uint64_t total) {
+    struct content *content = cairn_alloc_zero(sizeof *content);
+    content->refs = 1;
+    buf_reserve(&content->buf, (size_t)total);
+    content->buf.len = (size_t)total;
+    return content;
+}
+
+static void content_unref(struct content *content) {
+    if (--content->refs > 0)
+        return;
+    buf_free(&content->buf);
+    cairn_free(content);
+}
+
+static struct bytes piece_bytes(const struct content *content, const struct piece *piece) {
+    return bytes_of(content->buf.data + piece->offset, piece->len);
+}
+
 static uint64_t hash_of(const struct staged *staged, const struct piece *piece) {
     uint64_t seed = staged->id.node * 0x9e3779b97f4a7c15ull ^ staged->id.number ^ piece->offset;
-    return bytes_hash(piece->bytes, seed);
+    return bytes_hash(piece_bytes(staged->content, piece), seed);
 }
 
 static void forget(struct staging *staging, struct staged *staged) {
-    for (size_t i = 0; i < staged->count; i++) {
-        staging->digest -= hash_of(staged, &staged->pieces[i]);
-        staging->bytes -= staged->pieces[i].bytes.len;
-        blob_unref(staged->pieces[i].blob);
-    }
+    for (size_t i = 0; i < staged->count; i++)
+        staging->digest -= staged->pieces[i].hash;
+    staging->bytes -= staged->have;
     list_remove(&staged->list);
+    content_unref(staged->content);
     cairn_free(staged->pieces);
     cairn_free(staged);
 }
@@ -72,6 +97,7 @@ static struct staged *begin(struct staging *staging, struct upload_id id, uint64
     struct staged *staged = cairn_alloc_zero(sizeof *staged);
     staged->id = id;
     staged->total = total;
+    staged->content = content_new(total);
     list_push(&staging->uploads, &staged->list);
     return staged;
 }
@@ -86,13 +112,16 @@ static size_t place_of(const struct staged *staged, uint64_t offset) {
 
 /* It lies between its neighbours without touching their bytes. */
 static bool fits(const struct staged *staged, size_t at, uint64_t offset, size_t len) {
-    bool before =
-        at == 0 || staged->pieces[at - 1].offset + staged->pieces[at - 1].bytes.len <= offset;
+    bool before = at == 0 || staged->pieces[at - 1].offset + staged->pieces[at - 1].len <= offset;
     bool after = at == staged->count || offset + len <= staged->pieces[at].offset;
     return before && after;
 }
 
-static void insert(struct staging *staging, struct staged *staged, size_t at, struct piece piece) {
+static void insert(struct staging *staging, struct staged *staged, size_t at, uint64_t offset,
+                   struct bytes bytes) {
+    struct piece piece = {.offset = offset, .len = bytes.len};
+    memcpy(staged->content->buf.data + offset, bytes.data, bytes.len);
+    piece.hash = hash_of(staged, &piece);
     if (staged->count == staged->cap) {
         staged->cap = staged->cap ? staged->cap * 2 : 16;
         staged->pieces = cairn_realloc(staged->pieces, staged->cap * sizeof piece);
@@ -100,14 +129,13 @@ static void insert(struct staging *staging, struct staged *staged, size_t at, st
     memmove(&staged->pieces[at + 1], &staged->pieces[at], (staged->count - at) * sizeof piece);
     staged->pieces[at] = piece;
     staged->count++;
-    staged->have += piece.bytes.len;
-    staging->bytes += piece.bytes.len;
-    staging->digest += hash_of(staged, &piece);
+    staged->have += piece.len;
+    staging->bytes += piece.len;
+    staging->digest += piece.hash;
 }
 
 enum cairn_status staging_take(struct staging *staging, struct upload_id id, uint64_t total,
-                               uint64_t offset, struct bytes bytes, struct blob *blob,
-                               uint64_t time_ms) {
+                               uint64_t offset, struct bytes bytes, uint64_t time_ms) {
     if (bytes.len == 0 || total > STAGING_BYTES_MAX || offset > total || bytes.len > total - offset)
         return CAIRN_MALFORMED;
     struct staged *staged = find(staging, id);
@@ -124,38 +152,32 @@ enum cairn_status staging_take(struct staging *staging, struct upload_id id, uin
     list_remove(&staged->list);
     list_push(&staging->uploads, &staged->list);
     staged->touched_ms = time_ms;
-    if (known)
-        return CAIRN_OK;
-    struct piece piece = {.offset = offset, .bytes = bytes, .blob = blob};
-    if (blob != NULL) {
-        blob_ref(blob);
-    } else {
-        piece.blob = blob_from(bytes);
-        piece.bytes = blob_view(piece.blob);
-    }
-    insert(staging, staged, at, piece);
+    if (!known)
+        insert(staging, staged, at, offset, bytes);
     return CAIRN_OK;
 }
 
-/* Each piece goes as it is copied: two of the whole are never held, nor freed at one go. */
-bool staging_gather(struct staging *staging, struct upload_id id, uint64_t total, struct work *work,
+/* A snapshot reads it. */
+static void copy_content(const struct staged *staged, struct work *work, struct buf *out) {
+    buf_reserve(out, (size_t)staged->total);
+    for (size_t i = 0; i < staged->count; i++) {
+        buf_bytes(out, piece_bytes(staged->content, &staged->pieces[i]));
+        work_charge(work, 2 * work_of_bytes(staged->pieces[i].len));
+    }
+}
+
+bool staging_finish(struct staging *staging, struct upload_id id, uint64_t total, struct work *work,
                     struct buf *out) {
     struct staged *staged = find(staging, id);
     if (staged == NULL || staged->total != total || staged->have != total)
         return false;
-    list_remove(&staged->list);
-    buf_reserve(out, (size_t)total);
-    for (size_t i = 0; i < staged->count; i++) {
-        struct piece *piece = &staged->pieces[i];
-        size_t len = piece->bytes.len;
-        staging->digest -= hash_of(staged, piece);
-        staging->bytes -= len;
-        buf_bytes(out, piece->bytes);
-        blob_unref(piece->blob);
-        work_charge(work, 3 * work_of_bytes(len));
+    if (staged->content->refs > 1) {
+        copy_content(staged, work, out);
+    } else {
+        *out = staged->content->buf;
+        staged->content->buf = (struct buf){0};
     }
-    cairn_free(staged->pieces);
-    cairn_free(staged);
+    forget(staging, staged);
     return true;
 }
 
@@ -190,6 +212,7 @@ size_t staging_bytes(const struct staging *staging) {
 struct record {
     struct upload_id id;
     uint64_t total, touched_ms;
+    struct content *content; /* a reference */
     struct piece piece;
 };
 
@@ -207,9 +230,9 @@ void *staging_snapshot_begin(const struct staging *staging) {
     LIST_EACH(item, &staging->uploads) {
         const struct staged *staged = container_of(item, struct staged, list);
         for (size_t i = 0; i < staged->count; i++) {
-            blob_ref(staged->pieces[i].blob);
-            snapshot->records[snapshot->count++] =
-                (struct record){staged->id, staged->total, staged->touched_ms, staged->pieces[i]};
+            staged->content->refs++;
+            snapshot->records[snapshot->count++] = (struct record){
+                staged->id, staged->total, staged->touched_ms, staged->content, staged->pieces[i]};
         }
     }
     return snapshot;
@@ -226,7 +249,7 @@ bool staging_snapshot_chunk(void *opaque, size_t target, struct buf *out) {
         buf_u64(out, record->total);
         buf_u64(out, record->touched_ms);
         buf_u64(out, record->piece.offset);
-        buf_block(out, record->piece.bytes);
+        buf_block(out, piece_bytes(record->content, &record->piece));
     }
     return snapshot->next == snapshot->count;
 }
@@ -234,7 +257,7 @@ bool staging_snapshot_chunk(void *opaque, size_t target, struct buf *out) {
 void staging_snapshot_end(void *opaque) {
     struct snapshot *snapshot = opaque;
     for (size_t i = 0; i < snapshot->count; i++)
-        blob_unref(snapshot->records[i].piece.blob);
+        content_unref(snapshot->records[i].content);
     cairn_free(snapshot);
 }
 
@@ -246,8 +269,7 @@ enum cairn_status staging_restore_chunk(struct staging *staging, struct bytes ch
         uint64_t total = read_u64(&reader), touched_ms = read_u64(&reader);
         uint64_t offset = read_u64(&reader);
         struct bytes bytes = read_block(&reader, STAGING_BYTES_MAX);
-        if (reader.bad ||
-            staging_take(staging, id, total, offset, bytes, NULL, touched_ms) != CAIRN_OK)
+        if (reader.bad || staging_take(staging, id, total, offset, bytes, touched_ms) != CAIRN_OK)
             return CAIRN_CORRUPT;
     }
     return CAIRN_OK;

@@ -1,6 +1,6 @@
 /* Long commands on their way into the log in pieces (node/upload.h): what has arrived of them, as
- * replicated state, until a last small entry executes the whole or time removes it. A piece borrows
- * its entry's bytes, which are not copied before they are executed.
+ * replicated state, until a last small entry executes the whole or time removes it. Each piece is
+ * copied to its place when it comes, so that the last entry finds the command as it has to be.
  */
 #ifndef CAIRN_NODE_STAGING_H
 #define CAIRN_NODE_STAGING_H
@@ -28,14 +28,13 @@ struct staging *staging_new(void);
 void staging_free(struct staging *staging);
 void staging_clear(struct staging *staging);
 
-/* A piece at that offset of so many bytes in all; one that is there already is taken as well. blob:
- * holds bytes; NULL: they are copied. OK, BUSY (there is no room), MALFORMED. */
+/* A piece at that offset of so many bytes in all; one that is there already is taken as well. OK,
+ * BUSY (there is no room), MALFORMED. */
 enum cairn_status staging_take(struct staging *staging, struct upload_id id, uint64_t total,
-                               uint64_t offset, struct bytes bytes, struct blob *blob,
-                               uint64_t time_ms);
-/* All of it in one piece, appended to out; it is not staged any more. False: it is not whole, or
- * not there. */
-bool staging_gather(struct staging *staging, struct upload_id id, uint64_t total, struct work *work,
+                               uint64_t offset, struct bytes bytes, uint64_t time_ms);
+/* All of it, in out, which was empty; it is not staged any more. False: it is not whole, or not
+ * there. */
+bool staging_finish(struct staging *staging, struct upload_id id, uint64_t total, struct work *work,
                     struct buf *out);
 void staging_drop(struct staging *staging, struct upload_id id);
 
