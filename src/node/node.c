@@ -423,11 +423,19 @@ static enum cairn_status submit_envelope(struct node_client *client, bool retry_
 }
 
 enum cairn_status node_once(struct node_client *client, uint64_t session, uint64_t sequence,
-                            struct bytes command, node_done *done, void *context) {
-    struct buf *envelope = &client->group->scratch;
+                            struct command_part *command, node_done *done, void *context) {
+    struct group *group = client->group;
+    struct buf *envelope = &group->scratch;
     buf_clear(envelope);
     stack_encode_once(envelope, session, sequence, bytes_of(NULL, 0));
-    return submit_envelope(client, true, command, done, context);
+    if (!upload_wanted(group, command->bytes.len))
+        return submit_envelope(client, true, command->bytes, done, context);
+    enum cairn_status refusal = node_refusal(client, command->bytes.len);
+    if (refusal != CAIRN_OK)
+        return refusal;
+    request_new_long(group, client, buf_view(envelope), command, 1, done, context)->retry_safe =
+        true;
+    return CAIRN_OK;
 }
 
 enum cairn_status node_session_open(struct node_client *client, uint64_t ttl_ms, node_done *done,

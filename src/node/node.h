@@ -187,9 +187,9 @@ enum cairn_status node_barrier(struct node_client *client, node_done *done, void
  * given by a client that this node serves. Cheap; a few a second are enough. */
 void node_alive(struct node *node, uint32_t keyspace, uint64_t id);
 /* Exactly once: session from node_session_open, sequence counted by the client from 1. A retry of a
- * sequence within the window gets the first reply. */
+ * sequence within the window gets the first reply. command: taken over when it is long. */
 enum cairn_status node_once(struct node_client *client, uint64_t session, uint64_t sequence,
-                            struct bytes command, node_done *done, void *context);
+                            struct command_part *command, node_done *done, void *context);
 /* Reply: the session's id, an int. It ends when unused for ttl_ms of replicated time. */
 enum cairn_status node_session_open(struct node_client *client, uint64_t ttl_ms, node_done *done,
                                     void *context);

@@ -16,7 +16,7 @@
 struct group;
 struct request;
 
-#define ENVELOPE_HEAD_MAX 8u
+#define ENVELOPE_HEAD_MAX 24u
 
 struct upload {
     struct request *request; /* NULL: it has ended; pieces under way come back */

@@ -132,6 +132,30 @@ test('half a million commands written before the first reply is read', async () 
   }
 }, { timeout_ms: 180000 });
 
+test('long commands, replies and messages come whole through every node', async () => {
+  const value = 'abcdefgh'.repeat(2 * MB); // 16 MiB
+  for (const id of cluster.ids()) {
+    const client = await cluster.client(id), subscriber = await cluster.client(id);
+    subscriber.socket.write(encode(['SUBSCRIBE', `long-${id}`]));
+    await until('subscribed', () => subscriber.pushed.length === 1);
+    equal(await client.call('SET', 'long', value), 'OK');
+    equal(await client.call('GET', 'long'), value);
+    const session = await client.call('CAIRN.SESSION');
+    const once = ['CAIRN.ONCE', String(session), '1', 'APPEND', 'long', value];
+    equal(await client.call(...once), 2 * value.length);
+    equal(await client.call(...once), 2 * value.length, 'a retry gets the first reply');
+    equal(await client.call('STRLEN', 'long'), 2 * value.length);
+    for (const command of [['MULTI'], ['SET', 'long', value], ['GETSET', 'long', 'short'], ['PUBLISH', `long-${id}`, value], ['GET', 'long']]) await client.call(...command);
+    const results = await client.call('EXEC');
+    equal(results.length, 4);
+    check(results[0] === 'OK' && results[1] === value && results[3] === 'short', 'what the transaction answered');
+    equal(await client.call('PUBLISH', `long-${id}`, value), 1);
+    await until('both messages', () => subscriber.pushed.length === 3);
+    check(subscriber.pushed.slice(1).every((push) => parse(push)[2] === value), 'the messages');
+    for (const each of [client, subscriber]) each.close();
+  }
+}, { timeout_ms: 120000 });
+
 test('many large values that are not read take no gigabytes, and others are served', async () => {
   const client = await cluster.client(2);
   await client.call('SET', 'large', 'x'.repeat(1000000));

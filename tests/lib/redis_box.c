@@ -177,7 +177,7 @@ bool node_reply_take(struct node_client *client, struct buf *reply) {
 }
 
 enum cairn_status node_once(struct node_client *client, uint64_t session, uint64_t sequence,
-                            struct bytes command, node_done *done, void *context) {
+                            struct command_part *command, node_done *done, void *context) {
     return CAIRN_SHUTDOWN;
 }
 

@@ -56,13 +56,12 @@ void cmd_cairn_once(struct call *call) {
         resp_put_error(call->out, PATTERN_TOO_LONG);
         return;
     }
-    struct buf encoded = {0};
-    kv_encode(&encoded, command->opcode, call->args + 4, argc - 1);
+    struct command_part part = conn_command(conn, command->opcode, call->args + 4, argc - 1);
     struct slot *slot = slot_new(conn, command);
     slot_heavy(slot);
-    refused(slot, node_once(&conn->client, (uint64_t)session, (uint64_t)sequence,
-                            buf_view(&encoded), slot_done, slot));
-    buf_free(&encoded);
+    refused(slot, node_once(&conn->client, (uint64_t)session, (uint64_t)sequence, &part, slot_done,
+                            slot));
+    buf_free(&part.buf);
 }
 
 static void put_members(struct call *call) {

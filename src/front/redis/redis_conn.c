@@ -184,13 +184,14 @@ static struct buf take_input(struct conn *conn) {
     return taken;
 }
 
-struct command_part conn_command(struct call *call) {
+struct command_part conn_command(struct conn *conn, enum kv_opcode opcode, const struct bytes *args,
+                                 size_t argc) {
     struct command_part part = {0};
-    if (call->conn->may_take && call->argc > 1) {
-        part.buf = take_input(call->conn);
-        part.bytes = kv_encode_in_place(call->command->opcode, call->args + 1, call->argc - 1);
+    if (conn->may_take && argc > 0) {
+        part.buf = take_input(conn);
+        part.bytes = kv_encode_in_place(opcode, args, argc);
     } else {
-        kv_encode(&part.buf, call->command->opcode, call->args + 1, call->argc - 1);
+        kv_encode(&part.buf, opcode, args, argc);
         part.bytes = buf_view(&part.buf);
     }
     return part;

@@ -263,7 +263,8 @@ struct slot *exec_parts(struct call *call, struct command_part *parts, size_t co
 }
 
 void exec_machine(struct call *call) {
-    struct command_part part = conn_command(call);
+    struct command_part part =
+        conn_command(call->conn, call->command->opcode, call->args + 1, call->argc - 1);
     exec_parts(call, &part, 1, NULL);
 }
 

@@ -232,7 +232,8 @@ void conn_write(struct conn *conn);
 struct bytes conn_input(const struct conn *conn);
 /* The command that is being run, encoded for the machine: where it lies when it is long, and then
  * its arguments are no more. The caller frees the part's buffer. */
-struct command_part conn_command(struct call *call);
+struct command_part conn_command(struct conn *conn, enum kv_opcode opcode, const struct bytes *args,
+                                 size_t argc);
 void conn_forget_input(struct conn *conn);
 
 /* redis_limit.c: what clients can make this server hold */

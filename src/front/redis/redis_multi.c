@@ -45,13 +45,15 @@ static void close_last(struct multi *multi) {
     multi->last = (struct buf){0};
 }
 
-static void queue_command(struct multi *multi, struct call *call, size_t len) {
+static void queue_command(struct conn *conn, enum kv_opcode opcode, const struct bytes *args,
+                          size_t argc, size_t len) {
+    struct multi *multi = conn->multi;
     buf_u32(&multi->last, (uint32_t)len);
-    if (call->conn->may_take) {
+    if (conn->may_take) {
         close_last(multi);
-        add_part(multi, conn_command(call));
+        add_part(multi, conn_command(conn, opcode, args, argc));
     } else {
-        kv_encode(&multi->last, call->command->opcode, call->args + 1, call->argc - 1);
+        kv_encode(&multi->last, opcode, args, argc);
     }
     multi->commands++;
     multi->bytes += 4 + len;
@@ -61,7 +63,6 @@ void multi_queue(struct conn *conn, const struct command *command, const struct 
                  size_t argc) {
     struct multi *multi = conn->multi;
     struct buf *out = reply_begin(conn);
-    struct call call = {.conn = conn, .command = command, .args = args, .argc = argc};
     size_t len = kv_encoded_len(args + 1, argc - 1), own = multi->own.len;
     if (multi->bytes + own + len > conn->front->options.bulk_bytes_max) {
         multi->broken = true;
@@ -76,7 +77,7 @@ void multi_queue(struct conn *conn, const struct command *command, const struct 
         buf_block(&multi->own, args[i]);
     *item = (struct queued){command, own, multi->own.len - own, (uint32_t)argc};
     if (command->opcode != 0)
-        queue_command(multi, &call, len);
+        queue_command(conn, command->opcode, args + 1, argc - 1, len);
     multi->writes |= (command->kv_flags & (KV_WRITE | KV_PUBSUB)) != 0;
     resp_put_status(out, "QUEUED");
     reply_end(conn, out);

@@ -278,7 +278,8 @@ static void publish_finish(struct slot *slot, enum cairn_status status, struct b
 void cmd_publish(struct call *call) {
     struct buf channel = {0};
     buf_bytes(&channel, call->args[1]);
-    struct command_part part = conn_command(call);
+    struct command_part part =
+        conn_command(call->conn, call->command->opcode, call->args + 1, call->argc - 1);
     struct slot *slot = exec_parts(call, &part, 1, publish_finish);
     if (slot != NULL)
         slot->memo = channel;
