@@ -69,8 +69,8 @@ void runtime_work(struct env *env, enum env_queue which, struct env_work *work) 
     runtime->works++;
     uv_mutex_lock(&queue->mutex);
     list_push(&queue->works, &work->link);
-    uv_cond_signal(&queue->cond);
     uv_mutex_unlock(&queue->mutex);
+    uv_cond_signal(&queue->cond); /* behind the lock, or the thread would wake up to wait for it */
 }
 
 void runtime_work_open(struct runtime *runtime) {
