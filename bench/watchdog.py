@@ -266,7 +266,7 @@ def cases():
     yield "SCAN", "SCAN DBSIZE RANDOMKEY", with_many, repeated(300, lambda n: [["SCAN", n, "COUNT", 10000], ["DBSIZE"], ["RANDOMKEY"]][n % 3])
     yield "MULTI 100,000 SET", "", clear, lambda c: multi(c, [["SET", f"t:{n}", "v"] for n in range(MANY)])
     yield "MULTI of large values", "", with_full, lambda c: multi(c, [["GET", "big"], ["SET", "other", big[: 50 * MB]], ["GET", "other"]])
-    yield "PUBLISH 63 MiB", "PUBLISH", clear, call("PUBLISH", "nobody", big)
+    yield "PUBLISH 63 MiB", "PUBLISH", clear, call("PUBLISH", "channel", big)
     yield "FLUSHALL of 100,000", "FLUSHDB FLUSHALL", with_many, lambda c: (c("FLUSHDB"), c("FLUSHALL"))
     yield "burst of 500,000 SETs", "", clear, lambda c: c.burst(["SET", "b", "v"], BURST)
     yield "burst of 500,000 GETs", "", clear, lambda c: c.burst(["GET", "b"], BURST)

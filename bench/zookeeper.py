@@ -34,7 +34,7 @@ CASES = ["set", "get", "mix", "create"]
 
 
 def word(port, text, timeout=2.0):
-    """A four-letter word's answer; empty when nobody serves."""
+    """A four-letter word's answer; empty when no server answers."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout) as connection:
             connection.sendall(text.encode())

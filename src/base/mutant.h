@@ -47,7 +47,7 @@
     X(ZAB_NO_TRUNC, "zab-no-trunc", "a follower keeps what its leader tells it to cut off")        \
     X(ZAB_COMMIT_MINORITY, "zab-commit-minority", "one replica fewer than a quorum commits")       \
     X(ZAB_OBSERVER_COUNTS, "zab-observer-counts", "an observer counts in the commit quorum")       \
-    X(ZAB_STALE_VOTE, "zab-stale-vote", "who leads is chosen without asking for its history")      \
+    X(ZAB_STALE_VOTE, "zab-stale-vote", "a leader is chosen without asking for its history")       \
     X(ZAB_COMMIT_UNVERIFIED, "zab-commit-unverified",                                              \
       "a follower commits what its log holds, from that leader or not")                            \
     X(ZAB_STALE_ACK, "zab-stale-ack", "what a follower acknowledged before it rejoined counts")    \

@@ -168,7 +168,7 @@ static bool recover(struct repair *repair) {
     }
     for (uint32_t i = 0; i < repair->part_count; i++)
         if (repair->parts[i].damaged) {
-            fprintf(stderr, "cairn repair: the log is damaged, so nobody can tell what is missing; "
+            fprintf(stderr, "cairn repair: the log is damaged, so it is not known what is missing; "
                             "take another survivor\n");
             return false;
         }

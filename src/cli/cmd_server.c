@@ -178,7 +178,7 @@ static bool keyspaces_fit(const struct server *server, const struct identity *id
     return true;
 }
 
-/* Whose folder it is: ours, nobody's yet, or a reason not to start. */
+/* Which node's folder it is: ours, none's yet, or a reason not to start. */
 static bool find_identity(struct server *server, struct identity *identity) {
     struct settings *settings = &server->settings;
     enum cairn_status status = env_make_folder(server->env, settings->dir);

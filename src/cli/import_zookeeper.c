@@ -151,7 +151,7 @@ static bool take_log(struct import_zookeeper *import, struct import_apply *apply
                     *apply->error ? apply->error : cairn_status_text(status),
                     (unsigned long long)apply->step.zxid);
     snprintf(import->note, sizeof import->note,
-             "%s ends within a transaction, which nobody was told of", name);
+             "%s ends within a transaction, which no client was told of", name);
     return true;
 }
 

@@ -41,7 +41,7 @@ int zkcli_refused(const char *path, int32_t error) {
 int zkcli_ended(const struct zkcli *zk, enum zkcli_end end, bool writes) {
     if (end == ZKCLI_NOBODY) {
         fprintf(stderr,
-                "cairn zk: nobody answers at %s (%s); --server HOST:PORT[,...] names "
+                "cairn zk: no server answers at %s (%s); --server HOST:PORT[,...] names "
                 "others\n",
                 zk->session.servers, zk->session.problem);
         return EXIT_NO;

@@ -42,7 +42,7 @@ struct zkcli_session {
     size_t taken; /* bytes of in that the last answer took */
     struct zkcli_watch watches[ZKCLI_WATCHES_MAX];
     unsigned watch_count;
-    bool expired; /* a session ended and another one began; who cares resets it */
+    bool expired; /* a session ended and another one began; a reader of it resets it */
 };
 
 /* False: the list of servers can't be right; problem says why. */

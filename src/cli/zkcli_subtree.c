@@ -110,7 +110,7 @@ enum zkcli_end zkcli_subtree(struct zkcli *zk, const char *path, struct zkcli_pa
 
 struct removal {
     uint64_t deleted;
-    bool again; /* somebody created meanwhile */
+    bool again; /* something was created meanwhile */
     int32_t error;
     const char *path; /* of the error */
 };

@@ -43,7 +43,7 @@ void jute_create(struct buf *out, int32_t xid, const char *path, struct bytes da
     size_t start = jute_put_request(out, xid, JUTE_CREATE);
     jute_put_block(out, bytes_cstr(path));
     jute_put_block(out, data);
-    jute_put_i32(out, 1); /* one access rule: all, for everybody */
+    jute_put_i32(out, 1); /* one access rule: all, for every client */
     jute_put_i32(out, ACL_ALL);
     jute_put_block(out, BYTES("world"));
     jute_put_block(out, BYTES("anyone"));

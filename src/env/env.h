@@ -119,7 +119,7 @@ struct env_listener {
     struct env_stream *(*accept)(struct env_listener *listener, const char *peer_address);
     void (*closed)(struct env_listener *listener); /* after env_listener_close; may be NULL */
     /* NULL: plain bytes. Else accept is called before the handshake, so that the owner's limits
-     * hold for those who never end theirs, and open after it. Must outlive the streams. */
+     * hold for peers that never end theirs, and open after it. Must outlive the streams. */
     struct env_tls *tls;
     /* Set by the owner of clients' listeners: the last descriptors are for files, peers and
      * operators. Then crowded is set by the env for a call of accept: but for those there is none

@@ -1,4 +1,4 @@
-/* libmicrohttpd, loaded when somebody first looks at an admin page and not with the program: what
+/* libmicrohttpd, loaded when an admin page is first looked at and not with the program: what
  * it links to sets itself up when it is loaded (1.7 ms, a third of a short command's whole time)
  * and stays in memory (2 MiB of an idle server's).
  */

@@ -33,7 +33,7 @@ struct visitor {
 struct runtime_admin {
     struct runtime *runtime;
     struct mhd mhd;
-    struct MHD_Daemon *daemon; /* NULL: nobody has come yet */
+    struct MHD_Daemon *daemon; /* NULL: there was no visit yet */
     int listening;
     uv_poll_t poll;
     uv_timer_t timer;
@@ -185,7 +185,7 @@ static void on_stopped_waiting(uv_handle_t *handle) {
     serve(admin);
 }
 
-/* From here on the daemon owns the socket, with the visitor who waits at it. */
+/* From here on the daemon owns the socket, with the visitor that waits at it. */
 static void on_first_visitor(uv_poll_t *poll, int status, int events) {
     struct runtime_admin *admin = poll->data;
     uv_poll_stop(&admin->poll);

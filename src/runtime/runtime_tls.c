@@ -91,7 +91,7 @@ enum cairn_status runtime_tls_reload(struct env_tls *tls, char *error, size_t er
         openssl->SSL_CTX_free(context);
         return status;
     }
-    openssl->SSL_CTX_free(tls->context); /* those who use it hold it */
+    openssl->SSL_CTX_free(tls->context); /* sessions that use it hold it */
     tls->context = context;
     return CAIRN_OK;
 }

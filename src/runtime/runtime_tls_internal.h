@@ -21,7 +21,7 @@ struct env_tls {
 
 struct tls_session;
 
-/* Little until the first tls_session_take: who says nothing costs next to nothing. */
+/* Little until the first tls_session_take: a peer that says nothing costs next to nothing. */
 struct tls_session *tls_session_new(const struct env_tls *tls);
 void tls_session_free(struct tls_session *session);
 /* The handshake is over: peer's identity is known, and tls_session_put may be called. */

@@ -213,7 +213,7 @@ static void judge_member_changes(struct sim_cluster *cluster) {
                  id);
 }
 
-/* The operator, who had no answer, asks again. */
+/* The operator had no answer, and asks again. */
 static void end_member_changes(struct sim_cluster *cluster) {
     unsigned id;
     judge_member_changes(cluster);
@@ -276,7 +276,7 @@ static void judge_quiet(struct sim_cluster *cluster) {
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
         up += sim_node_is_up(&cluster->nodes[id]);
     if (!run_while_not(cluster, requests_done, 2 * CONVERGE_NS) && !cluster->world.failed)
-        sim_fail(&cluster->world, "a node holds requests for ever that nobody waits for");
+        sim_fail(&cluster->world, "a node holds requests for ever that no client waits for");
     uint64_t before = net->chunks, applied = applied_in_all(cluster);
     run_until(cluster, cluster->world.now + QUIET_NS);
     uint64_t most =

@@ -23,7 +23,7 @@
 
 /* X(constant, name, what happens) */
 #define SIM_FAULT_LIST(X)                                                                       \
-    X(ISOLATE, "isolate", "a machine hears nobody and is heard by nobody")                      \
+    X(ISOLATE, "isolate", "a machine hears no other, and none hears it")                        \
     X(HALVES, "halves", "two sides, nothing between them")                                      \
     X(ONE_WAY, "one-way", "what a machine sends, or what it is sent, is lost")                  \
     X(RING, "ring", "every machine sees another majority")                                      \

@@ -70,7 +70,7 @@ static uint64_t draw_length(struct sim_faults *faults) {
     return sim_spread(world_of(faults), 5 * SIM_MS, faults->length_ns);
 }
 
-/* ---- whom ---- */
+/* ---- which nodes ---- */
 
 /* A node that runs, or NULL. The leader is struck more often than its share. */
 static struct sim_node *pick_up(struct sim_faults *faults) {

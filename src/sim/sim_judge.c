@@ -206,7 +206,7 @@ static bool keyspace_converged(struct sim_cluster *cluster, uint32_t keyspace, c
     struct node_status status;
     const struct sim_node *leader = sim_cluster_leader(cluster, keyspace);
     if (leader == NULL) {
-        snprintf(why, size, "nobody leads");
+        snprintf(why, size, "no replica leads");
         return false;
     }
     node_status(leader->node, keyspace, &status);

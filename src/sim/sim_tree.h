@@ -20,7 +20,7 @@ struct sim_fact {
     uint64_t zxid;
     int event; /* enum zk_event; 0: the session ended */
     uint64_t session;
-    char path[ZK_PATH_MAX]; /* longer ones are nobody's of ours */
+    char path[ZK_PATH_MAX]; /* longer ones are not of this workload */
 };
 
 struct sim_tree {

@@ -319,7 +319,7 @@ static void judge_entry(struct trial *at, const struct sim_fact *facts, size_t c
     const struct zk_op *op = write_at(at, facts[0].zxid);
     if (op != NULL ? op_explains(op, facts, count) : take_unanswered(at, facts, count))
         return;
-    fail(at, op, "nobody asked for (once more) what happened at zxid %" PRIx64 ": event %d at %s",
+    fail(at, op, "no watch asked for (once more) what happened at zxid %" PRIx64 ": event %d at %s",
          facts[0].zxid, facts[0].event, facts[0].path);
 }
 
@@ -555,8 +555,9 @@ static bool take_watches(struct watcher *watcher, const struct zk_part *note, bo
 }
 
 /* On another connection: a data or child watch is made good by what the client sends; a node that
- * came and went meanwhile is not told to who waits for it to exist, and a persistent watch tells
- * only what comes. What was told and not shown by an answer any more has taken its watches. */
+ * came and went meanwhile is not told to a watch that waits for it to exist, and a persistent watch
+ * tells only what comes. What was told and not shown by an answer any more has taken its watches.
+ */
 static void reconnected(struct watcher *watcher) {
     for (size_t i = 0; i < watcher->note_count; i++)
         take_watches(watcher, &watcher->notes[i]->parts[0], true);

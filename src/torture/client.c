@@ -11,7 +11,7 @@
 #define REST_NS 30000000ull /* after a failure, times how many in a row, to a bound */
 #define REST_MAX 10u
 
-/* Lives until its stream has told its end, whoever still wants it. */
+/* Lives until its stream has told its end, whatever still refers to it. */
 struct conn {
     struct env_stream stream;
     struct run_client *client; /* NULL: abandoned */
@@ -191,7 +191,7 @@ static void dial(struct run_client *client) {
     conn->client = client;
     client->conn = conn;
     client->state = CLIENT_DIALS;
-    if (run->target->tick != NULL) /* a manager says who takes writes */
+    if (run->target->tick != NULL) /* a manager says which node takes writes */
         client->node = run->primary;
     run_address(run, client->node, address, sizeof address);
     env_timer_set(run->env, &client->timer, env_now(run->env) + DIAL_NS);

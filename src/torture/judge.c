@@ -1,5 +1,5 @@
 /* The judge is another process of this binary: what it needs of time and memory is its own, and
- * what it says is what anybody who asks it again is told. */
+ * what it says is what it says when it is asked again. */
 #include "torture/torture_internal.h"
 
 #include <errno.h>

@@ -15,7 +15,7 @@
 #define LAYER_JOURNAL_ENV "CAIRN_LAYER_JOURNAL" /* where what is not synced is remembered */
 
 struct layer_control {
-    _Atomic int32_t attached; /* process id of who loaded it last */
+    _Atomic int32_t attached; /* of the process that loaded it last */
     _Atomic uint32_t fail_percent, short_percent;
     _Atomic uint32_t slow_us;
     _Atomic uint32_t hang, full;

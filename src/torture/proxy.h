@@ -1,7 +1,7 @@
 /* The fault proxy: a process of its own between every pair of nodes and between clients and nodes.
  *
  * Each node has one address that others are told, and the proxy listens there. Who dials is found
- * by asking the kernel which of our processes owns the other end of the connection; everybody else
+ * by asking the kernel which of our processes owns the other end of the connection; any other
  * is a client (number 0). What passes from a to b obeys the rule of the link (a, b), in whichever
  * direction the connection was made.
  *
@@ -68,7 +68,7 @@ struct proxy_verdict {
 struct proxy_verdict proxy_judge(const struct proxy_link *link, struct proxy_flow *flow,
                                  uint64_t now_ns, size_t len);
 
-/* ---- who dialled (proxy_owner.c) ---- */
+/* ---- which process dialled (proxy_owner.c) ---- */
 
 /* The inode of the socket whose own port is `port` and whose peer's is `peer`, from the text of
  * /proc/net/tcp or tcp6; 0: not there. */

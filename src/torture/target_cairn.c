@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Both keyspaces are served; what this run's clients dial is the first port, and what nobody dials
+/* Both keyspaces are served; what this run's clients dial is the first port, and what none dials
  * is the one that the proxy would have for the admin's pages. */
 static bool write_config(struct run *run, struct run_node *node, const char *dialled,
                          const char *other) {

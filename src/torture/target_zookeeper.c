@@ -53,7 +53,7 @@ void probe_ask_srvr(struct run *run, const struct run_node *node, struct buf *ou
     buf_append(out, "srvr", 4);
 }
 
-/* "Zxid: 0x500000003", "Mode: leader"; or a sentence that it serves nobody yet. */
+/* "Zxid: 0x500000003", "Mode: leader"; or a sentence that it serves no client yet. */
 bool probe_answer_srvr(struct run *run, struct bytes bytes, struct node_state *state) {
     const uint8_t *zxid = memmem(bytes.data, bytes.len, "Zxid: 0x", 8);
     const uint8_t *mode = memmem(bytes.data, bytes.len, "Mode: ", 6);

@@ -179,7 +179,7 @@ struct run_client {
     struct env_timer timer;
     enum client_state state;
     struct conn *conn;
-    unsigned node; /* whom it talks to */
+    unsigned node; /* that it talks to */
     unsigned failures;
     struct store_session session;
     /* the operation */
@@ -266,7 +266,7 @@ struct run {
     char layer[600];  /* the shared object; empty: none */
     bool journal;     /* the plan has losses of power: the layer remembers what is not synced */
     unsigned leader;  /* 0: unknown */
-    unsigned primary; /* Redis: whom the manager has appointed */
+    unsigned primary; /* Redis: the node that the manager has appointed */
     uint64_t down_ns; /* Redis: since when the primary seems down; 0: it is not */
     uint32_t next_event;
     struct list active; /* faults that last */
@@ -299,7 +299,7 @@ void run_look_at_gap(struct run *run);
 /* supervise.c: processes of nodes */
 bool node_start(struct run_node *node);
 void node_signal(struct run_node *node, int number);
-/* Looks who has ended, starts who is due. */
+/* Looks which have ended, starts those that are due. */
 void nodes_look(struct run *run);
 void nodes_end(struct run *run);
 

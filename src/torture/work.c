@@ -1,5 +1,5 @@
 /* What clients do: each operation is a few requests to a store. Where the server has no command of
- * its own, the state is one value that is read and swapped if nobody has changed it meanwhile. */
+ * its own, the state is one value that is read and swapped if it has not changed meanwhile. */
 #include "torture/torture_internal.h"
 
 #include "base/assert.h"

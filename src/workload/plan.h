@@ -1,5 +1,6 @@
-/* Plans of faults: what is done to a cluster, to whom, when and for how long. A plan is an INI
- * file; the simulator and cairn torture carry out the same one (docs/torture.md is its reference).
+/* Plans of faults: what is done to a cluster, to which nodes, when and for how long. A plan is an
+ * INI file; the simulator and cairn torture carry out the same one (docs/torture.md is its
+ * reference).
  *
  *   [run]              what the run is, unless the command line says otherwise
  *   workload = register
@@ -11,7 +12,7 @@
  *   for = 2s
  *
  * A plan is expanded into events with fixed times; which nodes an event strikes is known only when
- * it is due (who leads then?), but the chance in it comes from the event's own seed, so that
+ * it is due (which node leads then?), but the chance in it comes from the event's own seed, so that
  * leaving one event out changes no other.
  *
  * Nodes are numbered from 1; number 0 stands for the clients.

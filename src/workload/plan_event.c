@@ -44,7 +44,7 @@ void plan_expand(struct plan *plan, uint64_t time_ms, uint64_t seed) {
         qsort(plan->events, plan->event_count, sizeof *plan->events, by_time);
 }
 
-/* ---- whom ---- */
+/* ---- which nodes ---- */
 
 static uint32_t all_nodes(unsigned nodes) {
     return ((1u << nodes) - 1) << 1;

@@ -8,7 +8,7 @@
 
 struct workload_client;
 
-/* One connection: lives until its stream has told its end, whoever still wants it. */
+/* One connection: lives until its stream has told its end, whatever still refers to it. */
 struct workload_conn {
     struct env_stream stream;
     struct list list; /* workload->conns */

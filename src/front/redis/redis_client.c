@@ -1,4 +1,4 @@
-/* CLIENT: what a connection is called, who is connected to this node, and their end. */
+/* CLIENT: what a connection is called, which are connected to this node, and their end. */
 #include "front/redis/redis_internal.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-/* From arguments to execution: which command it is, whether it may run now, and who runs it. */
+/* From arguments to execution: which command it is, whether it may run now, and what runs it. */
 #include "front/redis/redis_internal.h"
 
 #include "base/alloc.h"

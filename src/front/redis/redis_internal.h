@@ -252,7 +252,7 @@ bool conn_reads(struct conn *conn);
 /* Whether what it sends is still taken while nothing is executed for it. */
 bool conn_may_read(const struct conn *conn);
 void input_account(struct redis_front *front, size_t before, size_t after);
-/* Whoever holds most of the input that does not fit any more is closed. */
+/* The client that holds most of the input that does not fit any more is closed. */
 void input_keep_budget(struct redis_front *front);
 /* Closed at once, with a line in the log. */
 void conn_evict(struct conn *conn, const char *why);

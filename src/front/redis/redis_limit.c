@@ -157,7 +157,7 @@ void conn_evict(struct conn *conn, const char *why) {
     conn_forget_input(conn);
 }
 
-/* Who leaves most unread; with a patience, of those that took nothing for so long. */
+/* The client that leaves most unread; with a patience, of those that took nothing for so long. */
 static struct conn *greatest(struct redis_front *front, uint64_t now, uint64_t patience_ns) {
     struct conn *found = NULL;
     LIST_EACH(item, &front->conns) {

@@ -319,7 +319,7 @@ static void number_of_patterns(struct call *call) {
     resp_put_int(call->out, (int64_t)call->conn->front->pattern_names.count);
 }
 
-/* There are no sharded channels, so nobody subscribes to any. */
+/* There are no sharded channels, so there are no subscribers to any. */
 static void number_of_none(struct call *call) {
     resp_put_map(call->out, 2, call->argc - 2);
     for (size_t i = 2; i < call->argc; i++) {

@@ -27,7 +27,7 @@ void zookeeper_options_default(struct zookeeper_options *options) {
     };
 }
 
-/* ---- asking the tree on behalf of nobody ---- */
+/* ---- asking the tree on the node's own behalf ---- */
 
 bool zk_ask(struct zookeeper_front *front, struct bytes query, struct buf *answer) {
     buf_clear(answer);

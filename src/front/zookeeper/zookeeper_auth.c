@@ -1,4 +1,4 @@
-/* Identities of connections. Everyone is somebody of the scheme ip; addauth proves more. */
+/* Identities of connections. Every connection has one of the scheme ip; addauth proves more. */
 #include "front/zookeeper/zookeeper_internal.h"
 
 #include "wire/secret.h"

@@ -152,7 +152,7 @@ static void set_reading(struct zk_conn *conn) {
     env_pause(conn->front->env, &conn->stream, pause);
 }
 
-/* Who holds most of what there is no room for. */
+/* The connection that holds most of what there is no room for. */
 static struct zk_conn *hoarder(struct zookeeper_front *front) {
     struct zk_conn *found = NULL;
     LIST_EACH(item, &front->conns) {

@@ -8,7 +8,7 @@
  * zookeeper_read.c       operations answered from the applied state
  * zookeeper_write.c      operations that become commands; multi
  * zookeeper_notify.c     operations on watches, notifications
- * zookeeper_watch.c      who watches what
+ * zookeeper_watch.c      paths and their watchers
  * zookeeper_auth.c       identities
  * zookeeper_sasl.c       DIGEST-MD5
  * zookeeper_reconfig.c   members
@@ -204,7 +204,7 @@ struct zookeeper_front {
 };
 
 /* zookeeper.c */
-/* The answer of the tree to a read on behalf of nobody. False: there is none now. */
+/* The answer of the tree to a read on the node's own behalf. False: there is none now. */
 bool zk_ask(struct zookeeper_front *front, struct bytes query, struct buf *answer);
 /* The newest zxid applied here. */
 uint64_t zk_zxid(struct zookeeper_front *front);
@@ -287,7 +287,7 @@ void zk_sasl_free(struct zk_sasl *sasl);
 
 /* zookeeper_reconfig.c */
 void zk_reconfig_free(struct zk_reconfig *reconfig);
-/* /zookeeper/config, whoever may read it; its stat in rest. Valid until the next question. */
+/* /zookeeper/config, whatever its rights; its stat in rest. Valid until the next question. */
 bool zk_config_read(struct zookeeper_front *front, struct bytes *data, struct reader *rest,
                     uint64_t *zxid);
 

@@ -5,7 +5,7 @@
 #include "base/assert.h"
 
 #define BACKLOG_MAX (16u << 20) /* of notifications that a client leaves unread */
-#define NO_ZXID (-1)            /* of what changed while nobody watched */
+#define NO_ZXID (-1)            /* of what changed while nothing watched */
 
 enum {
     REMOVE_CHILD = 1,

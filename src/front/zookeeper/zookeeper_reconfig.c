@@ -58,7 +58,7 @@ static bool for_parts(struct zk_reconfig *reconfig, struct bytes list, each_part
     return true;
 }
 
-/* All members at once: who is not named leaves. */
+/* All members at once: one that is not named leaves. */
 static bool replace_all(struct zk_reconfig *reconfig, const struct config *config,
                         struct bytes members) {
     if (!for_parts(reconfig, members, join_one) || reconfig->server_count == 0)

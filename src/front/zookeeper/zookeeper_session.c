@@ -134,13 +134,13 @@ static void begin(struct zk_conn *conn) {
     struct zookeeper_front *front = conn->front;
     struct jute_connect *connect = &conn->connect;
     const struct tree_caller caller = {.session = (uint64_t)connect->session};
-    const struct tree_caller nobody = {0};
+    const struct tree_caller none = {0};
     uint64_t node = node_get_options(front->node)->identity.node;
     struct buf *command = &front->command;
     buf_clear(command);
     if (connect->session == 0) {
         env_entropy(front->env, connect->password, sizeof connect->password);
-        tree_put_head(command, TREE_OP_SESSION_OPEN, &nobody);
+        tree_put_head(command, TREE_OP_SESSION_OPEN, &none);
         tree_put_session_open(command, (uint64_t)connect->timeout_ms, connect->password, node);
     } else {
         tree_put_head(command, TREE_OP_SESSION_ATTACH, &caller);

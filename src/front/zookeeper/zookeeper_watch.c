@@ -18,7 +18,7 @@ struct path {
     uint8_t text[];
 };
 
-/* Linked by numbers, not pointers: half the bytes. 0 is nobody. */
+/* Linked by numbers, not pointers: half the bytes. 0 is none. */
 struct watch {
     struct zk_watcher *watcher;
     struct path *path;

@@ -1,4 +1,4 @@
-/* Who watches what: paths and their watchers, frugal enough for millions.
+/* Watches: paths and their watchers, frugal enough for millions.
  *
  * A watch is one record of 40 bytes for a watcher and a path, whatever kinds it has there; a path
  * is held once, however many watch it. Both are found by hash tables. About 110 bytes a watch when
@@ -19,7 +19,7 @@ enum zk_watch_kind {
 };
 #define ZK_WATCH_ALL 15u
 
-/* Embedded in whoever watches; zero-initialise. */
+/* Embedded in what watches; zero-initialise. */
 struct zk_watcher {
     uint32_t first; /* of its watches; 0: none */
     uint32_t count;
@@ -47,7 +47,7 @@ typedef void zk_watch_tell(void *context, struct zk_watcher *watcher);
 void zk_watches_fire(struct zk_watches *watches, int event, struct bytes path, zk_watch_tell *tell,
                      void *context);
 
-/* ---- for those who look on ---- */
+/* ---- for statistics ---- */
 
 struct zk_watch_counts {
     size_t watches, paths, watchers, bytes;

@@ -137,11 +137,11 @@ struct tree_acl {
     struct tree_id id;
 };
 
-/* Who calls: encoded once a connection (tree_put_caller) and copied into its commands.
+/* The caller: encoded once a connection (tree_put_caller) and copied into its commands.
  * holder: what SESSION_OPEN or SESSION_ATTACH gave: a write whose holder is not the session's
  * present one is answered TREE_SESSION_MOVED, one of a session that is gone TREE_SESSION_EXPIRED.
- * session 0: nobody's (the node itself, an importer: no session is checked). An identity of scheme
- * "super" has every right. */
+ * session 0: no client's (the node itself, an importer: no session is checked). An identity of
+ * scheme "super" has every right. */
 struct tree_caller {
     uint64_t session;
     uint64_t holder;
@@ -151,7 +151,7 @@ struct tree_caller {
 
 /* ---- making commands: each appends a whole command, or within a multi one part ---- */
 
-/* Opcode and caller: the head of every command. Own fields follow. caller NULL: nobody's. */
+/* Opcode and caller: the head of every command. Own fields follow. caller NULL: no client's. */
 void tree_put_head(struct buf *out, enum tree_opcode opcode, const struct tree_caller *caller);
 /* Own fields. The version -1 stands for any. acl NULL or count 0: an empty one (an error at apply).
  * data.data NULL: null. */

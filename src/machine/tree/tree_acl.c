@@ -19,7 +19,7 @@ static bool next_id(struct reader *reader, struct tree_id *id) {
     return !reader->bad;
 }
 
-/* ---- may he? ---- */
+/* ---- what a caller may do ---- */
 
 static bool is_super(struct bytes callers) {
     struct reader ids = reader_of(callers);

@@ -5,9 +5,9 @@
 /* ---- making commands ---- */
 
 void tree_put_head(struct buf *out, enum tree_opcode opcode, const struct tree_caller *caller) {
-    static const struct tree_caller nobody;
+    static const struct tree_caller none;
     if (caller == NULL)
-        caller = &nobody;
+        caller = &none;
     cairn_assert(caller->id_count <= UINT8_MAX);
     buf_u8(out, (uint8_t)opcode);
     buf_u64(out, caller->session);

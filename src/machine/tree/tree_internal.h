@@ -150,7 +150,7 @@ uint64_t tree_subtree_count(struct machine *machine, struct bytes path);
 int32_t tree_do_part(struct tree_view *view, const struct tree_part *part, struct buf *reply);
 int32_t tree_create(struct tree_view *view, const struct tree_part *part, struct buf *reply);
 int32_t tree_multi(struct tree_view *view, struct buf *reply);
-/* A node that is there and has no children, whoever wants it. */
+/* A node that is there and has no children; no rights are asked for. */
 void tree_delete(struct tree_view *view, struct bytes path, const struct tree_node *node);
 void tree_set_data(struct tree_view *view, struct bytes path, struct tree_node *node,
                    struct bytes data);
