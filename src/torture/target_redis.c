@@ -65,16 +65,16 @@ static void probe_ask(struct run *run, const struct run_node *node, struct buf *
     const struct node_state *state = &node->state;
     unsigned follow = run->node[run->primary].proxied[0];
     bool primary = node->number == run->primary;
-    const char *const primary[] = {"REPLICAOF", "NO", "ONE"};
-    const char *const replica[] = {"REPLICAOF", "127.0.0.1", port};
+    const char *const alone[] = {"REPLICAOF", "NO", "ONE"};
+    const char *const following[] = {"REPLICAOF", "127.0.0.1", port};
     const char *const info[] = {"INFO", "replication"};
     snprintf(port, sizeof port, "%u", follow);
     if (run->options->addresses == NULL && state->role != ROLE_UNKNOWN &&
         !is_cut_off(run, node->number)) {
         if (primary && state->role != ROLE_LEADER)
-            put_words(out, primary, 3);
+            put_words(out, alone, 3);
         else if (!primary && (state->role == ROLE_LEADER || state->follows != follow))
-            put_words(out, replica, 3);
+            put_words(out, following, 3);
     }
     put_words(out, info, 2);
 }
