@@ -12,7 +12,21 @@ void stamps_restore(struct stamps *stamps, uint64_t order, uint64_t time_ms) {
     stamps->noted = false;
 }
 
+/* The least and most that replicated time can be now. */
+static uint64_t low_ns(const struct stamps *stamps, uint64_t now) {
+    uint64_t elapsed = now > stamps->noted_at ? now - stamps->noted_at : 0;
+    return stamps->time_ns + elapsed - elapsed / 100 * STAMP_SLEW_PERCENT;
+}
+
+static uint64_t high_ns(const struct stamps *stamps, uint64_t now) {
+    uint64_t elapsed = now > stamps->noted_at ? now - stamps->noted_at : 0;
+    return stamps->time_ns + elapsed + elapsed / 100 * STAMP_SLEW_PERCENT;
+}
+
+/* What was on its way for long, or is sent again, tells a time that is over. */
 void stamps_note(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64_t now) {
+    if (stamps->noted)
+        stamps->time_ns = low_ns(stamps, now);
     stamps_restore(stamps, order, time_ms);
     stamps->noted = true;
     stamps->noted_at = now;
@@ -29,10 +43,7 @@ static uint64_t time_ns(const struct stamps *stamps, uint64_t now, uint64_t wall
     uint64_t wall = wall_ms * NS_PER_MS;
     if (!stamps->noted)
         return wall > stamps->time_ns ? wall : stamps->time_ns;
-    uint64_t elapsed = now > stamps->noted_at ? now - stamps->noted_at : 0;
-    uint64_t slew = elapsed / 100 * STAMP_SLEW_PERCENT;
-    uint64_t low = stamps->time_ns + elapsed - slew;
-    uint64_t high = stamps->time_ns + elapsed + slew;
+    uint64_t low = low_ns(stamps, now), high = high_ns(stamps, now);
     return wall < low ? low : wall > high ? high : wall;
 }
 

@@ -72,6 +72,18 @@ static void progress_keeps_to_its_limits_and_forgets_what_it_lost(void **state) 
     progress_free(&progress);
 }
 
+/* A heartbeat that was on its way for long, and an entry that a leader sends again. */
+static void an_old_word_does_not_hold_time_back(void **state) {
+    struct stamps stamps = {0};
+    stamps_hear(&stamps, WALL, SECOND);
+    stamps_hear(&stamps, WALL + 10, 2 * SECOND);
+    assert_int_equal(stamps_time_ms(&stamps, 2 * SECOND, WALL), WALL + 900);
+    stamps_note(&stamps, 7, WALL - 500, 3 * SECOND);
+    assert_int_equal(stamps_time_ms(&stamps, 3 * SECOND, WALL), WALL + 1800);
+    stamps_hear(&stamps, WALL + 2500, 3 * SECOND); /* a newer one counts */
+    assert_int_equal(stamps_time_ms(&stamps, 3 * SECOND, WALL), WALL + 2500);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_follows_a_steady_clock),
@@ -79,6 +91,7 @@ int main(void) {
         cmocka_unit_test(after_a_restart_time_does_not_go_back),
         cmocka_unit_test(order_survives_a_wall_clock_at_the_end_of_time),
         cmocka_unit_test(progress_keeps_to_its_limits_and_forgets_what_it_lost),
+        cmocka_unit_test(an_old_word_does_not_hold_time_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
