@@ -8,9 +8,9 @@
  * here since the previous entry was noted. A wall clock that jumps is thus followed at ten percent
  * of its error a second and neither resurrects nor freezes anything. Leaders tell their time with
  * every heartbeat, so that it goes on at the same pace whichever replica leads next; what arrives
- * late does not hold it back. After a
- * restart without a live leader the time that passed is unknown; then wall time is believed if it
- * lies ahead. Wall time is that of a majority of the voters (core/wall.h), not of the leader alone.
+ * late does not hold it back. After a restart without a live leader the time that passed is
+ * unknown; then wall time is believed if it lies ahead. Wall time is that of a majority of the
+ * voters (core/wall.h), not of the leader alone.
  */
 #ifndef CAIRN_CORE_STAMP_H
 #define CAIRN_CORE_STAMP_H
