@@ -8,6 +8,7 @@ void journal_open(struct journal *journal, const struct replica_options *options
     journal->log.out = &journal->out;
     journal->log.window_bytes_max = options->window_bytes_max;
     journal->log.unchecked = options->mutant != MUTANT_NONE;
+    journal->stamps.drift_ppm = options->clock_drift_ppm;
     log_reset(&journal->log, 0, 0, 0);
     if (options->bootstrap.count > 0)
         journal_config_push(journal, 0, &options->bootstrap);

@@ -12,7 +12,9 @@ void stamps_restore(struct stamps *stamps, uint64_t order, uint64_t time_ms) {
     stamps->noted = false;
 }
 
-/* The least and most that replicated time can be now. */
+#define MILLION 1000000u
+
+/* The least and most that replicated time can be now, if this replica leads. */
 static uint64_t low_ns(const struct stamps *stamps, uint64_t now) {
     uint64_t elapsed = now > stamps->noted_at ? now - stamps->noted_at : 0;
     return stamps->time_ns + elapsed - elapsed / 100 * STAMP_SLEW_PERCENT;
@@ -23,10 +25,18 @@ static uint64_t high_ns(const struct stamps *stamps, uint64_t now) {
     return stamps->time_ns + elapsed + elapsed / 100 * STAMP_SLEW_PERCENT;
 }
 
+/* And if another does: its clock may be as slow as this one is fast. */
+static uint64_t least_ns(const struct stamps *stamps, uint64_t now) {
+    uint64_t slow = MILLION - stamps->drift_ppm, fast = MILLION + stamps->drift_ppm;
+    uint64_t elapsed = now > stamps->noted_at ? now - stamps->noted_at : 0;
+    uint64_t there = elapsed / fast * slow + elapsed % fast * slow / fast;
+    return stamps->time_ns + there - there / 100 * STAMP_SLEW_PERCENT;
+}
+
 /* What was on its way for long, or is sent again, tells a time that is over. */
 void stamps_note(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64_t now) {
     if (stamps->noted)
-        stamps->time_ns = low_ns(stamps, now);
+        stamps->time_ns = least_ns(stamps, now);
     stamps_restore(stamps, order, time_ms);
     stamps->noted = true;
     stamps->noted_at = now;

@@ -29,6 +29,8 @@ struct stamps {
     uint64_t time_ns;  /* replicated wall time of the last entry, finer than its stamp */
     uint64_t noted_at; /* monotonic ns */
     bool noted;        /* false: how long ago the last entry was placed is unknown */
+    uint32_t
+        drift_ppm; /* bound on the rate error of any replica's monotonic clock; set by the owner */
 };
 
 /* An entry that is already in the log, read back after a restart. */

@@ -84,6 +84,20 @@ static void an_old_word_does_not_hold_time_back(void **state) {
     assert_int_equal(stamps_time_ms(&stamps, 3 * SECOND, WALL), WALL + 2500);
 }
 
+/* However long a leader with a slow clock follows a wall clock that is behind. */
+static void a_follower_does_not_run_ahead_of_its_leader(void **state) {
+    struct stamps leader = {.drift_ppm = 100000}, follower = leader;
+    uint64_t order, time_ms;
+    stamps_next(&leader, SECOND, WALL, &order, &time_ms);
+    stamps_note(&follower, order, time_ms, SECOND);
+    for (uint64_t i = 1; i <= 100000; i++) {
+        uint64_t slow = SECOND + i * 900000, fast = SECOND + i * 1100000;
+        time_ms = stamps_tell(&leader, slow, WALL);
+        stamps_hear(&follower, time_ms, fast);
+        assert_in_range(stamps_time_ms(&follower, fast, WALL), time_ms, time_ms + 1);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(time_follows_a_steady_clock),
@@ -92,6 +106,7 @@ int main(void) {
         cmocka_unit_test(order_survives_a_wall_clock_at_the_end_of_time),
         cmocka_unit_test(progress_keeps_to_its_limits_and_forgets_what_it_lost),
         cmocka_unit_test(an_old_word_does_not_hold_time_back),
+        cmocka_unit_test(a_follower_does_not_run_ahead_of_its_leader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
