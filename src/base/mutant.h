@@ -70,6 +70,8 @@
     X(WAL_TRUNCATE_LOST, "wal-truncate-lost", "a truncation record is not written")                \
     X(LOST_END_UNDER_SNAPSHOT, "lost-end-under-snapshot",                                          \
       "a lost end of the log counts as whole when a snapshot lies above it")                       \
+    X(LATENT_DAMAGE_ENDS, "latent-damage-ends",                                                    \
+      "a node ends when its disk can't give an entry back that is applied")                        \
     X(HARD_STATE_ABSENCE_BELIEVED, "hard-state-absence-believed",                                  \
       "a replica with a log and no hard state believes that it never had one")                     \
     X(HARD_STATE_ONE_SLOT, "hard-state-one-slot", "the hard state is overwritten in place")        \

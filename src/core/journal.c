@@ -110,6 +110,55 @@ void journal_cut(struct journal *journal, uint64_t index) {
     journal_pending_cut(journal, index);
     if (!journal->truncate_dirty || index < journal->truncate_dirty)
         journal->truncate_dirty = index;
+    if (journal->unreadable >= index)
+        journal->unreadable = index - 1 > journal->log.before_index ? index - 1 : 0;
+}
+
+void journal_lose(struct journal *journal, uint64_t index) {
+    cairn_assert(index > journal->apply_sent);
+    if (journal->commit >= index)
+        journal->commit = index - 1;
+    if (journal->config_told >= index)
+        journal->config_told = index - 1;
+    journal->apply_tag = 0;
+    journal_cut(journal, index);
+    if (index - 1 == journal->applied_point.index)
+        log_know_chain(&journal->log, index - 1, journal->applied_point.chain);
+}
+
+/* ---- what the disk can't give back ---- */
+
+uint64_t journal_gone(const struct journal *journal) {
+    uint64_t held = journal->unreadable < journal->applied ? journal->unreadable : journal->applied;
+    uint64_t trimmed = journal->log.before_index;
+    return held > trimmed ? held : trimmed;
+}
+
+/* A snapshot stands for them: whatever peers still want of them, they can't have it from here. All
+ * that it stands for goes, so that the damaged place on the disk does. */
+void journal_trim_unreadable(struct journal *journal) {
+    uint64_t index = journal->unreadable, base = journal->log.base.index;
+    if (index == 0 || index > base || index > journal->durable_index)
+        return;
+    log_trim(&journal->log, base < journal->durable_index ? base : journal->durable_index);
+    journal->unreadable = 0;
+}
+
+bool journal_unreadable(struct journal *journal, uint64_t first, uint64_t last) {
+    const struct log *log = &journal->log;
+    if (first > log->last || last <= log->before_index)
+        return true; /* cut off, or trimmed, meanwhile */
+    if (first > journal->apply_sent && first < log->window_first)
+        return false;
+    if (last > log->last)
+        last = log->last;
+    if (last > journal->unreadable)
+        journal->unreadable = last;
+    if (journal->options->mutant == MUTANT_LATENT_DAMAGE_ENDS)
+        journal->failed = true;
+    else
+        journal_trim_unreadable(journal);
+    return true;
 }
 
 bool journal_persisted(struct journal *journal, uint64_t seq) {
@@ -132,6 +181,7 @@ bool journal_persisted(struct journal *journal, uint64_t seq) {
         journal->pending[0].issued_at = journal->now; /* until now the disk was at another */
     if (seq > journal->persisted_seq)
         journal->persisted_seq = seq;
+    journal_trim_unreadable(journal);
     if (journal->full && journal->full_retry_seq != 0 && seq >= journal->full_retry_seq) {
         journal->full = false;
         outbox_trace(&journal->out, 1, "the disk has space again");
@@ -199,7 +249,7 @@ void journal_install(struct journal *journal, const struct log_base *base) {
     journal->durable_index = journal->commit = base->index;
     journal->applied = journal->apply_sent = base->index;
     journal->applied_point = journal->log.base;
-    journal->apply_tag = 0;
+    journal->apply_tag = journal->unreadable = 0;
     journal->entries_dirty = journal->truncate_dirty = 0;
     journal->reset_dirty = true;
     stamps_note(&journal->stamps, base->order, base->time_ms, journal->now);

@@ -33,6 +33,10 @@ struct journal {
     struct stamps stamps;
     bool failed; /* an I/O error: nothing is promised any more */
 
+    /* The disk can't give all entries up to here back (those that are not applied are in memory):
+     * they count as trimmed until a snapshot stands for them. 0: none. */
+    uint64_t unreadable;
+
     uint64_t commit;
     uint64_t applied;
     uint64_t apply_sent;
@@ -82,6 +86,15 @@ uint64_t journal_persist(struct journal *journal, struct bytes hard);
 void journal_pending_cut(struct journal *journal, uint64_t index);
 /* Cuts the log from index on, which is not committed. */
 void journal_cut(struct journal *journal, uint64_t index);
+/* The same of entries that the disk lost, committed or not, and that are not applied: a leader has
+ * those that count, and the caller has no voice until they are here again. */
+void journal_lose(struct journal *journal, uint64_t index);
+/* The disk can't give first..last back. False: `first` was nowhere else. */
+bool journal_unreadable(struct journal *journal, uint64_t first, uint64_t last);
+/* Trims them once a snapshot stands for them. */
+void journal_trim_unreadable(struct journal *journal);
+/* Entries at or below are not to be read from the disk: trimmed, or as good as. */
+uint64_t journal_gone(const struct journal *journal);
 /* False: old news. */
 bool journal_persisted(struct journal *journal, uint64_t seq);
 /* Anything but NO_SPACE sets `failed`. */
@@ -112,7 +125,7 @@ void journal_take(struct journal *journal, struct entry *entries, uint32_t count
 bool journal_commit_to(struct journal *journal, uint64_t index);
 /* Hands out what may be applied next, if nothing is under way. */
 void journal_apply(struct journal *journal);
-/* The answer to a load of apply_tag. Sets `failed` when committed entries are unreadable. */
+/* The answer to a load of apply_tag. */
 void journal_apply_loaded(struct journal *journal, enum cairn_status status,
                           const struct entry *entries, size_t count);
 void journal_applied(struct journal *journal, uint64_t index);

@@ -74,12 +74,6 @@ void journal_apply(struct journal *journal) {
 
 void journal_apply_loaded(struct journal *journal, enum cairn_status status,
                           const struct entry *entries, size_t count) {
-    if (status == CAIRN_CORRUPT || status == CAIRN_IO) {
-        outbox_trace(&journal->out, 2, "committed entries cannot be read: %s",
-                     cairn_status_name(status));
-        journal->failed = true;
-        return;
-    }
     if (status != CAIRN_OK || count == 0 || entries[0].index != journal->apply_sent + 1) {
         journal->apply_retry_at = journal->now + journal->options->heartbeat_ns;
         return;
@@ -130,5 +124,6 @@ bool journal_compacted(struct journal *journal, const struct log_base *base, uin
     if (trim > journal->durable_index)
         trim = journal->durable_index;
     log_trim(&journal->log, trim);
+    journal_trim_unreadable(journal);
     return true;
 }

@@ -41,6 +41,7 @@ enum event_kind {
     EVENT_PERSISTED,          /* everything up to this persist sequence is durable */
     EVENT_PERSIST_FAILED,     /* a persist failed: NO_SPACE (dropped, may be tried again) or IO */
     EVENT_LOADED,             /* the answer to EFFECT_LOAD */
+    EVENT_UNREADABLE,         /* entries of the log can't be read back: the medium damaged them */
     EVENT_APPLIED,            /* the executor applied entries up to an index */
     EVENT_COMPACTED,          /* a durable snapshot at an index exists; entries up to trim may go */
     EVENT_SNAPSHOT_SENT,      /* the answer to EFFECT_SNAPSHOT_SEND: a peer has one, or it failed */
@@ -55,6 +56,11 @@ enum event_kind {
     EVENT_AWAITED,            /* a peer waits for the end of what it forwarded */
     EVENT_KIND_COUNT
 };
+
+/* UNREADABLE: what the state machine holds, or memory, is not lost. Entries up to the last of them
+ * count as trimmed from now on, and the executor makes a snapshot at or above it, whose COMPACTED
+ * trims them in truth. Of what is not applied yet and only was on the disk, the replica gets a
+ * copy from a leader, or fails. A failed load's LOADED follows. */
 
 /* AWAITED: at the end of a turn in which a peer's requests wait for their entries, a leader tells
  * that peer at once what is committed, unless it was told already. Peers that wait for nothing
@@ -103,6 +109,9 @@ struct event {
             const struct entry *entries;
             size_t count;
         } loaded;
+        struct {
+            uint64_t first, last;
+        } unreadable;
         struct {
             uint64_t index;
         } applied;
@@ -311,6 +320,8 @@ struct replica_status {
     bool damaged;           /* waits for repair: neither votes nor serves */
     bool diverged;          /* its history is not the leader's: it can never follow */
     uint64_t damaged_first, damaged_last;
+    uint64_t unreadable; /* the highest of the entries that the disk can't give back and that a
+                          * snapshot is to stand for; 0: none */
     struct config config;
     bool config_committed;
     size_t memory_bytes; /* entries held in memory */

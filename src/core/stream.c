@@ -63,11 +63,12 @@ static enum stream_step from_disk(struct stream *stream, struct journal *journal
     if (stream->load_tag != 0)
         return STREAM_IDLE;
     uint64_t last = log->window_first - 1 < log->last ? log->window_first - 1 : log->last;
-    if (next <= log->before_index || !log_term(log, next - 1, &term))
+    uint64_t gone = journal_gone(journal);
+    if (next <= gone || !log_term(log, next - 1, &term))
         return STREAM_SNAPSHOT;
     if (chain_before(stream, journal, &chain))
         load(stream, journal, next, last);
-    else if (next - 1 > log->before_index)
+    else if (next - 1 > gone)
         load(stream, journal, next - 1, last);
     else
         return STREAM_SNAPSHOT;
@@ -94,7 +95,8 @@ enum stream_step stream_loaded(struct stream *stream, struct journal *journal,
     if (status != CAIRN_OK || count == 0) {
         outbox_trace(&journal->out, 1, "entries from %llu cannot be read: %s",
                      (unsigned long long)stream->load_first, cairn_status_name(status));
-        if (journal->log.base.index >= stream->load_first)
+        if (journal->log.base.index >= stream->load_first ||
+            journal_gone(journal) >= stream->load_first)
             return STREAM_SNAPSHOT;
         progress->paused = true;
         return STREAM_IDLE;

@@ -149,9 +149,12 @@ static bool recovered(struct run *run) {
         return true;
     uint64_t leader = world_leader(world);
     struct replica_status status = world_status(world, leader ? leader : 1);
-    if (leader == 0 || !world->nodes[run->wounded].up ||
-        world_status(world, run->wounded).damaged || status.config.joint ||
-        !status.config_committed)
+    const struct world_node *wounded = &world->nodes[run->wounded];
+    for (size_t i = 0; i < wounded->log_count; i++)
+        if (wounded->damaged[i])
+            return false;
+    if (leader == 0 || !wounded->up || world_status(world, run->wounded).damaged ||
+        status.config.joint || !status.config_committed)
         return false;
     for (uint32_t i = 0; i < status.config.count; i++) {
         const struct member *member = &status.config.members[i];
@@ -166,8 +169,8 @@ static bool recovered(struct run *run) {
  * give back. */
 static bool may_wound(struct run *run, uint64_t id) {
     uint64_t leader = world_leader(run->world);
-    if (run->reconfigures || leader == 0 || leader == id ||
-        run->world->nodes[id].persist_count > 0 || !recovered(run))
+    if (run->reconfigures || leader == 0 || run->world->nodes[id].persist_count > 0 ||
+        !recovered(run))
         return false;
     struct replica_status status = world_status(run->world, leader);
     unsigned voters = 0;
@@ -193,16 +196,26 @@ static void act_configure(struct run *run) {
 static void act_damage(struct run *run) {
     uint64_t id = any_node(run);
     struct world_node *node = &run->world->nodes[id];
-    if (!may_wound(run, id) || node->log_count < 2)
+    if (id == world_leader(run->world) || !may_wound(run, id) || node->log_count < 2)
         return;
     world_crash(run->world, id);
     world_damage(run->world, id, node->log_first + prng_below(&run->prng, node->log_count));
     run->wounded = id;
 }
 
+/* While the node runs, leaders too. */
+static void act_rot(struct run *run) {
+    uint64_t id = any_node(run);
+    struct world_node *node = &run->world->nodes[id];
+    if (!may_wound(run, id) || !node->up || node->log_count < 2)
+        return;
+    world_damage(run->world, id, node->log_first + prng_below(&run->prng, node->log_count - 1));
+    run->wounded = id;
+}
+
 static void act_wipe(struct run *run) {
     uint64_t id = any_node(run), leader = world_leader(run->world);
-    if (!may_wound(run, id))
+    if (id == leader || !may_wound(run, id))
         return;
     struct replica_status status = world_status(run->world, leader);
     const struct member *member = config_member(&status.config, id);
@@ -223,7 +236,7 @@ static const struct {
     {60, act_disk},     {6, act_hold_disk},    {12, act_crash},         {30, act_restart},
     {8, act_cut},       {3, act_isolate},      {6, act_isolate_leader}, {14, act_heal},
     {10, act_compact},  {8, act_configure},    {5, act_transfer},       {2, act_damage},
-    {2, act_wipe},
+    {2, act_wipe},      {4, act_rot},
 };
 
 static void act_any(struct run *run) {

@@ -59,7 +59,7 @@ static void hello(struct world *world, uint64_t a, uint64_t b) {
 static void boot(struct world *world, struct world_node *node) {
     node->replica = world->protocol->create(&node->options);
     node->up = true;
-    node->stopped = false;
+    node->stopped = node->rotten = false;
     node->applied = 0;
     node->durable_seq = 0;
     enum cairn_status status = CAIRN_OK;
@@ -237,8 +237,7 @@ void world_write_log(struct world *world, uint64_t id, const uint64_t *terms, si
 
 void world_damage(struct world *world, uint64_t id, uint64_t index) {
     struct world_node *node = &world->nodes[id];
-    cairn_assert(!node->up && index >= node->log_first &&
-                 index < node->log_first + node->log_count);
+    cairn_assert(index >= node->log_first && index < node->log_first + node->log_count);
     node->damaged[index - node->log_first] = true;
 }
 

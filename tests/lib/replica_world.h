@@ -101,6 +101,8 @@ struct world_node {
     size_t outcomes, reads;
     bool accepted; /* the last offered snapshot */
     bool stopped;  /* an I/O error: the process would end */
+    bool rotten;   /* the disk could not give entries back: a snapshot takes their place ... */
+    bool by_hand;  /* ... when the test makes it */
 };
 
 struct world {
@@ -156,6 +158,7 @@ void world_restart(struct world *world, uint64_t id);
 void world_wipe(struct world *world, uint64_t id);
 /* Puts a log onto the disk of a node that is not up: commands e1, e2 ... of these terms. */
 void world_write_log(struct world *world, uint64_t id, const uint64_t *terms, size_t count);
+/* The entry can't be read any more: of a node that runs, when it is read back. */
 void world_damage(struct world *world, uint64_t id, uint64_t index);
 
 /* One event; `now` is filled in. */

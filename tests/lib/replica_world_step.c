@@ -453,14 +453,40 @@ static void step_one(struct world *world, struct world_node *node, struct event 
     world_effects(world, node, world->protocol->step(node->replica, &event));
 }
 
+static void tell_unreadable(struct world *world, struct world_node *node, uint64_t first) {
+    struct event event = {.kind = EVENT_UNREADABLE};
+    event.unreadable.first = event.unreadable.last = first;
+    node->rotten = true;
+    step_one(world, node, event);
+}
+
+/* As node/damage.c: a snapshot takes the place of what the disk can't give back; a replica that
+ * can't be helped ends, and starts again. */
+static void mend(struct world *world, struct world_node *node) {
+    struct replica_status status = world_status(world, node->id);
+    if (status.failed) {
+        world_crash(world, node->id);
+        return;
+    }
+    world_log_drop_front(node, status.first_index);
+    if (status.unreadable != 0 && node->applied >= status.unreadable && !node->by_hand)
+        world_compact(world, node->id, 0);
+    else if (status.unreadable == 0 && !status.damaged)
+        node->rotten = false;
+}
+
 void world_settle(struct world *world, struct world_node *node) {
     while (node->inner_count > 0) {
         struct world_inner next = node->inner[0];
         memmove(node->inner, node->inner + 1, --node->inner_count * sizeof *node->inner);
         if (next.event.kind == EVENT_LOADED)
             read_back(node, &next);
+        if (next.event.kind == EVENT_LOADED && next.event.loaded.status == CAIRN_CORRUPT)
+            tell_unreadable(world, node, next.first);
         step_one(world, node, next.event);
     }
+    if (node->rotten)
+        mend(world, node);
 }
 
 void world_step(struct world *world, uint64_t id, struct event event) {

@@ -212,11 +212,8 @@ static void on_message(struct replica *raft, uint64_t from, struct blob *frame, 
 static void apply_loaded(struct replica *raft, enum cairn_status status,
                          const struct entry *entries, size_t count) {
     raft->journal.apply_tag = 0;
-    if (raft->installing)
-        return;
-    journal_apply_loaded(&raft->journal, status, entries, count);
-    if (raft->journal.failed && raft->role != ROLE_FOLLOWER)
-        raft_become_follower(raft, raft->term, 0);
+    if (!raft->installing)
+        journal_apply_loaded(&raft->journal, status, entries, count);
 }
 
 static void on_loaded(struct replica *raft, const struct event *event) {
@@ -299,6 +296,9 @@ static void step_event(struct replica *raft, const struct event *event) {
     case EVENT_LOADED:
         on_loaded(raft, event);
         break;
+    case EVENT_UNREADABLE:
+        raft_on_unreadable(raft, event->unreadable.first, event->unreadable.last);
+        break;
     case EVENT_APPLIED:
         journal_applied(&raft->journal, event->applied.index);
         break;
@@ -374,7 +374,7 @@ static uint64_t deadline(const struct replica *raft) {
         return at;
     if (raft->journal.full)
         at = earlier(at, raft->journal.full_retry_at);
-    if (raft_damaged(raft) || raft->amnesia || raft->mending)
+    if (raft_damaged(raft) || raft->amnesia || raft->mending || raft->lost_from != 0)
         at = earlier(at, raft->repair_at);
     at = earlier(at, journal_apply_retry_at(&raft->journal));
     if (raft->role == ROLE_LEADER)
@@ -406,11 +406,14 @@ static void status(const struct replica *raft, struct replica_status *out) {
         .lease_end_ns = lease_end,
         .diverged = raft->diverged,
         .failed = raft->journal.failed,
-        .damaged = raft_damaged(raft) || raft->mending || raft->amnesia,
+        .damaged = raft_damaged(raft) || raft->mending || raft->amnesia || raft->lost_from != 0,
+        .unreadable = raft->journal.unreadable,
         .config_committed = journal_config_index(&raft->journal) <= raft->journal.commit,
         .memory_bytes = raft->journal.log.window_bytes,
     };
-    if (raft_damaged(raft)) {
+    if (raft->lost_from != 0) {
+        out->damaged_first = out->damaged_last = raft->lost_from;
+    } else if (raft_damaged(raft)) {
         out->damaged_first = raft->holes[0].first;
         out->damaged_last = raft->holes[0].last;
     } else if (raft->mending) {

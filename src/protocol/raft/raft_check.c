@@ -8,6 +8,7 @@ static void check_role(const struct replica *raft) {
         cairn_assert(raft->leader == raft->options.id && raft->vote == raft->options.id);
         cairn_assert(raft->term_first > 0 && raft->heartbeat_at > 0);
         cairn_assert(!raft_damaged(raft) && !raft->mending && !raft->journal.failed);
+        cairn_assert(raft->lost_from == 0);
         break;
     case ROLE_CANDIDATE:
         cairn_assert(raft->vote == raft->options.id);

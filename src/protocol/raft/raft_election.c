@@ -42,7 +42,7 @@ bool raft_may_vote(const struct replica *raft) {
  * it might still be needed until the C_new entry is committed" (dissertation 4.2.2). */
 bool raft_may_campaign(const struct replica *raft) {
     return raft_may_vote(raft) && journal_voter_until_committed(&raft->journal) &&
-           !raft->installing && !journal_disk_stalled(&raft->journal);
+           raft->lost_from == 0 && !raft->installing && !journal_disk_stalled(&raft->journal);
 }
 
 /* No vote for another until then: what this replica promised the leaders that it heard, and in an

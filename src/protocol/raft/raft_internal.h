@@ -122,9 +122,12 @@ struct replica {
     struct raft_hole holes[RAFT_HOLES_MAX];
     uint32_t hole_count;
     uint64_t damage_first, damage_last; /* at the tail; 0: none */
-    bool end_lost;                      /* the log's end is lost, and how much of it is unknown */
-    bool orphans;                       /* recovery: entries behind base are of a superseded log */
-    uint64_t recovered_last;            /* index of the last entry that recovery gave */
+    uint64_t lost_from; /* the disk lost entries from here on that are not applied, while this
+                         * replica ran; 0: none. Until a leader is known they are its log still. */
+    uint64_t lost_at;
+    bool end_lost;           /* the log's end is lost, and how much of it is unknown */
+    bool orphans;            /* recovery: entries behind base are of a superseded log */
+    uint64_t recovered_last; /* index of the last entry that recovery gave */
     uint64_t repair_at;
     uint64_t repair_peer;
     uint64_t repair_nonce;
@@ -358,6 +361,7 @@ void raft_on_snapshot_installed(struct replica *raft, uint64_t index, enum cairn
 bool raft_damaged(const struct replica *raft);
 bool raft_hole_covers(const struct replica *raft, uint64_t index);
 void raft_repair_tick(struct replica *raft);
+void raft_on_unreadable(struct replica *raft, uint64_t first, uint64_t last);
 void raft_mend_advance(struct replica *raft);
 void raft_holes_drop(struct replica *raft);
 /* Takes the first `count` entries of the hole as known and shrinks it. */

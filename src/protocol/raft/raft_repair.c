@@ -107,6 +107,62 @@ static void give_up(struct replica *raft) {
     raft_persist(raft);
 }
 
+/* ---- damage while running ---- */
+
+/* So many election timeouts without a leader: a restart asks any peer for what is lost. */
+#define LOST_PATIENCE 20u
+
+/* The leader has all that is committed of what the disk lost, and of what lies behind it. */
+static void take_from_leader(struct replica *raft) {
+    uint64_t first = raft->lost_from;
+    outbox_trace(&raft->journal.out, 2,
+                 "entries from %" PRIu64 " are lost here: %" PRIu64 " gives them back", first,
+                 raft->leader);
+    journal_lose(&raft->journal, first);
+    raft->seen_commit = raft->journal.commit;
+    if (raft->verified >= first)
+        raft->verified = first - 1;
+    raft_config_changed(raft);
+    raft->damage_first = first;
+    raft->damage_last = first;
+    raft->lost_from = 0;
+    raft->mending = true;
+    raft->mend_target = 0;
+    raft->journal.hard_dirty = true;
+    raft_persist(raft);
+}
+
+static void lost_advance(struct replica *raft) {
+    if (raft->journal.apply_sent >= raft->lost_from ||
+        raft->journal.log.window_first <= raft->lost_from) {
+        raft->lost_from = 0; /* another read brought it, or it was cut off */
+    } else if (raft->leader != 0) {
+        take_from_leader(raft);
+    } else if (raft->now - raft->lost_at > LOST_PATIENCE * raft->options.election_timeout_max_ns) {
+        outbox_trace(&raft->journal.out, 2, "entry %" PRIu64 " is lost here and no peer leads",
+                     raft->lost_from);
+        raft->journal.failed = true;
+    }
+}
+
+void raft_on_unreadable(struct replica *raft, uint64_t first, uint64_t last) {
+    if (raft->installing || journal_unreadable(&raft->journal, first, last))
+        return;
+    if (raft_damaged(raft)) {
+        /* Two repairs at once are a restart's to do. */
+        raft->journal.failed = true;
+        return;
+    }
+    if (raft->lost_from == 0)
+        raft->lost_at = raft->now;
+    if (raft->lost_from == 0 || first < raft->lost_from)
+        raft->lost_from = first;
+    raft->repair_at = raft->now;
+    if (raft->role != ROLE_FOLLOWER)
+        raft_become_follower(raft, raft->term, 0);
+    lost_advance(raft);
+}
+
 static bool others_told_terms(const struct replica *raft) {
     const struct config *config = journal_config(&raft->journal);
     for (uint32_t i = 0; config != NULL && i < config->count; i++) {
@@ -145,11 +201,13 @@ static void end_amnesia(struct replica *raft) {
 }
 
 void raft_repair_tick(struct replica *raft) {
-    if (!raft_damaged(raft) && !raft->amnesia && !raft->mending)
+    if (!raft_damaged(raft) && !raft->amnesia && !raft->mending && raft->lost_from == 0)
         return;
     if (raft->now < raft->repair_at)
         return;
     raft->repair_at = raft->now + raft->options.heartbeat_ns;
+    if (raft->lost_from != 0)
+        lost_advance(raft);
     if (raft_damaged(raft)) {
         drop_fill(raft);
         raft->repair_peer = next_peer(raft);
@@ -219,7 +277,9 @@ void raft_on_repair_fetch(struct replica *raft, const struct raft_message *messa
         answer(raft, peer, message->request, first, 0, NULL, 0);
         return;
     }
-    if (first <= raft->journal.log.before_index) {
+    bool on_disk = first < raft->journal.log.window_first;
+    if (first <= raft->journal.log.before_index ||
+        (on_disk && first <= journal_gone(&raft->journal))) {
         answer(raft, peer, message->request, first, RAFT_FLAG_GONE, NULL, 0);
         return;
     }

@@ -7,15 +7,15 @@
 /* ---- sending ---- */
 
 void raft_snapshot_send(struct replica *raft, struct raft_peer *peer) {
-    if (raft->journal.log.base.index == 0 ||
-        raft->journal.log.base.index <= peer->stream.progress.match) {
+    uint64_t base = raft->journal.log.base.index;
+    if (base == 0 || base <= peer->stream.progress.match || base < journal_gone(&raft->journal)) {
         peer->stream.progress.paused = true; /* a newer one is to come */
         return;
     }
-    progress_snapshot(&peer->stream.progress, raft->journal.log.base.index);
+    progress_snapshot(&peer->stream.progress, base);
     struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_SNAPSHOT_SEND);
     effect->snapshot_send.to = peer->id;
-    effect->snapshot_send.index = raft->journal.log.base.index;
+    effect->snapshot_send.index = base;
     effect->snapshot_send.term = raft->term;
 }
 
@@ -150,6 +150,7 @@ void raft_on_snapshot_installed(struct replica *raft, uint64_t index, enum cairn
         raft->journal.hard_dirty = true;
     }
     raft_holes_drop(raft);
+    raft->lost_from = 0;
     journal_install(&raft->journal, base);
     raft_config_changed(raft);
     if (raft->install_from == raft->leader)

@@ -366,6 +366,9 @@ static void step_event(struct replica *zab, const struct event *event) {
     case EVENT_LOADED:
         on_loaded(zab, event);
         break;
+    case EVENT_UNREADABLE:
+        zab_on_unreadable(zab, event->unreadable.first, event->unreadable.last);
+        break;
     case EVENT_APPLIED:
         journal_applied(&zab->journal, event->applied.index);
         break;
@@ -507,6 +510,7 @@ static void status(const struct replica *zab, struct replica_status *out) {
         .lease_end_ns = lease_end,
         .failed = zab->journal.failed,
         .damaged = zab->mending || zab->amnesia,
+        .unreadable = journal->unreadable,
         .config_committed = journal_config_index(journal) <= journal->commit,
         .memory_bytes = journal->log.window_bytes,
     };

@@ -335,6 +335,7 @@ void zab_on_sync(struct replica *zab, struct zab_message *message, struct blob *
 /* Establishes the leader once a quorum has NEWLEADER on disk. */
 void zab_sync_advance(struct replica *zab);
 void zab_mend_advance(struct replica *zab);
+void zab_on_unreadable(struct replica *zab, uint64_t first, uint64_t last);
 
 /* ---- phase 3: broadcast (zab_broadcast.c, zab_follow.c) ---- */
 void zab_on_proposals(struct replica *zab, const struct proposal *items, size_t count);

@@ -7,7 +7,8 @@
 void zab_snapshot_send(struct replica *zab, struct zab_peer *peer) {
     const struct log_base *base = &zab->journal.log.base;
     struct progress *progress = &peer->stream.progress;
-    if (base->index == 0 || base->index <= progress->match) {
+    if (base->index == 0 || base->index <= progress->match ||
+        base->index < journal_gone(&zab->journal)) {
         if (progress->state != PROGRESS_PROBE)
             progress_probe(progress);
         progress->paused = true; /* a newer one is to come */

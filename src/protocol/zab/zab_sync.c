@@ -160,3 +160,21 @@ void zab_mend_advance(struct replica *zab) {
     zab_persist(zab);
     outbox_trace(&zab->journal.out, 1, "the lost part of the history is back: it counts again");
 }
+
+/* What the disk lost and was not applied yet goes, with all behind it, as at a restart: a leader
+ * that synchronises this replica gives it back. */
+void zab_on_unreadable(struct replica *zab, uint64_t first, uint64_t last) {
+    struct journal *journal = &zab->journal;
+    if (zab->installing || journal_unreadable(journal, first, last))
+        return;
+    outbox_trace(&journal->out, 2, "entries from %llu are lost here: a leader gives them back",
+                 (unsigned long long)first);
+    forget(zab);
+    zab->damage_first = first;
+    zab->damage_last = last;
+    journal_lose(journal, first);
+    zab->seen_commit = journal->commit;
+    zab_peers_follow_config(zab);
+    zab_persist(zab);
+    zab_look(zab);
+}
