@@ -31,7 +31,7 @@ static void on_hard_lost(void *context, uint64_t group) {}
 
 static void on_done(void *context, uint64_t group, uint64_t seq, enum cairn_status status) {}
 
-static void on_loaded(void *context, uint64_t tag, enum cairn_status status,
+static void on_loaded(void *context, uint64_t tag, enum cairn_status status, uint64_t first,
                       const struct entry *entries, size_t count) {}
 
 static struct wal *open_log(struct fake_env *fake, bool trust, uint64_t *last) {

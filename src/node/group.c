@@ -193,20 +193,19 @@ static void release_held(struct group *group) {
     }
 }
 
-static void on_loaded(void *context, uint64_t tag, enum cairn_status status,
+static void on_loaded(void *context, uint64_t tag, enum cairn_status status, uint64_t first,
                       const struct entry *entries, size_t count) {
     struct group *group = context;
     if (group->node->closing)
         return;
+    if (status == CAIRN_CORRUPT || status == CAIRN_IO)
+        group_unreadable(group, status, first, first + count - 1);
     struct event event = {.kind = EVENT_LOADED};
     event.loaded.tag = tag;
     event.loaded.status = status;
     event.loaded.entries = entries;
-    event.loaded.count = count;
+    event.loaded.count = status == CAIRN_OK ? count : 0;
     group_step(group, &event);
-    if (status == CAIRN_CORRUPT || status == CAIRN_IO)
-        node_fail(group->node, status,
-                  "entries of the log can't be read; after a restart peers repair them");
 }
 
 static const char *role_name(enum role role) {

@@ -43,16 +43,16 @@ void group_snapshot_folder(const struct group *group, char *out, size_t size) {
     snprintf(out, size, "%s/snapshots", group->node->options.folder);
 }
 
-/* Few entries of a quiet keyspace keep the shared log from being recycled. */
+/* Few entries of a quiet keyspace keep the shared log from being recycled, or damage from going. */
 static bool pins_log(const struct group *group) {
     const struct node *node = group->node;
     struct wal_stats log;
     uint64_t owner, index;
     wal_stats(node->wal, &log);
-    return log.log_bytes > PINNED_LOGS * node->options.snapshot_log_bytes +
-                               PINNED_SEGMENTS * node->options.wal_segment_bytes &&
-           wal_oldest_need(node->wal, &owner, &index) && owner == group->id &&
-           index <= group->applied;
+    bool is_long = log.log_bytes > PINNED_LOGS * node->options.snapshot_log_bytes +
+                                       PINNED_SEGMENTS * node->options.wal_segment_bytes;
+    return (is_long || log.damaged) && wal_oldest_need(node->wal, &owner, &index) &&
+           owner == group->id && index <= group->applied;
 }
 
 void group_look_at_log(struct group *group, uint64_t now) {
@@ -67,7 +67,7 @@ bool group_snapshot_wanted(const struct group *group, uint64_t now) {
         group->applied <= group->snapshot_index || now < group->snapshot_retry_ns)
         return false;
     return group->log_bytes > group->node->options.snapshot_log_bytes + group->snapshot_delay ||
-           group->pins_log;
+           group->pins_log || group_damage_waits(group);
 }
 
 static void free_job(struct snapshot_job *job) {
@@ -114,6 +114,12 @@ static void write_slice(struct env_work *work) {
     }
 }
 
+void group_release_log(struct group *group) {
+    struct replica_status status;
+    group->protocol->status(group->replica, &status);
+    wal_release(group->node->wal, group->id, status.first_index - 1);
+}
+
 /* What stays in the log for peers that lag: a few entries below the snapshot. */
 static uint64_t trim_below(const struct snapshot_job *job) {
     uint64_t trailing = job->for_log ? 0 : job->group->node->options.snapshot_trailing;
@@ -134,10 +140,7 @@ static void complete(struct group *group, struct snapshot_job *job) {
     event.compacted.base = job->base;
     event.compacted.trim = trim_below(job);
     group_step(group, &event);
-    struct replica_status status;
-    group->protocol->status(group->replica, &status);
-    if (status.first_index > 0)
-        wal_release(group->node->wal, group->id, status.first_index - 1);
+    group_release_log(group);
 }
 
 static void next_slice(struct snapshot_job *job) {

@@ -74,6 +74,7 @@ void group_turn(struct group *group, uint64_t now) {
     requests_expire(group, now);
     group_long_reads(group);
     group_look_at_log(group, now);
+    group_damage_turn(group);
     if (group_snapshot_wanted(group, now) || snapshot_send_waits(group))
         group_snapshot_begin(group);
     if (!group_paused(group))

@@ -256,6 +256,7 @@ struct node_status {
         uint64_t executed, refused, unknown, forwarded, reads, applied;
         uint64_t snapshots_taken, snapshots_sent, snapshots_installed;
         uint64_t frames_bad, links_refused, elections;
+        uint64_t damage_found, damage_repaired; /* of the log, while it runs */
     } counters;
     uint64_t work_max; /* the greatest that one turn of a group has cost, in units of work */
 };

@@ -315,7 +315,8 @@ struct group {
     struct snapshot_job *snapshot;
     uint64_t snapshot_index; /* newest on disk */
     uint64_t snapshot_retry_ns;
-    bool pins_log; /* as last looked at */
+    uint64_t unreadable; /* the highest damaged entry, found while running; 0: none */
+    bool pins_log;       /* as last looked at */
     uint64_t look_at_ns;
     uint64_t snapshot_delay; /* bytes of log by which the next one may come later */
     struct install_job *install;
@@ -620,6 +621,15 @@ void group_look_at_log(struct group *group, uint64_t now);
 bool group_snapshot_wanted(const struct group *group, uint64_t now);
 void group_snapshot_abandon(struct group *group);
 void group_snapshot_folder(const struct group *group, char *out, size_t size);
+/* The log lets go of what the protocol trimmed. */
+void group_release_log(struct group *group);
+
+/* damage.c: what the disk can't give back, found while the node runs */
+void group_unreadable(struct group *group, enum cairn_status status, uint64_t first, uint64_t last);
+/* A snapshot at or above the damage is due. */
+bool group_damage_waits(const struct group *group);
+/* Notices that the log is whole again, or can't be made so. */
+void group_damage_turn(struct group *group);
 
 /* group_install.c */
 void group_install(struct group *group, const struct log_base *base);

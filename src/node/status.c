@@ -90,6 +90,8 @@ static const char *health(const struct group *group, const struct replica_status
         return "no leader";
     if (replica->diverged)
         return "diverged from the leader";
+    if (group->unreadable != 0)
+        return "log damaged, being repaired";
     bool nothing = replica->applied_index == 0 && replica->commit_index > 0;
     bool lags = nothing || replica->applied_index + LAG_HEALTHY < replica->commit_index;
     return lags ? "catching up" : "ok";
@@ -297,6 +299,12 @@ void node_metrics(const struct node *node, struct buf *out) {
         {"cairn_log_bytes", "gauge", "Log on disk", log.log_bytes},
         {"cairn_log_write_ns", "gauge", "Duration of the last log write", log.write_ns_last},
         {"cairn_log_full", "gauge", "1 while the disk is full", log.full},
+        {"cairn_wal_damaged", "gauge", "1 while a file of the log has damage that was found",
+         log.damaged},
+        {"cairn_wal_damage_found", "counter", "Damage of the log found while running",
+         status.counters.damage_found},
+        {"cairn_wal_damage_repaired", "counter", "Times the log was whole again after such damage",
+         status.counters.damage_repaired},
     };
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
         buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", metrics[i].name, metrics[i].help,

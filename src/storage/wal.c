@@ -605,6 +605,7 @@ void wal_stats(const struct wal *wal, struct wal_stats *stats) {
         const struct wal_segment *segment = container_of(at, const struct wal_segment, link);
         stats->segments++;
         stats->log_bytes += segment->bytes;
+        stats->damaged |= segment->damaged;
         stats->direct = env_file_is_direct(wal->env, segment->file);
     }
 }

@@ -109,9 +109,11 @@ bool wal_idle(const struct wal *wal);
 uint64_t wal_stalled_since(const struct wal *wal);
 
 /* Reads durable entries first.. up to last or bytes_max (at least one) back, in the background.
- * done on the loop: entries (borrowed for the call, take entry_ref), maybe fewer than asked, or a
- * status: NOT_FOUND (released, or not durable yet), CORRUPT (entry `first` is damaged), IO. */
-typedef void wal_loaded(void *context, uint64_t tag, enum cairn_status status,
+ * done on the loop, with `first` as it was asked for: entries (borrowed for the call, take
+ * entry_ref), maybe fewer than asked, or a status without entries: NOT_FOUND (released, or not
+ * durable yet); CORRUPT, or IO of the medium: it gives none of the `count` entries from first on
+ * back. */
+typedef void wal_loaded(void *context, uint64_t tag, enum cairn_status status, uint64_t first,
                         const struct entry *entries, size_t count);
 void wal_load(struct wal *wal, uint64_t group, uint64_t first, uint64_t last, size_t bytes_max,
               uint64_t tag, wal_loaded *done, void *context);
@@ -130,7 +132,8 @@ struct wal_stats {
     uint64_t log_bytes; /* on disk in live segments */
     bool direct;        /* false: buffered fallback */
     bool failed;
-    bool full; /* the last write found no space */
+    bool full;    /* the last write found no space */
+    bool damaged; /* a load found damage in a segment that is still there */
     uint64_t write_ns_last;
 };
 void wal_stats(const struct wal *wal, struct wal_stats *stats);

@@ -16,6 +16,7 @@ struct wal_segment {
     uint64_t bytes;
     uint64_t used; /* where the next batch goes */
     size_t live;   /* extents */
+    bool damaged;  /* a load met something that can't be read */
     struct env_file *file;
 };
 

@@ -24,8 +24,11 @@ struct load_job {
     uint64_t tag;
     uint64_t log_id;
     uint64_t group;
+    uint64_t first;
     uint64_t next; /* index */
     uint64_t last;
+    uint64_t lost;    /* CORRUPT, IO: entries that can't be read, from `first` on ... */
+    uint64_t lost_in; /* ... in the segment of this incarnation; 0: known before */
     size_t bytes_max;
     size_t bytes;
     struct piece *pieces;
@@ -127,6 +130,12 @@ static bool take_piece(struct load_job *job, const struct piece *piece, const ui
         last);
 }
 
+/* Its section, or the medium below it, is bad: so are all entries that lie in it. */
+static void lose_piece(struct load_job *job, const struct piece *piece) {
+    job->lost = piece->extent.last - job->next + 1;
+    job->lost_in = piece->incarnation;
+}
+
 static void load_run(struct env_work *work) {
     struct load_job *job = container_of(work, struct load_job, background.work);
     struct aligned buffer = {0};
@@ -139,8 +148,13 @@ static void load_run(struct env_work *work) {
             span = next_span(job, i, i + 1);
             more = read_span(job, &span, &buffer);
         }
-        for (; more && i < span.first + span.count; i++)
+        if (!more)
+            lose_piece(job, &job->pieces[i]);
+        for (; more && i < span.first + span.count; i++) {
             more = take_piece(job, &job->pieces[i], buffer.data, span.start);
+            if (job->status != CAIRN_OK)
+                lose_piece(job, &job->pieces[i]);
+        }
     }
     aligned_free(&buffer);
     /* What was read before the trouble is good; the next load meets it first. */
@@ -157,10 +171,19 @@ static void load_drop(struct wal_background *background) {
     cairn_free(job);
 }
 
+static void mark_damaged(struct wal *wal, uint64_t incarnation) {
+    LIST_EACH(at, &wal->segments) {
+        struct wal_segment *segment = container_of(at, struct wal_segment, link);
+        segment->damaged |= segment->incarnation == incarnation;
+    }
+}
+
 static void load_finish(struct wal_background *background) {
     struct load_job *job = container_of(background, struct load_job, background);
+    mark_damaged(background->wal, job->lost_in);
+    size_t count = job->status == CAIRN_OK ? job->count : (size_t)job->lost;
     if (!background->wal->closing)
-        job->done(job->context, job->tag, job->status, job->entries, job->count);
+        job->done(job->context, job->tag, job->status, job->first, job->entries, count);
     load_drop(background);
 }
 
@@ -189,8 +212,11 @@ static void choose_pieces(struct load_job *job, const struct wal_group *group, u
     }
     if (job->piece_count)
         return;
-    bool damaged = group && first >= group->damaged_from && first <= group->damaged_to;
+    uint64_t from, to;
+    bool damaged = group && wal_group_hole(group, first, &from, &to) && from == first;
     job->status = damaged ? CAIRN_CORRUPT : CAIRN_NOT_FOUND;
+    if (damaged)
+        job->lost = to - first + 1;
 }
 
 void wal_load(struct wal *wal, uint64_t group, uint64_t first, uint64_t last, size_t bytes_max,
@@ -203,7 +229,7 @@ void wal_load(struct wal *wal, uint64_t group, uint64_t first, uint64_t last, si
     job->tag = tag;
     job->log_id = wal->control.log_id;
     job->group = group;
-    job->next = first;
+    job->first = job->next = first;
     job->last = last;
     job->bytes_max = bytes_max;
     job->status = CAIRN_OK;

@@ -329,7 +329,7 @@ void wal_segment_recycle(struct wal *wal) {
         /* The write under way may have begun in it before the log moved on. */
         if (wal->job.running && wal->job.segment == oldest)
             return;
-        bool keep = oldest->bytes == wal->options.segment_bytes &&
+        bool keep = oldest->bytes == wal->options.segment_bytes && !oldest->damaged &&
                     ready_count(wal) + wal->preparing <= wal->options.spare_segments;
         rename_start(wal, oldest, keep, true);
     }

@@ -243,15 +243,15 @@ void wal_box_sync(struct wal_box *box) {
 
 /* ---- loading ---- */
 
-static void on_loaded(void *context, uint64_t tag, enum cairn_status status,
+static void on_loaded(void *context, uint64_t tag, enum cairn_status status, uint64_t first,
                       const struct entry *entries, size_t count) {
     struct wal_box *box = context;
     const struct box_log *log = &box->asked[tag];
     box->loaded_status = status;
     box->loaded_count = count;
-    box->loaded_first = count ? entries[0].index : 0;
+    box->loaded_first = count ? first : 0;
     box->loaded_right = true;
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count && status == CAIRN_OK; i++)
         if (entries[i].term != log->term[entries[i].index] ||
             entries[i].chain != log->chain[entries[i].index])
             box->loaded_right = false;

@@ -48,8 +48,8 @@ struct wal_box {
     /* The last load. */
     enum cairn_status loaded_status;
     uint64_t loaded_first;
-    uint64_t loaded_count;
-    bool loaded_right; /* every entry is as asked */
+    uint64_t loaded_count; /* without OK: of the entries that can't be read */
+    bool loaded_right;     /* every entry is as asked */
 };
 
 struct wal_box *wal_box_new(uint64_t seed);

@@ -266,6 +266,12 @@ static void a_repair_in_the_middle_fills_the_hole_for_good(void **state) {
     wal_box_free(box);
 }
 
+static bool has_damage(const struct wal_box *box) {
+    struct wal_stats stats;
+    wal_stats(box->wal, &stats);
+    return stats.damaged;
+}
+
 static void rot_under_a_running_log_is_seen_by_the_load_that_meets_it(void **state) {
     struct wal_box *box = opened(9);
     wal_box_append(box, 1, 1, 3, 30);
@@ -273,10 +279,33 @@ static void rot_under_a_running_log_is_seen_by_the_load_that_meets_it(void **sta
     wal_box_append(box, 1, 1, 3, 30);
     wal_box_sync(box);
     fake_env_flip(fake_env_file(box->fake, SEGMENT_ONE), BLOCK + 300, 1);
+    assert_false(has_damage(box));
     wal_box_load(box, 1, 1, 6, 10000);
     assert_true(box->loaded_status == CAIRN_OK && box->loaded_count == 3);
-    wal_box_load(box, 1, 4, 6, 10000);
+    wal_box_load(box, 1, 5, 5, 10000);
     assert_int_equal(box->loaded_status, CAIRN_CORRUPT);
+    assert_true(box->loaded_first == 5 && box->loaded_count == 2); /* all of its section */
+    assert_true(has_damage(box));
+    wal_box_free(box);
+}
+
+/* A file that damaged what lay in it is not used for what comes. */
+static void a_segment_in_which_damage_was_found_goes_once_it_is_released(void **state) {
+    struct wal_box *box = opened(10);
+    for (int i = 0; i < 4; i++) {
+        wal_box_append(box, 1, 1, 1, 30000);
+        wal_box_sync(box);
+    }
+    fake_env_unreadable(fake_env_file(box->fake, SEGMENT_ONE), 0);
+    wal_box_load(box, 1, 1, 4, 10);
+    assert_true(box->loaded_status == CAIRN_IO && box->loaded_count == 1);
+    wal_box_load(box, 1, 2, 4, 10);
+    assert_int_equal(box->loaded_status, CAIRN_OK);
+    wal_release(box->wal, 1, 3);
+    fake_env_run(box->fake);
+    assert_false(has_damage(box));
+    assert_null(fake_env_file(box->fake, SEGMENT_ONE));
+    wal_box_close(box);
     wal_box_free(box);
 }
 
@@ -414,6 +443,7 @@ int main(void) {
         cmocka_unit_test(damage_of_unknown_extent_is_told_until_the_owner_vouches),
         cmocka_unit_test(a_repair_in_the_middle_fills_the_hole_for_good),
         cmocka_unit_test(rot_under_a_running_log_is_seen_by_the_load_that_meets_it),
+        cmocka_unit_test(a_segment_in_which_damage_was_found_goes_once_it_is_released),
         cmocka_unit_test(an_unreadable_block_is_damage_and_hides_no_neighbour),
         cmocka_unit_test(a_batch_in_the_wrong_place_and_a_lost_write_are_both_noticed),
         cmocka_unit_test(a_missing_segment_is_damage),
