@@ -42,6 +42,7 @@ void node_options_default(struct node_options *options) {
         .snapshot_trailing = 10000,
         .trailing_bytes = 64u << 20,
         .session_window = 128,
+        .scrub_every_ns = 3600000 * MS,
     };
 }
 
@@ -253,7 +254,7 @@ static void set_timer(struct node *node, uint64_t peers_at) {
         if (wanted < deadline)
             deadline = wanted;
     }
-    const uint64_t others[] = {aims_deadline(node), operations_deadline(node),
+    const uint64_t others[] = {aims_deadline(node), operations_deadline(node), scrub_deadline(node),
                                node->stopped != NULL ? node->stop_at_ns : UINT64_MAX};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i] < deadline)
@@ -270,6 +271,7 @@ void node_turn(struct node *node) {
         NODE_EACH_GROUP(group, node)
         group_turn(group, now);
         facts_turn(node);
+        scrub_turn(node, now);
         wal_flush(node->wal);
     }
     if (!node->failed)

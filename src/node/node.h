@@ -86,6 +86,7 @@ struct node_options {
     uint32_t snapshot_trailing;  /* ... and keep this many entries for lagging peers ... */
     uint64_t trailing_bytes;     /* ... but no more than about so many bytes of them */
     uint32_t session_window;     /* cached replies a session */
+    uint64_t scrub_every_ns;     /* all of the log is read back so often, slowly */
     enum mutant mutant;
 
     void *context; /* for the callbacks below */
@@ -256,7 +257,7 @@ struct node_status {
         uint64_t executed, refused, unknown, forwarded, reads, applied;
         uint64_t snapshots_taken, snapshots_sent, snapshots_installed;
         uint64_t frames_bad, links_refused, elections;
-        uint64_t damage_found, damage_repaired; /* of the log, while it runs */
+        uint64_t scrubbed_bytes, damage_found, damage_repaired; /* of the log, while it runs */
     } counters;
     uint64_t work_max; /* the greatest that one turn of a group has cost, in units of work */
 };

@@ -357,6 +357,15 @@ struct aim_drive {
     struct aim_part parts[NODE_KEYSPACES_MAX];
 };
 
+/* The log is read back slowly, so that damage is found while there are other copies (scrub.c). */
+struct scrub {
+    bool under_way; /* a piece is being read */
+    uint32_t keyspace;
+    uint64_t next;     /* index */
+    uint64_t at_ns;    /* the next piece */
+    uint64_t again_ns; /* the next round begins then or later */
+};
+
 struct node {
     struct env *env;
     struct node_options options;
@@ -371,6 +380,7 @@ struct node {
     struct list links;
     struct list operations; /* of operators, under way (operator.c) */
     struct aim_drive aim_drive;
+    struct scrub scrub;
     struct address_check own_address;
     struct peer peers[PEERS_MAX];
     struct env_timer timer;
@@ -630,6 +640,10 @@ void group_unreadable(struct group *group, enum cairn_status status, uint64_t fi
 bool group_damage_waits(const struct group *group);
 /* Notices that the log is whole again, or can't be made so. */
 void group_damage_turn(struct group *group);
+
+/* scrub.c */
+void scrub_turn(struct node *node, uint64_t now);
+uint64_t scrub_deadline(const struct node *node);
 
 /* group_install.c */
 void group_install(struct group *group, const struct log_base *base);

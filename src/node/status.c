@@ -301,6 +301,8 @@ void node_metrics(const struct node *node, struct buf *out) {
         {"cairn_log_full", "gauge", "1 while the disk is full", log.full},
         {"cairn_wal_damaged", "gauge", "1 while a file of the log has damage that was found",
          log.damaged},
+        {"cairn_wal_scrubbed_bytes", "counter", "Bytes of the log read back to find damage",
+         status.counters.scrubbed_bytes},
         {"cairn_wal_damage_found", "counter", "Damage of the log found while running",
          status.counters.damage_found},
         {"cairn_wal_damage_repaired", "counter", "Times the log was whole again after such damage",

@@ -58,6 +58,7 @@ static void draw_limits(struct sim_world *world, struct node_options *options) {
     options->snapshot_trailing = (uint32_t)PICK(world, 0, 1, 20, 1000);
     options->trailing_bytes = PICK(world, 100, 4 << 10, 64 << 20);
     options->session_window = (uint32_t)PICK(world, 1, 2, 128);
+    options->scrub_every_ns = 4 * SIM_S;
 }
 
 static unsigned draw_nodes(struct sim_world *world) {
