@@ -117,9 +117,10 @@ static void show_sum(const struct sim_hunt *hunt) {
            (double)sum->events / cpu_s / 1e6);
     printf("%" PRIu64 " operations, %" PRIu64 " refused, %" PRIu64 " of unknown fate; %" PRIu64
            " histories undecided\n%" PRIu64 " elections, %" PRIu64 " starts, %" PRIu64
-           " snapshots, %" PRIu64 " installed from peers\n",
+           " snapshots, %" PRIu64 " installed from peers; damage found while running %" PRIu64
+           " times, repaired %" PRIu64 "\n",
            sum->ops_ok, sum->ops_failed, sum->ops_unknown, sum->undecided, sum->elections,
-           sum->restarts, sum->snapshots, sum->installed);
+           sum->restarts, sum->snapshots, sum->installed, sum->damage_found, sum->damage_repaired);
     printf("%" PRIu64 " sessions resumed, %" PRIu64 " expired, %" PRIu64 " notifications\n",
            sum->sessions_resumed, sum->sessions_expired, sum->notifications);
     show_faults(sum);

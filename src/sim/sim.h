@@ -110,8 +110,9 @@ struct sim_result {
     uint64_t sessions_resumed, sessions_expired, notifications; /* of ZooKeeper clients */
     uint64_t faults[SIM_FAULT_COUNT];                           /* how often each struck */
     uint64_t elections, snapshots, installed, restarts;
-    uint64_t undecided; /* histories that were too hard to check */
-    uint64_t bytes;     /* sent over the virtual network */
+    uint64_t damage_found, damage_repaired; /* of logs, by nodes that ran on */
+    uint64_t undecided;                     /* histories that were too hard to check */
+    uint64_t bytes;                         /* sent over the virtual network */
 };
 
 /* Runs one seed. No state is shared between runs: several may run at once in different threads or

@@ -35,6 +35,8 @@ static void count_up(const struct sim_node *node) {
     node_status(node->node, 0, &status);
     result->snapshots += status.counters.snapshots_taken;
     result->installed += status.counters.snapshots_installed;
+    result->damage_found += status.counters.damage_found;
+    result->damage_repaired += status.counters.damage_repaired;
 }
 
 static void end_process(struct sim_node *node, bool silent) {
@@ -105,6 +107,8 @@ static void on_change(void *context, uint32_t keyspace, const struct change *cha
 static void on_failed(void *context, enum cairn_status status, const char *text) {
     struct sim_node *node = context;
     node->failed = true;
+    if (status == CAIRN_CORRUPT)
+        sim_judge_end(node);
 }
 
 static void on_stopped(void *context) {

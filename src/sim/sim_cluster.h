@@ -136,6 +136,8 @@ bool sim_node_is_up(const struct sim_node *node);
 
 /* sim_judge.c: after every round of a node */
 void sim_judge_round(struct sim_node *node);
+/* The node ended by itself: not for damage to what its state machine holds. */
+void sim_judge_end(struct sim_node *node);
 void sim_judge_close(struct sim_cluster *cluster);
 /* All members stand at the same index with the same state, and a leader leads; else why not. */
 bool sim_judge_converged(struct sim_cluster *cluster, char *why, size_t size);

@@ -24,6 +24,8 @@ static void add(struct sim_result *sum, const struct sim_result *one) {
     sum->elections += one->elections;
     sum->snapshots += one->snapshots;
     sum->installed += one->installed;
+    sum->damage_found += one->damage_found;
+    sum->damage_repaired += one->damage_repaired;
     sum->restarts += one->restarts;
     sum->undecided += one->undecided;
     sum->bytes += one->bytes;

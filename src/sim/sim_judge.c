@@ -154,6 +154,19 @@ void sim_judge_round(struct sim_node *node) {
     judge_clients(node->cluster);
 }
 
+void sim_judge_end(struct sim_node *node) {
+    for (uint32_t keyspace = 0; keyspace < node->options.keyspace_count; keyspace++) {
+        struct node_status status;
+        node_status(node->node, keyspace, &status);
+        const struct replica_status *replica = &status.replica;
+        if (replica->failed && !replica->damaged && replica->unreadable != 0 &&
+            replica->unreadable <= replica->applied_index)
+            sim_fail(&node->cluster->world,
+                     "%s ends for damage at entry %llu of its log, which is applied",
+                     node->host.name, (ull)replica->unreadable);
+    }
+}
+
 void sim_judge_close(struct sim_cluster *cluster) {
     for (uint32_t keyspace = 0; keyspace < SIM_KEYSPACES_MAX; keyspace++) {
         cairn_free(cluster->truth[keyspace].at);
@@ -174,6 +187,11 @@ static bool converged_with(const struct node_status *leader, const struct sim_no
     if (status.replica.damaged) {
         snprintf(why, size, "%s waits for the repair of %llu to %llu", node->host.name,
                  (ull)status.replica.damaged_first, (ull)status.replica.damaged_last);
+        return false;
+    }
+    if (status.replica.unreadable != 0) {
+        snprintf(why, size, "%s has damage in its log up to %llu", node->host.name,
+                 (ull)status.replica.unreadable);
         return false;
     }
     if (status.replica.applied_index != leader->replica.applied_index ||

@@ -33,6 +33,30 @@ static void each_kind_of_fault_strikes_and_is_survived(void **state) {
     }
 }
 
+/* Nothing ends a process here but the node itself. */
+static void a_disk_that_rots_under_running_nodes_ends_none_of_them(void **state) {
+    static const char *const protocols[] = {"raft", "zab"};
+    uint64_t seeds = slice_of(20, 2);
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t found = 0, repaired = 0;
+        for (uint64_t seed = 1; seed <= seeds; seed++) {
+            struct sim_options options = {
+                .seed = seed,
+                .nodes = 5,
+                .protocol = protocols[i],
+                .fault_mask = 1ull << SIM_FAULT_FLIP | 1ull << SIM_FAULT_STALE |
+                              1ull << SIM_FAULT_UNREADABLE | 1ull << SIM_FAULT_ISOLATE |
+                              1ull << SIM_FAULT_TRANSFER};
+            struct sim_result result;
+            run_one(&options, &result);
+            assert_int_equal(result.restarts, options.nodes);
+            found += result.damage_found;
+            repaired += result.damage_repaired;
+        }
+        assert_true(found >= seeds && repaired > 0);
+    }
+}
+
 static void damage_on_every_replica_never_gives_a_wrong_answer(void **state) {
     uint64_t damaged = 0, seeds = slice_of(40, 4);
     for (uint64_t seed = 1; seed <= seeds; seed++) {
@@ -91,6 +115,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_of_fault_strikes_and_is_survived),
         cmocka_unit_test(each_fault_of_a_plan_strikes_and_is_survived),
+        cmocka_unit_test(a_disk_that_rots_under_running_nodes_ends_none_of_them),
         cmocka_unit_test(damage_on_every_replica_never_gives_a_wrong_answer),
         cmocka_unit_test(a_calm_cluster_elects_once_and_refuses_nothing_it_could_do),
     };
