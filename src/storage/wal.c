@@ -10,6 +10,7 @@ static void job_done(struct env_work *work);
 static void deliver_timer(struct env_timer *timer);
 static void mark_timer(struct env_timer *timer);
 static void later_timer(struct env_timer *timer);
+static void space_timer(struct env_timer *timer);
 
 #define LATER_NS 50000000ull
 
@@ -46,6 +47,7 @@ static struct wal *wal_make(struct env *env, const char *folder,
     wal->finish_timer.fire = deliver_timer;
     wal->mark_timer.fire = mark_timer;
     wal->later_timer.fire = later_timer;
+    wal->space_timer.fire = space_timer;
     list_init(&wal->segments);
     list_init(&wal->ready);
     list_init(&wal->queue);
@@ -140,6 +142,7 @@ void wal_close(struct wal *wal) {
     env_timer_clear(wal->env, &wal->finish_timer);
     env_timer_clear(wal->env, &wal->mark_timer);
     env_timer_clear(wal->env, &wal->later_timer);
+    env_timer_clear(wal->env, &wal->space_timer);
     LIST_EACH_SAFE(at, &wal->later) { /* it ends as one that did not succeed */
         struct wal_background *background = container_of(at, struct wal_background, link);
         list_remove(at);
@@ -169,6 +172,10 @@ uint64_t wal_id(const struct wal *wal) {
 
 bool wal_idle(const struct wal *wal) {
     return !wal->job.running && list_empty(&wal->queue) && list_empty(&wal->finished);
+}
+
+bool wal_full(const struct wal *wal) {
+    return wal->refused || (wal->no_space && wal_segment_room(wal) < wal_low_bytes(wal));
 }
 
 uint64_t wal_stalled_since(const struct wal *wal) {
@@ -211,6 +218,10 @@ static void later_timer(struct env_timer *timer) {
         list_remove(at);
         wal_background_start(wal, background, background->work.run);
     }
+}
+
+static void space_timer(struct env_timer *timer) {
+    wal_segment_try_again(container_of(timer, struct wal, space_timer));
 }
 
 /* ---- the queue ---- */
@@ -277,6 +288,7 @@ static struct wal_item *item_make(struct wal *wal, const struct wal_write *write
     item->group = wal_index_group(&wal->index, write->group);
     item->seq = write->seq;
     item->log = write->reset || write->truncate_from || write->count || write->whole;
+    item->room = write->room;
     item->section.bytes = WAL_SECTION_HEAD_BYTES;
     item->section.group = write->group;
     item->section.truncate_from = write->truncate_from;
@@ -311,24 +323,41 @@ void wal_write(struct wal *wal, const struct wal_write *write) {
 
 /* ---- flush ---- */
 
-/* How many bytes the next batch takes; *more: it has sections. `hard_only`: stop before the first
- * section, for hard states must not wait for space in the log. */
-static uint64_t measure(const struct wal *wal, bool hard_only, size_t *items, bool *sections) {
-    uint64_t bytes = WAL_BATCH_HEAD_BYTES;
-    *items = 0;
-    *sections = false;
+/* Which items the next batch may have: the queue up to the first that asks for more than this
+ * leaves it. In the order of enum room; at last, what has no section. */
+enum reach { REACH_ALL, REACH_HALF, REACH_KEPT, REACH_HARD, REACH_COUNT };
+
+struct measure {
+    size_t items;
+    uint64_t bytes;
+    bool sections;
+    enum room room; /* the least that one of them may use */
+};
+
+static bool within(const struct wal_item *item, enum reach reach) {
+    return !item->log || (reach < REACH_HARD && item->room >= (enum room)reach);
+}
+
+static struct measure measure(const struct wal *wal, enum reach reach) {
+    struct measure batch = {.bytes = WAL_BATCH_HEAD_BYTES, .room = ROOM_ALL};
     LIST_EACH(at, &wal->queue) {
         const struct wal_item *item = container_of(at, const struct wal_item, link);
         uint64_t more = wal_item_bytes(item);
-        if (item->log && hard_only)
+        if (!within(item, reach) ||
+            (more && batch.sections && batch.bytes + more > wal->options.batch_bytes_max))
             break;
-        if (more && *sections && bytes + more > wal->options.batch_bytes_max)
-            break;
-        bytes += more;
-        *sections |= item->log;
-        (*items)++;
+        batch.bytes += more;
+        batch.sections |= item->log;
+        if (item->log && item->room < batch.room)
+            batch.room = item->room;
+        batch.items++;
     }
-    return bytes;
+    return batch;
+}
+
+static uint64_t kept_by(const struct wal *wal, enum room room) {
+    static const unsigned halves[] = {[ROOM_COMMON] = 2, [ROOM_HALF] = 1};
+    return room == ROOM_ALL ? 0 : wal->options.kept_bytes / 2 * halves[room];
 }
 
 /* Fills in what the section says of the group's past, as it will be when this write is done. */
@@ -379,17 +408,18 @@ static void complete_early(struct wal *wal) {
     }
 }
 
-static void submit(struct wal *wal, size_t items, uint64_t bytes, bool sections) {
+static void submit(struct wal *wal, const struct measure *batch) {
     struct wal_job *job = &wal->job;
     job->running = true;
     job->status = CAIRN_OK;
     job->bytes_written = 0;
     job->writes = 0;
     job->started = env_now(wal->env);
-    job->segment = sections ? wal_segment_current(wal) : NULL;
+    job->segment = batch->sections ? wal_segment_current(wal) : NULL;
+    job->room = batch->room;
     job->batch = (struct wal_batch){0};
-    prepare_items(wal, items);
-    if (sections) {
+    prepare_items(wal, batch->items);
+    if (batch->sections) {
         job->file = job->segment->file;
         job->place = (struct wal_place){.log_id = wal->control.log_id,
                                         .incarnation = job->segment->incarnation,
@@ -398,7 +428,7 @@ static void submit(struct wal *wal, size_t items, uint64_t bytes, bool sections)
         job->batch.prev_lsn = wal->last_lsn;
         job->batch.prev_sum = wal->last_sum;
         job->batch.durable_lsn = wal->last_lsn;
-        job->batch.bytes = bytes;
+        job->batch.bytes = batch->bytes;
     }
     job->directory = wal->pairs_named < wal->pair_count;
     if (job->directory) {
@@ -409,7 +439,6 @@ static void submit(struct wal *wal, size_t items, uint64_t bytes, bool sections)
         memcpy(job->groups, wal->pairs, wal->pair_count * sizeof *job->groups);
     }
     wal->stalled_since = job->started;
-    wal->waiting = false;
     /* The flush asked for all that was queued: what did not fit follows at once. */
     wal->flush_wanted = !list_empty(&wal->queue);
     if (wal->options.mutant == MUTANT_WAL_LOSE_TAIL)
@@ -424,20 +453,21 @@ void wal_flush(struct wal *wal) {
     }
     if (list_empty(&wal->queue))
         return;
-    size_t items;
-    bool sections;
-    uint64_t bytes = measure(wal, false, &items, &sections);
-    if (sections && !wal_segment_advance(wal, align_up(bytes))) {
+    /* What has no room waits for a segment; what needs less than it does not. */
+    for (enum reach reach = REACH_ALL; reach < REACH_COUNT; reach++) {
+        struct measure batch = measure(wal, reach);
+        if (batch.items == 0)
+            return;
+        if (!batch.sections ||
+            wal_segment_advance(wal, align_up(batch.bytes), kept_by(wal, batch.room))) {
+            wal->waiting = reach > REACH_ALL;
+            submit(wal, &batch);
+            return;
+        }
         if (wal->stalled_since == 0)
             wal->stalled_since = env_now(wal->env);
         wal->waiting = true;
-        bytes = measure(wal, true, &items, &sections);
-        if (items == 0)
-            return;
     }
-    bool still_waiting = wal->waiting && !sections;
-    submit(wal, items, bytes, sections);
-    wal->waiting = still_waiting;
 }
 
 void wal_retry(struct wal *wal) {
@@ -452,12 +482,12 @@ void wal_retry(struct wal *wal) {
 /* ---- completion ---- */
 
 /* After a write that was dropped, whatever its group queued behind it must not follow a gap; what
- * the group queued before it goes too, so that completions keep their order. Without space, hard
- * states of other groups still find room. */
-static void fail_queue(struct wal *wal, enum cairn_status status, bool sections) {
+ * the group queued before it goes too, so that completions keep their order. Without space, what
+ * lies within `left` still finds room, if it is of other groups. */
+static void fail_queue(struct wal *wal, enum cairn_status status, enum reach left) {
     LIST_EACH(at, &wal->queue) {
         struct wal_item *item = container_of(at, struct wal_item, link);
-        if (!item->failing && (status != CAIRN_NO_SPACE || (sections && item->log))) {
+        if (!item->failing && (status != CAIRN_NO_SPACE || !within(item, left))) {
             item->failing = true;
             item->group->failing++;
         }
@@ -467,6 +497,17 @@ static void fail_queue(struct wal *wal, enum cairn_status status, bool sections)
         if (item->group->failing)
             finish_later(wal, item, status);
     }
+}
+
+/* What needs more than the thriftiest of those that wait is given up first. */
+static enum reach next_reach(const struct wal *wal) {
+    enum reach reach = REACH_HARD;
+    LIST_EACH(at, &wal->queue) {
+        const struct wal_item *item = container_of(at, const struct wal_item, link);
+        if (item->log && (enum reach)item->room + 1 < reach)
+            reach = (enum reach)item->room + 1;
+    }
+    return reach;
 }
 
 void wal_fail_waiting(struct wal *wal, enum cairn_status status) {
@@ -480,10 +521,10 @@ void wal_fail_waiting(struct wal *wal, enum cairn_status status) {
     wal->waiting_status = CAIRN_OK;
     wal->stalled_since = 0;
     if (status == CAIRN_NO_SPACE)
-        wal->full = true;
+        wal->refused = true;
     else
         wal->failed = true;
-    fail_queue(wal, status, true);
+    fail_queue(wal, status, next_reach(wal));
     deliver(wal);
     wal_flush(wal);
 }
@@ -494,7 +535,7 @@ static void keep_batch(struct wal *wal) {
         wal->pairs_named = job->group_count;
     if (job->segment == NULL)
         return;
-    wal->full = false;
+    wal->refused &= job->room == ROOM_ALL;
     uint64_t offset = job->segment->used + WAL_BATCH_HEAD_BYTES;
     LIST_EACH(at, &job->items) {
         struct wal_item *item = container_of(at, struct wal_item, link);
@@ -513,7 +554,7 @@ static void keep_batch(struct wal *wal) {
 
 static void drop_batch(struct wal *wal, enum cairn_status status) {
     if (status == CAIRN_NO_SPACE)
-        wal->full = true;
+        wal->refused = true;
     else
         wal->failed = true;
     LIST_EACH(at, &wal->job.items) {
@@ -524,7 +565,7 @@ static void drop_batch(struct wal *wal, enum cairn_status status) {
         if (wal->options.mutant != MUTANT_WAL_LOSE_TAIL)
             finish_later(wal, container_of(at, struct wal_item, link), status);
     }
-    fail_queue(wal, status, wal->job.segment != NULL);
+    fail_queue(wal, status, wal->job.segment != NULL ? REACH_HARD : REACH_KEPT);
 }
 
 static void finish_batch(struct wal *wal) {
@@ -599,7 +640,8 @@ void wal_stats(const struct wal *wal, struct wal_stats *stats) {
     *stats = (struct wal_stats){.bytes_written = wal->bytes_written,
                                 .writes = wal->writes,
                                 .failed = wal->failed,
-                                .full = wal->full,
+                                .full = wal_full(wal),
+                                .room_bytes = wal_segment_room(wal),
                                 .write_ns_last = wal->write_ns_last};
     LIST_EACH(at, &wal->segments) {
         const struct wal_segment *segment = container_of(at, const struct wal_segment, link);

@@ -7,6 +7,9 @@
  * restarts from the medium; the sync is never retried. NO_SPACE is the exception: nothing of the
  * batch is kept, nothing was acknowledged, and the log goes on when space returns.
  *
+ * The room that is certain (the rest of the segment in use, and the spares) is not for all alike:
+ * the last of it is kept back, so that with full disks a leader can still be elected and lead.
+ *
  * A group's hard state (term, vote: opaque bytes) lives in three slots of its own file; a write
  * that carries it makes it durable before the entries of the same write.
  *
@@ -20,6 +23,7 @@
 #include "base/mutant.h"
 #include "base/status.h"
 #include "core/entry.h"
+#include "core/room.h"
 #include "env/env.h"
 
 #include <stdio.h>
@@ -32,7 +36,8 @@ struct wal;
 struct wal_options {
     uint64_t segment_bytes;  /* size of a segment; a larger batch gets a segment of its own */
     size_t batch_bytes_max;  /* the most that one disk write carries (one entry may exceed it) */
-    unsigned spare_segments; /* prepared ahead, in the background */
+    unsigned spare_segments; /* prepared ahead, in the background; more if what is kept back asks */
+    uint64_t kept_bytes;     /* of the certain room, kept back as core/room.h says */
     enum mutant mutant;
     /* Completion of a wal_write, on the loop, never inside a call. */
     void (*done)(void *context, uint64_t group, uint64_t seq, enum cairn_status status);
@@ -90,9 +95,10 @@ struct wal_write {
     uint64_t truncate_from;      /* 0: no; else entries at or above are gone */
     const struct entry *entries; /* referenced (entry_ref) until durable */
     size_t count;
-    bool repaired; /* entries replace damaged ones in place */
-    bool whole;    /* ends damage of unknown extent: the owner vouches that, with this
-                    * write, nothing acknowledged is missing */
+    bool repaired;  /* entries replace damaged ones in place */
+    bool whole;     /* ends damage of unknown extent: the owner vouches that, with this
+                     * write, nothing acknowledged is missing */
+    enum room room; /* without space, what of the certain room it may use */
 };
 /* Order within one write: hard state, reset, truncation, entries. Entries are dense; unless
  * repaired, they supersede what stands at or above their first index. They begin at the latest
@@ -105,6 +111,10 @@ void wal_write(struct wal *wal, const struct wal_write *write);
 /* Starts the next disk write if none runs and something waits. */
 void wal_flush(struct wal *wal);
 bool wal_idle(const struct wal *wal);
+/* No segment can be made for want of space, and what clients ask for soon finds no room; or a write
+ * just found none. It is over as soon as a segment could be made, which is tried again and again.
+ */
+bool wal_full(const struct wal *wal);
 /* Monotonic ns since which the running disk write has been under way; 0: none runs. */
 uint64_t wal_stalled_since(const struct wal *wal);
 
@@ -132,8 +142,9 @@ struct wal_stats {
     uint64_t log_bytes; /* on disk in live segments */
     bool direct;        /* false: buffered fallback */
     bool failed;
-    bool full;    /* the last write found no space */
-    bool damaged; /* a load found damage in a segment that is still there */
+    bool full;           /* wal_full */
+    bool damaged;        /* a load found damage in a segment that is still there */
+    uint64_t room_bytes; /* certain room */
     uint64_t write_ns_last;
 };
 void wal_stats(const struct wal *wal, struct wal_stats *stats);

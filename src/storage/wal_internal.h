@@ -31,7 +31,8 @@ struct wal_item {
     struct wal_group *group;
     uint64_t seq;
     enum cairn_status status;
-    bool log;        /* has a section */
+    bool log; /* has a section */
+    enum room room;
     bool failing;    /* counted in group->failing */
     struct buf hard; /* empty: none */
     uint64_t hard_seq;
@@ -46,6 +47,7 @@ struct wal_job {
     bool running;
     struct list items;
     struct wal_segment *segment; /* NULL: hard states only */
+    enum room room;              /* the least that an item of it may use */
     struct env_file *file;
     struct wal_place place;
     struct wal_batch batch;
@@ -93,8 +95,9 @@ struct wal {
     struct wal_job job;
     bool flush_wanted;
     bool failed;
-    bool full;
-    bool damaged; /* recovery found damage: segments stay, for they prove it */
+    bool refused;  /* a write found no space, and none has been seen since */
+    bool no_space; /* a segment could not be made */
+    bool damaged;  /* recovery found damage: segments stay, for they prove it */
     uint64_t stalled_since;
     struct env_timer finish_timer;
     struct env_timer mark_timer;
@@ -104,6 +107,7 @@ struct wal {
     struct list background; /* struct wal_background, for wal_drop */
     struct list later;      /* the same, to be tried again */
     struct env_timer later_timer;
+    struct env_timer space_timer; /* a segment is tried again */
     uint64_t bytes_written;
     uint64_t writes;
     uint64_t write_ns_last;
@@ -153,9 +157,16 @@ struct wal_segment *wal_segment_current(const struct wal *wal);
 /* Makes, fills (unless it is for a single batch) and syncs a segment file. Blocks. */
 enum cairn_status wal_segment_make(struct env *env, const char *folder, uint64_t incarnation,
                                    uint64_t bytes, bool once, struct env_file **file);
-/* Takes a prepared segment of at least `bytes` into use; false: one is being prepared, and
- * wal_retry or wal_fail_waiting will be called. */
-bool wal_segment_advance(struct wal *wal, uint64_t bytes);
+/* Finds room for `bytes`, of which `kept` certain ones stay, taking a prepared segment into use if
+ * it must be; false: one is being prepared, and wal_retry or wal_fail_waiting will be called. */
+bool wal_segment_advance(struct wal *wal, uint64_t bytes, uint64_t kept);
+/* With less certain room than this, and no space for more, the log is full: what clients ask for is
+ * refused before it is placed, and what is on its way still finds room. */
+uint64_t wal_low_bytes(const struct wal *wal);
+/* What can be written without asking the disk for space. */
+uint64_t wal_segment_room(const struct wal *wal);
+/* The disk may have space again. */
+void wal_segment_try_again(struct wal *wal);
 /* Starts preparing what is missing of the spares. */
 void wal_segment_replenish(struct wal *wal);
 void wal_segment_recycle(struct wal *wal);

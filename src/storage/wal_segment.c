@@ -165,6 +165,24 @@ static void add_ready(struct wal *wal, struct wal_segment *segment) {
 
 static void pass_over(struct wal *wal);
 
+#define SPACE_RETRY_NS 250000000ull
+
+/* One more segment is there, or an old one is gone; or there is no space. */
+static void note_outcome(struct wal *wal, enum cairn_status status, bool added) {
+    if (status == CAIRN_NO_SPACE) {
+        wal->no_space = true;
+        env_timer_set(wal->env, &wal->space_timer, env_now(wal->env) + SPACE_RETRY_NS);
+    }
+    if (status == CAIRN_OK && added)
+        wal->refused = false;
+    if (status == CAIRN_OK && wal->no_space)
+        wal_segment_try_again(wal);
+    if (status == CAIRN_OK)
+        wal_retry(wal);
+    else if (wal->preparing == 0)
+        wal_fail_waiting(wal, status == CAIRN_NO_SPACE ? status : CAIRN_IO);
+}
+
 static void prepare_finish(struct wal_background *background) {
     struct prepare_job *job = container_of(background, struct prepare_job, background);
     struct wal *wal = background->wal;
@@ -182,10 +200,7 @@ static void prepare_finish(struct wal_background *background) {
     if (wal->closing)
         return;
     pass_over(wal);
-    if (status == CAIRN_OK)
-        wal_retry(wal);
-    else if (wal->preparing == 0)
-        wal_fail_waiting(wal, status == CAIRN_NO_SPACE ? status : CAIRN_IO);
+    note_outcome(wal, status, true);
 }
 
 static void prepare_start(struct wal *wal, uint64_t bytes) {
@@ -209,9 +224,40 @@ static unsigned ready_count(const struct wal *wal) {
     return count;
 }
 
+static uint64_t ready_bytes(const struct wal *wal) {
+    uint64_t bytes = 0;
+    LIST_EACH(at, &wal->ready) {
+        bytes += container_of(at, struct wal_segment, link)->bytes;
+    }
+    return bytes;
+}
+
+#define LOW_FACTOR 4u /* of what is kept */
+
+uint64_t wal_low_bytes(const struct wal *wal) {
+    return LOW_FACTOR * wal->options.kept_bytes;
+}
+
+uint64_t wal_segment_room(const struct wal *wal) {
+    const struct wal_segment *current = wal_segment_current(wal);
+    return current->bytes - current->used + ready_bytes(wal);
+}
+
+/* With all of them there, the log is not full, however little the segment in use has left. */
+static unsigned spares_wanted(const struct wal *wal) {
+    uint64_t low = wal_low_bytes(wal), each = wal->options.segment_bytes;
+    unsigned needed = (unsigned)((low + each - 1) / each);
+    return needed > wal->options.spare_segments ? needed : wal->options.spare_segments;
+}
+
 void wal_segment_replenish(struct wal *wal) {
-    while (ready_count(wal) + wal->preparing < wal->options.spare_segments)
+    while (ready_count(wal) + wal->preparing < spares_wanted(wal))
         prepare_start(wal, wal->options.segment_bytes);
+}
+
+void wal_segment_try_again(struct wal *wal) {
+    wal_segment_replenish(wal);
+    wal->no_space &= wal->preparing > 0;
 }
 
 /* ---- renaming and removing ---- */
@@ -275,14 +321,12 @@ static void rename_finish(struct wal_background *background) {
         env_file_close(wal->env, job->segment->file);
     }
     enum cairn_status status = job->status;
+    bool added = job->to != 0;
     rename_drop(background);
     if (wal->closing)
         return;
     pass_over(wal);
-    if (status == CAIRN_OK)
-        wal_retry(wal);
-    else if (wal->preparing == 0)
-        wal_fail_waiting(wal, status == CAIRN_NO_SPACE ? status : CAIRN_IO);
+    note_outcome(wal, status, added);
 }
 
 static void rename_start(struct wal *wal, struct wal_segment *segment, bool keep, bool note) {
@@ -330,7 +374,7 @@ void wal_segment_recycle(struct wal *wal) {
         if (wal->job.running && wal->job.segment == oldest)
             return;
         bool keep = oldest->bytes == wal->options.segment_bytes && !oldest->damaged &&
-                    ready_count(wal) + wal->preparing <= wal->options.spare_segments;
+                    ready_count(wal) + wal->preparing <= spares_wanted(wal);
         rename_start(wal, oldest, keep, true);
     }
 }
@@ -345,20 +389,31 @@ static void pass_over(struct wal *wal) {
     }
 }
 
-bool wal_segment_advance(struct wal *wal, uint64_t bytes) {
-    struct wal_segment *current = wal_segment_current(wal);
-    if (current->used + bytes <= current->bytes)
-        return true;
+static struct wal_segment *first_ready(const struct wal *wal, uint64_t bytes) {
     LIST_EACH(at, &wal->ready) {
-        if (container_of(at, struct wal_segment, link)->bytes < bytes)
-            continue;
-        list_remove(at);
-        list_push(&wal->segments, at);
+        struct wal_segment *segment = container_of(at, struct wal_segment, link);
+        if (segment->bytes >= bytes)
+            return segment;
+    }
+    return NULL;
+}
+
+bool wal_segment_advance(struct wal *wal, uint64_t bytes, uint64_t kept) {
+    const struct wal_segment *current = wal_segment_current(wal);
+    struct wal_segment *next = NULL;
+    bool fits = current->used + bytes <= current->bytes;
+    if (fits && wal_segment_room(wal) >= bytes + kept)
+        return true;
+    if (!fits)
+        next = first_ready(wal, bytes);
+    if (next != NULL && ready_bytes(wal) >= bytes + kept) {
+        list_remove(&next->link);
+        list_push(&wal->segments, &next->link);
         pass_over(wal);
         wal_segment_replenish(wal);
         return true;
     }
-    if (bytes > wal->options.segment_bytes && wal->large_bytes < bytes) {
+    if (!fits && next == NULL && bytes > wal->options.segment_bytes && wal->large_bytes < bytes) {
         wal->large_bytes = bytes;
         prepare_start(wal, bytes);
     } else if (wal->preparing == 0) {

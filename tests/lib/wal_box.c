@@ -144,6 +144,7 @@ void wal_box_crash(struct wal_box *box) {
 static void write_it(struct wal_box *box, struct wal_write *write) {
     uint64_t group = write->group;
     write->seq = ++box->seq;
+    write->room = box->room;
     cairn_assert(box->pending_count[group] < 64);
     box->pending[group][box->pending_count[group]].seq = write->seq;
     box->pending[group][box->pending_count[group]++].log = box->asked[group];

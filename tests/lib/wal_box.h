@@ -29,6 +29,7 @@ struct wal_box {
     struct fake_env *fake;
     struct wal *wal;
     struct wal_options options;
+    enum room room;                           /* of the writes to come */
     struct box_log asked[BOX_GROUPS];         /* with everything that was written applied */
     struct box_log acked[BOX_GROUPS];         /* as of the last acknowledged write */
     struct box_log recovered[BOX_GROUPS + 1]; /* by the last open; the last: any other group */

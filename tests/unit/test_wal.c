@@ -193,6 +193,79 @@ static void a_full_disk_refuses_writes_and_the_log_goes_on_when_space_returns(vo
     wal_box_free(box);
 }
 
+/* A log of four blocks kept back on a disk that is full, with no room left but these. */
+static struct wal_box *filled(uint64_t seed) {
+    struct wal_box *box = wal_box_new(seed);
+    box->options.kept_bytes = 4 * ENV_DISK_ALIGN;
+    assert_int_equal(wal_box_open(box), CAIRN_OK);
+    wal_box_hard(box, 1, 1);
+    wal_box_sync(box);
+    box->fake->space = 0;
+    while (box->failed == 0) {
+        wal_box_append(box, 1, 1, 1, 100);
+        wal_box_sync(box);
+    }
+    assert_true(wal_full(box->wal));
+    assert_int_equal(box->last_status, CAIRN_NO_SPACE);
+    return box;
+}
+
+static bool written(struct wal_box *box, uint64_t group, enum room room) {
+    uint64_t failed = box->failed;
+    box->room = room;
+    wal_box_append(box, group, 2, 1, 100);
+    wal_box_sync(box);
+    return box->failed == failed;
+}
+
+static void what_is_kept_back_is_there_for_those_that_need_it(void **state) {
+    struct wal_box *box = filled(30);
+    assert_true(written(box, 2, ROOM_HALF) && written(box, 2, ROOM_HALF));
+    assert_false(written(box, 2, ROOM_HALF));
+    assert_false(written(box, 1, ROOM_COMMON));
+    assert_true(written(box, 2, ROOM_ALL));
+    assert_true(wal_full(box->wal)); /* for all others it still is */
+    reopen(box);                     /* which needs no space */
+    assert_true(wal_box_sound(box));
+    assert_null(wal_box_check(box));
+    wal_box_adopt(box);
+    assert_true(written(box, 2, ROOM_ALL));
+    assert_true(wal_full(box->wal));
+    assert_false(written(box, 2, ROOM_ALL)); /* none is left */
+    box->fake->space = -1;
+    fake_env_sleep(box->fake, 1000000000);
+    assert_false(wal_full(box->wal)); /* it has looked by itself */
+    assert_true(written(box, 1, ROOM_COMMON));
+    wal_box_free(box);
+}
+
+static void what_is_kept_back_does_not_wait_behind_others(void **state) {
+    struct wal_box *box = filled(31);
+    uint64_t failed = box->failed, done = box->done;
+    box->room = ROOM_ALL;
+    wal_box_append(box, 2, 2, 1, 100);
+    box->room = ROOM_COMMON;
+    wal_box_append(box, 1, 2, 1, 100);
+    box->room = ROOM_ALL;
+    wal_box_append(box, 0, 2, 1, 100);
+    wal_box_sync(box);
+    assert_int_equal(box->failed, failed + 1);
+    assert_int_equal(box->done, done + 3);
+    wal_box_free(box);
+}
+
+static void a_released_segment_gives_a_full_log_room_again(void **state) {
+    struct wal_box *box = filled(32);
+    struct wal_stats stats;
+    wal_stats(box->wal, &stats);
+    assert_true(stats.room_bytes == box->options.kept_bytes && stats.segments > 1);
+    wal_release(box->wal, 1, box->acked[1].last);
+    fake_env_run(box->fake);
+    assert_false(wal_full(box->wal));
+    assert_true(written(box, 1, ROOM_COMMON));
+    wal_box_free(box);
+}
+
 /* Says nothing of the disk: what waits for a new segment goes on waiting, and is not refused. */
 static void a_shortage_of_descriptors_only_delays(void **state) {
     struct wal_box *box = opened(9);
@@ -413,6 +486,9 @@ int main(void) {
         cmocka_unit_test(released_segments_are_recycled_and_nothing_old_comes_back),
         cmocka_unit_test(the_oldest_segment_names_who_pins_it),
         cmocka_unit_test(a_full_disk_refuses_writes_and_the_log_goes_on_when_space_returns),
+        cmocka_unit_test(what_is_kept_back_is_there_for_those_that_need_it),
+        cmocka_unit_test(what_is_kept_back_does_not_wait_behind_others),
+        cmocka_unit_test(a_released_segment_gives_a_full_log_room_again),
         cmocka_unit_test(a_shortage_of_descriptors_only_delays),
         cmocka_unit_test(a_log_that_waits_for_descriptors_can_be_closed),
         cmocka_unit_test(after_a_failed_write_everything_later_fails),
