@@ -75,6 +75,10 @@
     X(HARD_STATE_ABSENCE_BELIEVED, "hard-state-absence-believed",                                  \
       "a replica with a log and no hard state believes that it never had one")                     \
     X(HARD_STATE_ONE_SLOT, "hard-state-one-slot", "the hard state is overwritten in place")        \
+    X(REFUSED_STAYS, "refused-stays",                                                              \
+      "what a full disk did not take stands before the first entry of a leader")                   \
+    X(REFUSED_TOLD, "refused-told", "what waits for space on a full disk is told as durable")      \
+    X(KEPT_FOR_NOTHING, "kept-for-nothing", "commands use the room that is kept back")             \
     X(WATCH_IGNORED, "watch-ignored", "a transaction does not compare what it watched")            \
     X(EXPIRE_LOCAL_CLOCK, "expire-local-clock", "a replica expires keys by its own clock")         \
     X(TREE_EPHEMERAL_STAYS, "tree-ephemeral-stays", "one ephemeral outlives its session")          \

@@ -35,7 +35,8 @@ static void pending_push(struct journal *journal, struct journal_pending pending
 
 /* What failed is nowhere: the next try carries all that is not durable. */
 static void dirty_everything(struct journal *journal) {
-    journal->reset_dirty = journal->reset_seq > journal->persisted_seq;
+    journal->redo = false;
+    journal->reset_dirty |= journal->reset_seq > journal->persisted_seq;
     uint64_t first = journal->durable_index + 1;
     journal->truncate_dirty = first;
     journal->entries_dirty = journal->log.last >= first ? first : 0;
@@ -46,20 +47,57 @@ bool journal_dirty(const struct journal *journal) {
            journal->entries_dirty;
 }
 
+/* No command is among what is not durable. */
+static bool all_needed(const struct journal *journal) {
+    for (uint64_t at = journal->durable_index + 1; at <= journal->log.last; at++) {
+        const struct entry *entry = log_entry(&journal->log, at);
+        if (entry == NULL || entry->kind == ENTRY_COMMAND)
+            return false;
+    }
+    return true;
+}
+
+/* What waits has its place in the room that is kept back. */
+static bool has_room(const struct journal *journal) {
+    bool waits = journal->log.last > journal->durable_index || journal->reset_dirty ||
+                 journal->reset_seq > journal->persisted_seq;
+    return waits && all_needed(journal);
+}
+
 /* The hard state has its place on the disk; entries wait until it is time for a try. */
 static void wait_for_space(struct journal *journal) {
+    journal->redo = true;
     if (journal->reset_dirty)
         journal->reset_seq = UINT64_MAX; /* no persist has carried it yet */
     journal->reset_dirty = false;
     journal->truncate_dirty = journal->entries_dirty = 0;
 }
 
+#define SMALL_BYTES 16384u
+
+static enum room room_of(const struct journal *journal, const struct entry *entries, size_t count) {
+    size_t commands = 0;
+    for (size_t i = 0; i < count && commands <= SMALL_BYTES; i++)
+        if (entries[i].kind == ENTRY_COMMAND)
+            commands += entries[i].encoded.len;
+    /* A try with nothing to write asks for those that wait to be placed. */
+    bool asks = journal->full_retry && count == 0 && !journal->reset_dirty;
+    if (journal->options->mutant == MUTANT_KEPT_FOR_NOTHING)
+        return ROOM_ALL;
+    if (commands > SMALL_BYTES || asks)
+        return ROOM_COMMON;
+    return commands > 0 ? ROOM_HALF : ROOM_ALL;
+}
+
 uint64_t journal_persist(struct journal *journal, struct bytes hard) {
     if (!journal_dirty(journal))
         return journal->persist_seq;
     if (journal->full && !journal->full_retry) {
-        wait_for_space(journal);
-        if (!journal->hard_dirty)
+        if (journal->starved || !has_room(journal))
+            wait_for_space(journal);
+        else if (journal->redo)
+            dirty_everything(journal);
+        if (!journal_dirty(journal))
             return journal->persist_seq;
     }
     struct log *log = &journal->log;
@@ -81,6 +119,9 @@ uint64_t journal_persist(struct journal *journal, struct bytes hard) {
     effect->persist.truncate_from = journal->truncate_dirty;
     effect->persist.entries = entries;
     effect->persist.count = count;
+    effect->persist.room = room_of(journal, entries, count);
+    pending.kept = effect->persist.room == ROOM_ALL &&
+                   (count > 0 || journal->reset_dirty || journal->truncate_dirty);
     if (journal->hard_dirty)
         journal->hard_seq = pending.seq;
     if (journal->reset_dirty)
@@ -184,6 +225,8 @@ bool journal_persisted(struct journal *journal, uint64_t seq) {
     journal_trim_unreadable(journal);
     if (journal->full && journal->full_retry_seq != 0 && seq >= journal->full_retry_seq) {
         journal->full = false;
+        if (journal->redo) /* it came while the try was under way */
+            dirty_everything(journal);
         outbox_trace(&journal->out, 1, "the disk has space again");
     }
     return true;
@@ -202,11 +245,15 @@ void journal_persist_failed(struct journal *journal, uint64_t seq, enum cairn_st
         journal->failed = true;
     }
     journal->full_seq = journal->persist_seq;
+    for (size_t i = 0; i < journal->pending_count; i++)
+        journal->starved |= journal->pending[i].kept;
     journal->pending_count = 0;
     journal->hard_dirty = journal->hard_seq > journal->persisted_seq;
+    if (journal->reset_seq > journal->persisted_seq)
+        journal->reset_seq = UINT64_MAX; /* whatever follows does not carry it */
     if (!journal->full)
         outbox_trace(&journal->out, 2, "the disk is full: writes are refused until it has space");
-    journal->full = true;
+    journal->full = journal->redo = true;
     journal->full_retry_seq = 0;
     journal->full_retry_at = journal->now + journal->options->heartbeat_ns;
 }
@@ -219,13 +266,61 @@ bool journal_retry_due(struct journal *journal) {
 }
 
 /* The hard state went before, apart from the entries: it finds room, and answers may wait for it.
- */
+ * What was let into the room that is kept back does not show that there is any other. */
 void journal_retry(struct journal *journal) {
     cairn_assert(journal->full && !journal->hard_dirty);
+    bool kept = has_room(journal);
+    if (kept && !journal->redo)
+        return; /* it is on its way */
+    journal->starved = false;
     dirty_everything(journal);
     journal->full_retry = true;
-    journal->full_retry_seq = journal_persist(journal, bytes_of(NULL, 0));
+    uint64_t seq = journal_persist(journal, bytes_of(NULL, 0));
     journal->full_retry = false;
+    if (!kept)
+        journal->full_retry_seq = seq;
+}
+
+bool journal_waits(const struct journal *journal, uint64_t index) {
+    return journal->full && journal->redo && index > journal->durable_index &&
+           journal->options->mutant != MUTANT_REFUSED_TOLD;
+}
+
+bool journal_takes_commands(const struct journal *journal) {
+    return !journal->full && !journal->no_room;
+}
+
+void journal_room(struct journal *journal, bool there) {
+    journal->no_room = !there;
+    if (there)
+        journal->full_retry_at = journal->now;
+}
+
+bool journal_may_take(const struct journal *journal, const struct entry *entries, uint32_t count) {
+    for (uint32_t i = 0; i < count && journal->full; i++) {
+        uint64_t term;
+        bool held = log_term(&journal->log, entries[i].index, &term) && term == entries[i].term;
+        if (entries[i].kind == ENTRY_COMMAND && !held && entries[i].index > journal->commit)
+            return false;
+    }
+    return !journal->full || all_needed(journal);
+}
+
+bool journal_give_up(struct journal *journal) {
+    uint64_t keep =
+        journal->commit > journal->durable_index ? journal->commit : journal->durable_index;
+    if (!journal->full || journal->log.last <= keep ||
+        journal->options->mutant == MUTANT_REFUSED_STAYS)
+        return false;
+    journal_cut(journal, keep + 1);
+    return true;
+}
+
+/* What is durable waits for no persist, least of all for one that found no room. */
+uint64_t journal_told_after(const struct journal *journal, uint64_t index) {
+    cairn_assert(!journal_waits(journal, index));
+    return journal->full && index <= journal->durable_index ? journal->hard_seq
+                                                            : journal->persist_seq;
 }
 
 /* A slow disk is not a stalled one: a value of 64 MiB may take its time, and those behind

@@ -17,6 +17,7 @@ struct journal_pending {
     uint64_t last; /* index of the last entry in it; 0: none */
     uint64_t term; /* of that entry */
     uint64_t bytes;
+    bool kept;          /* it may use what is kept back */
     uint64_t issued_at; /* or since when it is the first */
 };
 
@@ -63,7 +64,10 @@ struct journal {
     bool reset_dirty;
     uint64_t truncate_dirty; /* 0: no */
     uint64_t entries_dirty;  /* first index; 0: no */
-    bool full;               /* the disk is: everything not durable is tried again */
+    bool no_room;            /* the log has none for commands: EVENT_ROOM */
+    bool full;               /* a persist found no room: everything not durable is tried again */
+    bool redo;               /* what failed is in no persist yet */
+    bool starved;            /* not even what is kept back was there; until the next try */
     uint64_t full_seq;       /* persists up to here failed */
     uint64_t full_retry_at;
     uint64_t full_retry_seq; /* the try under way; 0: none */
@@ -95,10 +99,26 @@ bool journal_unreadable(struct journal *journal, uint64_t first, uint64_t last);
 void journal_trim_unreadable(struct journal *journal);
 /* Entries at or below are not to be read from the disk: trimmed, or as good as. */
 uint64_t journal_gone(const struct journal *journal);
-/* False: old news. */
+/* False: old news. When a full disk has space again, something may be dirty now. */
 bool journal_persisted(struct journal *journal, uint64_t seq);
 /* Anything but NO_SPACE sets `failed`. */
 void journal_persist_failed(struct journal *journal, uint64_t seq, enum cairn_status status);
+/* Something at or below index is neither durable nor in a persist: it waits for space, and must not
+ * be told as durable. */
+bool journal_waits(const struct journal *journal, uint64_t index);
+/* Commands may be placed: there is room, and nothing waits for some. */
+bool journal_takes_commands(const struct journal *journal);
+/* EVENT_ROOM. */
+void journal_room(struct journal *journal, bool there);
+/* True when there is room for these entries, of which the first ones may be in the log already:
+ * with a full disk only for what has its place in the room that is kept back. */
+bool journal_may_take(const struct journal *journal, const struct entry *entries, uint32_t count);
+/* Forgets what the full disk did not take and nobody committed: a restart would not find it either.
+ * Not for a leader, whose peers may have it. True: there was something. */
+bool journal_give_up(struct journal *journal);
+/* The persist that an answer waits for which tells what the log holds up to index, if nothing of
+ * that waits for space. */
+uint64_t journal_told_after(const struct journal *journal, uint64_t index);
 /* A full disk: is it time for a try? Then the caller issues its hard state and calls _retry. */
 bool journal_retry_due(struct journal *journal);
 void journal_retry(struct journal *journal);

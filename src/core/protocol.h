@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "core/config.h"
 #include "core/entry.h"
+#include "core/room.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,6 +55,7 @@ enum event_kind {
     EVENT_CONFIGURE,          /* an operator asks for other members */
     EVENT_TRANSFER,           /* hand leadership to a member (0: the best) */
     EVENT_AWAITED,            /* a peer waits for the end of what it forwarded */
+    EVENT_ROOM,               /* the log has room for commands, or has none any more */
     EVENT_KIND_COUNT
 };
 
@@ -64,11 +66,15 @@ enum event_kind {
 
 /* AWAITED: at the end of a turn in which a peer's requests wait for their entries, a leader tells
  * that peer at once what is committed, unless it was told already. Peers that wait for nothing
- * learn it from the next message. */
+ * learn it from the next message.
+ *
+ * ROOM: told at each change, room at first. Without it, persists may still succeed: what is kept
+ * back is there for what a group needs to have a leader, and for what was on its way. */
 
 struct proposal {
     uint64_t tag;         /* the caller's; named in the outcome */
     struct bytes command; /* copied into the entry */
+    bool needed;          /* small, and reads wait for it: taken without room too */
 };
 
 /* A member of the log's history that a snapshot stands for. */
@@ -150,6 +156,9 @@ struct event {
             uint64_t tag;
             uint64_t to;
         } transfer;
+        struct {
+            bool there;
+        } room;
     };
 };
 
@@ -194,6 +203,7 @@ struct effect {
             const struct entry *entries;
             size_t count;
             bool repaired; /* entries replace damaged ones in place */
+            enum room room;
         } persist;
         /* A message: head, then the encodings of entries. Must not leave before persist sequence
          * `after` is durable (0: at once). */

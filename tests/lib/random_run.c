@@ -88,6 +88,24 @@ static void act_hold_disk(struct run *run) {
     node->hold_disk = !node->hold_disk;
 }
 
+static void tell_room(struct world *world, uint64_t id, bool there) {
+    struct event event = {.kind = EVENT_ROOM};
+    event.room.there = there;
+    if (world->nodes[id].up)
+        world_step(world, id, event);
+}
+
+/* The log may know it before a write is refused, or not. */
+static void act_full_disk(struct run *run) {
+    uint64_t id = any_node(run);
+    struct world_node *node = &run->world->nodes[id];
+    bool full = node->disk_fails == CAIRN_OK;
+    node->disk_fails = full ? CAIRN_NO_SPACE : CAIRN_OK;
+    node->kept_room = (unsigned)prng_below(&run->prng, 20);
+    if (!full || prng_chance(&run->prng, 1, 2))
+        tell_room(run->world, id, !full);
+}
+
 static void act_crash(struct run *run) {
     world_crash(run->world, any_node(run));
 }
@@ -236,7 +254,7 @@ static const struct {
     {60, act_disk},     {6, act_hold_disk},    {12, act_crash},         {30, act_restart},
     {8, act_cut},       {3, act_isolate},      {6, act_isolate_leader}, {14, act_heal},
     {10, act_compact},  {8, act_configure},    {5, act_transfer},       {2, act_damage},
-    {2, act_wipe},      {4, act_rot},
+    {2, act_wipe},      {4, act_rot},          {8, act_full_disk},
 };
 
 static void act_any(struct run *run) {
@@ -284,6 +302,10 @@ static const char *heal_and_check(struct run *run) {
     act_heal(run);
     for (uint64_t id = 1; id <= world->count; id++) {
         world->nodes[id].hold_disk = false;
+        world->nodes[id].disk_fails = CAIRN_OK;
+        tell_room(world, id, true);
+        if (world->nodes[id].stopped)
+            world_crash(world, id);
         world_restart(world, id);
         world_disk(world, id, 0);
     }

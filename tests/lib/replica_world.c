@@ -60,6 +60,7 @@ static void boot(struct world *world, struct world_node *node) {
     node->replica = world->protocol->create(&node->options);
     node->up = true;
     node->stopped = node->rotten = false;
+    node->failing = 0;
     node->applied = 0;
     node->durable_seq = 0;
     enum cairn_status status = CAIRN_OK;

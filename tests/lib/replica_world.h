@@ -35,6 +35,7 @@ struct world_persist {
     uint64_t seq;
     struct blob *hard;
     bool reset, repaired;
+    enum room room;
     struct log_base base;
     uint64_t truncate_from;
     struct entry *entries;
@@ -88,6 +89,8 @@ struct world_node {
     uint64_t durable_seq;
     bool hold_disk; /* persists complete by world_disk only */
     enum cairn_status disk_fails;
+    unsigned failing;   /* failed writes that the replica has not heard of: later ones fail too */
+    unsigned kept_room; /* NO_SPACE: so many writes of ROOM_ALL are taken nevertheless */
     struct world_inner *inner;
     size_t inner_count, inner_cap;
 

@@ -146,19 +146,34 @@ static void fail_persists(struct world *world, struct world_node *node) {
     }
     struct event event = {.kind = EVENT_PERSIST_FAILED};
     event.persisted.seq = seq;
-    event.persisted.status = node->disk_fails;
+    event.persisted.status = node->disk_fails == CAIRN_IO ? CAIRN_IO : CAIRN_NO_SPACE;
+    node->failing++;
     inner(node, event);
-    world_say(world, "  %" PRIu64 ": disk: %s", node->id, cairn_status_name(node->disk_fails));
+    world_say(world, "  %" PRIu64 ": disk: %s", node->id,
+              cairn_status_name(event.persisted.status));
+}
+
+/* The hard state has a place of its own that a full disk leaves it. */
+static bool fits(struct world_node *node) {
+    unsigned needed = 0;
+    bool common = false;
+    for (size_t i = 0; i < node->persist_count; i++) {
+        const struct world_persist *persist = &node->persists[i];
+        bool in_log = persist->count > 0 || persist->truncate_from > 0 || persist->reset;
+        needed += in_log;
+        common |= in_log && persist->room != ROOM_ALL;
+    }
+    if (common || needed > node->kept_room)
+        return false;
+    node->kept_room -= needed;
+    return true;
 }
 
 static void complete(struct world *world, struct world_node *node, size_t count) {
     if (node->persist_count == 0)
         return;
-    /* The hard state has a place of its own that a full disk leaves it. */
-    bool entries = false;
-    for (size_t i = 0; i < node->persist_count; i++)
-        entries |= node->persists[i].count > 0;
-    if (node->disk_fails == CAIRN_IO || (node->disk_fails == CAIRN_NO_SPACE && entries)) {
+    bool full = node->failing > 0 || (node->disk_fails == CAIRN_NO_SPACE && !fits(node));
+    if (node->disk_fails == CAIRN_IO || full) {
         fail_persists(world, node);
         return;
     }
@@ -246,6 +261,7 @@ static void do_persist(struct world *world, struct world_node *node, const struc
     struct world_persist persist = {.seq = effect->persist.seq,
                                     .reset = effect->persist.reset,
                                     .repaired = effect->persist.repaired,
+                                    .room = effect->persist.room,
                                     .base = effect->persist.reset_base,
                                     .truncate_from = effect->persist.truncate_from,
                                     .count = effect->persist.count};
@@ -450,7 +466,14 @@ static void step_one(struct world *world, struct world_node *node, struct event 
     event.now = world_clock_of(world, node);
     event.wall_ms = world_wall_of(world, node);
     world->steps++;
+    if (event.kind == EVENT_PERSIST_FAILED && node->failing > 0)
+        node->failing--;
     world_effects(world, node, world->protocol->step(node->replica, &event));
+    if (event.kind != EVENT_PERSIST_FAILED)
+        return;
+    struct replica_status status;
+    world->protocol->status(node->replica, &status);
+    node->stopped |= status.failed; /* also by a disk that was full in the middle of a repair */
 }
 
 static void tell_unreadable(struct world *world, struct world_node *node, uint64_t first) {

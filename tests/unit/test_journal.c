@@ -98,6 +98,59 @@ static void a_full_disk_is_tried_again_with_all_that_is_not_durable(void **state
     journal_end(journal);
 }
 
+static struct journal *filled(void) {
+    struct journal *journal = journal_new();
+    place(journal, 1, ENTRY_COMMAND, BYTES("a"));
+    journal_persist_failed(journal, persist(journal), CAIRN_NO_SPACE);
+    return journal;
+}
+
+static void what_comes_while_a_full_disk_is_tried_is_not_forgotten(void **state) {
+    struct journal *journal = filled();
+    journal_retry(journal);
+    uint64_t seq = journal->persist_seq;
+    place(journal, 1, ENTRY_COMMAND, BYTES("b"));
+    assert_int_equal(persist(journal), seq); /* waits */
+    journal_persisted(journal, seq);
+    assert_true(journal_dirty(journal));
+    persist(journal);
+    assert_int_equal(last_effect(journal)->persist.count, 1);
+    assert_int_equal(last_effect(journal)->persist.entries[0].index, 2);
+    journal_end(journal);
+}
+
+static void a_reset_that_found_no_space_is_not_forgotten_for_a_later_hard_state(void **state) {
+    struct journal *journal = filled();
+    struct log_base base = {.index = 9, .term = 1};
+    journal_install(journal, &base);
+    journal_persist_failed(journal, persist(journal), CAIRN_NO_SPACE);
+    journal->hard_dirty = true;
+    journal_persisted(journal, persist(journal));
+    journal_retry(journal);
+    assert_true(last_effect(journal)->persist.reset);
+    journal_end(journal);
+}
+
+static void a_full_disk_still_takes_what_is_kept_room_for(void **state) {
+    struct journal *journal = filled();
+    assert_true(journal_give_up(journal));
+    assert_int_equal(journal->log.last, 0);
+    place(journal, 2, ENTRY_NOOP, BYTES(""));
+    uint64_t seq = persist(journal);
+    assert_int_equal(last_effect(journal)->persist.room, ROOM_ALL);
+    assert_false(journal_waits(journal, 1));
+    journal_persisted(journal, seq);
+    assert_true(journal->full && journal->durable_index == 1);
+    journal_retry(journal); /* which asks whether there is room for commands */
+    assert_int_equal(last_effect(journal)->persist.room, ROOM_COMMON);
+    journal_persist_failed(journal, journal->persist_seq, CAIRN_NO_SPACE);
+    struct entry noop = {.index = 2, .term = 2, .kind = ENTRY_NOOP};
+    struct entry command = {.index = 2, .term = 2, .kind = ENTRY_COMMAND};
+    assert_true(journal_may_take(journal, &noop, 1));
+    assert_false(journal_may_take(journal, &command, 1));
+    journal_end(journal);
+}
+
 static void committed_entries_are_applied_one_batch_at_a_time(void **state) {
     struct journal *journal = journal_new();
     place(journal, 1, ENTRY_COMMAND, BYTES("a"));
@@ -145,6 +198,9 @@ int main(void) {
         cmocka_unit_test(entries_are_durable_when_their_persist_is),
         cmocka_unit_test(a_cut_takes_back_what_is_under_way),
         cmocka_unit_test(a_full_disk_is_tried_again_with_all_that_is_not_durable),
+        cmocka_unit_test(what_comes_while_a_full_disk_is_tried_is_not_forgotten),
+        cmocka_unit_test(a_reset_that_found_no_space_is_not_forgotten_for_a_later_hard_state),
+        cmocka_unit_test(a_full_disk_still_takes_what_is_kept_room_for),
         cmocka_unit_test(committed_entries_are_applied_one_batch_at_a_time),
         cmocka_unit_test(a_configuration_is_rolled_back_with_its_entry),
     };

@@ -27,7 +27,7 @@ static void every_mutant_is_caught(void **state) {
         MUTANT_COMMIT_MINORITY,      MUTANT_ACK_BEFORE_SYNC, MUTANT_TRUNCATE_ALWAYS,
         MUTANT_NO_LOG_MATCH,         MUTANT_LEASE_TOO_LONG,  MUTANT_LEASE_IGNORED_BY_VOTER,
         MUTANT_READ_NO_ROUND,        MUTANT_LEARNER_COUNTS,  MUTANT_JOINT_NEW_ONLY,
-        MUTANT_SNAPSHOT_OLD_INSTALL,
+        MUTANT_SNAPSHOT_OLD_INSTALL, MUTANT_REFUSED_TOLD,
     };
     unsigned missed = 0;
     for (size_t i = 0; i < sizeof mutants / sizeof *mutants; i++) {

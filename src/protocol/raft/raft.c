@@ -340,6 +340,9 @@ static void step_event(struct replica *raft, const struct event *event) {
     case EVENT_AWAITED:
         raft_on_awaited(raft, event->peer.id);
         break;
+    case EVENT_ROOM:
+        journal_room(&raft->journal, event->room.there);
+        break;
     default:
         cairn_fatal("raft: an event of unknown kind %d", (int)event->kind);
     }

@@ -119,6 +119,7 @@ void raft_become_follower(struct replica *raft, uint64_t term, uint64_t leader) 
     raft->role = ROLE_FOLLOWER;
     raft->leader = leader;
     raft->campaign_at = 0;
+    raft_give_up_refused(raft);
     if (led)
         leave_leadership(raft);
     else
@@ -144,6 +145,7 @@ static void become_leader(struct replica *raft) {
         stream_reset(&peer->stream, raft->journal.log.last + 1);
         peer->heard_at = raft->now;
         peer->lease_until = peer->round = peer->received = 0;
+        peer->room = peer->no_room = false;
     }
     raft->wall_ms = raft_wall_ms(raft, raft->now, raft->own_wall_ms);
     raft_role_tell(raft);

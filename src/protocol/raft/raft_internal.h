@@ -49,6 +49,8 @@ struct raft_peer {
     uint64_t vote;       /* (pre-)candidate: 0 none, 1 no, 2 yes */
     uint64_t wait_until; /* pre-candidate: its promise runs until then */
     uint64_t received;   /* leader: of a snapshot on its way, as EVENT_SNAPSHOT_PROGRESS counts */
+    bool room;           /* leader: its log has room for commands, it said */
+    bool no_room;        /* or has none; neither: it has not said, as older versions do not */
     bool term_told;      /* amnesia: it told its term, and what it asks for when it leads */
     uint64_t lease_told; /* 0: nothing */
     struct wall_reading wall;
@@ -208,7 +210,8 @@ enum {
     RAFT_FLAG_YES = 4,      /* votes: granted; appends: matched */
     RAFT_FLAG_FORGOT = 8,   /* the sender lost entries that it had acknowledged */
     RAFT_FLAG_LEADER = 16,  /* repair: from a leader */
-    RAFT_FLAG_GONE = 32     /* repair: the entries asked for are trimmed here */
+    RAFT_FLAG_GONE = 32,    /* repair: the entries asked for are trimmed here */
+    RAFT_FLAG_NO_ROOM = 64  /* answers: the sender's log has no room for commands */
 };
 
 /* What each field means depends on the type; the encoding holds only those that RAFT_MESSAGES
@@ -300,6 +303,15 @@ void raft_on_awaited(struct replica *raft, uint64_t id);
 void raft_on_commit(struct replica *raft, const struct raft_message *message);
 /* Follower: the leader of this term has committed up to there; takes what is verified of it. */
 void raft_commit_follow(struct replica *raft, uint64_t commit);
+
+/* ---- full disks (raft_room.c) ---- */
+/* What every answer to a leader tells besides. */
+uint64_t raft_answer_flags(const struct replica *raft);
+/* Leader: it and a majority have room for commands. */
+bool raft_takes_commands(const struct replica *raft);
+/* Only a leader keeps what its disk had no room for: others may have it. */
+void raft_give_up_refused(struct replica *raft);
+void raft_room_tick(struct replica *raft);
 
 /* ---- reads (raft_read.c) ---- */
 void raft_on_read(struct replica *raft, uint64_t tag);

@@ -47,6 +47,7 @@ uint64_t raft_persist(struct replica *raft) {
 void raft_on_persisted(struct replica *raft, uint64_t seq) {
     if (!journal_persisted(&raft->journal, seq))
         return;
+    raft_persist(raft);
     raft_count_own_vote(raft);
     if (raft->role == ROLE_LEADER)
         raft_maybe_commit(raft);
@@ -56,6 +57,7 @@ void raft_on_persist_failed(struct replica *raft, uint64_t seq, enum cairn_statu
     journal_persist_failed(&raft->journal, seq, status);
     if (raft->journal.failed && raft->role != ROLE_FOLLOWER)
         raft_become_follower(raft, raft->term, 0);
+    raft_give_up_refused(raft);
 }
 
 void raft_persist_tick(struct replica *raft) {

@@ -30,10 +30,10 @@ static enum cairn_status refusal(const struct replica *raft, const struct propos
     size_t size = entry_size(proposal->command.len);
     if (size > raft->options.entry_bytes_max)
         return CAIRN_TOO_LARGE;
-    if (raft->journal.full)
-        return CAIRN_NO_SPACE;
     if (raft->transferring) /* a moment later the next leader is there */
         return CAIRN_NOT_LEADER;
+    if (raft->journal.full || (!proposal->needed && !raft_takes_commands(raft)))
+        return CAIRN_NO_SPACE;
     if (uncommitted > 0 && uncommitted + size > raft->options.uncommitted_bytes_max)
         return CAIRN_BUSY;
     return CAIRN_OK;
@@ -169,6 +169,9 @@ void raft_leader_tick(struct replica *raft) {
     }
     if (raft->now < raft->heartbeat_at)
         return;
+    raft_room_tick(raft);
+    if (raft->role != ROLE_LEADER)
+        return;
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct raft_peer *peer = &raft->peers[i];
         uint64_t oldest = progress_oldest(&peer->stream.progress);
@@ -185,6 +188,8 @@ void raft_leader_tick(struct replica *raft) {
 
 static void heard(struct replica *raft, struct raft_peer *peer, const struct raft_message *answer) {
     peer->heard_at = raft->now;
+    peer->no_room = answer->flags & RAFT_FLAG_NO_ROOM;
+    peer->room = answer->more && !peer->no_room;
     raft_lease_heard(raft, peer, answer);
 }
 
@@ -246,6 +251,11 @@ void raft_on_append_answer(struct replica *raft, const struct raft_message *mess
                          "peer %" PRIu64 " acknowledges what it was never sent", peer->id);
             return;
         }
+        /* A follower whose disk is full took nothing: it is tried again with the heartbeats. */
+        if (peer->no_room && message->index <= progress->match) {
+            raft_reads_advance(raft);
+            return;
+        }
         bool news = progress_acked(progress, message->index);
         if (news)
             raft_maybe_commit(raft);
@@ -272,10 +282,10 @@ static void reply(struct replica *raft, const struct raft_message *append, bool 
                                   .last = raft->journal.log.last,
                                   .sent_at = append->sent_at,
                                   .lease_ns = raft->promise.asked_ns};
-    answer.flags = (yes ? RAFT_FLAG_YES : 0) | (raft->mending ? RAFT_FLAG_FORGOT : 0);
+    answer.flags = (yes ? RAFT_FLAG_YES : 0) | raft_answer_flags(raft);
     uint64_t after = raft->journal.hard_seq;
     if (yes && raft->options.mutant != MUTANT_ACK_BEFORE_SYNC)
-        after = raft->journal.persist_seq;
+        after = journal_told_after(&raft->journal, index);
     uint64_t term = 0;
     if (!yes && index <= raft->journal.log.last && log_term(&raft->journal.log, index, &term)) {
         answer.conflict_term = term;
@@ -295,7 +305,7 @@ static void reply_full(struct replica *raft, const struct raft_message *append) 
                          : raft->journal.durable_index;
     struct raft_message answer = {.type = RAFT_APPEND_ANSWER,
                                   .term = raft->term,
-                                  .flags = RAFT_FLAG_YES,
+                                  .flags = RAFT_FLAG_YES | raft_answer_flags(raft),
                                   .index = index,
                                   .last = raft->journal.log.last,
                                   .sent_at = append->sent_at,
@@ -386,6 +396,13 @@ static void take(struct replica *raft, struct raft_message *append, uint32_t kno
     raft_config_changed(raft);
 }
 
+/* A full disk takes no commands, nor what follows those that it did not take. */
+static bool may_take(const struct replica *raft, const struct raft_message *append) {
+    const struct journal *journal = &raft->journal;
+    return journal_may_take(journal, append->entries, append->count) &&
+           (!journal->full || append->index <= journal->log.last);
+}
+
 /* A lost hard state may have named a later term than that of the leader here: a vote in it
  * promised that this replica acknowledges no earlier leader's entries and rounds any more. So there
  * is no word for any leader until the terms of all other voters are known (raft_repair.c). */
@@ -397,9 +414,9 @@ void raft_on_append(struct replica *raft, struct raft_message *append, struct bl
     raft_heard_leader(raft, append->from, append);
     if (!may_promise(raft))
         return;
-    /* A damaged log is mended first (raft_repair.c); a full disk or a snapshot being installed
-     * takes nothing now. Silence makes the leader try again. */
-    if (raft->installing || raft->journal.full || raft_damaged(raft)) {
+    /* A damaged log is mended first (raft_repair.c); a snapshot being installed takes nothing now,
+     * and a full disk no commands. Silence makes the leader try again. */
+    if (raft->installing || raft_damaged(raft) || !may_take(raft, append)) {
         raft_persist(raft);
         if (raft->journal.full && !raft->installing && !raft_damaged(raft))
             reply_full(raft, append);
@@ -437,7 +454,10 @@ void raft_on_append(struct replica *raft, struct raft_message *append, struct bl
         match = raft->journal.commit;
     if (match > raft->verified)
         raft->verified = match;
-    reply(raft, append, true, match);
+    if (journal_waits(&raft->journal, match))
+        reply_full(raft, append);
+    else
+        reply(raft, append, true, match);
     raft_commit_follow(raft, append->commit);
     raft_mend_advance(raft);
 }
@@ -452,7 +472,7 @@ void raft_on_heartbeat(struct replica *raft, const struct raft_message *message)
     raft_commit_follow(raft, message->commit);
     struct raft_message answer = {.type = RAFT_HEARTBEAT_ANSWER,
                                   .term = raft->term,
-                                  .flags = raft->mending ? RAFT_FLAG_FORGOT : 0,
+                                  .flags = raft_answer_flags(raft),
                                   .index = raft->verified,
                                   .round = message->round,
                                   .sent_at = message->sent_at,

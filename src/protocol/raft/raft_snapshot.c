@@ -67,7 +67,7 @@ static void acknowledge(struct replica *raft, uint64_t to, uint64_t index) {
         return;
     struct raft_message answer = {.type = RAFT_APPEND_ANSWER,
                                   .term = raft->term,
-                                  .flags = RAFT_FLAG_YES | (raft->mending ? RAFT_FLAG_FORGOT : 0),
+                                  .flags = RAFT_FLAG_YES | raft_answer_flags(raft),
                                   .index = index,
                                   .last = raft->journal.log.last};
     raft_send(raft, to, raft->journal.persist_seq, &answer, NULL, 0);

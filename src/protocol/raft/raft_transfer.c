@@ -12,12 +12,17 @@ static bool eligible(const struct replica *raft, const struct raft_peer *peer) {
            raft->now - peer->heard_at < raft->options.election_timeout_max_ns;
 }
 
+static bool is_better(const struct raft_peer *a, const struct raft_peer *b) {
+    if (b == NULL || a->room != b->room)
+        return b == NULL || a->room;
+    return a->stream.progress.match > b->stream.progress.match;
+}
+
 static struct raft_peer *best(struct replica *raft) {
     struct raft_peer *best = NULL;
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct raft_peer *peer = &raft->peers[i];
-        if (eligible(raft, peer) &&
-            (best == NULL || peer->stream.progress.match > best->stream.progress.match))
+        if (eligible(raft, peer) && is_better(peer, best))
             best = peer;
     }
     return best;
@@ -79,7 +84,9 @@ static void tell(struct replica *raft, enum cairn_status status) {
 
 void raft_hand_over(struct replica *raft) {
     struct raft_peer *peer = best(raft);
-    if (raft->transferring || peer == NULL)
+    /* From one full disk to another, leadership would come back at once. */
+    bool no_better = peer != NULL && !peer->room && !journal_takes_commands(&raft->journal);
+    if (raft->transferring || peer == NULL || no_better)
         return;
     tell(raft, CAIRN_REFUSED); /* of another target that was waited for */
     begin(raft, peer);

@@ -284,6 +284,7 @@ static void on_loaded(struct replica *zab, const struct event *event) {
 static void on_persisted(struct replica *zab, uint64_t seq) {
     if (!journal_persisted(&zab->journal, seq))
         return;
+    zab_persist(zab);
     zab_discovery_advance(zab);
     zab_sync_advance(zab);
     zab_maybe_commit(zab);
@@ -362,6 +363,7 @@ static void step_event(struct replica *zab, const struct event *event) {
         break;
     case EVENT_PERSIST_FAILED:
         journal_persist_failed(&zab->journal, event->persisted.seq, event->persisted.status);
+        zab_give_up_refused(zab);
         break;
     case EVENT_LOADED:
         on_loaded(zab, event);
@@ -405,6 +407,9 @@ static void step_event(struct replica *zab, const struct event *event) {
         break;
     case EVENT_TRANSFER:
         zab_on_transfer(zab, event->transfer.tag, event->transfer.to);
+        break;
+    case EVENT_ROOM:
+        journal_room(&zab->journal, event->room.there);
         break;
     case EVENT_AWAITED: /* every follower learns of a commit at once (zab_commit_tell) */
         break;

@@ -31,7 +31,7 @@ static enum cairn_status refusal(const struct replica *zab, const struct proposa
     size_t size = entry_size(proposal->command.len);
     if (size > zab->options.entry_bytes_max)
         return CAIRN_TOO_LARGE;
-    if (zab->journal.full)
+    if (zab->journal.full || (!proposal->needed && !zab_takes_commands(zab)))
         return CAIRN_NO_SPACE;
     if (uncommitted > 0 && uncommitted + size > zab->options.uncommitted_bytes_max)
         return CAIRN_BUSY;
@@ -208,6 +208,9 @@ void zab_leader_tick(struct replica *zab) {
     watch_disk(zab);
     if (!zab_leads(zab) || zab->now < zab->ping_at)
         return;
+    zab_room_tick(zab);
+    if (!zab_leads(zab))
+        return;
     probe_silent(zab);
     zab_ping(zab);
     zab_replicate_all(zab);
@@ -235,6 +238,8 @@ void zab_on_pong(struct replica *zab, const struct zab_message *message) {
     if (message->term == zab->accepted && message->round > peer->round)
         peer->round = message->round;
     zab_hear_wall(zab, peer, message);
+    peer->no_room = message->flags & ZAB_FLAG_NO_ROOM;
+    peer->room = message->more && !peer->no_room;
     zab_replicate(zab, peer);
     zab_reads_advance(zab);
 }

@@ -85,10 +85,13 @@ static void ack_epoch(struct replica *zab) {
                                   .wall_ms = zab->own_wall_ms};
     tell_runs(zab, &message);
     bool early = zab->options.mutant == MUTANT_ZAB_EPOCH_NOT_DURABLE;
-    uint64_t after = zab_persist(zab);
-    /* The history that it tells must be the one that a restart would find. */
-    zab_send(zab, zab->leader, early ? 0 : after, &message, NULL, 0);
+    zab_persist(zab);
     zab->join_at = zab->now + zab->options.heartbeat_ns;
+    /* The history that it tells must be the one that a restart would find. */
+    if (journal_waits(&zab->journal, own.index))
+        return;
+    uint64_t after = journal_told_after(&zab->journal, own.index);
+    zab_send(zab, zab->leader, early ? 0 : after, &message, NULL, 0);
 }
 
 static void accept_pending(struct replica *zab) {

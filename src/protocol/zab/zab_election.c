@@ -25,16 +25,17 @@ bool zab_may_vote(const struct replica *zab) {
 
 bool zab_may_lead(const struct replica *zab) {
     return zab_may_vote(zab) && journal_voter_until_committed(&zab->journal) && !zab->installing &&
-           !zab->journal.full && !journal_disk_stalled(&zab->journal);
+           !journal_disk_stalled(&zab->journal);
 }
 
-/* One that its own configuration removes may be needed until that is committed, but others first.
- */
+/* One that its own configuration removes may be needed until that is committed, and one whose disk
+ * is full when all others' are, but others first. */
 bool zab_stands(const struct replica *zab) {
-    const struct config *config = journal_config(&zab->journal);
-    return zab_may_lead(zab) &&
-           (config_is_voter(config, zab->options.id) ||
-            zab->now - zab->leaderless_since > 2 * zab->options.election_timeout_max_ns);
+    if (!zab_may_lead(zab) || zab->now < zab->makes_way_until)
+        return false;
+    return (config_is_voter(journal_config(&zab->journal), zab->options.id) &&
+            journal_takes_commands(&zab->journal)) ||
+           zab->now - zab->leaderless_since > 2 * zab->options.election_timeout_max_ns;
 }
 
 uint64_t zab_voice(const struct replica *zab) {
@@ -114,6 +115,8 @@ void zab_forget_leader(struct replica *zab) {
     zab->synced = false;
     zab->verified = zab->commit_heard = zab->mend_target = 0;
     zab->transferring = false;
+    if (journal_give_up(&zab->journal))
+        zab_peers_follow_config(zab);
 }
 
 /* A vote of the round that is on; stays until the next round begins. */

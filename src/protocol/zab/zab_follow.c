@@ -27,7 +27,8 @@ void zab_heard(struct replica *zab, bool accepted) {
 }
 
 void zab_ack(struct replica *zab, uint64_t sent_at, uint64_t gap_at) {
-    if (zab->journal.full)
+    zab_persist(zab);
+    if (journal_waits(&zab->journal, zab->verified))
         return; /* not all of it is on the disk, and no persist is under way to wait for */
     struct zab_message message = {.type = ZAB_ACK,
                                   .term = zab->accepted,
@@ -38,7 +39,7 @@ void zab_ack(struct replica *zab, uint64_t sent_at, uint64_t gap_at) {
                                   .sent_at = sent_at,
                                   .lease_ns = zab->promise.asked_ns};
     bool early = zab->options.mutant == MUTANT_ZAB_NEWLEADER_EARLY_ACK;
-    uint64_t after = zab_persist(zab);
+    uint64_t after = journal_told_after(&zab->journal, zab->verified);
     zab_send(zab, zab->leader, early ? zab->journal.hard_seq : after, &message, NULL, 0);
 }
 
@@ -98,9 +99,10 @@ void zab_on_propose(struct replica *zab, struct zab_message *message, struct blo
     struct journal *journal = &zab->journal;
     zab_ask_promise(zab, message);
     zab_heard(zab, true);
-    /* A full disk or a snapshot being installed takes nothing now. Silence makes the leader try
-     * again. */
-    if (!zab->synced || zab->installing || journal->full)
+    /* A snapshot being installed takes nothing now, and a full disk no commands. Silence makes the
+     * leader try again. */
+    if (!zab->synced || zab->installing ||
+        !journal_may_take(journal, message->entries, message->count))
         return;
     if (message->index > zab->verified) {
         zab_ack(zab, message->sent_at, message->index); /* something before was lost */
@@ -147,6 +149,7 @@ void zab_on_ping(struct replica *zab, const struct zab_message *message) {
                                  .sent_at = message->sent_at,
                                  .lease_ns = zab->promise.asked_ns,
                                  .wall_ms = zab->own_wall_ms};
+    answer.flags = journal_takes_commands(&zab->journal) ? 0 : ZAB_FLAG_NO_ROOM;
     zab_send(zab, message->from, zab->journal.hard_seq, &answer, NULL, 0);
     /* The leader does not know yet how far this one is: an answer was lost, or is on its way. */
     if (accepted)

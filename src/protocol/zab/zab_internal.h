@@ -70,7 +70,7 @@
       FIELD_TERM | FIELD_NONCE | FIELD_ROUND | FIELD_COMMIT | FIELD_FLAGS | FIELD_SENT_AT,        \
       FIELD_LEASE_NS | FIELD_TIME_MS, NOTHING)                                                    \
     X(PONG, "pong", FIELD_TERM | FIELD_NONCE | FIELD_ROUND | FIELD_SENT_AT,                       \
-      FIELD_LEASE_NS | FIELD_WALL_MS, NOTHING)                                                    \
+      FIELD_LEASE_NS | FIELD_WALL_MS | FIELD_FLAGS, NOTHING)                                      \
     X(READ, "read", FIELD_TERM | FIELD_REQUEST, 0, NOTHING)                                       \
     X(READ_ANSWER, "read-answer", FIELD_TERM | FIELD_REQUEST | FIELD_STATUS | FIELD_INDEX, 0,     \
       NOTHING)                                                                                    \
@@ -98,7 +98,8 @@ enum {
     ZAB_FLAG_REFUSES = 32,  /* cepoch: that epoch was promised to another */
     ZAB_FLAG_TRUNC = 64,
     ZAB_FLAG_FORGET = 128,
-    ZAB_FLAG_GAP = 256
+    ZAB_FLAG_GAP = 256,
+    ZAB_FLAG_NO_ROOM = 512 /* pong: the sender's log has no room for commands */
 };
 
 /* A stretch of a history in one epoch, from `first` on. */
@@ -179,6 +180,8 @@ struct zab_peer {
     uint64_t vote_round;
     struct zab_vote vote;
     uint64_t received;   /* leader: of a snapshot on its way, as EVENT_SNAPSHOT_PROGRESS counts */
+    bool room;           /* leader: its log has room for commands, it said */
+    bool no_room;        /* or has none; neither: it has not said, as older versions do not */
     bool term_told;      /* amnesia: it told its epoch, and what it asks for when it leads */
     uint64_t lease_told; /* 0: nothing */
 
@@ -225,6 +228,7 @@ struct replica {
     /* election */
     uint64_t round;
     uint64_t leaderless_since; /* no established leader was known since */
+    uint64_t makes_way_until;  /* replicas that have less of the history lead, if they can */
     struct zab_vote vote;
     uint64_t notify_at;
     uint64_t finalize_at; /* a quorum agrees: the wait for better votes ends; 0: no */
@@ -367,6 +371,13 @@ void zab_ask_promise(struct replica *zab, const struct zab_message *message);
 /* A message of the session's leader; `accepted`: of the epoch promised to it. */
 void zab_heard(struct replica *zab, bool accepted);
 void zab_follower_tick(struct replica *zab);
+
+/* ---- full disks (zab_room.c) ---- */
+/* Leader: it and a majority have room for commands. */
+bool zab_takes_commands(const struct replica *zab);
+/* Only a leader keeps what its disk had no room for: others may have it. */
+void zab_give_up_refused(struct replica *zab);
+void zab_room_tick(struct replica *zab);
 
 /* ---- reads (zab_read.c) ---- */
 void zab_on_read(struct replica *zab, uint64_t tag);

@@ -27,7 +27,7 @@ struct zab_peer *zab_member(struct replica *zab, uint64_t id) {
 void zab_peer_away(struct replica *zab, struct zab_peer *peer) {
     peer->stage = ZAB_AWAY;
     peer->nonce = 0;
-    peer->counts = peer->active_told = false;
+    peer->counts = peer->active_told = peer->room = peer->no_room = false;
     peer->round = peer->lease_until = peer->commit_told = 0;
     if (zab->options.mutant != MUTANT_ZAB_STALE_ACK)
         stream_reset(&peer->stream, zab->journal.log.last + 1);

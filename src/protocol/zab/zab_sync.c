@@ -126,7 +126,7 @@ void zab_on_sync(struct replica *zab, struct zab_message *message, struct blob *
         zab_on_propose(zab, message, frame); /* it was sent twice */
         return;
     }
-    if (zab->installing || journal->full)
+    if (zab->installing || !journal_may_take(journal, message->entries, message->count))
         return;
     if (!fits(zab, message)) {
         /* A snapshot was installed since this history was told, for one. It is told again. */

@@ -15,12 +15,17 @@ static bool eligible(const struct replica *zab, const struct zab_peer *peer) {
            zab->now - peer->heard_at < zab->options.election_timeout_max_ns;
 }
 
+static bool is_better(const struct zab_peer *a, const struct zab_peer *b) {
+    if (b == NULL || a->room != b->room)
+        return b == NULL || a->room;
+    return a->stream.progress.match > b->stream.progress.match;
+}
+
 static struct zab_peer *best(struct replica *zab) {
     struct zab_peer *best = NULL;
     for (uint32_t i = 0; i < zab->peer_count; i++) {
         struct zab_peer *peer = &zab->peers[i];
-        if (eligible(zab, peer) &&
-            (best == NULL || peer->stream.progress.match > best->stream.progress.match))
+        if (eligible(zab, peer) && is_better(peer, best))
             best = peer;
     }
     return best;
@@ -89,7 +94,9 @@ static void tell(struct replica *zab, enum cairn_status status) {
 
 void zab_hand_over(struct replica *zab) {
     struct zab_peer *peer = zab_established(zab) ? best(zab) : NULL;
-    if (zab->transferring || peer == NULL)
+    /* From one full disk to another, leadership would come back at once. */
+    bool no_better = peer != NULL && !peer->room && !journal_takes_commands(&zab->journal);
+    if (zab->transferring || peer == NULL || no_better)
         return;
     tell(zab, CAIRN_REFUSED); /* of another target that was waited for */
     begin(zab, peer);
