@@ -58,14 +58,14 @@ static void send_batch(struct group *group, struct link *link) {
     begin_batch(group);
 }
 
-bool forward_answers_far(const struct group *group) {
+bool forward_leader_answers(const struct group *group) {
     const struct link *link = leader_link((struct group *)(uintptr_t)group);
-    struct wal_stats log;
-    if (group->role == ROLE_LEADER || link == NULL || link->wire_version < WIRE_VERSION_3 ||
-        !group->stack.kind->pauses)
-        return false;
-    wal_stats(group->node->wal, &log);
-    return log.full;
+    return group->role != ROLE_LEADER && link != NULL && link->wire_version >= WIRE_VERSION_3 &&
+           group->stack.kind->pauses;
+}
+
+bool forward_answers_far(const struct group *group) {
+    return forward_leader_answers(group) && wal_full(group->node->wal);
 }
 
 /* Only for requests that take an answer whatever this node's own state is. */
@@ -93,7 +93,7 @@ void forward_requests(struct group *group, struct list *queue) {
             send_batch(group, link);
         mark_forwarded(group, request);
         buf_u64(body, request->tag);
-        request->far = far && is_far(request);
+        request->far = (far || request->due_long) && is_far(request);
         buf_u8(body, (uint8_t)(request->kind | (request->far ? KIND_FAR : 0)));
         buf_u8(body, request->retry_safe);
         buf_block(body, command);

@@ -139,6 +139,7 @@ static void do_persist(struct group *group, const struct effect *effect) {
         .entries = effect->persist.entries,
         .count = effect->persist.count,
         .repaired = effect->persist.repaired,
+        .room = effect->persist.room,
     };
     if (group->tail_unknown && write.hard.len > 0) {
         /* From here on the hard state itself says that this replica waits to be made whole. */

@@ -6,6 +6,7 @@
 #include "base/assert.h"
 
 #define READ_RETRY_NS 10000000ull
+#define DUE_PATIENCE_NS 200000000ull
 #define LONG_READ_SLICE_NS 500000ull
 #define LONG_READS_AT_ONCE 4u
 /* What is copied into answers in one turn, but for one answer more: of clients that were answered
@@ -27,6 +28,8 @@ static struct read_context context_of(struct group *group, const struct request 
 
 /* Until an entry is applied whose time is not before the read's. */
 static void wait_for_expiry(struct group *group, struct request *request) {
+    if (request->due_ns == 0)
+        request->due_ns = env_now(group->node->env);
     list_remove(&request->queue);
     list_push(&group->reads_due, &request->queue);
     if (list_empty(&request->aging))
@@ -170,12 +173,14 @@ static uint64_t local_index(const struct request *request) {
 void group_reads(struct group *group, uint64_t now) {
     if (list_empty(&group->pending_reads) || now < group->read_retry_ns)
         return;
-    bool far = forward_answers_far(group);
+    bool may = forward_leader_answers(group), all = forward_answers_far(group), far = false;
     struct read_batch *batch = batch_new(0);
     LIST_EACH_SAFE(item, &group->pending_reads) {
         struct request *request = container_of(item, struct request, queue);
-        if (far && !request->barrier && !is_local(request))
+        if ((all || (may && request->due_long)) && !request->barrier && !is_local(request)) {
+            far = true;
             continue;
+        }
         request->state = REQUEST_READING;
         list_remove(item);
         request->local = is_local(request);
@@ -231,8 +236,27 @@ void group_reads_applied(struct group *group, uint64_t applied) {
     }
 }
 
+/* A leader whose log is full places expiries for reads of its own alone. */
+static void give_up_waiting(struct group *group) {
+    uint64_t now = env_now(group->node->env);
+    struct list late;
+    list_init(&late);
+    LIST_EACH_SAFE(item, &group->reads_due) {
+        struct request *request = container_of(item, struct request, queue);
+        if (now < request->due_ns + DUE_PATIENCE_NS)
+            continue;
+        request->due_long = true;
+        request->due_ns = 0;
+        list_remove(item);
+        list_push(&late, item);
+    }
+    reads_again(group, &late);
+}
+
 /* Reads that met a key whose time was over: its expiry may be committed by now. */
 void group_reads_due(struct group *group) {
+    if (!list_empty(&group->reads_due) && forward_leader_answers(group))
+        give_up_waiting(group);
     if (group->install != NULL || group_paused(group) || group->reads_due_tried == group->applied)
         return;
     group->reads_due_tried = group->applied;

@@ -9,6 +9,7 @@
 
 #define SLICE_CHUNKS 4u /* per background job, so that log reads get their turn between */
 #define RETRY_NS 5000000000ull
+#define FULL_RETRY_NS 30000000000ull /* there was no space for one */
 #define REST_MAX_NS 50000000ull
 #define SNAPSHOTS_KEPT 1u
 /* The log may be so many times as long as what sets off a snapshot, before a keyspace that writes
@@ -43,7 +44,9 @@ void group_snapshot_folder(const struct group *group, char *out, size_t size) {
     snprintf(out, size, "%s/snapshots", group->node->options.folder);
 }
 
-/* Few entries of a quiet keyspace keep the shared log from being recycled, or damage from going. */
+/* Few entries of a quiet keyspace keep the shared log from being recycled, or damage from going; or
+ * the disk is full, and the log is what can be made shorter: a snapshot may find room where no
+ * segment does. */
 static bool pins_log(const struct group *group) {
     const struct node *node = group->node;
     struct wal_stats log;
@@ -51,7 +54,7 @@ static bool pins_log(const struct group *group) {
     wal_stats(node->wal, &log);
     bool is_long = log.log_bytes > PINNED_LOGS * node->options.snapshot_log_bytes +
                                        PINNED_SEGMENTS * node->options.wal_segment_bytes;
-    return (is_long || log.damaged) && wal_oldest_need(node->wal, &owner, &index) &&
+    return (is_long || log.damaged || log.full) && wal_oldest_need(node->wal, &owner, &index) &&
            owner == group->id && index <= group->applied;
 }
 
@@ -182,7 +185,8 @@ static void go_on_or_end(struct snapshot_job *job) {
     } else if (job->status != CAIRN_OK) {
         node_log(group->node, 2, "snapshot at index %llu failed: %s",
                  (unsigned long long)job->base.index, cairn_status_text(job->status));
-        group->snapshot_retry_ns = env_now(group->node->env) + RETRY_NS;
+        group->snapshot_retry_ns =
+            env_now(group->node->env) + (job->status == CAIRN_NO_SPACE ? FULL_RETRY_NS : RETRY_NS);
         group->log_bytes += job->log_bytes;
     }
     free_job(job);

@@ -33,6 +33,16 @@ static void tick(struct group *group, uint64_t now) {
     group_step(group, &event);
 }
 
+static void tell_room(struct group *group) {
+    struct event event = {.kind = EVENT_ROOM};
+    bool no_room = wal_full(group->node->wal);
+    if (no_room == group->no_room_told)
+        return;
+    group->no_room_told = no_room;
+    event.room.there = !no_room;
+    group_step(group, &event);
+}
+
 /* Frees what only ended snapshots still saw. */
 static void tidy(struct group *group) {
     struct env *env = group->node->env;
@@ -53,6 +63,7 @@ void group_turn(struct group *group, uint64_t now) {
         group->write_retry_ns = 0;
     if (group->read_retry_ns <= now)
         group->read_retry_ns = 0;
+    tell_room(group);
     group_feed_persisted(group);
     removal_turn(group);
     tick(group, now);

@@ -24,7 +24,8 @@ static size_t gather(struct group *group) {
             group->proposed =
                 cairn_realloc(group->proposed, group->proposals_cap * sizeof *group->proposed);
         }
-        group->proposals[count] = (struct proposal){.tag = count, .command = request_body(request)};
+        group->proposals[count] = (struct proposal){
+            .tag = count, .command = request_body(request), .needed = request->needed};
         group->proposed[count++] = request;
     }
     return count;

@@ -38,6 +38,7 @@ void node_options_default(struct node_options *options) {
         .requests_bytes_max = 512u << 20,
         .wal_segment_bytes = 32u << 20,
         .wal_batch_bytes_max = 2u << 20,
+        .wal_kept_bytes = 4u << 20,
         .snapshot_log_bytes = 256u << 20,
         .snapshot_trailing = 10000,
         .trailing_bytes = 64u << 20,

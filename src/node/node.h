@@ -82,6 +82,7 @@ struct node_options {
     size_t requests_bytes_max; /* their commands together, likewise */
     uint64_t wal_segment_bytes;
     size_t wal_batch_bytes_max;
+    uint64_t wal_kept_bytes;     /* of the log's room, for what a leader needs (core/room.h) */
     uint64_t snapshot_log_bytes; /* snapshot when the log behind the last one is larger ... */
     uint32_t snapshot_trailing;  /* ... and keep this many entries for lagging peers ... */
     uint64_t trailing_bytes;     /* ... but no more than about so many bytes of them */

@@ -173,11 +173,14 @@ struct request {
     bool barrier;         /* a read of nothing: only its index is waited for */
     bool local;           /* a read of what this node has, whatever that is */
     bool far;             /* it is answered by the leader: the asking node can't apply now */
+    bool due_long;        /* READ: it waited for an expiry in vain: the leader is to answer it */
+    bool needed;          /* proposed without room for commands too: reads wait for it */
     bool maybe_executed;  /* by an earlier attempt: no refusal says any more that it was not */
     uint64_t index, term; /* PLACED */
     uint64_t tag;         /* FORWARDED, OPERATING */
     uint64_t sent_to;     /* FORWARDED: the peer */
     uint64_t epoch;       /* PLACED, FORWARDED: the group's at that time */
+    uint64_t due_ns;      /* READING: since when it waits for an expiry; 0: not yet */
     uint64_t time_ms;     /* READING: the replicated time at which it was first tried */
     struct hnode by_tag;
     struct upload *upload; /* it goes in pieces; NULL: whole */
@@ -293,7 +296,9 @@ struct group {
     struct request **waiters; /* a ring of PLACED requests, no index below the one before */
     size_t waiters_cap, waiters_head, waiters_count;
 
-    uint32_t due_inflight; /* batches */
+    uint32_t due_inflight;  /* batches */
+    uint64_t due_spared_ns; /* with a full disk, none is proposed before */
+    bool no_room_told;      /* what the protocol heard last: the log has none for commands */
     uint64_t due_at_ns;
     bool version_inflight;
     bool agreed_inflight;
@@ -548,6 +553,8 @@ void group_reads_forget(struct group *group, struct node_client *client);
 void group_reads_close(struct group *group);
 
 /* forward.c */
+/* There is a leader, another node, that can answer reads in this node's place. */
+bool forward_leader_answers(const struct group *group);
 /* This node can't append what the leader sends, so its state stands still: the leader answers for
  * it. */
 bool forward_answers_far(const struct group *group);

@@ -142,6 +142,7 @@ static enum cairn_status recover_log(struct node *node, char *error, size_t erro
         .segment_bytes = node->options.wal_segment_bytes,
         .batch_bytes_max = node->options.wal_batch_bytes_max,
         .spare_segments = 1,
+        .kept_bytes = node->options.wal_kept_bytes,
         .mutant = node->options.mutant,
         .done = on_wal_done,
         .context = node,

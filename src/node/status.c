@@ -68,8 +68,6 @@ uint32_t node_replicas_current(const struct node *node, uint32_t keyspace) {
 
 static const char *health(const struct group *group, const struct replica_status *replica) {
     const struct node *node = group->node;
-    struct wal_stats log;
-    wal_stats(node->wal, &log);
     if (node->failed)
         return "failed";
     if (node->stopping)
@@ -78,7 +76,7 @@ static const char *health(const struct group *group, const struct replica_status
         return "replicas differ, none is right for sure";
     if (replica->damaged)
         return "damaged";
-    if (log.full)
+    if (wal_full(node->wal))
         return "disk full";
     if (group->install != NULL)
         return "installing a snapshot";
@@ -307,6 +305,8 @@ void node_metrics(const struct node *node, struct buf *out) {
          status.counters.damage_found},
         {"cairn_wal_damage_repaired", "counter", "Times the log was whole again after such damage",
          status.counters.damage_repaired},
+        {"cairn_log_room_bytes", "gauge", "Log that can be written without asking for space",
+         log.room_bytes},
     };
     for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
         buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", metrics[i].name, metrics[i].help,

@@ -10,6 +10,8 @@
 #define CLOCK_OFF_MS 10000
 #define CLOCK_WATCH_NS 1000000000ull
 #define CLOCK_WARN_NS (60ull * 1000000000ull)
+/* With a full disk, for each takes of the room that is kept back; and only while a read waits. */
+#define DUE_SPARED_NS 1000000000ull
 #define DUE_CHECK_MAX_NS (3600ull * 1000000000ull)
 
 static void due_done(void *context, enum cairn_status status, struct bytes reply) {
@@ -32,13 +34,22 @@ void group_propose_due(struct group *group, uint64_t now) {
         group->due_at_ns = now + wait_ns;
         return;
     }
+    bool spare = wal_full(group->node->wal);
+    if (spare && list_empty(&group->reads_due))
+        return;
+    if (spare && now < group->due_spared_ns) {
+        group->due_at_ns = group->due_spared_ns;
+        return;
+    }
+    group->due_spared_ns = now + DUE_SPARED_NS;
     struct buf *envelope = &group->scratch;
-    while (group->due_inflight < DUE_INFLIGHT_MAX) {
+    while (group->due_inflight < (spare ? 1 : DUE_INFLIGHT_MAX)) {
         buf_clear(envelope);
         if (!stack_due(&group->stack, time_ms, group->due_inflight, envelope))
             return;
         group->due_inflight++;
-        request_new_from(group, ORIGIN_SELF, REQUEST_WRITE, buf_view(envelope), due_done, group);
+        request_new_from(group, ORIGIN_SELF, REQUEST_WRITE, buf_view(envelope), due_done, group)
+            ->needed = spare;
     }
 }
 
