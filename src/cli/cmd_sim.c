@@ -127,7 +127,7 @@ static void show_sum(const struct sim_hunt *hunt) {
 }
 
 static bool parse_scenario(const char *text, enum sim_scenario *scenario) {
-    static const char *const names[] = {"swarm", "calm", "all-damaged"};
+    static const char *const names[] = {"swarm", "calm", "all-damaged", "full"};
     for (int i = 0; i < SIM_SCENARIO_COUNT; i++)
         if (strcmp(text, names[i]) == 0) {
             *scenario = (enum sim_scenario)i;
@@ -219,7 +219,8 @@ int cmd_sim(int argc, char **argv) {
     if (command.mutant != NULL && !mutant_find(command.mutant, &hunt.options.mutant))
         return misuse("sim", "there is no mutant '%s'", command.mutant);
     if (command.scenario != NULL && !parse_scenario(command.scenario, &hunt.options.scenario))
-        return misuse("sim", "there is no scenario '%s' (there are: swarm, calm, all-damaged)",
+        return misuse("sim",
+                      "there is no scenario '%s' (there are: swarm, calm, all-damaged, full)",
                       command.scenario);
     if (command.faults != NULL && !parse_faults(command.faults, &hunt.options.fault_mask))
         return misuse("sim",

@@ -73,7 +73,7 @@ static void open_clients(struct sim_cluster *cluster) {
         .context = cluster,
         .log = cluster->asked.log != NULL ? log_client : NULL,
     };
-    if (calm)
+    if (calm || cluster->asked.scenario == SIM_FULL)
         options.kinds = all;
     if (cluster->asked.clients)
         options.clients = cluster->asked.clients;
@@ -365,6 +365,8 @@ void sim_run(const struct sim_options *options, struct sim_result *result) {
     start_all(cluster);
     sim_faults_start(cluster, fault_ns);
     run_until(cluster, fault_ns);
+    if (options->scenario == SIM_FULL && !world->failed)
+        sim_full_run(cluster);
     if (!world->failed)
         heal_and_judge(cluster);
     if (!world->failed)

@@ -44,7 +44,7 @@
     X(DISK_SLOW, "disk-slow", "a disk is 10 to 100 times slower")                               \
     X(DISK_SLOW_ALL, "disk-slow-all", "all disks are slower")                                   \
     X(DISK_HANG, "disk-hang", "a disk answers nothing for a while")                             \
-    X(DISK_FULL, "disk-full", "a disk has no space for a while")                                \
+    X(DISK_FULL, "disk-full", "a disk, or all of them, has no space for a while")               \
     X(WRITE_FAILS, "write-fails", "a write fails once")                                         \
     X(SYNC_FAILS, "sync-fails", "a sync fails once")                                            \
     X(FLIP, "flip", "a bit on a disk flips")                                                    \
@@ -79,6 +79,7 @@ enum sim_scenario {
     SIM_SWARM,       /* whatever the seed draws */
     SIM_CALM,        /* no faults at all: speed, and a quiet network */
     SIM_ALL_DAMAGED, /* every replica's log is damaged somewhere else */
+    SIM_FULL, /* every disk is full while leaders come and go; of keys, with clients of Redis */
     SIM_SCENARIO_COUNT
 };
 

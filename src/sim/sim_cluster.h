@@ -144,6 +144,9 @@ bool sim_judge_converged(struct sim_cluster *cluster, char *why, size_t size);
 /* The clients' history through the checkers. */
 void sim_judge_history(struct sim_cluster *cluster);
 
+/* sim_full.c: SIM_FULL, once the cluster runs */
+void sim_full_run(struct sim_cluster *cluster);
+
 /* sim_fault.c */
 void sim_faults_open(struct sim_cluster *cluster);
 void sim_faults_close(struct sim_cluster *cluster);

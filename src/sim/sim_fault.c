@@ -377,12 +377,21 @@ static bool strike_disk_hang(struct sim_faults *faults) {
     return true;
 }
 
+static void fill_disk(struct sim_faults *faults, struct sim_node *node, uint64_t length) {
+    node->host.disk.space = node->host.disk.used + sim_below(world_of(faults), 100000);
+    later(faults, length, undo_disk, node->id, 0, 0);
+}
+
+/* One, or all of them. */
 static bool strike_disk_full(struct sim_faults *faults) {
     struct sim_node *node = pick_up(faults);
     if (node == NULL)
         return false;
-    node->host.disk.space = node->host.disk.used + sim_below(world_of(faults), 100000);
-    later(faults, draw_length(faults), undo_disk, node->id, 0, 0);
+    uint64_t length = draw_length(faults);
+    bool all = sim_chance(world_of(faults), 1, 3);
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
+        if (all || id == node->id)
+            fill_disk(faults, &faults->cluster->nodes[id], length);
     return true;
 }
 

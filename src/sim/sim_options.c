@@ -178,6 +178,9 @@ void sim_draw_options(struct sim_cluster *cluster) {
     cluster->defaults.wal_segment_bytes = cluster->defaults.wal_segment_bytes > 4 << 20
                                               ? 4 << 20
                                               : cluster->defaults.wal_segment_bytes;
+    /* What is kept back fits the one spare, unless it is to last long. */
+    cluster->defaults.wal_kept_bytes =
+        cluster->asked.scenario == SIM_FULL ? 256 << 10 : cluster->defaults.wal_segment_bytes / 4;
     cluster->defaults.mutant = cluster->asked.mutant;
     draw_keyspaces(cluster);
     draw_zookeeper(cluster);

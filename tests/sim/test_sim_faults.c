@@ -68,6 +68,25 @@ static void damage_on_every_replica_never_gives_a_wrong_answer(void **state) {
     assert_true(damaged > 2 * seeds);
 }
 
+static void with_all_disks_full_a_leader_serves_reads_after_every_change(void **state) {
+    static const char *const protocols[] = {"raft", "zab"};
+    uint64_t seeds = slice_of(6, 1);
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t changes = 0;
+        for (uint64_t seed = 1; seed <= seeds; seed++) {
+            struct sim_options options = {.seed = seed,
+                                          .scenario = SIM_FULL,
+                                          .machine = "kv",
+                                          .protocol = protocols[i],
+                                          .nodes = seed % 3 == 0 ? 5 : 3};
+            struct sim_result result;
+            run_one(&options, &result);
+            changes += result.faults[SIM_FAULT_DISK_FULL];
+        }
+        assert_true(changes >= seeds * 24 / 2);
+    }
+}
+
 static void a_calm_cluster_elects_once_and_refuses_nothing_it_could_do(void **state) {
     static const char *const pairs[][2] = {
         {"kv", "raft"}, {"kv", "zab"}, {"tree", "zab"}, {"tree", "raft"}};
@@ -116,6 +135,7 @@ int main(void) {
         cmocka_unit_test(each_kind_of_fault_strikes_and_is_survived),
         cmocka_unit_test(each_fault_of_a_plan_strikes_and_is_survived),
         cmocka_unit_test(a_disk_that_rots_under_running_nodes_ends_none_of_them),
+        cmocka_unit_test(with_all_disks_full_a_leader_serves_reads_after_every_change),
         cmocka_unit_test(damage_on_every_replica_never_gives_a_wrong_answer),
         cmocka_unit_test(a_calm_cluster_elects_once_and_refuses_nothing_it_could_do),
     };
