@@ -315,10 +315,10 @@ export class Client {
 const clusters = []; // what their nodes said is told when a test fails
 
 export class Cluster {
-  /** sets: {"section.key": value} for every node. */
-  static async make({ nodes = 3, sets = {}, folder = temporary_folder(), program = binary } = {}) {
+  /** sets: {"section.key": value} for every node; environment(cluster, node): what it is started with besides. */
+  static async make({ nodes = 3, sets = {}, folder = temporary_folder(), program = binary, environment = () => ({}) } = {}) {
     const cluster = new Cluster();
-    Object.assign(cluster, { folder, sets, program, size: nodes, children: {}, logs: {}, name: `test-${process.pid}-${Math.random()}` });
+    Object.assign(cluster, { folder, sets, program, environment, size: nodes, children: {}, logs: {}, name: `test-${process.pid}-${Math.random()}` });
     cluster.offset = await free_offset();
     clusters.push(cluster);
     return cluster;
@@ -345,7 +345,8 @@ export class Cluster {
     return ['server', ...Object.entries(sets).flatMap(([key, value]) => ['--set', `${key}=${value}`])];
   }
   spawn(node, extra = {}) {
-    const child = start_program(this.program, this.args(node, extra));
+    const env = { ...process.env, ...this.environment(this, node) };
+    const child = start_program(this.program, this.args(node, extra), { env });
     const log = (data) => (this.logs[node] = (this.logs[node] ?? '') + data);
     child.stdout.on('data', log);
     child.stderr.on('data', log);
