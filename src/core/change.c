@@ -400,15 +400,18 @@ static enum change_step go_back(struct change *change, const struct change_leade
 
 /* ---- what a leader does by itself ---- */
 
-/* Binds members to the data folders that they came with, several in one entry. */
+/* Binds members to the data folders that they came with, several in one entry. A founder is bound
+ * to the one with which it was met first, wherever it is now. Founders wait for no other. */
 static bool bind_incarnations(const struct change_leader *leader, struct config *next) {
     const struct journal *journal = leader->journal;
     const struct config *now = journal_config(journal);
-    bool news = false, all_known = true;
+    bool news = false, all_known = true, founding = journal_config_index(journal) == 0;
     for (uint32_t i = 0; i < now->count; i++) {
         if (now->members[i].incarnation != 0)
             continue;
-        uint64_t seen = member_of(leader, now->members[i].id).incarnation;
+        uint64_t seen = journal_folder(journal, &now->members[i]);
+        if (seen == 0)
+            seen = member_of(leader, now->members[i].id).incarnation;
         if (seen != 0 && !news)
             *next = *now; /* seldom, and large */
         news |= seen != 0;
@@ -417,7 +420,7 @@ static bool bind_incarnations(const struct change_leader *leader, struct config 
             next->members[i].incarnation = seen;
     }
     bool patient = journal->now - leader->since < journal->options->election_timeout_max_ns;
-    return news && (all_known || !patient);
+    return news && (all_known || founding || !patient);
 }
 
 /* A member came back with another data folder: it forgot its promises and its log. It becomes a

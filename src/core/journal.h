@@ -6,6 +6,7 @@
 #ifndef CAIRN_CORE_JOURNAL_H
 #define CAIRN_CORE_JOURNAL_H
 
+#include "core/folders.h"
 #include "core/log.h"
 #include "core/stamp.h"
 
@@ -52,6 +53,7 @@ struct journal {
     uint32_t config_count, config_cap;
     uint64_t config_version; /* rises with every change of the list above */
     uint64_t config_told;    /* index up to which a commit was told by EFFECT_CONFIG */
+    struct folders met;      /* EVENT_FOUNDERS */
 
     uint64_t persist_seq; /* last issued */
     uint64_t persisted_seq;
@@ -171,6 +173,15 @@ void journal_config_push(struct journal *journal, uint64_t index, const struct c
 void journal_config_truncate(struct journal *journal, uint64_t index);
 /* Tells the configuration in force by EFFECT_CONFIG. */
 void journal_config_tell(struct journal *journal);
+/* EVENT_FOUNDERS. True: it founds the cluster, so there is a configuration now. */
+bool journal_founders(struct journal *journal, const struct folders *met,
+                      const struct config *founds);
+/* The incarnation under which a member counts: the configuration's, or with which it was met. 0:
+ * any. */
+uint64_t journal_folder(const struct journal *journal, const struct member *member);
+/* A member of the configuration in force that may say so under this incarnation (0: it did not
+ * tell). A replica that lost its disk under the same id has forgotten what it promised. */
+bool journal_counts(const struct journal *journal, uint64_t id, uint64_t incarnation);
 bool journal_is_member(const struct journal *journal, uint64_t id);
 /* Is this replica a voter by the configuration in force, or by one before it up to the last
  * committed? */

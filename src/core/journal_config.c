@@ -71,3 +71,25 @@ void journal_config_truncate(struct journal *journal, uint64_t index) {
     if (journal->config_count != before)
         changed(journal);
 }
+
+bool journal_founders(struct journal *journal, const struct folders *met,
+                      const struct config *founds) {
+    journal->met = *met;
+    if (founds == NULL || journal->config_count > 0 || journal->log.last > 0)
+        return false;
+    journal_config_push(journal, 0, founds);
+    return true;
+}
+
+uint64_t journal_folder(const struct journal *journal, const struct member *member) {
+    bool by_id = journal->options->mutant == MUTANT_FOUNDER_BY_ID;
+    return member->incarnation != 0 || by_id ? member->incarnation
+                                             : folders_find(&journal->met, member->id);
+}
+
+bool journal_counts(const struct journal *journal, uint64_t id, uint64_t incarnation) {
+    const struct config *config = journal_config(journal);
+    const struct member *member = config ? config_member(config, id) : NULL;
+    uint64_t folder = member ? journal_folder(journal, member) : 0;
+    return member != NULL && (folder == 0 || incarnation == 0 || folder == incarnation);
+}

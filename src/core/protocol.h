@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "core/config.h"
 #include "core/entry.h"
+#include "core/folders.h"
 #include "core/room.h"
 
 #include <stdbool.h>
@@ -56,6 +57,7 @@ enum event_kind {
     EVENT_TRANSFER,           /* hand leadership to a member (0: the best) */
     EVENT_AWAITED,            /* a peer waits for the end of what it forwarded */
     EVENT_ROOM,               /* the log has room for commands, or has none any more */
+    EVENT_FOUNDERS,           /* with which folders the founders were met, and whether it founds */
     EVENT_KIND_COUNT
 };
 
@@ -70,6 +72,10 @@ enum event_kind {
  *
  * ROOM: told at each change, room at first. Without it, persists may still succeed: what is kept
  * back is there for what a group needs to have a leader, and for what was on its way. */
+
+/* FOUNDERS: what a member says counts only under the folder with which it was met, as long as no
+ * configuration names one. A replica that knows no members begins with those that it founds the
+ * cluster with: its node tells them once the other founders know this folder (node/founding.c). */
 
 struct proposal {
     uint64_t tag;         /* the caller's; named in the outcome */
@@ -159,6 +165,10 @@ struct event {
         struct {
             bool there;
         } room;
+        struct {
+            const struct folders *met;
+            const struct config *founds; /* NULL: it founds nothing */
+        } founders;
     };
 };
 
@@ -296,7 +306,7 @@ struct replica_options {
     uint64_t id;
     uint64_t incarnation;
     uint64_t seed;
-    struct config bootstrap; /* count 0: not a new cluster; else its first members */
+    struct config bootstrap; /* count 0: not (yet) of a new cluster; else its first members */
     uint64_t election_timeout_min_ns;
     uint64_t election_timeout_max_ns;
     uint64_t heartbeat_ns;

@@ -444,6 +444,98 @@ static void one_wrong_wall_clock_moves_no_time_whoever_leads(void **state) {
     assert_true(leap("raft", MUTANT_TIME_OF_ONE_CLOCK, true, DAY_MS) > DAY_MS / 2);
 }
 
+/* ---- a founder whose disk is lost before an entry bound its folder ---- */
+
+static void meet_others(struct world *world, uint64_t id, uint64_t who, uint64_t folder) {
+    struct folders met = {0};
+    for (uint64_t other = 1; other <= 3; other++)
+        if (other != id)
+            folders_put(&met, other, other == who ? folder : 100 * other);
+    struct event event = {.kind = EVENT_FOUNDERS};
+    event.founders.met = &met;
+    world_step(world, id, event);
+}
+
+/* 2 helps 1 to commit what 3 does not hear of, and loses its disk; 3 meets it alone. By the rules
+ * of node/founding.c 2 is told that it is known by another folder, and founds nothing. */
+static const char *founder_again(const char *protocol, enum mutant mutant) {
+    struct world *world = world_empty_of(protocol, 3, 11);
+    set_mutant(world, mutant);
+    world_isolate(world, 3, true);
+    world_boot(world);
+    for (uint64_t id = 1; id <= 3; id++)
+        meet_others(world, id, 0, 0);
+    world_connect(world, 1, 2);
+    assert_true(world_elect(world));
+    world_propose(world, world_leader(world), "acknowledged");
+    world_run(world, 100 * MS);
+    world_crash(world, 1);
+    world_crash(world, 2);
+    world_wipe(world, 2);
+    if (mutant == MUTANT_FOUNDER_BY_ID)
+        world->nodes[2].options.bootstrap = world_config("123", "");
+    world->cut[2][3] = world->cut[3][2] = false;
+    world_restart(world, 2);
+    world_connect(world, 2, 3);
+    world_run(world, 3000 * MS);
+    if (world_leader(world) != 0)
+        world_propose(world, world_leader(world), "of a second cluster");
+    world_run(world, 500 * MS);
+    world_isolate(world, 3, false);
+    world_restart(world, 1);
+    meet_others(world, 1, 0, 0);
+    for (uint64_t id = 1; id <= 3; id++)
+        world_connect(world, id, id % 3 + 1);
+    world_run(world, 5000 * MS);
+    const char *broken = world->broken;
+    if (broken == NULL) {
+        struct config config = world_status(world, world_leader(world)).config;
+        assert_true(world_settled(world));
+        assert_int_equal(config_member(&config, 2)->incarnation,
+                         world->nodes[2].options.incarnation);
+        assert_true(config_member(&config, 2)->voter); /* it was let in, and caught up */
+    }
+    world_free(world);
+    return broken;
+}
+
+static void a_founder_that_lost_its_disk_founds_nothing_and_is_let_in(void **state) {
+    for (size_t i = 0; i < 2; i++) {
+        assert_null(founder_again(protocols[i], MUTANT_NONE));
+        assert_non_null(founder_again(protocols[i], MUTANT_FOUNDER_BY_ID));
+    }
+}
+
+/* 1 and 3 met 2 with another folder than the one that it comes with, on which nothing is. */
+static bool commits_with_the_wrong_folder(const char *protocol, enum mutant mutant) {
+    struct world *world = world_empty_of(protocol, 3, 12);
+    set_mutant(world, mutant);
+    world->nodes[2].options.bootstrap.count = 0;
+    world_isolate(world, 2, true);
+    world_boot(world);
+    for (uint64_t id = 1; id <= 3; id += 2)
+        meet_others(world, id, 2, 199);
+    world_connect(world, 1, 3);
+    assert_true(world_elect(world));
+    uint64_t leader = world_leader(world), other = 4 - leader;
+    uint64_t before = world_status(world, leader).commit_index;
+    world_isolate(world, other, true);
+    world->cut[2][leader] = world->cut[leader][2] = false;
+    world_connect(world, 2, leader);
+    world_propose(world, leader, "on one founder's disk");
+    world_run(world, 100 * MS);
+    bool commits = world_status(world, leader).commit_index > before;
+    world_free(world);
+    return commits;
+}
+
+static void what_a_founder_says_under_another_folder_counts_for_nothing(void **state) {
+    for (size_t i = 0; i < 2; i++) {
+        assert_false(commits_with_the_wrong_folder(protocols[i], MUTANT_NONE));
+        assert_true(commits_with_the_wrong_folder(protocols[i], MUTANT_FOUNDER_BY_ID));
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_end_of_the_log_is_a_loss_also_under_a_snapshot),
@@ -452,6 +544,8 @@ int main(void) {
         cmocka_unit_test(leases_do_not_trust_that_all_have_the_same_settings),
         cmocka_unit_test(what_is_not_told_counts_for_no_lease),
         cmocka_unit_test(one_wrong_wall_clock_moves_no_time_whoever_leads),
+        cmocka_unit_test(a_founder_that_lost_its_disk_founds_nothing_and_is_let_in),
+        cmocka_unit_test(what_a_founder_says_under_another_folder_counts_for_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

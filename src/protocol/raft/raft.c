@@ -90,15 +90,6 @@ static bool is_answer(enum raft_message_type type) {
     return type == RAFT_VOTE_ANSWER || type == RAFT_APPEND_ANSWER || type == RAFT_HEARTBEAT_ANSWER;
 }
 
-/* A promise counts only if it was made by the data folder that the configuration names: a replica
- * that lost its disk under the same id has forgotten what it promised. */
-static bool counts(const struct replica *raft, const struct raft_message *message) {
-    const struct config *config = journal_config(&raft->journal);
-    const struct member *member = config ? config_member(config, message->from) : NULL;
-    return member != NULL && (member->incarnation == 0 || message->incarnation == 0 ||
-                              member->incarnation == message->incarnation);
-}
-
 /* Section 5.1: a stale leader or candidate learns the newer term, stale answers are dropped. */
 static void answer_stale(struct replica *raft, const struct raft_message *message) {
     if (!from_a_leader(message->type))
@@ -202,7 +193,7 @@ static void on_message(struct replica *raft, uint64_t from, struct blob *frame, 
                      message.term);
         return;
     }
-    if (is_answer(message.type) && !counts(raft, &message))
+    if (is_answer(message.type) && !journal_counts(&raft->journal, from, message.incarnation))
         return;
     dispatch(raft, &message, frame);
 }
@@ -342,6 +333,9 @@ static void step_event(struct replica *raft, const struct event *event) {
         break;
     case EVENT_ROOM:
         journal_room(&raft->journal, event->room.there);
+        break;
+    case EVENT_FOUNDERS:
+        raft_on_founders(raft, event->founders.met, event->founders.founds);
         break;
     default:
         cairn_fatal("raft: an event of unknown kind %d", (int)event->kind);

@@ -341,6 +341,7 @@ uint64_t raft_wall_ms(const struct replica *raft, uint64_t now, uint64_t own_wal
 void raft_config_changed(struct replica *raft);
 struct raft_peer *raft_peer(struct replica *raft, uint64_t id);
 struct raft_peer *raft_member(struct replica *raft, uint64_t id);
+void raft_on_founders(struct replica *raft, const struct folders *met, const struct config *founds);
 void raft_on_peer_up(struct replica *raft, uint64_t id, uint64_t incarnation,
                      uint32_t wire_version);
 void raft_on_peer_down(struct replica *raft, uint64_t id);

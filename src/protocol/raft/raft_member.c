@@ -94,6 +94,14 @@ void raft_on_peer_down(struct replica *raft, uint64_t id) {
         raft_leader_lost(raft);
 }
 
+void raft_on_founders(struct replica *raft, const struct folders *met,
+                      const struct config *founds) {
+    if (!journal_founders(&raft->journal, met, founds))
+        return;
+    raft_config_changed(raft);
+    raft_election_reset(raft);
+}
+
 /* ---- changes ---- */
 
 static void append_config(struct replica *raft, const struct config *config) {

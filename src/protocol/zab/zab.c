@@ -157,15 +157,6 @@ static struct effects start(struct replica *zab, uint64_t now, uint64_t wall_ms)
 
 /* ---- messages ---- */
 
-/* A promise counts only if it was made by the data folder that the configuration names: a replica
- * that lost its disk under the same id has forgotten what it promised. */
-static bool counts(const struct replica *zab, const struct zab_message *message) {
-    const struct config *config = journal_config(&zab->journal);
-    const struct member *member = config ? config_member(config, message->from) : NULL;
-    return member != NULL && (member->incarnation == 0 || message->incarnation == 0 ||
-                              member->incarnation == message->incarnation);
-}
-
 static bool is_followers(enum zab_message_type type) {
     return type == ZAB_CEPOCH || type == ZAB_ACK_EPOCH || type == ZAB_ACK || type == ZAB_PONG;
 }
@@ -216,7 +207,8 @@ static void dispatch(struct replica *zab, struct zab_message *message, struct bl
             zab_notify(zab, message->from); /* it takes us for its follower, and may be unknown */
         return;
     }
-    if (is_followers(message->type) && !counts(zab, message))
+    if (is_followers(message->type) &&
+        !journal_counts(&zab->journal, message->from, message->incarnation))
         return;
     switch (message->type) {
     case ZAB_NOTIFICATION:
@@ -412,6 +404,9 @@ static void step_event(struct replica *zab, const struct event *event) {
         journal_room(&zab->journal, event->room.there);
         break;
     case EVENT_AWAITED: /* every follower learns of a commit at once (zab_commit_tell) */
+        break;
+    case EVENT_FOUNDERS:
+        zab_on_founders(zab, event->founders.met, event->founders.founds);
         break;
     default:
         cairn_fatal("zab: an event of unknown kind %d", (int)event->kind);

@@ -402,6 +402,7 @@ struct zab_peer *zab_peer(struct replica *zab, uint64_t id);
 const struct zab_peer *zab_peer_of(const struct replica *zab, uint64_t id);
 struct zab_peer *zab_member(struct replica *zab, uint64_t id);
 void zab_peers_follow_config(struct replica *zab);
+void zab_on_founders(struct replica *zab, const struct folders *met, const struct config *founds);
 void zab_on_peer_up(struct replica *zab, uint64_t id, uint64_t incarnation, uint32_t wire_version);
 void zab_on_peer_down(struct replica *zab, uint64_t id);
 void zab_peer_away(struct replica *zab, struct zab_peer *peer);

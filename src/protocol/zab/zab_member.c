@@ -111,6 +111,14 @@ void zab_on_peer_down(struct replica *zab, uint64_t id) {
         zab_look(zab);
 }
 
+void zab_on_founders(struct replica *zab, const struct folders *met, const struct config *founds) {
+    if (!journal_founders(&zab->journal, met, founds))
+        return;
+    zab_peers_follow_config(zab);
+    if (zab->phase == ZAB_ELECTION)
+        zab_look(zab);
+}
+
 /* ---- changes ---- */
 
 static void append_config(struct replica *zab, const struct config *config) {
