@@ -12,9 +12,22 @@
 #define PATH_MAX_BYTES 4096u
 #define PAGE ENV_DISK_ALIGN
 #define FOUNDERS_AT 64u
+#define MET_AT 3072u       /* u64 id, u64 incarnation of each; the founders end before */
 #define KEYSPACES_AT 3840u /* u32 count, then the structs */
 #define PARAMETERS_AT \
     4048u /* u64, u32, u32; zeros, as all that was added, in folders made before */
+
+static void encode_met(const struct folders *met, uint8_t *at) {
+    for (uint32_t i = 0; i < met->count; i++) {
+        put_u64(at + 16 * i, met->items[i].id);
+        put_u64(at + 16 * i + 8, met->items[i].incarnation);
+    }
+}
+
+static void decode_met(struct folders *met, const uint8_t *at) {
+    for (uint32_t i = 0; i < CONFIG_MEMBERS_MAX && get_u64(at + 16 * i) != 0; i++)
+        folders_put(met, get_u64(at + 16 * i), get_u64(at + 16 * i + 8));
+}
 
 static void encode(const struct identity *identity, uint8_t *page) {
     memset(page, 0, PAGE);
@@ -29,14 +42,17 @@ static void encode(const struct identity *identity, uint8_t *page) {
     put_u64(page + PARAMETERS_AT, identity->value_bytes_max);
     put_u32(page + PARAMETERS_AT + 8, identity->session_window);
     put_u32(page + PARAMETERS_AT + 12, identity->diverged);
+    put_u32(page + PARAMETERS_AT + 16, identity->founding);
     struct buf founders = {0};
     if (identity->founders.count > 0)
         config_encode(&founders, &identity->founders);
-    cairn_assert(FOUNDERS_AT + 4 + founders.len <= KEYSPACES_AT);
+    cairn_assert(FOUNDERS_AT + 4 + founders.len <= MET_AT);
     put_u32(page + FOUNDERS_AT, (uint32_t)founders.len);
     if (founders.len > 0)
         memcpy(page + FOUNDERS_AT + 4, founders.data, founders.len);
     buf_free(&founders);
+    cairn_assert(MET_AT + 16 * CONFIG_MEMBERS_MAX <= KEYSPACES_AT);
+    encode_met(&identity->met, page + MET_AT);
     cairn_assert(KEYSPACES_AT + 4 + sizeof identity->keyspaces <= PARAMETERS_AT);
     put_u32(page + KEYSPACES_AT, identity->keyspace_count);
     memcpy(page + KEYSPACES_AT + 4, identity->keyspaces, sizeof identity->keyspaces);
@@ -57,7 +73,9 @@ static enum cairn_status decode(struct identity *identity, const uint8_t *page) 
                                   .number = get_u64(page + 56),
                                   .value_bytes_max = get_u64(page + PARAMETERS_AT),
                                   .session_window = get_u32(page + PARAMETERS_AT + 8),
-                                  .diverged = get_u32(page + PARAMETERS_AT + 12) != 0};
+                                  .diverged = get_u32(page + PARAMETERS_AT + 12) != 0,
+                                  .founding = get_u32(page + PARAMETERS_AT + 16) != 0};
+    decode_met(&identity->met, page + MET_AT);
     identity->keyspace_count = get_u32(page + KEYSPACES_AT);
     if (identity->keyspace_count > IDENTITY_KEYSPACES_MAX)
         return CAIRN_CORRUPT;
@@ -66,7 +84,7 @@ static enum cairn_status decode(struct identity *identity, const uint8_t *page) 
         struct identity_keyspace *keyspace = &identity->keyspaces[i];
         keyspace->name[15] = keyspace->protocol[15] = keyspace->machine[15] = 0;
     }
-    struct reader reader = reader_of(bytes_of(page + FOUNDERS_AT, KEYSPACES_AT - FOUNDERS_AT));
+    struct reader reader = reader_of(bytes_of(page + FOUNDERS_AT, MET_AT - FOUNDERS_AT));
     struct bytes founders = read_block(&reader, PAGE);
     return founders.len == 0 ? CAIRN_OK : config_decode(founders, &identity->founders);
 }

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "core/config.h"
+#include "core/folders.h"
 #include "env/env.h"
 
 #define IDENTITY_KEYSPACES_MAX 4u
@@ -34,8 +35,11 @@ struct identity {
     uint64_t value_bytes_max;
     uint32_t session_window;
     bool diverged; /* its state differs from the others': the next start begins without it */
-    struct config founders;  /* the configuration at index 0, of a folder that was made when its
-                              * cluster was founded; count 0: made later, to join */
+    struct config founders; /* the configuration at index 0, of a folder that was made when its
+                             * cluster was founded; count 0: made later, to join */
+    bool founding;      /* a founder that waits until the others know this folder: it has promised
+                         * nothing yet */
+    struct folders met; /* the other founders' folders */
     uint32_t keyspace_count; /* 0: made before there were several; then it is the first alone */
     struct identity_keyspace keyspaces[IDENTITY_KEYSPACES_MAX];
 };

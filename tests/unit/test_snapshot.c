@@ -208,6 +208,14 @@ static void old_snapshots_and_stale_parts_are_removed(void **state) {
 static void an_identity_is_kept_checked_and_its_folder_locked(void **state) {
     struct fake_env *fake = fake_env_new(9);
     struct identity mine = {1, 2, 3, 4}, found;
+    mine.founding = true;
+    for (uint64_t id = 1; id <= CONFIG_MEMBERS_MAX; id++) {
+        struct member founder = {.id = id, .voter = true};
+        memset(founder.address, 'a', CONFIG_ADDRESS_MAX - 1); /* as long as it may be */
+        assert_int_equal(config_add(&mine.founders, &founder), CAIRN_OK);
+        assert_true(folders_put(&mine.met, id, 1000 + id));
+    }
+    assert_false(folders_put(&mine.met, CONFIG_MEMBERS_MAX + 1, 1));
     struct env_file *lock, *second;
     assert_int_equal(identity_load(&fake->env, "d", &found, &lock), CAIRN_NOT_FOUND);
     assert_int_equal(identity_store(&fake->env, "d", &mine), CAIRN_OK);
