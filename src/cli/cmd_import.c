@@ -95,6 +95,7 @@ static bool write_identity(struct import *import, uint64_t node, const char *fol
     struct identity identity;
     import->settings.node = node;
     settings_to_identity(&import->settings, &identity);
+    identity.founding = false; /* what it is founded with is there already */
     while (identity.incarnation == 0)
         env_entropy(import->env, &identity.incarnation, sizeof identity.incarnation);
     enum cairn_status status = identity_store(import->env, folder, &identity);

@@ -18,7 +18,9 @@ static bool inspect_identity(struct env *env, const char *dir) {
     printf("identity: node %llu of cluster %016llx, incarnation %016llx, epoch %llu, %s\n",
            (unsigned long long)identity.node, (unsigned long long)identity.cluster,
            (unsigned long long)identity.incarnation, (unsigned long long)identity.epoch,
-           identity.founders.count ? "a founder" : "joined later");
+           identity.founding         ? "a founder that has not met the others"
+           : identity.founders.count ? "a founder"
+                                     : "joined later");
     return true;
 }
 

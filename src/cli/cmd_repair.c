@@ -225,6 +225,7 @@ static int run(struct repair *repair) {
     }
     if (!open_parts(repair) || !recover(repair))
         return EXIT_NO;
+    repair->identity.founding = false;
     repair->identity.epoch++; /* first: from here on the lost majority is refused */
     status = identity_store(repair->env, repair->dir, &repair->identity);
     if (status == CAIRN_OK) {

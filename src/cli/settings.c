@@ -36,6 +36,9 @@ static const struct setting table[] = {
     {"cluster", "bootstrap", YES_NO, AT(bootstrap), "no", 0, 0,
      "yes: if the folder is new, found the cluster together with these members. Say it on the\n"
      "# founders' first start only: a node whose folder was lost must not, it rejoins."},
+    {"cluster", "founding_wait_s", NUMBER, AT(founding_wait_s), "10", 0, 31536000,
+     "A founder takes part once all the others have noted its folder, so that a lost disk is\n"
+     "# noticed; after this time a majority of them is enough. 0: it waits for all."},
     {"redis", "listen", TEXT, AT(redis_listen), "127.0.0.1:7001", 0, 0, "For Redis clients."},
     {"redis", "password", TEXT, AT(password), "", 0, 0, "What AUTH asks for; empty: nothing."},
     {"redis", "clients_max", NUMBER, AT(clients_max), "10000", 1, 1000000, "Connections."},
@@ -365,6 +368,7 @@ void settings_to_node(const struct settings *settings, struct node_options *opti
     options->election_timeout_max_ns = settings->election_timeout_max_ms * MS;
     options->heartbeat_ns = settings->heartbeat_ms * MS;
     options->request_timeout_ns = settings->request_timeout_ms * MS;
+    options->founding_wait_ns = settings->founding_wait_s * 1000 * MS;
     options->disk_stall_ns = settings->disk_stall_ms * MS;
     options->clock_drift_ppm = (uint32_t)settings->clock_drift_ppm;
     options->lease_reads = settings->lease_reads;
@@ -414,6 +418,7 @@ void settings_to_identity(const struct settings *settings, struct identity *iden
     if (!settings->bootstrap)
         return;
     settings_members(settings->members, &identity->founders);
+    identity->founding = identity->founders.count > 1 && options.wire_version_max >= WIRE_VERSION_3;
     identity->epoch = 1;
 }
 

@@ -16,10 +16,11 @@ enum { SETTINGS_KV, SETTINGS_TREE, SETTINGS_KEYSPACES };
 struct settings {
     uint64_t node;
     char dir[400];
-    char cluster[128];    /* the cluster's name: nodes of another one are refused */
-    char members[1024];   /* "1=127.0.0.1:7101 2=... ": the founding members, or whom to ask */
-    bool bootstrap;       /* found the cluster with these members if the folder is new */
-    bool beyond_loopback; /* without TLS and without a password, say that it is meant */
+    char cluster[128];        /* the cluster's name: nodes of another one are refused */
+    char members[1024];       /* "1=127.0.0.1:7101 2=... ": the founding members, or whom to ask */
+    uint64_t founding_wait_s; /* then a founder goes on with a majority of them; 0: never */
+    bool bootstrap;           /* found the cluster with these members if the folder is new */
+    bool beyond_loopback;     /* without TLS and without a password, say that it is meant */
     char kv_protocol[16], tree_protocol[16];
     char redis_listen[128];
     char zookeeper_listen[128]; /* empty: no ZooKeeper clients without TLS */

@@ -18,9 +18,9 @@
 /* Not to nodes that are away, nor to older versions, which don't know these frames. */
 static void send_to(const struct group *group, uint64_t to, enum frame_type type,
                     const struct buf *body) {
-    const struct peer *peer = peer_find(group->node, to);
-    if (peer != NULL && peer->link != NULL && peer->link->wire_version >= WIRE_VERSION_3)
-        link_send(peer->link, LANE_CONTROL, type, group->id, buf_view(body), NULL, 0);
+    struct link *link = peer_link(group->node, to);
+    if (link != NULL && link->wire_version >= WIRE_VERSION_3)
+        link_send(link, LANE_CONTROL, type, group->id, buf_view(body), NULL, 0);
 }
 
 /* ---- at any replica ---- */

@@ -161,7 +161,8 @@ void facts_turn(struct node *node) {
         node_fail(node, status, "can't write this node's identity");
     LIST_EACH_SAFE(item, &node->links) {
         struct link *link = container_of(item, struct link, list);
-        if (link->state == LINK_UP && link->number != 0 && link->number != number)
+        if ((link->state == LINK_FOUNDING || link->state == LINK_UP) && link->number != 0 &&
+            link->number != number)
             link_drop(link, "its data is from another cluster of the same name");
     }
 }

@@ -33,8 +33,7 @@
 #define KIND_FAR 64u /* with the kind of a request: the answer is the reply */
 
 static struct link *leader_link(struct group *group) {
-    struct peer *peer = peer_find(group->node, group->leader);
-    return peer == NULL ? NULL : peer->link;
+    return peer_link(group->node, group->leader);
 }
 
 static void mark_forwarded(struct group *group, struct request *request) {
@@ -156,8 +155,7 @@ static void refuse(const struct group *group, struct link *link, uint64_t tag, u
 }
 
 static struct link *link_to(const struct asker *asker) {
-    struct peer *peer = peer_find(asker->group->node, asker->peer);
-    struct link *link = peer == NULL ? NULL : peer->link;
+    struct link *link = peer_link(asker->group->node, asker->peer);
     return link != NULL && link->hello.boot == asker->boot ? link : NULL;
 }
 

@@ -37,6 +37,7 @@ enum frame_type {
     FRAME_COMPARED,
     FRAME_DIVERGED,
     FRAME_FACTS = 20, /* from which cluster the data is, behind the hello; since version 3 */
+    FRAME_FOUNDING,   /* founding.c, behind the facts; since version 3 */
     FRAME_TYPE_COUNT
 };
 

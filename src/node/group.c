@@ -29,6 +29,8 @@ static void fill_replica_options(const struct node *node, uint64_t group,
         .apply_bytes_max = options->apply_bytes_max,
         .mutant = options->mutant,
     };
+    if (options->identity.founding) /* EVENT_FOUNDERS brings them */
+        replica->bootstrap.count = 0;
 }
 
 static uint64_t mutant_clock(void *context) {
@@ -152,9 +154,9 @@ static void do_persist(struct group *group, const struct effect *effect) {
 
 static void send_now(struct group *group, uint64_t to, enum effect_lane lane, struct bytes head,
                      const struct entry *entries, size_t count) {
-    struct peer *peer = peer_find(group->node, to);
-    if (peer != NULL && peer->link != NULL)
-        link_send(peer->link, lane, FRAME_PROTOCOL, group->id, head, entries, count);
+    struct link *link = peer_link(group->node, to);
+    if (link != NULL)
+        link_send(link, lane, FRAME_PROTOCOL, group->id, head, entries, count);
 }
 
 /* A message whose promise is not durable yet must not leave (invariant 2 of section D). */
@@ -242,6 +244,7 @@ static void do_config(struct group *group, const struct effect *effect) {
     group->config_index = effect->config.index;
     group->config_committed = effect->config.committed;
     group->members_asked = true;
+    founding_configured(group->node);
     peers_configure(group->node);
     removal_tell_all(group);
 }

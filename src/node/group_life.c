@@ -25,13 +25,13 @@ void node_alive(struct node *node, uint32_t keyspace, uint64_t id) {
 static void send_signs(struct group *group, uint64_t now) {
     if (group->signs.len == 0 || now < group->signs_at_ns)
         return;
-    const struct peer *peer = peer_find(group->node, group->leader);
-    if (group->role != ROLE_LEADER && peer != NULL && peer->link != NULL)
+    struct link *link = peer_link(group->node, group->leader);
+    if (group->role != ROLE_LEADER && link != NULL)
         for (size_t at = 0; at < group->signs.len; at += FRAME_PAYLOAD_MAX) {
             size_t left = group->signs.len - at;
             struct bytes part = bytes_of(group->signs.data + at,
                                          left < FRAME_PAYLOAD_MAX ? left : FRAME_PAYLOAD_MAX);
-            link_send(peer->link, LANE_CONTROL, FRAME_LIVES, group->id, part, NULL, 0);
+            link_send(link, LANE_CONTROL, FRAME_LIVES, group->id, part, NULL, 0);
         }
     buf_clear(&group->signs); /* without a leader: the next one gives full timeouts anyway */
     node_trim(&group->signs);

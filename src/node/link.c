@@ -101,10 +101,8 @@ static void refuse_link(struct link *link, const char *refusal) {
     link_drop(link, refusal);
 }
 
-static void link_up(struct link *link) {
+void link_up(struct link *link) {
     struct node *node = link->node;
-    if (!peer_take_link(link))
-        return;
     link->state = LINK_UP;
     link->since_ns = env_now(node->env);
     node_log(node, 0, "link to node %llu is up, wire version %u",
@@ -142,7 +140,8 @@ static void take_hello(struct link *link, struct bytes body) {
                              ? hello.wire_max
                              : node->options.wire_version_max;
     if (link->wire_version < WIRE_VERSION_3) {
-        link_up(link);
+        if (peer_take_link(link))
+            link_up(link);
         return;
     }
     link->state = LINK_FACTS;
@@ -157,8 +156,8 @@ static void take_facts(struct link *link, struct bytes body) {
     const char *refusal = facts_refusal(link, body);
     if (refusal != NULL)
         refuse_link(link, refusal);
-    else
-        link_up(link);
+    else if (peer_take_link(link))
+        founding_meet(link);
 }
 
 /* A node that joins learns the cluster's epoch from the node that made it a member. */
@@ -223,6 +222,7 @@ static void take_message(struct link *link, enum frame_type type, uint64_t id,
     case FRAME_HELLO:
     case FRAME_PING:
     case FRAME_FACTS:
+    case FRAME_FOUNDING:
     case FRAME_TYPE_COUNT:
         break;
     }
@@ -238,11 +238,12 @@ static void take_frame(struct link *link, const struct frame_head *head, struct 
         take_facts(link, payload);
         return;
     }
-    if (link->state != LINK_UP) {
+    bool meets = link->state == LINK_FOUNDING;
+    if (meets && head->type == FRAME_FOUNDING)
+        founding_receive(link, payload);
+    else if (!(meets && head->type == FRAME_PING) && link->state != LINK_UP)
         link_drop(link, "a frame that has no place here");
-        return;
-    }
-    if (head->type == FRAME_PING)
+    if (link->state != LINK_UP || head->type == FRAME_PING)
         return;
     struct assembly *assembly = &link->assembly[head->lane];
     if (assembly->blob == NULL) {

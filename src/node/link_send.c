@@ -122,7 +122,7 @@ static void flush_control(struct link *link) {
 }
 
 void link_flush(struct link *link) {
-    if (link->state != LINK_UP && link->state != LINK_HELLO && link->state != LINK_FACTS)
+    if (link->state == LINK_CONNECTING || link->state == LINK_CLOSING)
         return;
     if (link->control.len > 0 || !list_empty(&link->bulk))
         link->sent_ns = env_now(link->node->env);

@@ -21,6 +21,7 @@ void node_options_default(struct node_options *options) {
         .heartbeat_ns = 40 * MS,
         .disk_stall_ns = 200 * MS,
         .request_timeout_ns = 3000 * MS,
+        .founding_wait_ns = 10000 * MS,
         .clock_drift_ppm = 100000,
         .lease_reads = true,
         .command_bytes_max = 72u << 20,
@@ -172,6 +173,7 @@ enum cairn_status node_open(struct env *env, const struct node_options *options,
     peers_configure(node);
     NODE_EACH_GROUP(group, node)
     group_start(group);
+    founding_begin(node);
     env_wake(env);
     return CAIRN_OK;
 }
@@ -256,6 +258,7 @@ static void set_timer(struct node *node, uint64_t peers_at) {
             deadline = wanted;
     }
     const uint64_t others[] = {aims_deadline(node), operations_deadline(node), scrub_deadline(node),
+                               founding_deadline(node),
                                node->stopped != NULL ? node->stop_at_ns : UINT64_MAX};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i] < deadline)
@@ -269,6 +272,7 @@ void node_turn(struct node *node) {
         return;
     uint64_t now = env_now(node->env);
     if (!node->failed) {
+        founding_turn(node, now);
         NODE_EACH_GROUP(group, node)
         group_turn(group, now);
         facts_turn(node);

@@ -64,6 +64,7 @@ struct node_options {
     uint64_t heartbeat_ns;
     uint64_t disk_stall_ns;
     uint64_t request_timeout_ns; /* a request without quorum gets its error after this */
+    uint64_t founding_wait_ns;   /* a founder goes on with a majority of them then; 0: never */
     uint32_t clock_drift_ppm;
     bool lease_reads;
 

@@ -40,10 +40,21 @@ struct outgoing {
     struct entry entries[]; /* each with its reference */
 };
 
+/* What both sides of a link know of each other's folders, in LINK_FOUNDING. */
+struct meeting {
+    bool met;     /* its word came: */
+    bool founder; /* its folder is that of a founder */
+    bool noted;   /* and known here, durably */
+    bool other;   /* by another incarnation */
+    bool vouches; /* it knows this node's folder */
+    bool settled_here, settled_there;
+};
+
 enum link_state {
     LINK_CONNECTING = 1,
-    LINK_HELLO, /* waits for the other side's hello */
-    LINK_FACTS, /* ... and, of version 3, for its facts (facts.c) */
+    LINK_HELLO,    /* waits for the other side's hello */
+    LINK_FACTS,    /* ... and, of version 3, for its facts (facts.c) */
+    LINK_FOUNDING, /* ... and until both sides take part (founding.c) */
     LINK_UP,
     LINK_CLOSING
 };
@@ -65,7 +76,8 @@ struct link {
     struct hello hello; /* the other side's */
     uint32_t wire_version;
     uint64_t number; /* of the other side's cluster, as far as it is known */
-    struct buf in;   /* an incomplete frame */
+    struct meeting meeting;
+    struct buf in; /* an incomplete frame */
     struct assembly assembly[2];
     struct buf control; /* frames of the control lane, to be written at the turn's end */
     struct list bulk;   /* struct outgoing */
@@ -87,7 +99,7 @@ struct address_check {
 struct peer {
     uint64_t id; /* 0: unused place */
     char address[CONFIG_ADDRESS_MAX];
-    struct link *link; /* UP, or NULL */
+    struct link *link; /* FOUNDING or UP, or NULL */
     struct link *dialling;
     uint64_t dial_at_ns;
     uint32_t failures;
@@ -100,6 +112,8 @@ enum cairn_status peers_open(struct node *node);
 void peers_disconnect(struct node *node);
 void peers_close(struct node *node);
 struct peer *peer_find(struct node *node, uint64_t id);
+/* The link that is up to it, or NULL. */
+struct link *peer_link(const struct node *node, uint64_t id);
 /* Takes addresses and the wish for links from the groups' configurations in use. */
 void peers_configure(struct node *node);
 /* Dials what is wanted, drops what is silent; returns when it wants to be called again. */
@@ -107,7 +121,7 @@ uint64_t peers_tick(struct node *node, uint64_t now);
 /* Everything queued leaves (turn's end). */
 void peers_flush(struct node *node);
 
-/* The link is up: hello verified. Resolves duplicates; false: this link must close. */
+/* Hello and facts are verified. Resolves duplicates; false: this link must close. */
 bool peer_take_link(struct link *link);
 void peer_lose_link(struct link *link);
 /* Nothing finds the link by its peer any more. */
@@ -118,6 +132,8 @@ struct link *link_dial(struct node *node, struct peer *peer);
 struct link *link_look(struct node *node, uint64_t id, const char *address);
 /* Says hello, once. */
 void link_greet(struct link *link);
+/* From now on the groups use it. */
+void link_up(struct link *link);
 void link_drop(struct link *link, const char *why);
 void link_input(struct link *link, struct bytes bytes);
 /* Control: copied into the link's next write. Bulk: entries are referenced. */
@@ -132,6 +148,20 @@ void facts_send(struct link *link);
 const char *facts_refusal(struct link *link, struct bytes body);
 /* Keeps the cluster's number once it is known; drops links to other clusters. */
 void facts_turn(struct node *node);
+/* founding.c: folders that founders know each other by */
+void founding_begin(struct node *node);
+/* The link's facts fit: each side tells what its folder is. */
+void founding_meet(struct link *link);
+void founding_receive(struct link *link, struct bytes body);
+/* Some member's folder may be bound now. */
+void founding_configured(struct node *node);
+void founding_turn(struct node *node, uint64_t now);
+uint64_t founding_deadline(const struct node *node);
+/* What this founder waits for; NULL: nothing. */
+const char *founding_health(const struct node *node);
+/* So many of the group's voters lost their disks that the others are no majority, as far as this
+ * node knows the voters. */
+bool founding_majority_lost(const struct group *group);
 /* address.c */
 const char *address_to_dial(const struct node *node, const struct peer *peer);
 void addresses_turn(struct node *node, uint64_t now);
@@ -371,6 +401,17 @@ struct scrub {
     uint64_t again_ns; /* the next round begins then or later */
 };
 
+/* This node's part in founding the cluster (founding.c). */
+struct founding {
+    uint64_t since_ns; /* its start */
+    uint64_t retry_ns; /* its identity could not be written: not before */
+    uint64_t told_ns;  /* what it waits for is said in the log from then on */
+    bool configured;   /* configurations changed since it was looked at them */
+    uint64_t other;    /* this founder knows another folder of this node; 0: none */
+    char waits[320];   /* for which founders; empty: for none */
+    char logged[320];
+};
+
 struct node {
     struct env *env;
     struct node_options options;
@@ -392,6 +433,7 @@ struct node {
     uint64_t peers_at_ns;
     uint64_t clock_watch_ns; /* when the clock is compared with replicated time next */
     bool settings_compared;  /* with the agreed parameters */
+    struct founding founding;
     bool failed;
     bool stopping;
     bool closing; /* node_close under way: callbacks only free */

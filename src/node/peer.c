@@ -20,6 +20,12 @@ struct peer *peer_find(struct node *node, uint64_t id) {
     return NULL;
 }
 
+struct link *peer_link(const struct node *node, uint64_t id) {
+    const struct peer *peer = peer_find((struct node *)(uintptr_t)node, id);
+    bool up = peer != NULL && peer->link != NULL && peer->link->state == LINK_UP;
+    return up ? peer->link : NULL;
+}
+
 static bool peer_idle(const struct peer *peer) {
     return !peer->wanted && peer->link == NULL && peer->dialling == NULL;
 }
@@ -135,7 +141,7 @@ void peer_lose_link(struct link *link) {
     struct node *node = link->node;
     if (peer == NULL)
         return;
-    bool was_up = peer->link == link;
+    bool was_up = peer->link == link && link->state == LINK_UP;
     peer->failures += peer->dialling == link;
     peer->dial_at_ns = env_now(node->env) + dial_delay(node, peer);
     peer_forget_link(link);
@@ -153,7 +159,7 @@ static void link_tick(struct link *link, uint64_t now) {
     if (link->state == LINK_CONNECTING || link->state == LINK_HELLO || link->state == LINK_FACTS) {
         if (now - link->since_ns > HELLO_TIMEOUT_NS)
             link_drop(link, "no hello in time");
-    } else if (link->state == LINK_UP) {
+    } else if (link->state == LINK_FOUNDING || link->state == LINK_UP) {
         if (now > link->heard_ns && now - link->heard_ns > SILENCE_NS)
             link_drop(link, "silent for too long");
         else if (now > link->sent_ns && now - link->sent_ns > PING_NS)

@@ -123,6 +123,7 @@ static enum cairn_status begin_anew(struct node *node, char *error, size_t error
     identity->log_id = 0;
     identity->diverged = false;
     identity->founders.count = node->options.bootstrap.count = 0;
+    identity->founding = false;
     env_entropy(node->env, &identity->incarnation, sizeof identity->incarnation);
     identity->incarnation |= 1;
     return store_identity(node, error, error_size);

@@ -40,10 +40,8 @@ struct receiving {
 };
 
 static struct link *link_of(const struct receiving *receiving) {
-    struct peer *peer = peer_find(receiving->group->node, receiving->from);
-    if (peer == NULL || peer->link == NULL || peer->link->hello.boot != receiving->boot)
-        return NULL;
-    return peer->link;
+    struct link *link = peer_link(receiving->group->node, receiving->from);
+    return link != NULL && link->hello.boot == receiving->boot ? link : NULL;
 }
 
 static void drop_chunks(struct receiving *receiving) {

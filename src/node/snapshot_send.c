@@ -82,8 +82,7 @@ static void end(struct sending *sending, enum cairn_status status, bool tell) {
 }
 
 static struct link *link_of(struct sending *sending) {
-    struct peer *peer = peer_find(sending->group->node, sending->to);
-    return peer == NULL ? NULL : peer->link;
+    return peer_link(sending->group->node, sending->to);
 }
 
 static void submit(struct sending *sending) {

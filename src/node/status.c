@@ -80,12 +80,16 @@ static const char *health(const struct group *group, const struct replica_status
         return "disk full";
     if (group->install != NULL)
         return "installing a snapshot";
+    if (founding_health(node) != NULL)
+        return founding_health(node);
     if (replica->config.count == 0)
         return "waiting to be added to a cluster";
     if (group_removed(group))
         return "removed from the cluster";
     if (replica->leader == 0)
-        return "no leader";
+        return founding_majority_lost(group) ? "no leader: a majority of the voters lost their "
+                                               "disks, and what is left goes on by cairn repair"
+                                             : "no leader";
     if (replica->diverged)
         return "diverged from the leader";
     if (group->unreadable != 0)
@@ -124,7 +128,7 @@ void node_status(const struct node *node, uint32_t keyspace, struct node_status 
     status->cluster_version = group->stack.agreed.version;
     status->requests = (uint32_t)group->request_count;
     for (int i = 0; i < PEERS_MAX; i++)
-        status->links_up += node->peers[i].link != NULL;
+        status->links_up += peer_link(node, node->peers[i].id) != NULL;
     status->health = health(group, &status->replica);
 }
 
