@@ -64,7 +64,8 @@
     X(MEMBER_CANCEL, "member-cancel", "the change of members under way is given up")            \
     X(TRANSFER, "transfer", "leadership is handed over")                                        \
     X(STOP, "stop", "a node is stopped in order, and starts again")                             \
-    X(SHORTAGE, "shortage", "a process can open no files and no connections for a while")
+    X(SHORTAGE, "shortage", "a process can open no files and no connections for a while")       \
+    X(WIPE_FOUNDER, "wipe-founder", "a disk is replaced, most of all before an entry names it")
 
 enum sim_fault {
 #define X(constant, name, text) SIM_FAULT_##constant,

@@ -22,7 +22,7 @@ struct sim_cluster *sim_cluster_new(const struct sim_options *options, struct si
     }
     sim_draw_options(cluster);
     for (unsigned id = 1; id <= cluster->founders; id++)
-        cluster->nodes[id].founder = true;
+        cluster->nodes[id].founder = cluster->nodes[id].bootstraps = true;
     sim_faults_open(cluster);
     return cluster;
 }
@@ -169,8 +169,10 @@ static enum cairn_status find_identity(struct sim_node *node, struct identity *i
         (struct identity){.cluster = node->cluster->cluster_id, .node = node->id, .epoch = 1};
     env_entropy(env, &identity->incarnation, sizeof identity->incarnation);
     identity->incarnation |= 1;
-    if (node->founder && !node->founded)
+    if (node->bootstraps) {
         founders_config(node->cluster, &identity->founders);
+        identity->founding = identity->founders.count > 1 && node->wire_version >= WIRE_VERSION_3;
+    }
     status = identity_store(env, folder, identity);
     if (status == CAIRN_OK)
         node->founded = true;
@@ -343,7 +345,11 @@ void sim_node_stop(struct sim_node *node) {
 }
 
 bool sim_node_may_be_wiped(struct sim_node *node) {
-    for (uint32_t keyspace = 0; keyspace < node->cluster->defaults.keyspace_count; keyspace++) {
+    const struct sim_cluster *cluster = node->cluster;
+    /* Founders of version 3 know each other's folders from before their first votes on. */
+    if (node->founder && cluster->defaults.founding_wait_ns == 0 && !cluster->older)
+        return true;
+    for (uint32_t keyspace = 0; keyspace < cluster->defaults.keyspace_count; keyspace++) {
         struct node_status status;
         const struct sim_node *leader = sim_cluster_leader(node->cluster, keyspace);
         if (leader == NULL)
@@ -360,6 +366,9 @@ void sim_node_wipe(struct sim_node *node) {
     cairn_assert(!node->host.runs);
     sim_disk_wipe(&node->host.disk);
     node->host.disk.used = 0;
+    /* The operator should have taken that out of the configuration file. */
+    node->bootstraps = node->founder && sim_chance(&node->cluster->world, 1, 2);
+    node->founded = false;
 }
 
 /* ---- the cluster as a whole ---- */

@@ -33,9 +33,10 @@ struct sim_node {
     uint64_t incarnation; /* of the disk that it started from last */
     enum sim_life life;
     bool founder;
-    bool founded; /* it had its identity on disk once */
-    bool removed; /* asked out of the cluster, and not back */
-    bool fragile; /* its disk may be damaged or lost */
+    bool bootstraps; /* its configuration file says so: a folder made anew is a founder's */
+    bool founded;    /* it has its identity on disk */
+    bool removed;    /* asked out of the cluster, and not back */
+    bool fragile;    /* its disk may be damaged or lost */
     struct node *node;
     struct redis_front *front;         /* without kv: for operators alone */
     struct zookeeper_front *zookeeper; /* NULL: the machine is no tree */
@@ -116,7 +117,7 @@ void sim_node_crash(struct sim_node *node, enum sim_end_kind kind, bool silent,
                     uint64_t restart_ns);
 /* In order. */
 void sim_node_stop(struct sim_node *node);
-/* Whether the cluster would notice: its leader knows which disk the member came with. */
+/* Whether the others would notice: as founders they know its disk, or a leader does. */
 bool sim_node_may_be_wiped(struct sim_node *node);
 /* Its disk is replaced. Only when it is down. */
 void sim_node_wipe(struct sim_node *node);
@@ -133,6 +134,14 @@ static inline bool sim_has_keys(const struct sim_cluster *cluster) {
     return cluster->kv != SIM_NO_KEYSPACE;
 }
 bool sim_node_is_up(const struct sim_node *node);
+
+/* sim_founding.c */
+/* Founders wait for all others where these faults may take from one what it promised: only so is
+ * every such loss noticed. */
+void sim_founding_draw(struct sim_cluster *cluster, uint64_t faults);
+/* A machine that may lose its data has promised something, and its own log names no folder for it
+ * yet. */
+bool sim_founding_is_open(const struct sim_cluster *cluster);
 
 /* sim_judge.c: after every round of a node */
 void sim_judge_round(struct sim_node *node);

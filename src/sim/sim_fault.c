@@ -87,8 +87,7 @@ static struct sim_node *pick_up(struct sim_faults *faults) {
     return found;
 }
 
-/* Whose data may be harmed: the cluster knows the disk, so that a new one in its place is noticed.
- */
+/* Whose data may be harmed: the others know the disk, so that a new one in its place is noticed. */
 static struct sim_node *pick_fragile(struct sim_faults *faults) {
     struct sim_node *found = NULL;
     uint64_t seen = 0;
@@ -632,7 +631,18 @@ static bool (*const strikes[])(struct sim_faults *faults) = {
     [SIM_FAULT_TRANSFER] = strike_transfer,
     [SIM_FAULT_STOP] = strike_stop,
     [SIM_FAULT_SHORTAGE] = strike_shortage,
+    [SIM_FAULT_WIPE_FOUNDER] = strike_wipe,
 };
+
+static void strike_kind(struct sim_faults *faults, enum sim_fault kind) {
+    struct sim_world *world = world_of(faults);
+    sim_log(world, "fault", "%s", sim_fault_name(kind));
+    bool struck = strikes[kind](faults);
+    sim_note(world, SIM_FAULT, 0, (uint64_t)kind << 1 | struck);
+    faults->cluster->result->faults[kind] += struck;
+    if (!struck)
+        sim_log(world, "fault", "(nothing to do it to)");
+}
 
 static void strike(void *target, uint64_t number) {
     struct sim_faults *faults = target;
@@ -642,16 +652,22 @@ static void strike(void *target, uint64_t number) {
     uint64_t kind = sim_below(world, SIM_FAULT_COUNT);
     for (int i = 0; i < 1000 && !(faults->mask >> kind & 1); i++)
         kind = sim_below(world, SIM_FAULT_COUNT);
-    if (faults->mask >> kind & 1) {
-        sim_log(world, "fault", "%s", sim_fault_name((enum sim_fault)kind));
-        bool struck = strikes[kind](faults);
-        sim_note(world, SIM_FAULT, 0, kind << 1 | struck);
-        faults->cluster->result->faults[kind] += struck;
-        if (!struck)
-            sim_log(world, "fault", "(nothing to do it to)");
-    }
+    if (faults->mask >> kind & 1)
+        strike_kind(faults, (enum sim_fault)kind);
     sim_at(world, world->now + sim_between(world, faults->pace_ns / 4, faults->pace_ns * 2), strike,
            faults, 0);
+}
+
+#define FOUNDING_NS (2 * SIM_S) /* the first votes, and the entry that binds folders */
+
+static void look_at_founders(void *target, uint64_t number) {
+    struct sim_faults *faults = target;
+    struct sim_world *world = world_of(faults);
+    if (sim_founding_is_open(faults->cluster) && sim_chance(world, 1, 4))
+        strike_kind(faults, SIM_FAULT_WIPE_FOUNDER);
+    uint64_t next = world->now + sim_spread(world, 100 * SIM_US, 10 * SIM_MS);
+    if (next < FOUNDING_NS && !faults->cluster->healing)
+        sim_at(world, next, look_at_founders, faults, 0);
 }
 
 /* A few kinds, or one in ten of them, or nearly all. */
@@ -697,6 +713,7 @@ void sim_faults_open(struct sim_cluster *cluster) {
     faults->pace_ns = sim_spread(world, 50 * SIM_MS, 2 * SIM_S);
     faults->length_ns = sim_spread(world, 100 * SIM_MS, 8 * SIM_S);
     draw_fragile(faults);
+    sim_founding_draw(cluster, faults->mask);
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
         faults->turn_ns[id] = cluster->nodes[id].host.profile.turn_ns;
     sim_plan_open(cluster);
@@ -735,6 +752,8 @@ void sim_faults_start(struct sim_cluster *cluster, uint64_t until) {
         cluster->damage_allowed_everywhere = true;
         sim_at(world, until / 2, damage_all, faults, 0);
     }
+    if (faults->mask >> SIM_FAULT_WIPE_FOUNDER & 1)
+        look_at_founders(faults, 0);
     if (faults->mask != 0)
         sim_at(world, world->now + sim_below(world, SIM_S), strike, faults, 0);
 }

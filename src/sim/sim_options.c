@@ -34,7 +34,7 @@ void sim_draw_settings(struct sim_node *node) {
     node->timeout_factor = differs ? sim_between(world, 1, 3) : 1;
     /* What a folder was first started with, or agreed upon, is not changed by a configuration file.
      * Nodes of older versions neither agree nor tell. */
-    bool fresh = (node->founder && !node->founded) || some_are_old(node->cluster);
+    bool fresh = (node->bootstraps && !node->founded) || some_are_old(node->cluster);
     node->session_window = differs && !fresh ? (uint32_t)PICK(world, 1, 2, 128)
                                              : node->cluster->defaults.session_window;
     node->lease_reads = node->cluster->defaults.lease_reads ^ (differs && sim_chance(world, 1, 2));
