@@ -306,9 +306,13 @@ bool journal_may_take(const struct journal *journal, const struct entry *entries
     return !journal->full || all_needed(journal);
 }
 
+/* What a persist under way carries stays: its durability may have been promised. */
 bool journal_give_up(struct journal *journal) {
     uint64_t keep =
         journal->commit > journal->durable_index ? journal->commit : journal->durable_index;
+    for (size_t i = 0; i < journal->pending_count; i++)
+        if (journal->pending[i].last > keep)
+            keep = journal->pending[i].last;
     if (!journal->full || journal->log.last <= keep ||
         journal->options->mutant == MUTANT_REFUSED_STAYS)
         return false;

@@ -151,6 +151,21 @@ static void a_full_disk_still_takes_what_is_kept_room_for(void **state) {
     journal_end(journal);
 }
 
+static void what_is_on_its_way_to_the_disk_is_not_given_up(void **state) {
+    struct journal *journal = filled();
+    journal_give_up(journal);
+    place(journal, 2, ENTRY_NOOP, BYTES(""));
+    uint64_t seq = persist(journal); /* its durability is promised behind it */
+    place(journal, 2, ENTRY_COMMAND, BYTES("b"));
+    persist(journal);
+    assert_true(journal_give_up(journal));
+    assert_int_equal(journal->log.last, 1);
+    assert_false(journal_give_up(journal));
+    journal_persisted(journal, seq);
+    assert_int_equal(journal->durable_index, 1);
+    journal_end(journal);
+}
+
 static void committed_entries_are_applied_one_batch_at_a_time(void **state) {
     struct journal *journal = journal_new();
     place(journal, 1, ENTRY_COMMAND, BYTES("a"));
@@ -201,6 +216,7 @@ int main(void) {
         cmocka_unit_test(what_comes_while_a_full_disk_is_tried_is_not_forgotten),
         cmocka_unit_test(a_reset_that_found_no_space_is_not_forgotten_for_a_later_hard_state),
         cmocka_unit_test(a_full_disk_still_takes_what_is_kept_room_for),
+        cmocka_unit_test(what_is_on_its_way_to_the_disk_is_not_given_up),
         cmocka_unit_test(committed_entries_are_applied_one_batch_at_a_time),
         cmocka_unit_test(a_configuration_is_rolled_back_with_its_entry),
     };

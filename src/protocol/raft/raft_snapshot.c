@@ -62,15 +62,18 @@ void raft_on_compacted(struct replica *raft, const struct log_base *base, uint64
 
 /* ---- receiving ---- */
 
+/* As far as the disk took it: what a full disk refused is in the log and in no persist. */
 static void acknowledge(struct replica *raft, uint64_t to, uint64_t index) {
     if (to == raft->options.id || to == 0)
         return;
+    if (journal_waits(&raft->journal, index))
+        index = raft->journal.durable_index;
     struct raft_message answer = {.type = RAFT_APPEND_ANSWER,
                                   .term = raft->term,
                                   .flags = RAFT_FLAG_YES | raft_answer_flags(raft),
                                   .index = index,
                                   .last = raft->journal.log.last};
-    raft_send(raft, to, raft->journal.persist_seq, &answer, NULL, 0);
+    raft_send(raft, to, journal_told_after(&raft->journal, index), &answer, NULL, 0);
 }
 
 void raft_on_snapshot_offered(struct replica *raft, uint64_t from, uint64_t term,
