@@ -156,6 +156,13 @@ void sim_judge_history(struct sim_cluster *cluster);
 /* sim_full.c: SIM_FULL, once the cluster runs */
 void sim_full_run(struct sim_cluster *cluster);
 
+/* sim_operator.c: what the operator asks for; false: nothing was asked */
+bool sim_operator_adds(struct sim_cluster *cluster);
+bool sim_operator_adds_absent(struct sim_cluster *cluster);
+bool sim_operator_cancels(struct sim_cluster *cluster);
+bool sim_operator_removes(struct sim_cluster *cluster);
+bool sim_operator_transfers(struct sim_cluster *cluster);
+
 /* sim_fault.c */
 void sim_faults_open(struct sim_cluster *cluster);
 void sim_faults_close(struct sim_cluster *cluster);

@@ -518,78 +518,27 @@ static bool strike_clock_rate(struct sim_faults *faults) {
     return true;
 }
 
-/* ---- members ---- */
-
-static void command(struct sim_faults *faults, const char *const *words, size_t count) {
-    struct workload *workload = faults->cluster->workloads[0];
-    sim_log(world_of(faults), "operator", "%s %s %s", words[0], words[1],
-            count > 2 ? words[2] : "");
-    workload_command(workload, (uint32_t)sim_below(world_of(faults), faults->cluster->founders),
-                     words, count);
-}
+/* ---- the operator ---- */
 
 static bool strike_member_add(struct sim_faults *faults) {
-    struct sim_cluster *cluster = faults->cluster;
-    for (unsigned id = cluster->founders + 1; id < SIM_NODES_MAX; id++) {
-        struct sim_node *node = &cluster->nodes[id];
-        if (node->life != SIM_ABSENT)
-            continue;
-        char number[12];
-        snprintf(number, sizeof number, "%u", id);
-        sim_node_plan_start(node, world_of(faults)->now + sim_below(world_of(faults), SIM_S));
-        sim_cluster_tell_nodes(cluster);
-        bool learner = sim_chance(world_of(faults), 1, 2);
-        command(
-            faults,
-            (const char *[]){"CAIRN.MEMBER", learner ? "LEARNER" : "ADD", number, node->address},
-            4);
-        return true;
-    }
-    return false;
+    return sim_operator_adds(faults->cluster);
 }
 
-static bool knows_aims(struct sim_cluster *cluster) {
-    struct node_status status;
-    const struct sim_node *leader = sim_cluster_leader(cluster, 0);
-    if (leader == NULL)
-        return false;
-    node_status(leader->node, 0, &status);
-    return status.cluster_version >= WIRE_VERSION_3;
-}
-
-/* The last one is never started: it can't be done, and nothing may come of it. */
 static bool strike_member_absent(struct sim_faults *faults) {
-    struct sim_node *node = &faults->cluster->nodes[SIM_NODES_MAX];
-    char number[12];
-    if (!knows_aims(faults->cluster) || node->life != SIM_ABSENT)
-        return false; /* a leader of before would leave a learner behind when it is replaced */
-    snprintf(number, sizeof number, "%u", node->id);
-    command(faults, (const char *[]){"CAIRN.MEMBER", "ADD", number, node->address}, 4);
-    return true;
+    return sim_operator_adds_absent(faults->cluster);
 }
 
 static bool strike_member_cancel(struct sim_faults *faults) {
-    command(faults, (const char *[]){"CAIRN.MEMBER", "CANCEL"}, 2);
-    return true;
+    return sim_operator_cancels(faults->cluster);
 }
 
 static bool strike_member_remove(struct sim_faults *faults) {
-    if (faults->removes >= faults->removes_max)
-        return false;
-    faults->removes++;
-    char number[12];
-    snprintf(number, sizeof number, "%u",
-             1 + (unsigned)sim_below(world_of(faults), faults->cluster->founders));
-    command(faults, (const char *[]){"CAIRN.MEMBER", "REMOVE", number}, 3);
-    return true;
+    return faults->removes < faults->removes_max && ++faults->removes &&
+           sim_operator_removes(faults->cluster);
 }
 
 static bool strike_transfer(struct sim_faults *faults) {
-    char number[12];
-    snprintf(number, sizeof number, "%u",
-             (unsigned)sim_below(world_of(faults), faults->cluster->founders + 1));
-    command(faults, (const char *[]){"CAIRN.LEADER", "TRANSFER", number}, 3);
-    return true;
+    return sim_operator_transfers(faults->cluster);
 }
 
 /* ---- the plan ---- */
