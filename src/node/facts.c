@@ -82,12 +82,14 @@ static enum cairn_status adopt(struct node *node, const struct agreed_parameters
 }
 
 /* Entries that precede the agreed parameters are executed by those that the cluster was founded
- * with: a node that joins takes them over, and founders must have the same. */
+ * with: a node that joins takes them over, and founders must have the same. What another node that
+ * joins has means nothing. */
 static const char *differing(struct node *node, const struct facts *facts) {
     const struct identity *identity = &node->options.identity;
+    bool they_join = facts->founders == 0 && facts->number == 0;
     if ((facts->own.value_bytes_max == identity->value_bytes_max &&
          facts->own.session_window == identity->session_window) ||
-        all_agreed(node))
+        they_join || all_agreed(node))
         return NULL;
     bool joins = identity->founders.count == 0 || facts->number != 0;
     if (is_blank(node) && joins) {

@@ -128,6 +128,20 @@ static void settings_of_founders_must_agree_and_who_joins_takes_them_over(void *
     stop(&fixture);
 }
 
+static void two_that_join_take_nothing_over_from_each_other(void **state) {
+    struct fixture fixture;
+    start(&fixture, *state, 0);
+    assert_null(refusal(&fixture, 0, "", 500, 4));
+    assert_int_equal(fixture.node.options.identity.session_window, 8);
+    assert_null(refusal(&fixture, 7, "", 500, 4)); /* it has joined */
+    assert_int_equal(fixture.node.options.identity.session_window, 4);
+    stop(&fixture);
+    start(&fixture, *state, 5); /* of the cluster, which a node joins */
+    fixture.node.options.identity.founders = founders("123");
+    assert_null(refusal(&fixture, 0, "", 500, 4));
+    stop(&fixture);
+}
+
 static void malformed_facts_are_refused(void **state) {
     struct fixture fixture;
     struct link link = {.node = &fixture.node};
@@ -167,6 +181,7 @@ int main(void) {
         cmocka_unit_test(another_cluster_of_the_same_name_is_refused),
         cmocka_unit_test(founders_must_agree_on_who_they_are),
         cmocka_unit_test(settings_of_founders_must_agree_and_who_joins_takes_them_over),
+        cmocka_unit_test(two_that_join_take_nothing_over_from_each_other),
         cmocka_unit_test(malformed_facts_are_refused),
         cmocka_unit_test(a_number_that_is_learnt_is_kept_and_parts_from_other_clusters),
     };
