@@ -315,6 +315,7 @@ static bool all_in_step(struct change *change, const struct change_leader *leade
                         uint64_t *obstacle) {
     const struct config *now = journal_config(leader->journal);
     unsigned voters = 0, ready = 0;
+    uint64_t away = 0; /* a voter that is there now, and not in step */
     bool all = true;
     *verdict = CAIRN_OK;
     note_all(change, leader);
@@ -328,12 +329,19 @@ static bool all_in_step(struct change *change, const struct change_leader *leade
         ready += has_it;
         if (has_it || *verdict != CAIRN_OK)
             continue;
-        *verdict = verdict_on(change, leader, id);
-        *obstacle = id;
+        enum cairn_status one = verdict_on(change, leader, id);
+        if (one == CAIRN_NO_QUORUM) {
+            away = id;
+        } else if (one != CAIRN_OK) {
+            *verdict = one;
+            *obstacle = id;
+        }
     }
     bool majority = 2 * ready > voters;
-    if (majority && *verdict == CAIRN_NO_QUORUM) /* it goes without that one */
-        *verdict = CAIRN_OK;
+    if (away != 0 && *verdict == CAIRN_OK && !majority) { /* else it goes without that one */
+        *verdict = CAIRN_NO_QUORUM;
+        *obstacle = away;
+    }
     return all && majority;
 }
 

@@ -135,8 +135,14 @@ static bool run_while_not(struct sim_cluster *cluster, bool (*done)(const struct
     return true;
 }
 
+/* A member that is asked for and absent is given up after twenty election timeouts of a leader,
+ * whose own setting may be three times the others', and whose clock may be slow. */
+static uint64_t converge_ns(const struct sim_cluster *cluster) {
+    return CONVERGE_NS + 75 * cluster->defaults.election_timeout_max_ns;
+}
+
 static bool try_to_converge(struct sim_cluster *cluster, char *why, size_t size) {
-    uint64_t until = cluster->world.now + CONVERGE_NS;
+    uint64_t until = cluster->world.now + converge_ns(cluster);
     while (!cluster->world.failed && !sim_judge_converged(cluster, why, size)) {
         if (cluster->world.now >= until)
             return false;
@@ -148,7 +154,8 @@ static bool try_to_converge(struct sim_cluster *cluster, char *why, size_t size)
 static void converge(struct sim_cluster *cluster) {
     char why[300] = "";
     if (!try_to_converge(cluster, why, sizeof why))
-        sim_fail(&cluster->world, "healed %llu s ago, and still: %s", CONVERGE_NS / SIM_S, why);
+        sim_fail(&cluster->world, "healed %llu s ago, and still: %s",
+                 (unsigned long long)(converge_ns(cluster) / SIM_S), why);
 }
 
 static bool script_over(const struct sim_cluster *cluster) {

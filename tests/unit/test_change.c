@@ -60,6 +60,16 @@ static void an_absent_member_is_given_up_however_much_is_written(void **state) {
     finish(world);
 }
 
+static void an_absent_voter_does_not_hide_an_absent_member(void **state) {
+    struct world *world = started(state);
+    world_crash(world, world_leader(world) == 3 ? 2 : 3);
+    world_run(world, 1000 * MS);
+    uint64_t tag = ask(world, (struct config_change){.target = world_config("1234", "")});
+    world_run(world, 10000 * MS);
+    assert_true(ended(world, tag, CAIRN_UNREACHABLE));
+    finish(world);
+}
+
 static void the_member_in_the_way_is_named(void **state) {
     struct world *world = started(state);
     uint64_t tag = ask(world, (struct config_change){.target = world_config("12345", "")});
@@ -253,6 +263,7 @@ static void a_busy_leader_finds_its_new_member_in_step(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         BOTH(an_absent_member_is_given_up_however_much_is_written),
+        BOTH(an_absent_voter_does_not_hide_an_absent_member),
         BOTH(the_member_in_the_way_is_named),
         BOTH(bytes_of_a_snapshot_are_progress_while_they_rise),
         BOTH(what_would_leave_no_majority_is_refused),
