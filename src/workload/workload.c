@@ -10,6 +10,7 @@
 
 #define ONCE_ATTEMPTS 12u
 #define SCRIPT_ATTEMPTS 30u
+#define FINISH_PATIENCE_NS 5000000000ull
 #define REDIAL_NS 20000000ull
 
 static void client_begin(struct workload_client *client);
@@ -256,10 +257,16 @@ static struct workload_conn *conn_new(struct workload *workload, uint32_t node) 
     return conn;
 }
 
+/* When all is healed, no client is in a hurry: what is judged is whether it is answered. */
+static uint64_t patience_of(const struct workload *workload) {
+    uint64_t patience_ns = workload->options.timeout_ns;
+    return workload->finishing && patience_ns < FINISH_PATIENCE_NS ? FINISH_PATIENCE_NS
+                                                                   : patience_ns;
+}
+
 static void client_dial(struct workload_client *client) {
     struct workload *workload = client->workload;
-    env_timer_set(workload->env, &client->timer,
-                  env_now(workload->env) + workload->options.timeout_ns);
+    env_timer_set(workload->env, &client->timer, env_now(workload->env) + patience_of(workload));
     op_request(client);
     if (client->conn != NULL) {
         send_request(client);
