@@ -1,7 +1,5 @@
 /* The plan of faults: which kinds a run has, when they strike, and when each is over. */
 #include "sim/sim_cluster.h"
-
-#include "core/stamp.h"
 #include "sim/sim_plan.h"
 
 #include "base/alloc.h"
@@ -511,9 +509,6 @@ static bool strike_clock_rate(struct sim_faults *faults) {
     int64_t drift = faults->cluster->defaults.clock_drift_ppm;
     if (node == NULL || drift == 0)
         return false;
-    /* Its wall clock may run away from a slow leader faster than replicated time may follow, and is
-     * believed after a restart of all. */
-    node->wall_jumped |= 2 * drift >= 10000 * (int64_t)STAMP_SLEW_PERCENT;
     sim_host_rate(&node->host, sim_chance(world_of(faults), 1, 2) ? drift : -drift);
     return true;
 }

@@ -1,6 +1,8 @@
 /* What must hold: after every round of a node, when all is healed, and in what clients saw. */
 #include "sim/sim_cluster.h"
 
+#include "core/stamp.h"
+
 #include "base/alloc.h"
 #include "check/check.h"
 #include "check/order.h"
@@ -375,7 +377,8 @@ static void judge_bank(struct sim_cluster *cluster, const struct clients *client
 }
 
 /* A leader goes by a majority's wall clocks: with too many of them wrong, or silent because they
- * are of an older version, it may be as wrong as they are. */
+ * are of an older version, it may be as wrong as they are. Some may run away from a slow leader
+ * faster than replicated time may follow, and be believed after a restart of all. */
 static bool time_is_unsure(const struct sim_cluster *cluster) {
     unsigned jumped = 0;
     bool old = false;
@@ -383,7 +386,8 @@ static bool time_is_unsure(const struct sim_cluster *cluster) {
         jumped += cluster->nodes[id].wall_jumped;
         old |= cluster->nodes[id].was_old;
     }
-    return jumped > 0 && (old || 2 * jumped >= cluster->founders);
+    bool far = 2 * cluster->defaults.clock_drift_ppm >= 10000 * STAMP_SLEW_PERCENT;
+    return far || (jumped > 0 && (old || 2 * jumped >= cluster->founders));
 }
 
 static void judge_expiry(struct sim_cluster *cluster, unsigned workload) {
