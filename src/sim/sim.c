@@ -138,7 +138,8 @@ static bool run_while_not(struct sim_cluster *cluster, bool (*done)(const struct
 /* A member that is asked for and absent is given up after twenty election timeouts of a leader,
  * whose own setting may be three times the others', and whose clock may be slow. */
 static uint64_t converge_ns(const struct sim_cluster *cluster) {
-    return CONVERGE_NS + 75 * cluster->defaults.election_timeout_max_ns;
+    uint64_t needed = 75 * cluster->defaults.election_timeout_max_ns;
+    return needed > CONVERGE_NS ? needed : CONVERGE_NS;
 }
 
 static bool try_to_converge(struct sim_cluster *cluster, char *why, size_t size) {

@@ -1,11 +1,10 @@
 /* What must hold: after every round of a node, when all is healed, and in what clients saw. */
 #include "sim/sim_cluster.h"
 
-#include "core/stamp.h"
-
 #include "base/alloc.h"
 #include "check/check.h"
 #include "check/order.h"
+#include "core/stamp.h"
 #include "sim/sim_history.h"
 
 #include <stdlib.h>
