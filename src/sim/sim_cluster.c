@@ -171,6 +171,9 @@ static enum cairn_status find_identity(struct sim_node *node, struct identity *i
     identity->incarnation |= 1;
     if (node->bootstraps) {
         founders_config(node->cluster, &identity->founders);
+        /* What a cluster is founded with must be the same on all that found it. */
+        node->session_window = node->cluster->defaults.session_window;
+        node->options.session_window = node->session_window;
         identity->founding = identity->founders.count > 1 && node->wire_version >= WIRE_VERSION_3;
     }
     status = identity_store(env, folder, identity);
