@@ -17,8 +17,8 @@ const char *malloc_conf = "oversize_threshold:0,dirty_decay_ms:2000,background_t
 #define LARGE_BYTES (4u << 20)
 #define HUGE_PAGE ((uintptr_t)2 << 20)
 
-/* Large objects (tables, a judge's arrays) are soon touched as a whole: with huge pages the kernel is
- * asked once for 2 MiB. Buffers, which are filled as bytes come, are mappings (cairn_map). */
+/* Large objects (tables, a judge's arrays) are soon touched as a whole: with huge pages the kernel
+ * is asked once for 2 MiB. Buffers, which are filled as bytes come, are mappings (cairn_map). */
 static void *use_huge_pages(void *pointer, size_t size) {
     uintptr_t first = ((uintptr_t)pointer + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
     uintptr_t end = ((uintptr_t)pointer + size) & ~(HUGE_PAGE - 1);
