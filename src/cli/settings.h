@@ -17,7 +17,7 @@ struct settings {
     uint64_t node;
     char dir[400];
     char cluster[128];        /* the cluster's name: nodes of another one are refused */
-    char members[1024];       /* "1=127.0.0.1:7101 2=... ": the founding members, or whom to ask */
+    char members[1024];       /* "1=127.0.0.1:7101 2=... ": the founding members, or those to ask */
     uint64_t founding_wait_s; /* then a founder goes on with a majority of them; 0: never */
     bool bootstrap;           /* found the cluster with these members if the folder is new */
     bool beyond_loopback;     /* without TLS and without a password, say that it is meant */

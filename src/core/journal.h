@@ -115,7 +115,7 @@ void journal_room(struct journal *journal, bool there);
 /* True when there is room for these entries, of which the first ones may be in the log already:
  * with a full disk only for what has its place in the room that is kept back. */
 bool journal_may_take(const struct journal *journal, const struct entry *entries, uint32_t count);
-/* Forgets what the full disk did not take and nobody committed: a restart would not find it either.
+/* Forgets what the full disk did not take and is not committed: a restart would not find it either.
  * Not for a leader, whose peers may have it. True: there was something. */
 bool journal_give_up(struct journal *journal);
 /* The persist that an answer waits for which tells what the log holds up to index, if nothing of
