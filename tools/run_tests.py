@@ -157,11 +157,11 @@ def stage_fuzz(tally):
 
 
 def failures(output):
-    """What of the client tests' output tells why some failed: "not ok" and the lines behind it."""
-    lines, telling = [], False
+    """What of the client tests' output tells why some failed: "not ok" and the first lines behind it."""
+    lines, left = [], 0
     for line in output.splitlines():
-        telling = line.startswith("not ok") or telling and not line.startswith(("ok", "#"))
-        lines += [line] if telling else []
+        left = 20 if line.startswith("not ok") else 0 if line.startswith(("ok", "#")) else left - 1
+        lines += [line] if left > 0 else []
     return "\n".join(lines)
 
 

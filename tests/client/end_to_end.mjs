@@ -301,14 +301,18 @@ function small_disk(megabytes) {
 }
 
 test('a full disk on a majority: writes are refused with MISCONF, reads go on, and it recovers', async () => {
-  const disk = small_disk(48);
+  const disk = small_disk(200); // each node keeps 16 MiB of its log ahead
   try {
     await with_cluster({ sets: { 'log.segment_mb': 1 }, folder: disk.folder }, async (cluster) => {
     const client = await cluster.client(await cluster.leader());
     await client.call('SET', 'kept', 'value');
+    for (const id of cluster.ids()) await until('the log has its room', async () => await cluster.metric(id, 'cairn_log_room_bytes') > 16 << 20);
     const filler = path.join(disk.folder, 'filler');
-    const space = fs.statfsSync(disk.folder);
-    fs.writeFileSync(filler, Buffer.alloc(Math.max(0, (space.bavail - 16) * space.bsize)));
+    try {
+      for (;;) fs.appendFileSync(filler, Buffer.alloc(1 << 20));
+    } catch (error) {
+      equal(error.code, 'ENOSPC');
+    }
     let refusal, written = 0;
     const value = 'x'.repeat(100000);
     for (let i = 0; i < 400 && !refusal; i++) {
