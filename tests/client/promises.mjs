@@ -74,8 +74,8 @@ test('a setting of one node changes no result: not at a rolling restart, nor whe
 async function loses(cluster, id, what, told) {
   const client = await cluster.client(id === 1 ? 2 : 1);
   await client.call('SET', 'before', what);
-  await cluster.kill(id, 'SIGKILL');
-  await client.call('SET', 'meanwhile', what);
+  await cluster.kill(id, 'SIGKILL'); // it may have led: then a write's fate may be unknown
+  await until('a write without it', async () => (await client.ask('SET', 'meanwhile', what)) === 'OK');
   fs.rmSync(path.join(cluster.dir(id), what), { recursive: true });
   cluster.logs[id] = '';
   await cluster.start(id);
