@@ -339,6 +339,7 @@ uint64_t raft_wall_ms(const struct replica *raft, uint64_t now, uint64_t own_wal
 /* ---- members (raft_member.c) ---- */
 /* Peers follow the configuration in force: after every push or truncation of one. */
 void raft_config_changed(struct replica *raft);
+const struct raft_peer *raft_peer_of(const struct replica *raft, uint64_t id);
 struct raft_peer *raft_peer(struct replica *raft, uint64_t id);
 struct raft_peer *raft_member(struct replica *raft, uint64_t id);
 void raft_on_founders(struct replica *raft, const struct folders *met, const struct config *founds);

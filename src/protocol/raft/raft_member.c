@@ -4,6 +4,13 @@
 
 /* ---- peers ---- */
 
+const struct raft_peer *raft_peer_of(const struct replica *raft, uint64_t id) {
+    for (uint32_t i = 0; i < raft->peer_count; i++)
+        if (raft->peers[i].id == id)
+            return &raft->peers[i];
+    return NULL;
+}
+
 struct raft_peer *raft_peer(struct replica *raft, uint64_t id) {
     for (uint32_t i = 0; i < raft->peer_count; i++)
         if (raft->peers[i].id == id)
@@ -121,18 +128,16 @@ static void append_config(struct replica *raft, const struct config *config) {
 
 static struct change_member change_member(const void *context, uint64_t id) {
     const struct replica *raft = context;
-    for (uint32_t i = 0; i < raft->peer_count; i++) {
-        const struct raft_peer *peer = &raft->peers[i];
-        if (peer->id == id)
-            return (struct change_member){
-                .connected = peer->up,
-                .active = raft->now - peer->heard_at < raft->options.election_timeout_max_ns,
-                .received = peer->received,
-                .incarnation = peer->up ? peer->incarnation : 0,
-                .match = peer->member ? peer->stream.progress.match : 0,
-                .streaming = peer->member && peer->stream.progress.state == PROGRESS_REPLICATE};
-    }
-    return (struct change_member){0};
+    const struct raft_peer *peer = raft_peer_of(raft, id);
+    if (peer == NULL)
+        return (struct change_member){0};
+    return (struct change_member){
+        .connected = peer->up,
+        .active = raft->now - peer->heard_at < raft->options.election_timeout_max_ns,
+        .received = peer->received,
+        .incarnation = peer->up ? peer->incarnation : 0,
+        .match = peer->member ? peer->stream.progress.match : 0,
+        .streaming = peer->member && peer->stream.progress.state == PROGRESS_REPLICATE};
 }
 
 static struct change_leader change_leader(struct replica *raft) {

@@ -11,17 +11,10 @@ uint64_t raft_answer_flags(const struct replica *raft) {
            (journal_takes_commands(&raft->journal) ? 0 : RAFT_FLAG_NO_ROOM);
 }
 
-static const struct raft_peer *peer_of(const struct replica *raft, uint64_t id) {
-    for (uint32_t i = 0; i < raft->peer_count; i++)
-        if (raft->peers[i].id == id)
-            return &raft->peers[i];
-    return NULL;
-}
-
 /* A replica that has not said may have room. */
 static uint64_t may_take(const void *context, uint64_t id) {
     const struct replica *raft = context;
-    const struct raft_peer *peer = peer_of(raft, id);
+    const struct raft_peer *peer = raft_peer_of(raft, id);
     bool none = id == raft->options.id ? !journal_takes_commands(&raft->journal)
                                        : peer != NULL && peer->no_room;
     return none ? 1 : 2;
@@ -29,7 +22,7 @@ static uint64_t may_take(const void *context, uint64_t id) {
 
 static uint64_t takes(const void *context, uint64_t id) {
     const struct replica *raft = context;
-    const struct raft_peer *peer = peer_of(raft, id);
+    const struct raft_peer *peer = raft_peer_of(raft, id);
     return peer != NULL && peer->room ? 2 : 1;
 }
 
