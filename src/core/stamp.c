@@ -14,21 +14,25 @@ void stamps_restore(struct stamps *stamps, uint64_t order, uint64_t time_ms) {
 
 #define MILLION 1000000u
 
+static uint64_t elapsed_ns(const struct stamps *stamps, uint64_t now) {
+    return now > stamps->noted_at ? now - stamps->noted_at : 0;
+}
+
 /* The least and most that replicated time can be now, if this replica leads. */
 static uint64_t low_ns(const struct stamps *stamps, uint64_t now) {
-    uint64_t elapsed = now > stamps->noted_at ? now - stamps->noted_at : 0;
+    uint64_t elapsed = elapsed_ns(stamps, now);
     return stamps->time_ns + elapsed - elapsed / 100 * STAMP_SLEW_PERCENT;
 }
 
 static uint64_t high_ns(const struct stamps *stamps, uint64_t now) {
-    uint64_t elapsed = now > stamps->noted_at ? now - stamps->noted_at : 0;
+    uint64_t elapsed = elapsed_ns(stamps, now);
     return stamps->time_ns + elapsed + elapsed / 100 * STAMP_SLEW_PERCENT;
 }
 
 /* And if another does: its clock may be as slow as this one is fast. */
 static uint64_t least_ns(const struct stamps *stamps, uint64_t now) {
     uint64_t slow = MILLION - stamps->drift_ppm, fast = MILLION + stamps->drift_ppm;
-    uint64_t elapsed = now > stamps->noted_at ? now - stamps->noted_at : 0;
+    uint64_t elapsed = elapsed_ns(stamps, now);
     uint64_t there = elapsed / fast * slow + elapsed % fast * slow / fast;
     return stamps->time_ns + there - there / 100 * STAMP_SLEW_PERCENT;
 }

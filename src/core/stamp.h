@@ -25,12 +25,11 @@
 #define STAMP_ORDER_MAX (1ull << 63)
 
 struct stamps {
-    uint64_t order;    /* of the last entry */
-    uint64_t time_ns;  /* replicated wall time of the last entry, finer than its stamp */
-    uint64_t noted_at; /* monotonic ns */
-    bool noted;        /* false: how long ago the last entry was placed is unknown */
-    uint32_t
-        drift_ppm; /* bound on the rate error of any replica's monotonic clock; set by the owner */
+    uint64_t order;     /* of the last entry */
+    uint64_t time_ns;   /* replicated wall time of the last entry, finer than its stamp */
+    uint64_t noted_at;  /* monotonic ns */
+    bool noted;         /* false: how long ago the last entry was placed is unknown */
+    uint32_t drift_ppm; /* the owner's: bound on the rate error of any replica's monotonic clock */
 };
 
 /* An entry that is already in the log, read back after a restart. */
