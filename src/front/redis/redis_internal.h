@@ -313,7 +313,8 @@ void exec_local(struct conn *conn, const struct command *command, const struct b
 bool patterns_fit(const struct command *command, const struct bytes *args, size_t argc);
 #define PATTERN_TOO_LONG "ERR the pattern is longer than the limit of 1024 bytes"
 void exec_machine(struct call *call);
-/* Executes a machine command; its reply goes through finish (NULL: as it is). */
+/* Executes a machine command, whose buffer is taken; its reply goes through finish (NULL: as it
+ * is). */
 struct slot *exec_encoded(struct call *call, struct buf *encoded,
                           void (*finish)(struct slot *, enum cairn_status, struct bytes,
                                          struct buf *));

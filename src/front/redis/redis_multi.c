@@ -286,7 +286,6 @@ void cmd_watch(struct call *call) {
     struct buf encoded = {0};
     kv_encode(&encoded, KV_VERSIONS, call->args + 1, call->argc - 1);
     struct slot *slot = exec_encoded(call, &encoded, watch_finish);
-    buf_free(&encoded);
     if (slot == NULL)
         return;
     for (size_t i = 1; i < call->argc; i++)
