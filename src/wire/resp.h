@@ -60,6 +60,8 @@ void resp_put_error(struct buf *out, const char *text);
 void resp_put_error_bytes(struct buf *out, struct bytes text);
 void resp_put_int(struct buf *out, int64_t value);
 void resp_put_bulk(struct buf *out, struct bytes value);
+/* The head alone of a bulk of so many bytes; the caller appends them and a line end. */
+void resp_put_bulk_head(struct buf *out, size_t len);
 void resp_put_cstr(struct buf *out, const char *text);
 void resp_put_nil(struct buf *out, int protocol);
 void resp_put_double(struct buf *out, int protocol, double value);

@@ -49,8 +49,12 @@ void resp_put_int(struct buf *out, int64_t value) {
     put_line(out, ':', value);
 }
 
+void resp_put_bulk_head(struct buf *out, size_t len) {
+    put_line(out, '$', (int64_t)len);
+}
+
 void resp_put_bulk(struct buf *out, struct bytes value) {
-    put_line(out, '$', (int64_t)value.len);
+    resp_put_bulk_head(out, value.len);
     buf_bytes(out, value);
     buf_append(out, "\r\n", 2);
 }

@@ -39,7 +39,7 @@ void publication_unref(struct publication *publication) {
 
 void publication_push(struct conn *conn, struct publication *publication, struct buf *head) {
     struct slot *slot = slot_new(conn, NULL);
-    buf_printf(head, "$%zu\r\n", publication->message.len);
+    resp_put_bulk_head(head, publication->message.len);
     slot->quiet = false; /* what CLIENT REPLY silences are replies */
     slot->reply = *head;
     *head = (struct buf){0};
@@ -89,7 +89,7 @@ static bool put_next(struct slot *slot, struct reader *reader, struct buf *out) 
     if (!reply_next(reader, &value))
         return false;
     if (value.kind == REPLY_BULK && value.text.len > STRETCH) {
-        buf_printf(out, "$%zu\r\n", value.text.len);
+        resp_put_bulk_head(out, value.text.len);
         slot->bulk_left = value.text.len;
         slot->values_left--;
         reader->at = value.text.data;
