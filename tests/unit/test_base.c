@@ -1,5 +1,6 @@
 #include "base/bytes.h"
 #include "base/crc16.h"
+#include "base/crc64.h"
 #include "base/hmap.h"
 #include "base/prng.h"
 
@@ -41,6 +42,31 @@ static void what_is_written_reads_back(void **state) {
 
 static void crc16_of_the_standard_check_string(void **state) {
     assert_int_equal(crc16((const uint8_t *)"123456789", 9), 0x31c3);
+}
+
+static uint64_t crc64_of(const uint8_t *data, size_t len, size_t told, size_t step) {
+    struct crc64 crc;
+    crc64_begin(&crc, told);
+    for (size_t at = 0; at < len; at += step)
+        crc64_add(&crc, data + at, len - at < step ? len - at : step);
+    return crc64_end(&crc);
+}
+
+static void crc64_of_the_standard_check_string(void **state) {
+    const uint8_t *text = (const uint8_t *)"123456789";
+    assert_true(crc64_of(text, 9, 9, 9) == 0xe9c6d914c4b8d9caull);
+    assert_true(crc64_of(text, 9, 1 << 20, 9) == 0xe9c6d914c4b8d9caull);
+}
+
+static void crc64_is_the_same_with_and_without_tables_in_parts_of_any_length(void **state) {
+    uint8_t data[1000];
+    struct prng prng;
+    prng_seed(&prng, 64);
+    for (size_t i = 0; i < sizeof data; i++)
+        data[i] = (uint8_t)prng_next(&prng);
+    uint64_t expected = crc64_of(data, sizeof data, 0, 1);
+    for (size_t step = 1; step < 40; step++)
+        assert_true(crc64_of(data, sizeof data, 1 << 20, step) == expected);
 }
 
 static void prng_bounds_hold_and_seeds_repeat(void **state) {
@@ -87,6 +113,8 @@ int main(void) {
         cmocka_unit_test(a_block_length_beyond_the_input_is_refused_before_anything_is_read),
         cmocka_unit_test(what_is_written_reads_back),
         cmocka_unit_test(crc16_of_the_standard_check_string),
+        cmocka_unit_test(crc64_of_the_standard_check_string),
+        cmocka_unit_test(crc64_is_the_same_with_and_without_tables_in_parts_of_any_length),
         cmocka_unit_test(prng_bounds_hold_and_seeds_repeat),
         cmocka_unit_test(a_hash_map_finds_what_was_inserted_and_not_what_was_removed),
     };

@@ -1,6 +1,7 @@
 #include "machine/kv/kv_internal.h"
 
 #include "base/alloc.h"
+#include "base/crc64.h"
 
 #include <string.h>
 
@@ -11,23 +12,17 @@
 #define RDB_TYPE_STRING 0
 #define FOOTER 10
 
-/* CRC-64 by Jones, reflected, four bits at a time. */
 #define CRC_STEP 16384u /* bytes between two looks at the budget */
 
-static uint64_t crc64(struct kv_view *view, struct bytes range) {
-    static const uint64_t table[16] = {
-        0x0000000000000000ull, 0x7d08ff3b88be6f81ull, 0xfa11fe77117cdf02ull, 0x8719014c99c2b083ull,
-        0xdf7adabd7a6e2d6full, 0xa2722586f2d042eeull, 0x256b24ca6b12f26dull, 0x5863dbf1e3ac9decull,
-        0x95ac9329ac4bc9b5ull, 0xe8a46c1224f5a634ull, 0x6fbd6d5ebd3716b7ull, 0x12b5926535897936ull,
-        0x4ad64994d625e4daull, 0x37deb6af5e9b8b5bull, 0xb0c7b7e3c7593bd8ull, 0xcdcf48d84fe75459ull};
-    uint64_t crc = 0;
-    for (size_t i = 0; i < range.len && !view->over; i++) {
-        if (i % CRC_STEP == CRC_STEP - 1)
-            work_charge(view->work, 5 * CRC_STEP);
-        crc = table[(crc ^ range.data[i]) & 15] ^ (crc >> 4);
-        crc = table[(crc ^ (uint64_t)(range.data[i] >> 4)) & 15] ^ (crc >> 4);
+static uint64_t sum_of(struct kv_view *view, struct bytes range) {
+    struct crc64 crc;
+    crc64_begin(&crc, range.len);
+    for (size_t at = 0; at < range.len && !view->over; at += CRC_STEP) {
+        size_t len = range.len - at < CRC_STEP ? range.len - at : CRC_STEP;
+        crc64_add(&crc, range.data + at, len);
+        work_charge(view->work, len);
     }
-    return crc;
+    return crc64_end(&crc);
 }
 
 static void put_be(struct buf *out, uint64_t value, int bytes) {
@@ -79,7 +74,7 @@ void kv_do_dump(struct kv_call *call) {
     buf_u8(out, RDB_TYPE_STRING);
     put_string(call->view, out, &value);
     buf_u16(out, RDB_VERSION);
-    buf_u64(out, crc64(call->view, bytes_of(out->data + from, out->len - from)));
+    buf_u64(out, sum_of(call->view, bytes_of(out->data + from, out->len - from)));
     reply_patch_count(out, head, (uint32_t)(out->len - from));
 }
 
@@ -224,7 +219,7 @@ static bool footer_is_sound(struct kv_view *view, struct bytes payload) {
         return false;
     const uint8_t *footer = payload.data + payload.len - FOOTER;
     return get_u16(footer) <= RDB_VERSION &&
-           get_u64(footer + 2) == crc64(view, bytes_of(payload.data, payload.len - 8));
+           get_u64(footer + 2) == sum_of(view, bytes_of(payload.data, payload.len - 8));
 }
 
 /* room: for a value that does not lie in the payload as it is. */
