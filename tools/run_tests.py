@@ -137,9 +137,8 @@ def stage_asan(tally):
 def stage_tsan(tally):
     options = ["--buildtype=debugoptimized", "-Db_sanitize=thread", "-Db_lundef=false"]
     if build(tally, "build-tsan", options, dict(os.environ, CC="clang")):
-        run_suites(tally, "tsan", "build-tsan", ["unit", "scenario", "sim"],
-                   {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1",
-                    "CAIRN_TEST_SLICE": "1"})
+        run_suites(tally, "tsan", "build-tsan", ["threads"],
+                   {"TSAN_OPTIONS": "halt_on_error=1:second_deadlock_stack=1"})
         code, output, seconds = run(["node", "tests/client/thread_sanitizer.mjs", "build-tsan/cairn"])
         tally.add("tsan: a real cluster under load", code == 0, code != 0, seconds, output)
 
