@@ -9,6 +9,7 @@ import glob
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 BUILD = "build-fuzz"
 
@@ -34,10 +35,10 @@ def fuzz(path, arguments):
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
                           errors="replace")
     executed = [line.split()[-1] for line in done.stdout.splitlines() if "number_of_executed_units" in line]
-    print(f"{'ok    ' if done.returncode == 0 else 'not ok'} {name}: {executed[0] if executed else '?'} executions",
-          flush=True)
+    told = [f"{'ok    ' if done.returncode == 0 else 'not ok'} {name}: {executed[0] if executed else '?'} executions"]
     if done.returncode:
-        print("\n".join("    " + line for line in done.stdout.splitlines()[-40:]))
+        told += ["    " + line for line in done.stdout.splitlines()[-40:]]
+    print("\n".join(told), flush=True)
     return done.returncode == 0
 
 
@@ -53,7 +54,8 @@ def main():
                      and os.path.isfile(path))
     if arguments.target:
         targets = [path for path in targets if os.path.basename(path) in (arguments.target, "fuzz_" + arguments.target)]
-    results = [fuzz(path, arguments) for path in targets]
+    with ThreadPoolExecutor(int(os.environ.get("JOBS", "2"))) as pool:
+        results = list(pool.map(lambda path: fuzz(path, arguments), targets))
     print(f"{sum(results)} passed, {len(results) - sum(results)} failed")
     return 0 if results and all(results) else 1
 
