@@ -16,9 +16,10 @@ struct work {
     void (*pause)(struct work *work);
 };
 
-/* What things cost, about. */
-#define WORK_LOOKUP 200u /* finding a key */
-#define WORK_CHANGE 600u /* putting or removing one */
+/* What things cost, about; of changes, among millions of keys, where each step of the way to a key
+ * misses the processor's cache. */
+#define WORK_LOOKUP 200u  /* finding a key */
+#define WORK_CHANGE 1500u /* putting or removing one */
 /* Copying or hashing so many bytes. */
 static inline uint64_t work_of_bytes(size_t bytes) {
     return bytes / 2;

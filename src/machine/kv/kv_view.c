@@ -83,9 +83,10 @@ static bool remove_record(struct kv_view *view, uint64_t kept) {
     if (item == NULL)
         return false;
     uint64_t id = chunks_of(item);
+    uint64_t work = kv_item_deadline(item) != 0 ? 2 * WORK_CHANGE : WORK_CHANGE;
     kv_due_remove(machine, kv_item_deadline(item), map_key);
     vmap_delete(machine->map, map_key);
-    work_charge(view->work, WORK_CHANGE);
+    work_charge(view->work, work);
     if (id != 0 && id != kept)
         kv_chunks_drop(view, id);
     return true;
@@ -111,17 +112,21 @@ const struct vmap_item *kv_view_get(struct kv_view *view, struct bytes key) {
     return item;
 }
 
-/* Readies the due index for a record that replaces what machine->key holds. */
-static void turn_due(struct machine *machine, uint64_t deadline_ms) {
+/* Readies the due index for a record that replaces what machine->key holds. The work, which is
+ * charged once that record is there. */
+static uint64_t turn_due(struct machine *machine, uint64_t deadline_ms) {
     struct bytes map_key = buf_view(&machine->key);
+    uint64_t before_ms = 0;
     if (vmap_count(machine->due) != 0) {
         const struct vmap_item *old = vmap_get(machine->map, map_key);
-        if (old != NULL && kv_item_deadline(old) == deadline_ms)
-            return;
+        before_ms = old != NULL ? kv_item_deadline(old) : 0;
+        if (old != NULL && before_ms == deadline_ms)
+            return 0;
         if (old != NULL)
-            kv_due_remove(machine, kv_item_deadline(old), map_key);
+            kv_due_remove(machine, before_ms, map_key);
     }
     kv_due_add(machine, deadline_ms, map_key);
+    return (before_ms != 0 ? WORK_CHANGE : 0) + (deadline_ms != 0 ? WORK_CHANGE : 0);
 }
 
 static uint64_t clamp(uint64_t deadline_ms) {
@@ -143,12 +148,12 @@ static void put_record(struct kv_view *view, struct bytes key, enum kv_type type
     deadline_ms = clamp(deadline_ms);
     struct bytes map_key = kv_map_key(machine, key);
     uint64_t before = present_chunks(machine);
-    turn_due(machine, deadline_ms);
+    uint64_t work = WORK_CHANGE + turn_due(machine, deadline_ms);
     vmap_put(machine->map, map_key, content, view->order, meta_of(type, deadline_ms));
     record(view, KV_RECORD_WRITE, key, view->order);
     if (before != 0 && before != kept)
         kv_chunks_drop(view, before);
-    work_charge(view->work, WORK_CHANGE + work_of_bytes(content.len));
+    work_charge(view->work, work + work_of_bytes(content.len));
 }
 
 static bool is_over(const struct kv_view *view, uint64_t deadline_ms) {
@@ -216,10 +221,12 @@ uint8_t *kv_view_make(struct kv_view *view, struct bytes key, size_t len, uint64
 }
 
 void kv_view_seal(struct kv_view *view) {
-    cairn_assert(view->machine->made != NULL);
-    vmap_seal(view->machine->map, view->machine->made);
-    work_charge(view->work, WORK_CHANGE + work_of_bytes(view->machine->made->value_len));
+    struct vmap_item *made = view->machine->made;
+    cairn_assert(made != NULL);
+    vmap_seal(view->machine->map, made);
     view->machine->made = NULL;
+    work_charge(view->work, (kv_item_deadline(made) != 0 ? 2 : 1) * WORK_CHANGE +
+                                work_of_bytes(made->value_len));
 }
 
 bool kv_view_delete(struct kv_view *view, struct bytes key) {
