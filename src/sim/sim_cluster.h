@@ -150,6 +150,8 @@ void sim_judge_end(struct sim_node *node);
 void sim_judge_close(struct sim_cluster *cluster);
 /* All members stand at the same index with the same state, and a leader leads; else why not. */
 bool sim_judge_converged(struct sim_cluster *cluster, char *why, size_t size);
+/* How many entries members have still to apply, in all; UINT64_MAX: that can't be told now. */
+uint64_t sim_judge_behind(struct sim_cluster *cluster);
 /* The clients' history through the checkers. */
 void sim_judge_history(struct sim_cluster *cluster);
 

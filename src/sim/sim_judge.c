@@ -247,6 +247,26 @@ bool sim_judge_converged(struct sim_cluster *cluster, char *why, size_t size) {
     return true;
 }
 
+uint64_t sim_judge_behind(struct sim_cluster *cluster) {
+    struct node_status leading, status;
+    uint64_t behind = 0;
+    for (uint32_t keyspace = 0; keyspace < cluster->defaults.keyspace_count; keyspace++) {
+        const struct sim_node *leader = sim_cluster_leader(cluster, keyspace);
+        if (leader == NULL)
+            return UINT64_MAX;
+        node_status(leader->node, keyspace, &leading);
+        for (uint32_t i = 0; i < leading.replica.config.count; i++) {
+            const struct sim_node *node = &cluster->nodes[leading.replica.config.members[i].id];
+            if (!sim_node_is_up(node))
+                return UINT64_MAX;
+            node_status(node->node, keyspace, &status);
+            if (status.replica.applied_index < leading.replica.applied_index)
+                behind += leading.replica.applied_index - status.replica.applied_index;
+        }
+    }
+    return behind;
+}
+
 /* ---- the clients' history ---- */
 
 /* All workloads' operations as one array of pointers, by rising invocation. */
