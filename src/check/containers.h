@@ -1,8 +1,9 @@
-/* Objects that need no general search: queues, stacks, priority queues and sets whose elements are
- * unique, and multi-registers. Of the first three, elements are looked at one by one, and each step
- * takes one away that can't be in the way of the others (decrease and conquer: Lee & Mathur 2025;
- * the patterns of violations: Bouajjani, Emmi, Enea, Hamza 2015); sets and multi-registers become
- * edges between operations (txn_solver.h, txn.h). All are tested against exhaustive search.
+/* Objects that need no general search: lists, queues, stacks, priority queues and sets whose
+ * elements are unique, and multi-registers. Of the containers, elements are looked at one by one,
+ * and each step takes one away that can't be in the way of the others (decrease and conquer: Lee &
+ * Mathur 2025; the patterns of violations: Bouajjani, Emmi, Enea, Hamza 2015); sets and
+ * multi-registers become edges between operations (txn_solver.h, txn.h). All are tested against
+ * exhaustive search.
  */
 #ifndef CAIRN_CHECK_CONTAINERS_H
 #define CAIRN_CHECK_CONTAINERS_H
@@ -20,6 +21,14 @@ bool stack_check(const struct history *history, const uint32_t *ops, uint32_t co
 
 bool priority_check(const struct history *history, const uint32_t *ops, uint32_t count,
                     uint32_t key, bool want_order, bool *holds, struct verdict *verdict);
+/* Lists whose elements are appended once. `lists` are tables for all keys of a history, made once.
+ */
+struct lists;
+struct lists *lists_new(const struct history *history);
+void lists_free(struct lists *lists);
+bool list_check(struct lists *lists, const struct history *history, const uint32_t *ops,
+                uint32_t count, uint32_t key, bool want_order, bool *holds,
+                struct verdict *verdict);
 bool set_check(const struct history *history, const uint32_t *ops, uint32_t count, uint32_t key,
                struct limits *limits, bool want_order, bool *holds, struct verdict *verdict);
 /* Multi-registers, all operations together: of YES and NO, the verdict is replaced, its edges are

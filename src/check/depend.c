@@ -84,19 +84,18 @@ static void of_register(struct making *making, uint32_t number) {
     }
 }
 
+/* An element goes with all that puts it in, takes it out or asks for it. Reads are told of what is
+ * left (part.h), unless it was there from the start. */
 static void of_set(struct making *making, uint32_t number) {
-    const struct op *op = &making->history->ops[number];
+    const struct history *history = making->history;
+    const struct op *op = &history->ops[number];
     if (op->f == OP_READ) {
-        if (op->outcome == OP_OK)
-            put_items(&making->needed, making->history, op->key, op->out, number);
-        put(&making->needed, op->key, ANY_WRITE, number); /* the removals */
+        put_items(&making->needed, history, op->key, history_initial(history, op->key), number);
         return;
     }
     put(&making->needed, op->key, op->arg, number);
     if (op->f == OP_ADD || op->f == OP_REMOVE)
         put(&making->given, op->key, op->arg, number);
-    if (op->f == OP_REMOVE)
-        put(&making->given, op->key, ANY_WRITE, number);
 }
 
 /* Whoever puts a value, takes it or looks at it needs all of them. */
@@ -119,12 +118,13 @@ static void of_container(struct making *making, uint32_t number) {
     }
 }
 
+/* An element goes with all of its appends; reads are told of what is left (part.h). */
 static void of_list(struct making *making, uint32_t number) {
     const struct op *op = &making->history->ops[number];
-    if (op->f == OP_APPEND)
-        put(&making->given, op->key, op->arg, number);
-    else if (op->outcome == OP_OK && op->out != VALUE_NULL)
-        put_items(&making->needed, making->history, op->key, op->out, number);
+    if (op->f != OP_APPEND)
+        return;
+    put(&making->given, op->key, op->arg, number);
+    put(&making->needed, op->key, op->arg, number);
 }
 
 /* Sums: all that changes the key matters to all who look. */
@@ -319,7 +319,7 @@ void depend_make(struct depend *depend, const struct history *history, enum mode
     struct making making = {.history = history, .model = model};
     /* What is put away and taken again is missed by others than those two, whenever. */
     bool mutual = model == MODEL_QUEUE || model == MODEL_STACK || model == MODEL_PRIORITY_QUEUE ||
-                  model == MODEL_MUTEX || model == MODEL_SET;
+                  model == MODEL_MUTEX || model == MODEL_SET || model == MODEL_APPEND;
     *depend = (struct depend){.history = history, .real_time = real_time && !mutual};
     bool appends = false;
     for (uint32_t i = 0; i < history->op_count; i++) {

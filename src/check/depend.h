@@ -1,9 +1,13 @@
 /* What can't be dropped from a history without something else: a read of a value needs everyone who
  * may have written it, else what is left would contradict itself although the whole did not. What
- * remains after depend_drop has this property: if the whole history satisfies a level, so does it.
+ * remains after depend_drop, as part.h makes it a history, has this property: if the whole history
+ * satisfies a level, so does it.
  *
- * - Whoever was told a value needs all writers of that value (a list: of each element; a text: of
- *   each part in it); of linearizable histories, those that were called before it returned.
+ * - Whoever was told a value needs all writers of that value (a text: of each part in it; a list in
+ * a transaction: of each element); of linearizable histories, those that were called before it
+ *   returned.
+ * - Of lists and sets, all that puts an element in, takes it out or asks for it belongs together;
+ *   reads need none of it, since what is left out is taken out of them too (part.h).
  * - Whoever was told only that it did not match, or a sum, needs all writers of the key.
  * - What was put into a container needs whoever took it out, and that one needs it; and everything
  *   needs those who may have taken something without being told what.

@@ -261,3 +261,18 @@ void history_describe(const struct history *history, uint32_t op_at, struct buf 
     if (op->line != 0)
         buf_printf(out, " (line %" PRIu32 ")", op->line);
 }
+
+void history_refer(const struct history *history, uint32_t op_at, struct buf *out) {
+    const struct op *op = &history->ops[op_at];
+    if (op->f == OP_READ && op->line != 0) {
+        buf_printf(out, "the read of line %" PRIu32, op->line);
+        return;
+    }
+    buf_printf(out, "%s", op_f_name(op->f));
+    if (op->arg != VALUE_NONE && op->arg != VALUE_NULL && op->f != OP_TXN) {
+        buf_u8(out, ' ');
+        value_show(&history->values, op->arg, out);
+    }
+    if (op->line != 0)
+        buf_printf(out, " (line %" PRIu32 ")", op->line);
+}

@@ -132,6 +132,9 @@ size_t history_growth(const struct history *history);
 void history_copy(struct history *to, const struct history *from, const bool *keep);
 /* "process 3: write x 5 (line 17)" */
 void history_describe(const struct history *history, uint32_t op, struct buf *out);
+/* What to call it within a sentence, without its answer: "append 5 (line 17)", "the read of line
+ * 20". */
+void history_refer(const struct history *history, uint32_t op, struct buf *out);
 
 static inline bool op_precedes(const struct op *a, const struct op *b) {
     return a->ret < b->call;

@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "check/containers.h"
 #include "check/partition.h"
+#include "check/plain.h"
 #include "check/search.h"
 #include "check/sums.h"
 #include "check/zones.h"
@@ -21,6 +22,7 @@ struct linear_run {
     struct verdict *verdict;
     struct partition partition;
     struct zones *zones;
+    struct lists *lists;
     struct spec spec;
     bool has_spec;
     bool short_search_over; /* what it did not decide is tried in other ways */
@@ -40,6 +42,7 @@ static void refuted(struct linear_run *run, const struct group *group) {
     struct verdict *verdict = run->verdict;
     struct buf text = {0};
     verdict->answer = ANSWER_NO;
+    plain_reason(run->history, run->partition.ops + group->from, group->count, group->key, verdict);
     say_key(run, group->key, &text);
     buf_bytes(&text, buf_view(&verdict->text));
     buf_free(&verdict->text);
@@ -130,6 +133,9 @@ static bool without_search(struct linear_run *run, const struct group *group, bo
     if (run->options->model == MODEL_SET)
         return set_check(run->history, ops, group->count, group->key, run->options->limits, order,
                          holds, run->verdict);
+    if (run->options->model == MODEL_APPEND)
+        return list_check(run->lists, run->history, ops, group->count, group->key, order, holds,
+                          run->verdict);
     return run->zones != NULL &&
            zones_check(run->zones, ops, group->count, group->key, order, holds, run->verdict);
 }
@@ -175,6 +181,8 @@ static void decide(struct linear_run *run) {
     bool other = multi || changes_commute(run->options->model);
     if (model_is_register(run->options->model))
         run->zones = zones_new(run->history);
+    if (run->options->model == MODEL_APPEND)
+        run->lists = lists_new(run->history);
     if (!easy_keys(run)) {
         if (run->verdict->answer != ANSWER_NO)
             tell_undecided(run);
@@ -248,6 +256,8 @@ void linearizable_check(const struct history *history, const struct check_option
         merge_orders(history, verdict);
     if (run.zones != NULL)
         zones_free(run.zones);
+    if (run.lists != NULL)
+        lists_free(run.lists);
     if (run.has_spec)
         spec_free(&run.spec);
     partition_free(&run.partition);

@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "check/depend.h"
+#include "check/part.h"
 
 #include <string.h>
 
@@ -24,10 +25,15 @@ static uint32_t count_of(const struct shrink *shrink, const bool *keep) {
     return count;
 }
 
+static void take_part(const struct shrink *shrink, const bool *keep, struct history *few) {
+    history_part(few, shrink->history, keep, shrink->options.model,
+                 shrink->options.level == LEVEL_LINEARIZABLE);
+}
+
 static bool violates(struct shrink *shrink, const bool *keep) {
     struct history few;
     struct verdict verdict;
-    history_copy(&few, shrink->history, keep);
+    take_part(shrink, keep, &few);
     check_history(&few, &shrink->options, &verdict);
     bool violated = verdict.answer == ANSWER_NO;
     verdict_free(&verdict);
@@ -132,7 +138,7 @@ static void judge_again(struct shrink *shrink, const uint32_t *number, struct ve
     enum level level = verdict->level;
     verdict_free(verdict);
     unlimited.limits = NULL;
-    history_copy(&few, shrink->history, shrink->keep);
+    take_part(shrink, shrink->keep, &few);
     check_history(&few, &unlimited, verdict);
     verdict->model = model;
     verdict->level = level;

@@ -22,7 +22,7 @@ const char *answer_name(enum answer answer); /* "yes", ... */
     X(EARLIER_WRITE, "must come before what a third read") /* by: the reader; see below */  \
     X(LATER_WRITE, "must come after a reader of an older value")                            \
     X(VERSION, "its value is a proper prefix of the other's")                               \
-    X(TOGETHER, "both belong to one value, and a unique value stands in the order once")    \
+    X(TOGETHER, "of one value, which was written once: no other stands between")            \
     X(DERIVED, "follows from the edges before")
 enum reason {
 #define X(name, text) REASON_##name,

@@ -1,7 +1,9 @@
 #include "check/verify.h"
 
 #include "base/alloc.h"
+#include "check/depend.h"
 #include "check/exhaustive.h"
+#include "check/part.h"
 #include "check/spec.h"
 #include "check/txn_verify.h"
 #include "check/verify_weak.h"
@@ -262,11 +264,16 @@ static bool exhaustive(const struct history *history, const struct verdict *verd
 
 static enum verify verify_small(const struct history *history, const struct verdict *verdict,
                                 struct buf *why) {
-    bool *keep = cairn_alloc_zero(history->op_count + 1);
+    bool *keep = cairn_alloc_zero(history->op_count + 1),
+         real_time = verdict->level == LEVEL_LINEARIZABLE;
     struct history few;
+    struct depend depend;
     enum verify verified = VERIFY_UNCHECKED;
     named(verdict, keep);
-    history_copy(&few, history, keep);
+    depend_make(&depend, history, verdict->model, real_time);
+    depend_add(&depend, keep); /* without what they need, any operations contradict each other */
+    depend_free(&depend);
+    history_part(&few, history, keep, verdict->model, real_time);
     if (few.op_count > EXHAUSTIVE_OPS_MAX)
         buf_printf(why,
                    "%u operations are too many to try in every order; cairn shrink makes them "

@@ -98,7 +98,7 @@ static void no_writer(struct zones *zones, uint32_t reader, struct verdict *verd
     verdict_op(verdict, reader);
     verdict->anomalies |= 1u << ANOMALY_THIN_AIR;
     history_describe(zones->history, reader, &verdict->text);
-    buf_printf(&verdict->text, ": nobody wrote that value");
+    buf_printf(&verdict->text, ": no operation wrote that value");
 }
 
 static bool gather(struct zones *zones, struct verdict *verdict) {
@@ -310,13 +310,35 @@ static uint32_t any_op(const struct zones *zones, const struct block *block, uin
     return block->last_op != OP_NONE ? block->last_op : zones->clusters[block->first].writer;
 }
 
+static bool replaces(const struct op *op) {
+    return op->f != OP_READ && op->outcome != OP_MISMATCH;
+}
+
+/* Of two values that each would have to stand before the other, what was called last saw the older
+ * one: `behind`, of the other value, had ended before. */
+static void say_stale(struct zones *zones, uint32_t stale, uint32_t behind, struct buf *text) {
+    history_describe(zones->history, stale, text);
+    buf_printf(text, op_at(zones, stale)->f == OP_READ ? " is stale: " : " comes too late: ");
+    history_refer(zones->history, behind, text);
+    buf_printf(text, replaces(op_at(zones, behind)) ? " had replaced that value before it began"
+                                                    : " had seen a later value before it began");
+}
+
+static void say_overlap(struct zones *zones, const struct block *a, const struct block *b,
+                        struct buf *text) {
+    uint32_t a_last = any_op(zones, a, a->last_op), b_last = any_op(zones, b, b->last_op);
+    if (a->first_op != OP_NONE && op_at(zones, b_last)->call > op_at(zones, a_last)->call)
+        say_stale(zones, b_last, a->first_op, text);
+    else
+        say_stale(zones, a_last, any_op(zones, b, b->first_op), text);
+}
+
 /* a and b each would have to stand before the other. */
 static void overlap(struct zones *zones, const struct block *a, const struct block *b,
                     struct verdict *verdict) {
     uint32_t a_last = any_op(zones, a, a->last_op), b_first = any_op(zones, b, b->first_op);
     uint32_t b_last = any_op(zones, b, b->last_op);
-    buf_printf(&verdict->text, "a value was written once and stood there once; here two would each "
-                               "have to come before the other");
+    say_overlap(zones, a, b, &verdict->text);
     if (a->first_op != OP_NONE && a->first_op != b_last)
         verdict_edge(verdict,
                      (struct edge){a->first_op, b_last, OP_NONE, VALUE_NONE, REASON_REAL_TIME});

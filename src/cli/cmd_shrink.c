@@ -1,4 +1,5 @@
 /* cairn shrink: the few operations that violate a level. cairn verify: a verdict, checked again. */
+#include "check/part.h"
 #include "check/proof.h"
 #include "check/shrink.h"
 #include "check/verify.h"
@@ -16,7 +17,8 @@
 
 static bool write_history(const struct judge *judge, const bool *keep, const char *path) {
     struct history few;
-    history_copy(&few, &judge->history, keep);
+    history_part(&few, &judge->history, keep, judge->options.model,
+                 judge->options.level == LEVEL_LINEARIZABLE);
     bool good = history_file_write("shrink", &few, WRITE_JSON, path, NULL);
     history_free(&few);
     return good;

@@ -1,6 +1,7 @@
 #include "cli/judge.h"
 
 #include "base/alloc.h"
+#include "check/part.h"
 
 #include <ctype.h>
 #include <fcntl.h>
@@ -241,24 +242,47 @@ void judge_print_text(struct bytes text, size_t max) {
         printf("...");
 }
 
-static void print_op(const struct judge *judge, uint32_t op) {
+static void print_op_of(const struct history *history, enum model model, uint32_t op) {
     struct buf text = {0};
     if (op == OP_NONE)
-        buf_printf(&text, judge->options.model == MODEL_LONG_FORK ? "an unrecorded write"
-                                                                  : "the initial state");
+        buf_printf(&text, model == MODEL_LONG_FORK ? "an unrecorded write" : "the initial state");
     else
-        history_describe(&judge->history, op, &text);
+        history_describe(history, op, &text);
     judge_print_text(buf_view(&text), SHOWN_BYTES);
     buf_free(&text);
 }
 
+static void print_op(const struct judge *judge, uint32_t op) {
+    print_op_of(&judge->history, judge->options.model, op);
+}
+
+/* The operations from the `from`-th on, their lists without what other operations put there. */
+static void print_ops(const struct judge *judge, const struct verdict *verdict, uint32_t from) {
+    bool *keep = cairn_alloc_zero(judge->history.op_count + 1);
+    struct history part;
+    for (uint32_t i = from; i < verdict->op_count; i++)
+        keep[verdict->ops[i]] = true;
+    history_part(&part, &judge->history, keep, verdict->model,
+                 verdict->level == LEVEL_LINEARIZABLE);
+    for (uint32_t i = 0; i < part.op_count; i++) {
+        printf("  ");
+        print_op_of(&part, verdict->model, i);
+        printf("\n");
+    }
+    if (verdict->model == MODEL_APPEND || verdict->model == MODEL_SET)
+        printf("Reads are shown without the elements that other operations added.\n");
+    history_free(&part);
+    cairn_free(keep);
+}
+
 static void print_edges(const struct judge *judge, const struct verdict *verdict, uint32_t max) {
-    printf("A cycle: each must come before the next.\n");
+    printf("A cycle: each must come before the next, or stand with it.\n");
     for (uint32_t i = 0; i < verdict->edge_count && i < max; i++) {
         const struct edge *edge = &verdict->edges[i];
         printf("  ");
         print_op(judge, edge->from);
-        printf("\n    before (%s", reason_text(edge->reason));
+        printf("\n    %s (%s", edge->reason == REASON_TOGETHER ? "together with" : "before",
+               reason_text(edge->reason));
         if (edge->by != OP_NONE) {
             printf(": ");
             print_op(judge, edge->by);
@@ -303,9 +327,5 @@ void judge_print(const struct judge *judge, const struct verdict *verdict, uint3
     uint32_t from = verdict->op_count > max ? verdict->op_count - max : 0;
     if (from > 0)
         printf("  ... %" PRIu32 " earlier ones; cairn shrink finds the few that matter\n", from);
-    for (uint32_t i = from; i < verdict->op_count; i++) {
-        printf("  ");
-        print_op(judge, verdict->ops[i]);
-        printf("\n");
-    }
+    print_ops(judge, verdict, from);
 }

@@ -4,6 +4,7 @@
 #include "base/prng.h"
 #include "check/depend.h"
 #include "check/gen.h"
+#include "check/part.h"
 #include "check/shrink.h"
 #include "check/verify.h"
 #include "read_text.h"
@@ -46,7 +47,7 @@ static void make(struct history *history, enum model model, enum level level, ui
 static enum answer judge_part(const struct history *history, const bool *keep, enum model model,
                               enum level level) {
     struct history part;
-    history_copy(&part, history, keep);
+    history_part(&part, history, keep, model, level == LEVEL_LINEARIZABLE);
     enum answer answer = judge(&part, model, level);
     history_free(&part);
     return answer;
