@@ -50,8 +50,8 @@ function contradiction_panel(history, page) {
   if (ops.length === 0) return [el('h2', {}, 'The violation'), el('p', { class: 'lead' }, visible(history.text) || 'No single operations can be named for it.')];
   parts.push(el('h2', {}, history.minimal ? 'The smallest contradiction' : 'The contradiction'),
     el('p', { class: 'lead' }, history.minimal
-      ? `These ${ops.length} operations alone violate the level, in whatever order they are taken; without any one of them (and what was told of it) the others do not.`
-      : `Among these ${ops.length} operations is a contradiction. A limit ended the search for fewer; cairn shrink goes on.`));
+      ? ops.length === 1 ? 'This operation alone violates the level.' : `These ${ops.length} operations alone violate the level, in whatever order they are taken; without any one of them (and what was told of it) the others do not.`
+      : `Among ${ops.length === 1 ? 'what this operation was told of' : `these ${ops.length} operations`} is a contradiction. A limit ended the search for fewer; cairn shrink goes on.`));
   parts.push(long_list(ops, (op) => [op_link(history, op, page)]));
   return parts;
 }

@@ -504,13 +504,16 @@ class Timeline {
     const { context: c } = this;
     const left = Math.max(x0, GUTTER) + 6;
     const number = this.show.numbers.get(op);
-    let room = Math.floor((Math.min(open ? Math.max(x0, next - 4) : x1, this.width) - left - 3) / this.letter), outside = false;
+    const label = (room) => (number === undefined ? '' : `${number}: `) + op_label(this.history, op, Math.max(8, Math.min(60, room)));
+    const room_to = (x) => Math.floor((Math.min(x, this.width) - left - 3) / this.letter);
+    let room = room_to(open ? Math.max(x0, next - 4) : x1), outside = false;
+    if (room >= 4 && label(60).length > room) room = Math.max(room, room_to(next - 4)); // the lane behind it is empty
     if (room < 4 && evidence) {
       room = Math.floor(((this.show.only ? Math.max(next, x1) : this.width) - Math.max(x1, GUTTER) - 8) / this.letter);
       outside = true;
     }
     if (room < 2) return;
-    const whole = (number === undefined ? '' : `${number}: `) + op_label(this.history, op, Math.max(8, Math.min(60, room)));
+    const whole = label(room);
     const text = whole.length <= room ? whole : room < 4 ? '' : `${whole.slice(0, room - 1)}…`;
     if (text === '') return;
     const at = outside ? Math.max(x1, GUTTER) + 4 : left;
@@ -574,7 +577,8 @@ class Timeline {
     for (const path of paths) this.paint_curve(path, true);
     for (const path of paths) {
       this.paint_curve(path, false);
-      badges.push({ ...this.badge_place(path.points, badges), i: path.i });
+      const { x, y } = this.badge_place(path.points, badges);
+      badges.push({ x, y: Math.min(Math.max(y, this.top + 10), this.bottom - 10), i: path.i }); // a whole circle
     }
     for (const { x, y, i } of badges) {
       const chosen = show.edge === i;
