@@ -153,8 +153,21 @@ static void a_founder_that_loses_its_disk_is_noticed_from_its_first_vote_on(void
     print_message("seed %llu: %.90s\n", (unsigned long long)hunt.failed_seed, hunt.sum.reason);
 }
 
+/* Whole runs that showed a fault once; short ones. */
+static void runs_that_failed_once_hold(void **state) {
+    static const uint64_t seeds[] = {
+        2001827, /* a node that had lost its log called honest founders replaced ones */
+    };
+    for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
+        struct sim_options options = {.seed = seeds[i]};
+        struct sim_result result;
+        run_one(&options, &result);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(runs_that_failed_once_hold),
         cmocka_unit_test(each_kind_of_fault_strikes_and_is_survived),
         cmocka_unit_test(a_founder_that_loses_its_disk_is_noticed_from_its_first_vote_on),
         cmocka_unit_test(each_fault_of_a_plan_strikes_and_is_survived),
