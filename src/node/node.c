@@ -417,6 +417,12 @@ enum cairn_status node_barrier(struct node_client *client, node_done *done, void
     return CAIRN_OK;
 }
 
+enum cairn_status node_members_barrier(struct node_client *client, node_done *done, void *context) {
+    if (client->group != client->node->groups[0])
+        return CAIRN_UNSUPPORTED; /* changes of members are told in the first keyspace */
+    return node_barrier(client, done, context);
+}
+
 /* The head of the envelope is in scratch. */
 static enum cairn_status submit_envelope(struct node_client *client, bool retry_safe,
                                          struct bytes command, node_done *done, void *context) {

@@ -234,7 +234,11 @@ enum cairn_status node_change_members(struct node_client *client, const struct w
 /* As far as this node has applied: a change of members is under way. half: it is not, but the last
  * one failed and could not be undone everywhere, so that keyspaces differ. */
 bool node_changes_members(const struct node *node, bool *half);
-/* One line a fact: the change of members under way, what each keyspace waits for, the last ends. */
+/* Once done is called with OK, this node knows of every change of members that had been recorded or
+ * had ended before. For clients of the first keyspace; UNSUPPORTED of others. */
+enum cairn_status node_members_barrier(struct node_client *client, node_done *done, void *context);
+/* One line a fact, as far as this node has applied: the change of members under way, what each
+ * keyspace waits for, the last ends. */
 void node_members_tell(const struct node *node, struct buf *out);
 
 /* ---- queries ---- */

@@ -188,6 +188,10 @@ enum cairn_status node_operate(struct node_client *client, enum node_operation o
 
 void node_members_tell(const struct node *node, struct buf *out) {}
 
+enum cairn_status node_members_barrier(struct node_client *client, node_done *done, void *context) {
+    return CAIRN_SHUTDOWN;
+}
+
 enum cairn_status node_session_open(struct node_client *client, uint64_t ttl_ms, node_done *done,
                                     void *context) {
     return CAIRN_SHUTDOWN;

@@ -85,21 +85,40 @@ static void operate(struct call *call, enum node_operation operation, uint64_t i
     refused(slot, node_operate(&call->conn->client, operation, id, address, slot_done, slot));
 }
 
-/* A line a fact, as bulk strings. */
-static void put_lines(struct call *call) {
+/* A line a fact, as bulk strings. known: what other nodes know of it too is told. */
+static void put_lines(const struct node *node, bool known, struct buf *out) {
     struct buf text = {0};
     uint32_t count = 0;
-    node_members_tell(call->conn->front->node, &text);
+    node_members_tell(node, &text);
+    if (!known)
+        buf_printf(&text, "this is what this node knows: no majority tells whether it is all\n");
     for (size_t i = 0; i < text.len; i++)
         count += text.data[i] == '\n';
-    resp_put_array(call->out, count);
+    resp_put_array(out, count);
     for (size_t at = 0, i = 0; i < text.len; i++) {
         if (text.data[i] != '\n')
             continue;
-        resp_put_bulk(call->out, bytes_of(text.data + at, i - at));
+        resp_put_bulk(out, bytes_of(text.data + at, i - at));
         at = i + 1;
     }
     buf_free(&text);
+}
+
+static void members_known(void *context, enum cairn_status status, struct bytes reply) {
+    struct slot *slot = context;
+    put_lines(slot->conn->front->node, status == CAIRN_OK, &slot->reply);
+    slot_answered(slot);
+}
+
+/* An operator whose change was answered "of unknown fate" asks here next: what a node that lags
+ * behind knows would be no answer. */
+static void tell_members(struct call *call) {
+    struct conn *conn = call->conn;
+    struct slot *slot = slot_new(conn, call->command);
+    if (node_members_barrier(&conn->client, members_known, slot) == CAIRN_OK)
+        return;
+    put_lines(conn->front->node, false, &slot->reply);
+    slot_answered(slot);
 }
 
 static const struct member_word {
@@ -122,7 +141,7 @@ void cmd_cairn_member(struct call *call) {
         return;
     }
     if (call->argc == 2 && arg_is(call, 1, "STATUS")) {
-        put_lines(call);
+        tell_members(call);
         return;
     }
     if (call->argc >= 3 && !arg_int(call, 2, &id))
