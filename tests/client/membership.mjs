@@ -58,7 +58,8 @@ class Run {
     return out.split('\n').map((line) => line.trim().split(/\s+/)).filter(([, keyspace]) => keyspace === 'kv' || keyspace === 'tree')
       .map(([id, keyspace, member, role]) => ({ id: Number(id), keyspace, member, role }));
   }
-  /** Both keyspaces list the members that there should be, and no others. */
+  /** Both keyspaces list the members that there should be, and no others; and no change is under way, such as
+   * a move that a leader records by itself. */
   async settled(what) {
     const wanted = JSON.stringify([...this.members].sort((a, b) => a[0] - b[0]));
     await until(`${what}: the members are ${wanted}`, async () => {
@@ -66,6 +67,8 @@ class Run {
       const told = ['kv', 'tree'].map((keyspace) =>
         JSON.stringify(rows.filter((row) => row.keyspace === keyspace).map((row) => [row.id, row.member])));
       check(told.every((each) => each === wanted), `kv ${told[0]}, tree ${told[1]}`);
+      const { text } = await this.member('status');
+      check(text.includes('no change of members is under way'), text);
       return true;
     }, 20000);
   }
@@ -248,6 +251,7 @@ const changes = {
     await run.leader('kv');
     const end = asked && /UNKNOWN/.test(asked.text) ? await run.last_end() : '';
     if (end.includes(`add ${id} at`) && end.includes('; done')) run.members = run.with(id, 'voter');
+    run.note = `add ${id}: ${asked?.text ?? 'not asked'}; ${end}`;
   },
   async would_lose_the_quorum(run) {
     const voters = run.up(run.voters());
@@ -312,13 +316,14 @@ test(`${CHANGES} changes of members end with true answers`, async () => {
     for (const id of run.members.keys()) if (!run.running.has(id)) await run.start(id);
     await run.settled('before a change');
     const kind = draw(run);
+    run.note = '';
     const began = Date.now();
     try {
       await changes[kind](run);
       for (const id of run.members.keys()) if (!run.running.has(id)) await run.start(id);
       await run.settled(`after ${kind}`);
     } catch (error) {
-      throw new Error(`change ${i}, ${kind}: ${error.message}`);
+      throw new Error(`change ${i}, ${kind}: ${error.message} ${run.note}`);
     }
     if (process.env.VERBOSE) console.log(`# ${i} ${kind} (${Date.now() - began} ms), members ${JSON.stringify([...run.members])}`);
   }
