@@ -67,7 +67,15 @@ static void keys_of(const struct history *history, bool keyed, uint32_t *key_of)
     }
 }
 
-static bool orders(const struct history *history, enum model model, bool real_time, uint32_t key) {
+/* What an order must satisfy besides: of one key alone; two that occur, the first before the
+ * second.
+ */
+struct wish {
+    bool real_time;
+    uint32_t key, first, second; /* VALUE_NONE, OP_NONE: no such wish */
+};
+
+static bool orders(const struct history *history, enum model model, const struct wish *wish) {
     struct attempt attempt = {.history = history, .count = history->op_count};
     struct spec spec;
     struct spec_op ops[EXHAUSTIVE_OPS_MAX];
@@ -76,14 +84,16 @@ static bool orders(const struct history *history, enum model model, bool real_ti
     spec_init(&spec, model, history);
     for (uint32_t i = 0; i < attempt.count; i++) {
         const struct op *a = &history->ops[i];
-        bool counts = a->outcome != OP_FAIL && (key == VALUE_NONE || a->key == key);
+        bool counts = a->outcome != OP_FAIL && (wish->key == VALUE_NONE || a->key == wish->key);
+        bool named = i == wish->first || i == wish->second;
         all[i] = i;
-        attempt.must[i] = counts && !open_op(history, i);
+        attempt.must[i] = counts && (!open_op(history, i) || named);
         attempt.may[i] = counts;
         for (uint32_t j = 0; j < attempt.count; j++) {
             const struct op *b = &history->ops[j];
-            attempt.before[i][j] = real_time ? !open_op(history, i) && a->ret < b->call
-                                             : a->process == b->process && a->call < b->call;
+            attempt.before[i][j] = wish->real_time ? !open_op(history, i) && a->ret < b->call
+                                                   : a->process == b->process && a->call < b->call;
+            attempt.before[i][j] |= i == wish->first && j == wish->second;
         }
     }
     spec_prepare(&spec, all, attempt.count, ops);
@@ -98,13 +108,21 @@ static bool orders(const struct history *history, enum model model, bool real_ti
 }
 
 bool exhaustive_orders(const struct history *history, enum model model, bool real_time) {
-    return orders(history, model, real_time, VALUE_NONE);
+    struct wish wish = {real_time, VALUE_NONE, OP_NONE, OP_NONE};
+    return orders(history, model, &wish);
+}
+
+bool exhaustive_before(const struct history *history, enum model model, uint32_t a, uint32_t b) {
+    struct wish wish = {true, VALUE_NONE, a, b};
+    return orders(history, model, &wish);
 }
 
 bool exhaustive_per_key(const struct history *history, enum model model) {
-    for (uint32_t i = 0; i < history->op_count; i++)
-        if (!orders(history, model, false, history->ops[i].key))
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        struct wish wish = {false, history->ops[i].key, OP_NONE, OP_NONE};
+        if (!orders(history, model, &wish))
             return false;
+    }
     return true;
 }
 

@@ -5,6 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+__extension__ typedef __int128 wide;
+
+static int64_t shown(wide number) {
+    return number < INT64_MIN ? INT64_MIN : number > INT64_MAX ? INT64_MAX : (int64_t)number;
+}
+
 static void broken(const struct history *history, struct verdict *verdict, uint32_t op) {
     verdict->answer = ANSWER_NO;
     verdict_op(verdict, op);
@@ -18,8 +24,10 @@ static bool integer_of(const struct history *history, uint32_t value, int64_t *n
     return true;
 }
 
-/* ---- counter: between the sum of what had ended before the read began and the sum of what had
- * begun before it ended (amounts below zero the other way round) ---- */
+/* ---- counter: what may have been added when a read took effect ----
+ *
+ * The least: all additions that had ended before the read began, and all subtractions that had
+ * begun before it ended. The most: the other way round. */
 
 struct moment {
     uint32_t position, op;
@@ -45,28 +53,24 @@ static uint32_t moments_of(const struct history *history, struct moment *moments
     return count;
 }
 
-struct bounds {
-    int64_t low, high;
+/* Sums of amounts above and below zero. Amounts are as large as integers may be, so their sums are
+ * kept in twice the width. */
+struct sums {
+    wide begun_up, begun_down, ended_up, ended_down;
 };
 
-/* What files say may be as large as integers are: sums stop there. */
-static int64_t sum(int64_t a, int64_t b) {
-    int64_t result;
-    return __builtin_add_overflow(a, b, &result) ? (a < 0 ? INT64_MIN : INT64_MAX) : result;
-}
-
-static void add_to(struct bounds *bounds, int64_t amount, bool call) {
-    if ((amount > 0) == call)
-        bounds->high = sum(bounds->high, amount);
+static void add_to(struct sums *sums, int64_t amount, bool call) {
+    if (call)
+        *(amount > 0 ? &sums->begun_up : &sums->begun_down) += amount;
     else
-        bounds->low = sum(bounds->low, amount);
+        *(amount > 0 ? &sums->ended_up : &sums->ended_down) += amount;
 }
 
 static void counter_key(const struct history *history, uint32_t key, const struct moment *moments,
-                        uint32_t count, int64_t *low_at, struct verdict *verdict) {
+                        uint32_t count, struct sums *at_call, struct verdict *verdict) {
     int64_t initial = 0, amount, read;
+    struct sums now = {0};
     integer_of(history, history_initial(history, key), &initial);
-    struct bounds now = {initial, initial};
     for (uint32_t i = 0; i < count; i++) {
         const struct moment *moment = &moments[i];
         const struct op *op = &history->ops[moment->op];
@@ -77,12 +81,15 @@ static void counter_key(const struct history *history, uint32_t key, const struc
                 amount = 1;
             add_to(&now, amount, moment->call);
         } else if (moment->call) {
-            low_at[moment->op] = now.low;
-        } else if (integer_of(history, op->out, &read) &&
-                   (read < low_at[moment->op] || read > now.high)) {
+            at_call[moment->op] = now;
+        } else if (integer_of(history, op->out, &read)) {
+            wide low = initial + at_call[moment->op].ended_up + now.begun_down;
+            wide high = initial + now.begun_up + at_call[moment->op].ended_down;
+            if (read >= low && read <= high)
+                continue;
             broken(history, verdict, moment->op);
             buf_printf(&verdict->text, ": can only have been between %lld and %lld",
-                       (long long)low_at[moment->op], (long long)now.high);
+                       (long long)shown(low), (long long)shown(high));
             return;
         }
     }
@@ -90,7 +97,7 @@ static void counter_key(const struct history *history, uint32_t key, const struc
 
 static void counter_bounds(const struct history *history, struct verdict *verdict) {
     struct moment *moments = cairn_alloc((2 * (size_t)history->op_count + 1) * sizeof *moments);
-    int64_t *low_at = cairn_alloc_zero((history->op_count + 1) * sizeof *low_at);
+    struct sums *at_call = cairn_alloc_zero((history->op_count + 1) * sizeof *at_call);
     bool *done = cairn_alloc_zero(history->values.count);
     uint32_t count = moments_of(history, moments);
     for (uint32_t i = 0; i < history->op_count && verdict->answer == ANSWER_YES; i++) {
@@ -98,27 +105,28 @@ static void counter_bounds(const struct history *history, struct verdict *verdic
         if (done[key])
             continue;
         done[key] = true;
-        counter_key(history, key, moments, count, low_at, verdict);
+        counter_key(history, key, moments, count, at_call, verdict);
     }
     cairn_free(moments);
-    cairn_free(low_at);
+    cairn_free(at_call);
     cairn_free(done);
 }
 
 /* ---- bank: every read of all accounts has the same total ---- */
 
-static int64_t total_of(const struct history *history, uint32_t balances) {
+static wide total_of(const struct history *history, uint32_t balances) {
     const struct value *value = value_at(&history->values, balances);
-    int64_t total = 0, balance;
+    wide total = 0;
+    int64_t balance;
     uint32_t step = value->kind == VALUE_MAP ? 2 : 1;
     for (uint32_t i = step - 1; i < value->len; i += step)
         if (integer_of(history, value_items(&history->values, balances)[i], &balance))
-            total = sum(total, balance);
+            total += balance;
     return total;
 }
 
 static void bank_total(const struct history *history, struct verdict *verdict) {
-    int64_t expected = 0;
+    wide expected = 0;
     uint32_t first = OP_NONE;
     enum value_kind given = value_at(&history->values, history->initial)->kind;
     if (given == VALUE_MAP || given == VALUE_LIST)
@@ -128,15 +136,15 @@ static void bank_total(const struct history *history, struct verdict *verdict) {
         if (op->f != OP_READ || op->outcome != OP_OK || op->out == VALUE_NONE ||
             op->out == VALUE_NULL)
             continue;
-        int64_t total = total_of(history, op->out);
+        wide total = total_of(history, op->out);
         if (first == OP_NONE && given != VALUE_MAP && given != VALUE_LIST)
             expected = total;
         if (total != expected) {
             if (first != OP_NONE)
                 verdict_op(verdict, first);
             broken(history, verdict, i);
-            buf_printf(&verdict->text, ": its total is %lld, not %lld", (long long)total,
-                       (long long)expected);
+            buf_printf(&verdict->text, ": its total is %lld, not %lld", (long long)shown(total),
+                       (long long)shown(expected));
         }
         if (first == OP_NONE)
             first = i;
