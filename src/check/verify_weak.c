@@ -185,6 +185,7 @@ static enum verify contains_causal(struct facts *facts, struct buf *why) {
     return VERIFY_RIGHT;
 }
 
+/* a and b: of one process, a first. */
 static bool must_precede(const struct facts *facts, enum level level, uint32_t process, uint32_t a,
                          uint32_t b) {
     const struct op *ops = facts->history->ops;
@@ -192,27 +193,37 @@ static bool must_precede(const struct facts *facts, enum level level, uint32_t p
     bool reads = facts->from[a] != OP_NONE && facts->from[b] != OP_NONE;
     if (level == LEVEL_PRAM)
         return true;
+    if (level == LEVEL_READ_YOUR_WRITES)
+        return own && writes(facts, a);
     if (level == LEVEL_MONOTONIC_WRITES && writes(facts, a) && writes(facts, b))
         return true;
     return own && reads;
 }
 
-/* a and b: of one process, a first. */
+/* Of these levels what must come before an operation comes in a row, so that its neighbour is
+ * enough. */
+static bool in_a_row(enum level level) {
+    return level == LEVEL_PRAM || level == LEVEL_READ_YOUR_WRITES || level == LEVEL_MONOTONIC_READS;
+}
+
 static enum verify contains_sessions(struct facts *facts, enum level level, uint32_t process,
                                      struct buf *why) {
+    bool own_only = level == LEVEL_READ_YOUR_WRITES || level == LEVEL_MONOTONIC_READS;
     for (uint32_t b = 0; b < facts->count; b++)
         for (uint32_t a = facts->before[b]; a != OP_NONE; a = facts->before[a]) {
             uint32_t from = facts->from[a];
-            if (facts->place[b] == NOWHERE)
+            if (facts->place[b] == NOWHERE ||
+                (own_only && facts->history->ops[b].process != process) ||
+                (level == LEVEL_MONOTONIC_READS && facts->from[b] == OP_NONE))
                 break;
-            if (facts->place[a] != NOWHERE && must_precede(facts, level, process, a, b) &&
-                facts->place[a] > facts->place[b])
+            bool bound = facts->place[a] != NOWHERE && must_precede(facts, level, process, a, b);
+            if (bound && facts->place[a] > facts->place[b])
                 return wrong(facts, b, "stands before an earlier one of its process", why);
             if (level == LEVEL_WRITES_FOLLOW_READS && writes(facts, b) && from < facts->count &&
                 facts->place[from] > facts->place[b] && from != b)
                 return wrong(facts, b, "stands before what its writer had read", why);
-            if (level == LEVEL_PRAM && facts->place[a] != NOWHERE)
-                break; /* neighbours are enough */
+            if (bound && in_a_row(level))
+                break;
         }
     return VERIFY_RIGHT;
 }
@@ -239,7 +250,7 @@ static enum verify verify_processes(struct facts *facts, const struct verdict *v
                                     struct buf *why) {
     bool *covered = cairn_alloc_zero(facts->history->process_count + 1);
     enum verify verified = VERIFY_RIGHT;
-    if (facts->count > QUADRATIC_MAX && verdict->level != LEVEL_PRAM &&
+    if (facts->count > QUADRATIC_MAX && !in_a_row(verdict->level) &&
         verdict->level != LEVEL_CAUSAL_MEMORY) {
         buf_printf(why, "more operations than this check takes");
         verified = VERIFY_UNCHECKED;
@@ -343,11 +354,6 @@ enum verify verify_weak_yes(const struct history *history, const struct verdict 
     if (!find_facts(&facts)) {
         buf_printf(why, "something was read that nobody wrote");
         verified = VERIFY_WRONG;
-    } else if (verdict->level == LEVEL_READ_YOUR_WRITES ||
-               verdict->level == LEVEL_MONOTONIC_READS) {
-        buf_printf(why, "level %s has no evidence but the check itself",
-                   level_name(verdict->level));
-        verified = VERIFY_UNCHECKED;
     } else if (verdict->level != LEVEL_CAUSAL && verdict->level != LEVEL_CAUSAL_CONVERGENCE) {
         verified = verify_processes(&facts, verdict, why);
     } else if (facts.count > QUADRATIC_MAX) {

@@ -14,9 +14,10 @@ static bool needs_clocks(enum level level) {
            level == LEVEL_CAUSAL;
 }
 
-static void judge(struct causal *causal, enum level level, struct limits *limits,
+static void judge(struct causal *causal, const struct check_options *options,
                   struct verdict *verdict) {
-    switch (level) {
+    struct limits *limits = options->limits;
+    switch (options->level) {
     case LEVEL_CAUSAL:
         weak_causal(causal, verdict);
         return;
@@ -27,10 +28,10 @@ static void judge(struct causal *causal, enum level level, struct limits *limits
         weak_writes_follow_reads(causal, limits, verdict);
         return;
     case LEVEL_READ_YOUR_WRITES:
-        weak_read_your_writes(causal, verdict);
+        weak_read_your_writes(causal, options->want_order, verdict);
         return;
     case LEVEL_MONOTONIC_READS:
-        weak_monotonic_reads(causal, verdict);
+        weak_monotonic_reads(causal, options->want_order, verdict);
         return;
     case LEVEL_CONVERGENCE:
         weak_convergence(causal, verdict);
@@ -39,7 +40,7 @@ static void judge(struct causal *causal, enum level level, struct limits *limits
         weak_per_key(causal, verdict);
         return;
     default:
-        weak_each_process(causal, level, limits, verdict);
+        weak_each_process(causal, options->level, limits, verdict);
     }
 }
 
@@ -57,7 +58,7 @@ static void run(struct causal *causal, const struct check_options *options,
             return;
         }
     }
-    judge(causal, options->level, options->limits, verdict);
+    judge(causal, options, verdict);
 }
 
 void weak_check(const struct history *history, const struct check_options *options,

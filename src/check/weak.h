@@ -24,10 +24,12 @@ void weak_each_process(const struct causal *causal, enum level level, struct lim
 /* weak_follow.c */
 void weak_writes_follow_reads(const struct causal *causal, struct limits *limits,
                               struct verdict *verdict);
-/* weak_session.c */
-void weak_read_your_writes(const struct causal *causal, struct verdict *verdict);
-void weak_monotonic_reads(const struct causal *causal, struct verdict *verdict);
+/* weak_session.c; yes comes with an order a process when it is wanted */
+void weak_read_your_writes(const struct causal *causal, bool want_order, struct verdict *verdict);
+void weak_monotonic_reads(const struct causal *causal, bool want_order, struct verdict *verdict);
 void weak_convergence(const struct causal *causal, struct verdict *verdict);
+/* weak_session_order.c: of read-your-writes or monotonic-reads, which holds, one order a process */
+void weak_session_orders(const struct causal *causal, enum level level, struct verdict *verdict);
 /* weak_key.c */
 void weak_per_key(const struct causal *causal, struct verdict *verdict);
 

@@ -1,7 +1,9 @@
-/* read-your-writes, monotonic-reads, convergence: one pass each. */
+/* read-your-writes, monotonic-reads, convergence: one pass each; and orders that show the first two
+ * (weak_session_order.c). */
 #include "check/weak.h"
 
 #include "base/alloc.h"
+#include "check/registers.h"
 
 #include <string.h>
 
@@ -16,7 +18,9 @@ static void tell(const struct causal *causal, struct verdict *verdict, uint32_t 
 }
 
 /* What a process reads is its own last write of the key, or another's write that it has not
- * replaced itself; never an older one of its own, never the initial value once it has written. */
+ * replaced itself; never an older one of its own, never the initial value once it has written. What
+ * it only writes later, a read may see, which nothing keeps before that write; a compare-and-set
+ * may not, which is a write of its own and so comes before the later one. */
 static bool sees_own(const struct causal *causal, uint32_t reader, const uint32_t *replaced_by,
                      struct verdict *verdict) {
     const struct causal_op *op = &causal->ops[reader];
@@ -27,7 +31,8 @@ static bool sees_own(const struct causal *causal, uint32_t reader, const uint32_
         return own == FROM_NOBODY;
     }
     const struct causal_op *from = &causal->ops[op->from];
-    bool older = from->process == op->process && op->from != own;
+    bool older = from->process == op->process && op->from != own &&
+                 (from->position < op->position || op->writes);
     if (older || replaced_by[op->from] == op->process) {
         uint32_t missed = own == FROM_NOBODY ? op->from : own;
         tell(causal, verdict, missed, reader, "did not see its own");
@@ -36,7 +41,7 @@ static bool sees_own(const struct causal *causal, uint32_t reader, const uint32_
     return true;
 }
 
-void weak_read_your_writes(const struct causal *causal, struct verdict *verdict) {
+void weak_read_your_writes(const struct causal *causal, bool want_order, struct verdict *verdict) {
     uint32_t *replaced_by = cairn_alloc((causal->count + 1) * sizeof *replaced_by);
     memset(replaced_by, 0xff, (causal->count + 1) * sizeof *replaced_by);
     verdict->answer = ANSWER_YES;
@@ -48,6 +53,8 @@ void weak_read_your_writes(const struct causal *causal, struct verdict *verdict)
             replaced_by[op->from] = op->process;
     }
     cairn_free(replaced_by);
+    if (verdict->answer == ANSWER_YES && want_order)
+        weak_session_orders(causal, LEVEL_READ_YOUR_WRITES, verdict);
 }
 
 /* ---- monotonic reads: the values that a process reads of one key come in one run each; it never
@@ -78,7 +85,7 @@ static bool visit(struct runs *runs, uint32_t reader, uint32_t value, struct ver
     return true;
 }
 
-void weak_monotonic_reads(const struct causal *causal, struct verdict *verdict) {
+void weak_monotonic_reads(const struct causal *causal, bool want_order, struct verdict *verdict) {
     struct runs runs = {.causal = causal};
     runs.now = cairn_alloc((causal->key_count + 1) * sizeof *runs.now);
     runs.by = cairn_alloc((causal->key_count + 1) * sizeof *runs.by);
@@ -100,26 +107,34 @@ void weak_monotonic_reads(const struct causal *causal, struct verdict *verdict) 
     cairn_free(runs.now);
     cairn_free(runs.by);
     cairn_free(runs.left_by);
+    if (verdict->answer == ANSWER_YES && want_order)
+        weak_session_orders(causal, LEVEL_MONOTONIC_READS, verdict);
 }
 
 /* ---- convergence: the last reads of all processes agree, of keys to which nothing is written any
  * more ---- */
 
-/* When writing to each key had ended: a return; OP_OPEN: never as far as is known; 0: not begun. */
+/* When writing to each key had ended: a return; OP_OPEN: never as far as is known; 0: not begun. An
+ * open write may take effect at any time, also when nobody has seen it so far. */
 static void find_ends(const struct causal *causal, uint32_t *ended) {
     const struct history *history = causal->history;
+    uint32_t *key_of = cairn_alloc(history->values.count * sizeof *key_of);
     memset(ended, 0, causal->key_count * sizeof *ended);
-    for (uint32_t i = 0; i < causal->count; i++) {
-        const struct op *op = &history->ops[causal->ops[i].op];
-        uint32_t *end = &ended[causal->ops[i].key];
-        uint32_t ret = op->outcome == OP_INFO ? OP_OPEN : op->ret;
-        if (causal->ops[i].writes && ret > *end)
-            *end = ret;
+    memset(key_of, 0xff, history->values.count * sizeof *key_of);
+    for (uint32_t key = 0; key < causal->key_count; key++)
+        key_of[causal->key_values[key]] = key;
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        const struct op *op = &history->ops[i];
+        uint32_t ret = op->outcome == OP_INFO ? OP_OPEN : op->ret, key = key_of[op->key];
+        if (op->outcome != OP_FAIL && register_writes(history, op) != VALUE_NONE &&
+            key != UINT32_MAX && ret > ended[key])
+            ended[key] = ret;
     }
+    cairn_free(key_of);
 }
 
-/* The last read of each process and key, from the end; it must agree with the others' of its key.
- */
+/* The last read with an answer of each process and key, from the end; it must agree with the
+ * others' of its key. */
 static void compare_last(const struct causal *causal, const uint32_t *ended,
                          struct verdict *verdict) {
     uint32_t *of_key = cairn_alloc((causal->key_count + 1) * sizeof *of_key);
