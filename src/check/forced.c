@@ -1,17 +1,37 @@
 #include "check/forced.h"
 
-/* The history in which `a` has returned and `b` is not yet called at a moment at which both are
- * under way. Positions are spread to make room. */
-static void part_at(struct history *moved, const struct history *history, uint32_t a, uint32_t b,
-                    uint32_t moment) {
+#include "base/assert.h"
+
+/* An open operation that occurs has returned at the end, with an answer that is not known. What is
+ * known of others stays: a compare-and-set that did not match is no match here either. */
+static void occurs(struct history *moved, uint32_t number) {
+    struct op *op = &moved->ops[number];
+    if (op->outcome != OP_INFO)
+        return;
+    op->outcome = OP_OK;
+    op->ret = moved->positions - 1;
+    for (uint32_t i = 0; op->f == OP_TXN && i < op->out; i++)
+        if (moved->mops[op->arg + i].kind == MOP_READ)
+            moved->mops[op->arg + i].value = VALUE_NONE;
+    if (op->f != OP_TXN)
+        op->out = VALUE_NONE;
+}
+
+/* The history with room between its positions, in which both operations occur. */
+static void spread(struct history *moved, const struct history *history, uint32_t a, uint32_t b) {
     history_copy(moved, history, NULL);
     for (uint32_t i = 0; i < moved->op_count; i++) {
         moved->ops[i].call *= 4;
         if (moved->ops[i].ret != OP_OPEN)
             moved->ops[i].ret *= 4;
     }
-    moved->positions = 4 * history->positions;
-    moved->ops[a].outcome = OP_OK; /* an open one has taken effect by then */
+    moved->positions = 4 * history->positions + 4;
+    occurs(moved, a);
+    occurs(moved, b);
+}
+
+/* `a` has returned and `b` is not yet called at a moment at which both are under way, or may be. */
+static void part_at(struct history *moved, uint32_t a, uint32_t b, uint32_t moment) {
     moved->ops[a].ret = 4 * moment + 1;
     moved->ops[b].call = 4 * moment + 2;
     /* Operations stand in the order of their calls. */
@@ -22,29 +42,41 @@ static void part_at(struct history *moved, const struct history *history, uint32
     }
 }
 
+static enum answer check_moved(struct history *moved, const struct check_options *options) {
+    struct check_options one = *options;
+    struct verdict verdict;
+    one.want_order = false;
+    check_history(moved, &one, &verdict);
+    enum answer answer = verdict.answer;
+    verdict_free(&verdict);
+    return answer;
+}
+
 static uint32_t end_of(const struct history *history, const struct op *op) {
     return op->outcome == OP_INFO ? history->positions : op->ret - 1;
 }
 
-/* Is there a linearization with `a` before `b`? Then there is a moment between the two. */
+/* Is there a linearization in which both occur, `a` before `b`? If they overlap, there is a moment
+ * between the two. */
 static enum answer can_precede(const struct history *history, const struct check_options *options,
                                uint32_t a, uint32_t b) {
     const struct op *first = &history->ops[a], *second = &history->ops[b];
+    bool parted = op_precedes(first, second);
     uint32_t from = first->call > second->call ? first->call : second->call;
     uint32_t until = end_of(history, first);
-    struct check_options one = *options;
     enum answer best = ANSWER_NO;
-    one.want_order = false;
     if (end_of(history, second) < until)
         until = end_of(history, second);
+    if (parted)
+        from = until = 0;
     for (uint32_t moment = from; moment <= until && best == ANSWER_NO; moment++) {
         struct history moved;
-        struct verdict verdict;
-        part_at(&moved, history, a, b, moment);
-        check_history(&moved, &one, &verdict);
-        if (verdict.answer == ANSWER_YES || verdict.answer == ANSWER_UNDECIDED)
-            best = verdict.answer;
-        verdict_free(&verdict);
+        spread(&moved, history, a, b);
+        if (!parted)
+            part_at(&moved, a, b, moment);
+        enum answer answer = check_moved(&moved, options);
+        if (answer == ANSWER_YES || answer == ANSWER_UNDECIDED)
+            best = answer;
         history_free(&moved);
     }
     return best;
@@ -52,10 +84,8 @@ static enum answer can_precede(const struct history *history, const struct check
 
 enum forced forced_pair(const struct history *history, const struct check_options *options,
                         uint32_t a, uint32_t b) {
-    if (op_precedes(&history->ops[a], &history->ops[b]))
-        return FORCED_FIRST;
-    if (op_precedes(&history->ops[b], &history->ops[a]))
-        return FORCED_SECOND;
+    cairn_assert(a != b && history->ops[a].outcome != OP_FAIL &&
+                 history->ops[b].outcome != OP_FAIL);
     enum answer ab = can_precede(history, options, a, b);
     enum answer ba = can_precede(history, options, b, a);
     if (ab == ANSWER_UNDECIDED || ba == ANSWER_UNDECIDED)
@@ -63,4 +93,10 @@ enum forced forced_pair(const struct history *history, const struct check_option
     if (ab == ANSWER_YES)
         return ba == ANSWER_YES ? FORCED_FREE : FORCED_FIRST;
     return ba == ANSWER_YES ? FORCED_SECOND : FORCED_NEVER;
+}
+
+const char *forced_name(enum forced forced) {
+    static const char *const names[] = {"first", "second", "free", "never", "undecided"};
+    cairn_assert(forced < sizeof names / sizeof *names);
+    return names[forced];
 }

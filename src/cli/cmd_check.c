@@ -46,27 +46,42 @@ static bool op_at_line(const struct judge *judge, uint64_t line, uint32_t *op) {
     return false;
 }
 
-static int tell_forced(struct judge *judge, const char *pair) {
-    static const char *const says[] = {"the first comes before the second in every order",
-                                       "the second comes before the first in every order",
-                                       "both orders are possible", "there is no legal order at all",
-                                       "undecided"};
+static bool forced_ops(const struct judge *judge, const char *pair, uint64_t lines[2],
+                       uint32_t ops[2]) {
     char first[24];
+    const char *comma = strchr(pair, ',');
+    bool fits = comma != NULL && (size_t)(comma - pair) < sizeof first;
+    if (fits)
+        snprintf(first, sizeof first, "%.*s", (int)(comma - pair), pair);
+    if (!fits || !parse_number(first, &lines[0]) || !parse_number(comma + 1, &lines[1])) {
+        misuse("check", "--forced takes two line numbers, LINE,LINE");
+        return false;
+    }
+    if (!op_at_line(judge, lines[0], &ops[0]) || !op_at_line(judge, lines[1], &ops[1]))
+        return false;
+    if (ops[0] == ops[1])
+        misuse("check", "--forced takes two different operations; both lines name the same");
+    return ops[0] != ops[1];
+}
+
+static int tell_forced(struct judge *judge, const char *pair, bool json) {
+    static const char *const says[] = {
+        "the first comes before the second in every order",
+        "the second comes before the first in every order", "both orders are possible",
+        "there is no legal order with both of them at all", "undecided"};
     uint64_t lines[2];
     uint32_t ops[2];
-    const char *comma = strchr(pair, ',');
     if (judge->options.level != LEVEL_LINEARIZABLE)
         return misuse("check", "--forced is for level linearizable");
-    if (comma == NULL || (size_t)(comma - pair) >= sizeof first)
-        return misuse("check", "--forced takes two line numbers, LINE,LINE");
-    snprintf(first, sizeof first, "%.*s", (int)(comma - pair), pair);
-    if (!parse_number(first, &lines[0]) || !parse_number(comma + 1, &lines[1]))
-        return misuse("check", "--forced takes two line numbers, LINE,LINE");
-    if (!op_at_line(judge, lines[0], &ops[0]) || !op_at_line(judge, lines[1], &ops[1]))
+    if (!forced_ops(judge, pair, lines, ops))
         return EXIT_MISUSE;
     enum forced forced = forced_pair(&judge->history, &judge->options, ops[0], ops[1]);
     judge_quiet(judge);
-    printf("%s\n", says[forced]);
+    if (json)
+        printf("{\"forced\":\"%s\",\"lines\":[%" PRIu64 ",%" PRIu64 "]}\n", forced_name(forced),
+               lines[0], lines[1]);
+    else
+        printf("%s\n", says[forced]);
     return forced == FORCED_UNDECIDED ? EXIT_UNDECIDED
            : forced == FORCED_NEVER   ? EXIT_NO
                                       : EXIT_FINE;
@@ -152,7 +167,7 @@ int cmd_check(int argc, char **argv) {
     } else {
         judge_default_level(&judge);
         judge.options.by_key = !whole;
-        code = forced != NULL ? tell_forced(&judge, forced)
+        code = forced != NULL ? tell_forced(&judge, forced, json)
                               : judge_and_tell(&judge, proof, times, json);
     }
     judge_close(&judge);
