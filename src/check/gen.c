@@ -166,8 +166,7 @@ static const struct gen_system *system_of(enum model model, enum level level) {
             return NULL;
         if (level == LEVEL_STRICT_SERIALIZABLE)
             return &gen_objects;
-        bool merges = level == LEVEL_TXN_CAUSAL || level == LEVEL_READ_ATOMIC ||
-                      level == LEVEL_READ_COMMITTED;
+        bool merges = level_axiom(level).view < VIEW_PREFIX;
         return merges && model == MODEL_TXN_RW ? &gen_merges : &gen_versions;
     }
     if (level == LEVEL_LINEARIZABLE)

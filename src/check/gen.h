@@ -4,14 +4,16 @@
  * How each level comes about:
  * - linearizable, strict-serializable: operations take effect at random moments between call and
  *   return, on one live object;
- * - sequential, serializable, per-key-sequential, monotonic-reads: one log of writes (or one a
- * key), of which each process sees a prefix that only grows;
+ * - sequential, per-key-sequential, monotonic-reads: one log of writes (or one a key), of which
+ * each process sees a prefix that only grows;
  * - causal-memory, causal, pram, monotonic-writes, writes-follow-reads: a replica a process, to
- * which writes come in causal order, or each writer's in its order;
- * - causal-convergence, convergence, and read-committed, read-atomic and causal of transactions:
- *   replicas on which the write with the highest stamp wins;
- * - snapshot-isolation and prefix: snapshots of a multi-version store, with and without the rule
- * that the first to commit a key wins; the strong one takes the newest snapshot.
+ *   which writes come in causal order, or each writer's in its order;
+ * - causal-convergence, convergence, and of transactions causal and the levels below it: replicas
+ * on which the write with the highest stamp wins;
+ * - serializable, snapshot-isolation and prefix: snapshots of a multi-version store, the second
+ * with the rule that the first to commit a key wins; the strong one takes the newest snapshot.
+ * Where a level has no sessions, a client's transactions go to any replica, or take a snapshot
+ * older than what the client has seen.
  */
 #ifndef CAIRN_CHECK_GEN_H
 #define CAIRN_CHECK_GEN_H

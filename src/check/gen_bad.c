@@ -31,12 +31,19 @@ static const struct {
     {LEVEL_CONVERGENCE, "a:wx1 b:wx2 c:rx1 d:rx2"},
     {LEVEL_STRICT_SERIALIZABLE, "a:wx1 a:wx2 b:rx1"},
     {LEVEL_STRONG_SNAPSHOT_ISOLATION, "a:wx1 a:wx2 b:rx1"},
+    {LEVEL_SESSION_SERIALIZABLE, "b:ry0wx1 a:wy1 a:rx0"},
     {LEVEL_SERIALIZABLE, "a:wx1wy1 b:rx1ry1wx2 c:rx1ry1wy2 d:rx2ry2"},
+    {LEVEL_SESSION_SNAPSHOT_ISOLATION, "b:wx1 b:wy1 a:rx0wy2 b:ry2"},
     {LEVEL_SNAPSHOT_ISOLATION, "a:wx1 b:rx1wx2 c:rx1wx3 d:rx3"},
+    {LEVEL_SESSION_PREFIX, "b:wx1wy1 a:wy2 a:rx0 d:rx1ry2"},
     {LEVEL_PREFIX, "a:wx1wy1 a:wx2 b:wy2 c:rx2ry1 d:rx1ry2"},
     {LEVEL_TXN_CAUSAL, "a:wx1 a:wx2 b:rx2wy1 c:ry1rx1"},
+    {LEVEL_SESSION_READ_ATOMIC, "a:wx1 a:rx0"},
     {LEVEL_READ_ATOMIC, "a:wx1wy1 a:wx2wy2 b:ry1rx2"},
-    {LEVEL_READ_COMMITTED, "a:wx1 a:wx2 b:rx2rx1"},
+    {LEVEL_SESSION_ATOMIC_VIEW, "a:wx1 a:wx2 b:rx2rx1"},
+    {LEVEL_ATOMIC_VIEW, "a:wx1wy1 b:ry1rx0"},
+    {LEVEL_SESSION_READ_COMMITTED, "a:rx1 a:wx1"},
+    {LEVEL_READ_COMMITTED, "a:wx1ry1 b:wy1rx1"},
 };
 
 /* Of objects other than registers: operations with `y` for what was put in, and answers. */

@@ -3,7 +3,9 @@
  * replica has seen, so that stamps are a commit order.
  * - causal: transactions arrive after all that their writers had seen;
  * - read-atomic: each writer's in their order;
- * - read-committed: as that, and also between the reads of one transaction. */
+ * - monotonic-atomic-view: as that, and also between the reads of one transaction;
+ * - read-committed: each read is of some replica.
+ * Without sessions, each transaction goes to some replica. */
 #include "base/alloc.h"
 #include "base/assert.h"
 #include "check/gen_internal.h"
@@ -166,6 +168,8 @@ static bool merges_apply(void *system, uint32_t client, uint32_t at) {
     struct merges *m = system;
     struct gen *gen = m->gen;
     const struct op *op = &gen->history->ops[at];
+    struct level_axiom axiom = level_axiom(gen->options.level);
+    uint32_t home = axiom.sessions ? client : gen_below(gen, m->clients);
     bool writes = false;
     for (uint32_t i = 0; i < op->out; i++) {
         struct mop *mop = &gen->history->mops[op->arg + i];
@@ -173,12 +177,13 @@ static bool merges_apply(void *system, uint32_t client, uint32_t at) {
         if (mop->kind == MOP_WRITE)
             continue;
         uint32_t own = own_write(gen, op, i);
-        mop->value = own != VALUE_NONE ? own : held_at(m, client, mop->key)->value;
-        for (uint32_t n = 0; gen->options.level == LEVEL_READ_COMMITTED && n < 4; n++)
-            arrive_at(m, client);
+        uint32_t from = axiom.view == VIEW_NOTHING ? gen_below(gen, m->clients) : home;
+        mop->value = own != VALUE_NONE ? own : held_at(m, from, mop->key)->value;
+        for (uint32_t n = 0; axiom.view == VIEW_READ_BEFORE && n < 4; n++)
+            arrive_at(m, home);
     }
     if (writes)
-        send(m, client, at);
+        send(m, home, at);
     return true;
 }
 

@@ -2,7 +2,8 @@
  * when it was called, and commits at a later moment:
  * - serializable: what only reads may take an old snapshot, what writes takes the newest at commit;
  * - snapshot-isolation: refused when somebody else committed one of its keys since its snapshot;
- * - prefix, and what is weaker for lists: never refused. */
+ * - prefix, and what is weaker for lists: never refused.
+ * With sessions, a snapshot has at least what its client has seen before. */
 #include "base/alloc.h"
 #include "check/gen_internal.h"
 
@@ -83,14 +84,12 @@ static uint32_t present_key(void *context) {
 static void versions_choose(void *system, uint32_t client, uint32_t at) {
     struct versions *versions = system;
     struct gen *gen = versions->gen;
-    enum level level = gen->options.level;
-    uint32_t view = versions->views[client];
-    bool own = level == LEVEL_SERIALIZABLE || level == LEVEL_SNAPSHOT_ISOLATION ||
-               level == LEVEL_STRONG_SNAPSHOT_ISOLATION;
-    gen_choose_txn(gen, at, present_key, versions, own || !versions->lists);
+    struct level_axiom axiom = level_axiom(gen->options.level);
+    uint32_t view = axiom.sessions ? versions->views[client] : 0;
+    gen_choose_txn(gen, at, present_key, versions, axiom.view > VIEW_PREFIX || !versions->lists);
     if (versions->commit - view > LAG_MAX)
         view = versions->commit - LAG_MAX;
-    versions->snapshots[client] = level == LEVEL_STRONG_SNAPSHOT_ISOLATION || gen_chance(gen, 30)
+    versions->snapshots[client] = axiom.real_time || gen_chance(gen, 30)
                                       ? versions->commit
                                       : view + gen_below(gen, versions->commit - view + 1);
 }
@@ -168,13 +167,12 @@ static bool versions_apply(void *system, uint32_t client, uint32_t at) {
     struct versions *versions = system;
     struct gen *gen = versions->gen;
     struct op *op = &gen->history->ops[at];
-    enum level level = gen->options.level;
-    bool isolation = level == LEVEL_SNAPSHOT_ISOLATION || level == LEVEL_STRONG_SNAPSHOT_ISOLATION;
+    enum level_view view = level_axiom(gen->options.level).view;
     bool update = writes(versions, op);
     uint32_t snapshot = versions->snapshots[client];
-    if (update && level == LEVEL_SERIALIZABLE)
+    if (update && view == VIEW_ALL)
         snapshot = versions->commit;
-    if (isolation && conflicts(versions, op, snapshot)) {
+    if (view == VIEW_SNAPSHOT && conflicts(versions, op, snapshot)) {
         op->outcome = OP_FAIL;
         return true;
     }

@@ -36,14 +36,45 @@ static const enum level edges[][2] = {
     {LEVEL_LINEARIZABLE, LEVEL_COUNTER_BOUNDS},
     {LEVEL_LINEARIZABLE, LEVEL_SET_COMPLETE},
     {LEVEL_SEQUENTIAL, LEVEL_BANK_TOTAL},
-    {LEVEL_STRICT_SERIALIZABLE, LEVEL_SERIALIZABLE},
+    {LEVEL_STRICT_SERIALIZABLE, LEVEL_SESSION_SERIALIZABLE},
     {LEVEL_STRICT_SERIALIZABLE, LEVEL_STRONG_SNAPSHOT_ISOLATION},
+    {LEVEL_SESSION_SERIALIZABLE, LEVEL_SERIALIZABLE},
+    {LEVEL_SESSION_SERIALIZABLE, LEVEL_SESSION_SNAPSHOT_ISOLATION},
     {LEVEL_SERIALIZABLE, LEVEL_SNAPSHOT_ISOLATION},
-    {LEVEL_STRONG_SNAPSHOT_ISOLATION, LEVEL_SNAPSHOT_ISOLATION},
+    {LEVEL_STRONG_SNAPSHOT_ISOLATION, LEVEL_SESSION_SNAPSHOT_ISOLATION},
+    {LEVEL_SESSION_SNAPSHOT_ISOLATION, LEVEL_SNAPSHOT_ISOLATION},
+    {LEVEL_SESSION_SNAPSHOT_ISOLATION, LEVEL_SESSION_PREFIX},
     {LEVEL_SNAPSHOT_ISOLATION, LEVEL_PREFIX},
-    {LEVEL_PREFIX, LEVEL_TXN_CAUSAL},
-    {LEVEL_TXN_CAUSAL, LEVEL_READ_ATOMIC},
-    {LEVEL_READ_ATOMIC, LEVEL_READ_COMMITTED},
+    {LEVEL_SESSION_PREFIX, LEVEL_PREFIX},
+    {LEVEL_SESSION_PREFIX, LEVEL_TXN_CAUSAL},
+    {LEVEL_PREFIX, LEVEL_READ_ATOMIC},
+    {LEVEL_TXN_CAUSAL, LEVEL_SESSION_READ_ATOMIC},
+    {LEVEL_SESSION_READ_ATOMIC, LEVEL_READ_ATOMIC},
+    {LEVEL_SESSION_READ_ATOMIC, LEVEL_SESSION_ATOMIC_VIEW},
+    {LEVEL_READ_ATOMIC, LEVEL_ATOMIC_VIEW},
+    {LEVEL_SESSION_ATOMIC_VIEW, LEVEL_ATOMIC_VIEW},
+    {LEVEL_SESSION_ATOMIC_VIEW, LEVEL_SESSION_READ_COMMITTED},
+    {LEVEL_ATOMIC_VIEW, LEVEL_READ_COMMITTED},
+    {LEVEL_SESSION_READ_COMMITTED, LEVEL_READ_COMMITTED},
+};
+
+/* By level, from LEVEL_STRICT_SERIALIZABLE on. */
+static const struct level_axiom axioms[] = {
+    [LEVEL_STRICT_SERIALIZABLE] = {VIEW_ALL, .sessions = true, .real_time = true},
+    [LEVEL_SESSION_SERIALIZABLE] = {VIEW_ALL, .sessions = true},
+    [LEVEL_SERIALIZABLE] = {VIEW_ALL},
+    [LEVEL_STRONG_SNAPSHOT_ISOLATION] = {VIEW_SNAPSHOT, .sessions = true, .real_time = true},
+    [LEVEL_SESSION_SNAPSHOT_ISOLATION] = {VIEW_SNAPSHOT, .sessions = true},
+    [LEVEL_SNAPSHOT_ISOLATION] = {VIEW_SNAPSHOT},
+    [LEVEL_SESSION_PREFIX] = {VIEW_PREFIX, .sessions = true},
+    [LEVEL_PREFIX] = {VIEW_PREFIX},
+    [LEVEL_TXN_CAUSAL] = {VIEW_CAUSAL, .sessions = true},
+    [LEVEL_SESSION_READ_ATOMIC] = {VIEW_READ, .sessions = true},
+    [LEVEL_READ_ATOMIC] = {VIEW_READ},
+    [LEVEL_SESSION_ATOMIC_VIEW] = {VIEW_READ_BEFORE, .sessions = true},
+    [LEVEL_ATOMIC_VIEW] = {VIEW_READ_BEFORE},
+    [LEVEL_SESSION_READ_COMMITTED] = {VIEW_NOTHING, .sessions = true},
+    [LEVEL_READ_COMMITTED] = {VIEW_NOTHING},
 };
 
 static const struct {
@@ -59,11 +90,25 @@ static const struct {
     {"fifo", LEVEL_PRAM},
     {"serializability", LEVEL_SERIALIZABLE},
     {"ser", LEVEL_SERIALIZABLE},
+    {"pl-3", LEVEL_SERIALIZABLE},
+    {"repeatable-read", LEVEL_SERIALIZABLE}, /* Adya's PL-2.99 differs by predicates only */
+    {"pl-2.99", LEVEL_SERIALIZABLE},
     {"si", LEVEL_SNAPSHOT_ISOLATION},
+    {"pl-si", LEVEL_SNAPSHOT_ISOLATION},
     {"strict", LEVEL_STRICT_SERIALIZABLE},
+    {"strong-serializable", LEVEL_STRICT_SERIALIZABLE},
+    {"pl-ss", LEVEL_STRICT_SERIALIZABLE},
+    {"strong-session-serializable", LEVEL_SESSION_SERIALIZABLE},
+    {"strong-session-snapshot-isolation", LEVEL_SESSION_SNAPSHOT_ISOLATION},
+    {"strong-session-prefix", LEVEL_SESSION_PREFIX},
+    {"strong-session-read-atomic", LEVEL_SESSION_READ_ATOMIC},
+    {"strong-session-monotonic-atomic-view", LEVEL_SESSION_ATOMIC_VIEW},
+    {"strong-session-read-committed", LEVEL_SESSION_READ_COMMITTED},
     {"prefix-consistency", LEVEL_PREFIX},
     {"ra", LEVEL_READ_ATOMIC},
+    {"mav", LEVEL_ATOMIC_VIEW},
     {"rc", LEVEL_READ_COMMITTED},
+    {"pl-2", LEVEL_READ_COMMITTED},
     {"tcc", LEVEL_TXN_CAUSAL},
     {"eventual", LEVEL_CONVERGENCE},
     {"set", LEVEL_SET_COMPLETE},
@@ -100,7 +145,7 @@ enum level level_of_transactions(enum level level) {
     case LEVEL_LINEARIZABLE:
         return LEVEL_STRICT_SERIALIZABLE;
     case LEVEL_SEQUENTIAL:
-        return LEVEL_SERIALIZABLE;
+        return LEVEL_SESSION_SERIALIZABLE;
     case LEVEL_CAUSAL_CONVERGENCE:
         return LEVEL_TXN_CAUSAL;
     default:
@@ -108,11 +153,21 @@ enum level level_of_transactions(enum level level) {
     }
 }
 
+_Static_assert(LEVEL_COUNT < 64, "levels are bits of a number");
+
+struct level_axiom level_axiom(enum level level) {
+    level = level_of_transactions(level);
+    cairn_assert(level_transactional(level));
+    return axioms[level];
+}
+
 bool level_implies(enum level stronger, enum level weaker) {
-    if (stronger == weaker)
-        return true;
-    for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
-        if (edges[i][0] == stronger && level_implies(edges[i][1], weaker))
-            return true;
-    return false;
+    uint64_t implied = 1ull << stronger, before = 0;
+    while (implied != before) {
+        before = implied;
+        for (size_t i = 0; i < sizeof edges / sizeof *edges; i++)
+            if ((implied >> edges[i][0] & 1) != 0)
+                implied |= 1ull << edges[i][1];
+    }
+    return (implied >> weaker & 1) != 0;
 }

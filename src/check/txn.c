@@ -7,18 +7,29 @@
 
 #include <string.h>
 
-/* From weak to strong where that is cheap, then from strong to weak: what one answer says about
- * others is used. */
+/* What needs no search first, the strongest of it before all: if it holds so does the rest. Then
+ * from strong to weak. What one answer says about others is used. */
 static const enum level levels[] = {
-    LEVEL_READ_COMMITTED,      LEVEL_READ_ATOMIC,  LEVEL_TXN_CAUSAL,
-    LEVEL_STRICT_SERIALIZABLE, LEVEL_SERIALIZABLE, LEVEL_STRONG_SNAPSHOT_ISOLATION,
-    LEVEL_SNAPSHOT_ISOLATION,  LEVEL_PREFIX,
+    LEVEL_TXN_CAUSAL,
+    LEVEL_SESSION_READ_ATOMIC,
+    LEVEL_READ_ATOMIC,
+    LEVEL_SESSION_ATOMIC_VIEW,
+    LEVEL_ATOMIC_VIEW,
+    LEVEL_SESSION_READ_COMMITTED,
+    LEVEL_READ_COMMITTED,
+    LEVEL_STRICT_SERIALIZABLE,
+    LEVEL_SESSION_SERIALIZABLE,
+    LEVEL_SERIALIZABLE,
+    LEVEL_STRONG_SNAPSHOT_ISOLATION,
+    LEVEL_SESSION_SNAPSHOT_ISOLATION,
+    LEVEL_SNAPSHOT_ISOLATION,
+    LEVEL_SESSION_PREFIX,
+    LEVEL_PREFIX,
 };
 #define LEVELS (sizeof levels / sizeof *levels)
 
 static bool wants_real_time(enum level level) {
-    return level == LEVEL_STRICT_SERIALIZABLE || level == LEVEL_STRONG_SNAPSHOT_ISOLATION ||
-           level == LEVEL_LINEARIZABLE;
+    return level_axiom(level).real_time;
 }
 
 static void clear(struct verdict *verdict) {
@@ -77,23 +88,48 @@ static bool answer_build(const struct txns *txns, enum txns_result result, struc
 /* ---- one way to read ---- */
 
 static void judge_one(const struct txns *txns, const struct check_options *options,
-                      struct verdict *verdict) {
+                      const struct txn_known *known, struct verdict *verdict) {
     clear(verdict);
-    txn_judge(txns, options->limits, options->want_order, verdict);
+    txn_judge(txns, options->limits, options->want_order, known, verdict);
     if (verdict->answer == ANSWER_UNDECIDED)
         verdict_undecided(verdict, options->limits);
 }
 
 /* A known answer that settles this level too. */
 static const struct verdict *implied_by(const struct verdict *verdicts, const bool *done,
-                                        enum level level) {
+                                        enum level level, enum answer answer) {
     for (size_t i = 0; i < LEVELS; i++) {
-        const struct verdict *other = &verdicts[levels[i]];
-        if (done[levels[i]] && ((other->answer == ANSWER_YES && level_implies(levels[i], level)) ||
-                                (other->answer == ANSWER_NO && level_implies(level, levels[i]))))
-            return other;
+        if (!done[levels[i]] || levels[i] == level || verdicts[levels[i]].answer != answer)
+            continue;
+        if (answer == ANSWER_YES ? level_implies(levels[i], level)
+                                 : level_implies(level, levels[i]))
+            return &verdicts[levels[i]];
     }
     return NULL;
+}
+
+static enum level with_sessions(enum level level) {
+    struct level_axiom axiom = level_axiom(level), other;
+    for (size_t i = 0; i < LEVELS && !axiom.sessions; i++) {
+        other = level_axiom(levels[i]);
+        if (other.view == axiom.view && other.sessions && !other.real_time)
+            return levels[i];
+    }
+    return LEVEL_NONE;
+}
+
+/* What the answers so far say of the level. */
+static struct txn_known known_of(const struct verdict *verdicts, const bool *done,
+                                 enum level level) {
+    struct txn_known known = {0};
+    enum level weaker = txn_judge_weaker(level), session = with_sessions(level);
+    if (weaker != LEVEL_NONE && done[weaker] && verdicts[weaker].answer != ANSWER_UNDECIDED) {
+        known.told = true;
+        known.weaker = verdicts[weaker].answer == ANSWER_NO ? &verdicts[weaker] : NULL;
+    }
+    known.sessions_fail =
+        session != LEVEL_NONE && done[session] && verdicts[session].answer == ANSWER_NO;
+    return known;
 }
 
 static void judge_all(const struct txns *txns, const struct check_options *options,
@@ -103,12 +139,20 @@ static void judge_all(const struct txns *txns, const struct check_options *optio
         enum level level = levels[i];
         if (!wanted[level])
             continue;
-        const struct verdict *other = implied_by(verdicts, done, level);
-        if (other != NULL)
-            copy(&verdicts[level], other);
+        const struct verdict *stronger = implied_by(verdicts, done, level, ANSWER_YES);
+        struct txn_known known = known_of(verdicts, done, level);
+        if (stronger != NULL)
+            copy(&verdicts[level], stronger);
         else
-            judge_one(txns, options, &verdicts[level]);
+            judge_one(txns, options, &known, &verdicts[level]);
         done[level] = true;
+    }
+    for (size_t i = 0; i < LEVELS; i++) {
+        if (!wanted[levels[i]] || verdicts[levels[i]].answer != ANSWER_UNDECIDED)
+            continue;
+        const struct verdict *weaker = implied_by(verdicts, done, levels[i], ANSWER_NO);
+        if (weaker != NULL)
+            copy(&verdicts[levels[i]], weaker);
     }
 }
 

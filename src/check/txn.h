@@ -10,8 +10,7 @@
  * - a read after an own write of the key sees that write, and the last write of a transaction is
  *   what others see; all else fails every level (INTERNAL, G1a, G1b, THIN_AIR);
  * - a list that was read is the appends of all that committed up to its last writer; so lists of
- *   one key are prefixes of each other, and fix the commit order of their writers, at every level;
- * - strong snapshot isolation: besides, a transaction sees all that had ended before it began.
+ *   one key are prefixes of each other, and fix the commit order of their writers, at every level.
  *
  * Values written twice make it unknown who was read. Then every way to read is tried, as far as the
  * limits and TXN_WAYS_MAX allow; a list whose elements were appended twice is left undecided.
@@ -24,7 +23,7 @@
 #define TXN_WAYS_MAX 200000u
 
 /* options->level: any transactional level, or for single operations CAUSAL_CONVERGENCE,
- * SEQUENTIAL or LINEARIZABLE (they are TXN_CAUSAL, SERIALIZABLE and STRICT_SERIALIZABLE of
+ * SEQUENTIAL or LINEARIZABLE (TXN_CAUSAL, SESSION_SERIALIZABLE and STRICT_SERIALIZABLE of
  * transactions of one operation). The verdict is initialised by the caller and blank. YES comes
  * with one order of SCOPE_ALL when options->want_order: the operations that committed, in a commit
  * order. UNDEFINED: the history has operations that are no reads, writes or appends. */

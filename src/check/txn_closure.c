@@ -11,7 +11,7 @@
 
 struct closure {
     const struct txn_facts *facts;
-    bool split, conflict, real_time;
+    bool split, conflict, sessions, real_time;
     uint32_t nodes, words;
     uint64_t *after;                   /* by node: a bit for each node that comes after it */
     bool *committed;                   /* by operation: it must have */
@@ -81,7 +81,7 @@ static void given(struct closure *closure) {
             add(closure, start(closure, a), commit(closure, a));
         for (uint32_t b = 0; b < count; b++)
             if (closure->committed[b] &&
-                ((ops[a].process == ops[b].process && a < b) ||
+                ((closure->sessions && ops[a].process == ops[b].process && a < b) ||
                  (closure->real_time && ops[a].outcome != OP_INFO && ops[a].ret < ops[b].call)))
                 add(closure, commit(closure, a), start(closure, b));
     }
@@ -149,11 +149,12 @@ static enum txn_verified close_up(struct closure *closure, struct buf *why) {
 enum txn_verified txn_verify_closure(const struct txn_facts *facts, struct limits *limits,
                                      struct buf *why) {
     uint32_t count = facts->history->op_count;
-    bool strict = facts->level == LEVEL_STRICT_SERIALIZABLE;
+    struct level_axiom axiom = level_axiom(facts->level);
     struct closure closure = {.facts = facts, .limits = limits};
-    closure.split = !strict && facts->level != LEVEL_SERIALIZABLE;
-    closure.conflict = closure.split && facts->level != LEVEL_PREFIX;
-    closure.real_time = strict || facts->level == LEVEL_STRONG_SNAPSHOT_ISOLATION;
+    closure.split = axiom.view != VIEW_ALL;
+    closure.conflict = axiom.view == VIEW_SNAPSHOT;
+    closure.sessions = axiom.sessions;
+    closure.real_time = axiom.real_time;
     closure.nodes = closure.split ? 2 * count : count;
     closure.words = closure.nodes / 64 + 1;
     size_t size = (size_t)closure.nodes * closure.words * sizeof *closure.after;

@@ -36,7 +36,7 @@ static bool still_no(struct core *core, const bool *keep) {
         struct verdict verdict;
         verdict_init(&verdict, core->model, core->level);
         if (result == TXNS_FINE)
-            txn_judge(&txns, &limits, false, &verdict);
+            txn_judge(&txns, &limits, false, NULL, &verdict);
         no = verdict.answer == ANSWER_NO;
         verdict_free(&verdict);
         txns_free(&txns);

@@ -86,6 +86,12 @@ enum txns_result txns_build(struct txns *txns, const struct history *history, bo
                             struct txn_picks *picks, struct limits *limits);
 void txns_free(struct txns *txns);
 
+/* The same transactions with shorter sessions: each one for which `starts` is true begins a session
+ * (starts NULL: every one does, so that there is no session order). All else is borrowed from
+ * `txns`, which must outlive it; given back by txns_cut_free. */
+void txns_cut(struct txns *cut, const struct txns *txns, const bool *starts);
+void txns_cut_free(struct txns *cut);
+
 /* Which write of the key the transaction left; TXN_NONE: none. */
 uint32_t txns_write_of(const struct txns *txns, uint32_t txn, uint32_t key);
 static inline uint32_t txns_writer(const struct txns *txns, uint32_t version) {

@@ -9,9 +9,20 @@
 
 #include <string.h>
 
+/* A level without sessions is guessed to hold with most of the session order, so many times, before
+ * it is judged without any. */
+#define GUESSES 5u
+#define GUESS_WHOLE 2u  /* from then on sessions are taken apart as a whole */
+#define ALONE_MAX 3000u /* of fewer transactions it is judged without guessing */
+
 static bool is_weak(enum level level) {
-    return level == LEVEL_READ_COMMITTED || level == LEVEL_READ_ATOMIC ||
-           level == LEVEL_TXN_CAUSAL || level == LEVEL_CAUSAL_CONVERGENCE;
+    return level_axiom(level).view < VIEW_PREFIX;
+}
+
+enum level txn_judge_weaker(enum level level) {
+    if (is_weak(level))
+        return LEVEL_NONE;
+    return level_axiom(level).sessions ? LEVEL_TXN_CAUSAL : LEVEL_READ_ATOMIC;
 }
 
 static void answer_yes(const struct txns *txns, const uint32_t *order, uint32_t node_count,
@@ -75,12 +86,19 @@ static void judge_weak(const struct txns *txns, struct limits *limits, bool want
     struct txn_graph graph;
     txn_graph_init(&graph, txns, false, limits);
     txn_graph_base(&graph);
-    if (verdict->level == LEVEL_READ_COMMITTED)
-        txn_read_committed(&graph);
-    else if (verdict->level == LEVEL_READ_ATOMIC)
+    switch (level_axiom(verdict->level).view) {
+    case VIEW_READ_BEFORE:
+        txn_atomic_view(&graph);
+        break;
+    case VIEW_READ:
         txn_read_atomic(&graph);
-    else
+        break;
+    case VIEW_CAUSAL:
         txn_causal(&graph);
+        break;
+    default:
+        cairn_assert(level_axiom(verdict->level).view == VIEW_NOTHING);
+    }
     uint32_t *order = order_new(&graph);
     verdict->answer = try_known(&graph, order, verdict);
     if (verdict->answer == ANSWER_YES)
@@ -110,38 +128,200 @@ static void settle(struct txn_graph *graph, const struct txn_rules *rules,
     txn_past_free(&past);
 }
 
-static void judge_strong(const struct txns *txns, struct limits *limits, bool want_order,
-                         struct verdict *verdict) {
-    struct txn_rules rules = txn_rules_of(verdict->level);
+/* ---- the strong levels, of the sessions that txns has ---- */
+
+struct strong {
+    const struct txns *txns;
+    struct limits *limits;
+    bool want_order;
+    struct verdict *verdict;
+    struct txn_rules rules;
     struct txn_graph graph;
-    struct txn_pairs pairs = {0};
-    txn_graph_init(&graph, txns, rules.split, limits);
-    txn_strong_known(&graph, &rules);
-    uint32_t *order = order_new(&graph);
-    verdict->answer = try_known(&graph, order, verdict);
-    if (verdict->answer == ANSWER_YES && !all_ranked(txns, &rules)) {
-        settle(&graph, &rules, &pairs);
-        verdict->answer = try_known(&graph, order, verdict);
+    struct txn_pairs pairs;
+    uint32_t *order;
+};
+
+static void strong_open(struct strong *strong, const struct txns *txns, struct limits *limits,
+                        bool want_order, struct verdict *verdict) {
+    *strong = (struct strong){.txns = txns,
+                              .limits = limits,
+                              .want_order = want_order,
+                              .verdict = verdict,
+                              .rules = txn_rules_of(verdict->level)};
+    txn_graph_init(&strong->graph, txns, strong->rules.split, limits);
+    txn_strong_known(&strong->graph, &strong->rules);
+    strong->order = order_new(&strong->graph);
+    verdict->answer = try_known(&strong->graph, strong->order, verdict);
+}
+
+static void strong_close(struct strong *strong) {
+    txn_pairs_free(&strong->pairs);
+    cairn_free(strong->order);
+    txn_graph_free(&strong->graph);
+}
+
+/* When what is known has no cycle: what follows from it, then a search. */
+static void strong_search(struct strong *strong) {
+    struct verdict *verdict = strong->verdict;
+    struct txn_graph *graph = &strong->graph;
+    if (verdict->answer == ANSWER_YES && !all_ranked(strong->txns, &strong->rules)) {
+        settle(graph, &strong->rules, &strong->pairs);
+        verdict->answer = try_known(graph, strong->order, verdict);
     }
     if (verdict->answer == ANSWER_YES)
-        verdict->answer = txn_choose(&graph, &rules, &pairs, order);
+        verdict->answer = txn_choose(graph, &strong->rules, &strong->pairs, strong->order);
     if (verdict->answer == ANSWER_UNDECIDED)
         buf_printf(&verdict->text,
                    "what is known has no cycle so far; %u pairs of writers were found whose order "
                    "is open",
-                   pairs.count);
+                   strong->pairs.count);
     if (verdict->answer == ANSWER_YES)
-        answer_yes(txns, order, graph.node_count, want_order, verdict);
-    txn_pairs_free(&pairs);
-    cairn_free(order);
-    txn_graph_free(&graph);
+        answer_yes(strong->txns, strong->order, graph->node_count, strong->want_order, verdict);
+}
+
+/* ---- levels without sessions, guessed with them ---- */
+
+/* Whether `trial` says yes; its order is one without sessions, too. */
+static bool guess(const struct strong *strong, const struct txns *txns, struct verdict *trial) {
+    struct strong with;
+    verdict_free(trial);
+    verdict_init(trial, strong->verdict->model, strong->verdict->level);
+    strong_open(&with, txns, strong->limits, strong->want_order, trial);
+    strong_search(&with);
+    strong_close(&with);
+    return trial->answer == ANSWER_YES;
+}
+
+static void cut_at(const struct txns *txns, const uint32_t *txn_of, uint32_t op, bool whole,
+                   bool *starts) {
+    uint32_t t = op == OP_NONE ? TXN_NONE : txn_of[op];
+    if (t == TXN_NONE)
+        return;
+    uint32_t session = txns->at[t].session, end = txns->session_at[session + 1];
+    for (uint32_t i = whole ? txns->session_at[session] : t; i < end && (whole || i <= t + 1); i++)
+        starts[i] = true;
+}
+
+/* Sessions are cut at the transactions of a contradiction. False: there is nothing to cut. */
+static bool cut_more(const struct txns *txns, const uint32_t *txn_of, const struct verdict *trial,
+                     bool whole, bool *starts) {
+    for (uint32_t i = 0; i < trial->edge_count; i++) {
+        cut_at(txns, txn_of, trial->edges[i].from, whole, starts);
+        cut_at(txns, txn_of, trial->edges[i].by, whole, starts);
+    }
+    return trial->answer == ANSWER_NO && trial->edge_count > 0;
+}
+
+static bool guess_all(const struct strong *strong, const struct txns *txns, bool sessions_fail,
+                      struct verdict *trial) {
+    bool *starts = cairn_alloc_zero(txns->count + 1u), found = false, more = true;
+    uint32_t *txn_of = cairn_alloc((txns->history->op_count + 1u) * sizeof *txn_of);
+    memset(txn_of, 0xff, (txns->history->op_count + 1u) * sizeof *txn_of);
+    for (uint32_t t = 0; t < txns->count; t++)
+        txn_of[txns->at[t].op] = t;
+    if (sessions_fail && txns->count <= ALONE_MAX)
+        more = false;
+    for (uint32_t round = 0; round < GUESSES && more && !found; round++) {
+        struct txns cut;
+        txns_cut(&cut, txns, starts);
+        found = guess(strong, &cut, trial);
+        txns_cut_free(&cut);
+        more = !found && txns->count > ALONE_MAX && !limits_over(strong->limits, 1) &&
+               cut_more(txns, txn_of, trial, round >= GUESS_WHOLE, starts);
+    }
+    cairn_free(starts);
+    cairn_free(txn_of);
+    return found;
+}
+
+static void take_yes(struct verdict *verdict, struct verdict *trial) {
+    struct verdict old = *verdict;
+    *verdict = *trial;
+    *trial = old;
+}
+
+static void judge_apart(struct strong *strong, const struct txns *txns, bool sessions_fail) {
+    struct verdict trial;
+    verdict_init(&trial, strong->verdict->model, strong->verdict->level);
+    if (!all_ranked(txns, &strong->rules) && guess_all(strong, txns, sessions_fail, &trial))
+        take_yes(strong->verdict, &trial);
+    else
+        strong_search(strong);
+    verdict_free(&trial);
+}
+
+/* ---- whose reason is told ---- */
+
+/* What fails at a weaker level fails here; here it is also a cycle with one edge from a read: had
+ * the writer that must be known come later than the one that was read, the reader would stand
+ * before it. */
+static void take_weaker(struct verdict *verdict, const struct verdict *weaker) {
+    struct verdict own;
+    verdict_init(&own, verdict->model, verdict->level);
+    own.answer = ANSWER_NO;
+    own.anomalies = weaker->anomalies;
+    own.minimal = weaker->minimal;
+    if ((weaker->anomalies & (1u << ANOMALY_FRACTURED_READ | 1u << ANOMALY_CAUSAL_VIOLATION)) !=
+        0) {
+        own.anomalies |= 1u << ANOMALY_G_SINGLE;
+        buf_printf(&own.text, "%s, ", anomaly_name(ANOMALY_G_SINGLE));
+    }
+    buf_bytes(&own.text, buf_view(&weaker->text));
+    for (uint32_t i = 0; i < weaker->edge_count; i++)
+        verdict_edge(&own, weaker->edges[i]);
+    for (uint32_t i = 0; i < weaker->op_count; i++)
+        verdict_op(&own, weaker->ops[i]);
+    verdict_free(verdict);
+    *verdict = own;
+}
+
+/* True: the level below fails, and gives the reason. Asked only when this level does not hold as
+ * far as is known, so that a yes costs nothing more. */
+static bool fails_below(const struct txns *txns, struct limits *limits,
+                        const struct txn_known *known, struct verdict *verdict) {
+    struct verdict weaker;
+    if (known != NULL && known->told) {
+        if (known->weaker != NULL)
+            take_weaker(verdict, known->weaker);
+        return known->weaker != NULL;
+    }
+    verdict_init(&weaker, verdict->model, txn_judge_weaker(verdict->level));
+    txn_judge(txns, limits, false, NULL, &weaker);
+    bool fails = weaker.answer == ANSWER_NO;
+    if (fails)
+        take_weaker(verdict, &weaker);
+    verdict_free(&weaker);
+    return fails;
+}
+
+/* `all` has the history's sessions; `txns` those of the level. */
+static void judge_strong(const struct txns *txns, const struct txns *all, struct limits *limits,
+                         bool want_order, const struct txn_known *known, struct verdict *verdict) {
+    struct strong strong;
+    strong_open(&strong, txns, limits, want_order, verdict);
+    bool open = verdict->answer == ANSWER_YES;
+    if (open && known != NULL && known->told && fails_below(all, limits, known, verdict))
+        open = false;
+    if (open && all != txns)
+        judge_apart(&strong, all, known != NULL && known->sessions_fail);
+    else if (open)
+        strong_search(&strong);
+    if (open && verdict->answer != ANSWER_YES)
+        fails_below(all, limits, known, verdict);
+    strong_close(&strong);
 }
 
 void txn_judge(const struct txns *txns, struct limits *limits, bool want_order,
-               struct verdict *verdict) {
+               const struct txn_known *known, struct verdict *verdict) {
+    struct txns apart;
+    bool sessions = level_axiom(verdict->level).sessions;
     limits_phase(limits, level_name(verdict->level), txns->count);
+    if (!sessions)
+        txns_cut(&apart, txns, NULL);
     if (is_weak(verdict->level))
-        judge_weak(txns, limits, want_order, verdict);
+        judge_weak(sessions ? txns : &apart, limits, want_order, verdict);
     else
-        judge_strong(txns, limits, want_order, verdict);
+        judge_strong(sessions ? txns : &apart, txns, limits, want_order, known, verdict);
+    if (!sessions)
+        txns_cut_free(&apart);
 }

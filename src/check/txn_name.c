@@ -49,9 +49,8 @@ static bool forks(const struct verdict *verdict) {
 static uint32_t names_of(const struct verdict *verdict) {
     struct census census = count(verdict);
     if (census.reads_before == 0 && census.unseen > 0)
-        return verdict->level == LEVEL_READ_COMMITTED || verdict->level == LEVEL_READ_ATOMIC
-                   ? 1u << ANOMALY_FRACTURED_READ
-                   : 1u << ANOMALY_CAUSAL_VIOLATION;
+        return level_axiom(verdict->level).view <= VIEW_READ ? 1u << ANOMALY_FRACTURED_READ
+                                                             : 1u << ANOMALY_CAUSAL_VIOLATION;
     if (census.reads_before == 0)
         return census.flows > 0 ? 1u << ANOMALY_G1C : 1u << ANOMALY_G0;
     uint32_t names = 0;

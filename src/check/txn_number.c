@@ -1,4 +1,5 @@
-/* From what was read and written to numbered transactions. */
+/* From what was read and written to numbered transactions, and from these to such with shorter
+ * sessions. */
 #include "check/txn_build.h"
 
 #include "base/alloc.h"
@@ -49,6 +50,26 @@ static uint32_t *number(struct txn_build *build) {
             txns->at[t].ret = OP_OPEN;
     }
     return txn_of;
+}
+
+void txns_cut(struct txns *cut, const struct txns *txns, const bool *starts) {
+    *cut = *txns;
+    cut->text = (struct buf){0};
+    cut->at = cairn_alloc((txns->count + 1u) * sizeof *cut->at);
+    cut->session_at = cairn_alloc((txns->count + 2u) * sizeof *cut->session_at);
+    cut->session_count = 0;
+    for (uint32_t t = 0; t < txns->count; t++) {
+        if (starts == NULL || starts[t] || txns_first(txns, t))
+            cut->session_at[cut->session_count++] = t;
+        cut->at[t] = txns->at[t];
+        cut->at[t].session = cut->session_count - 1;
+    }
+    cut->session_at[cut->session_count] = txns->count;
+}
+
+void txns_cut_free(struct txns *cut) {
+    cairn_free(cut->at);
+    cairn_free(cut->session_at);
 }
 
 static int by_key_then_txn(const void *a, const void *b) {

@@ -1,5 +1,6 @@
 /* What can reach a node of a graph without cycles, kept as one number a session: the last of its
- * nodes that does. O(k) memory a node, k sessions.
+ * nodes that does. O(k) memory a node, k sessions. Where no session has two transactions, one bit a
+ * node is enough.
  */
 #ifndef CAIRN_CHECK_TXN_PAST_H
 #define CAIRN_CHECK_TXN_PAST_H
@@ -11,6 +12,8 @@ struct txn_past {
     uint32_t sessions; /* that have transactions */
     uint32_t *dense;   /* session -> its number among them */
     uint32_t *rows;    /* by node: 1 + place of the last node of each session that leads here */
+    uint64_t *bits;    /* instead, by node: a bit for each start and commit that leads here */
+    size_t words;      /* of a node's bits */
     uint32_t *order;   /* of the nodes */
     uint32_t *at;      /* by node: its place in that order */
 };

@@ -8,19 +8,11 @@
 #include <string.h>
 
 struct txn_rules txn_rules_of(enum level level) {
-    switch (level) {
-    case LEVEL_STRICT_SERIALIZABLE:
-    case LEVEL_LINEARIZABLE:
-        return (struct txn_rules){.real_time = true};
-    case LEVEL_STRONG_SNAPSHOT_ISOLATION:
-        return (struct txn_rules){.split = true, .conflict = true, .real_time = true};
-    case LEVEL_SNAPSHOT_ISOLATION:
-        return (struct txn_rules){.split = true, .conflict = true};
-    case LEVEL_PREFIX:
-        return (struct txn_rules){.split = true};
-    default:
-        return (struct txn_rules){0};
-    }
+    struct level_axiom axiom = level_axiom(level);
+    cairn_assert(axiom.view >= VIEW_PREFIX);
+    return (struct txn_rules){.split = axiom.view != VIEW_ALL,
+                              .conflict = axiom.view == VIEW_SNAPSHOT,
+                              .real_time = axiom.real_time};
 }
 
 /* ---- what is known ---- */

@@ -1,5 +1,5 @@
-/* Prefix, snapshot isolation and serializability, with and without real time, as one question: are
- * there an order for each two writers of a key so that a graph has no cycle?
+/* Prefix, snapshot isolation and serializability, with and without sessions and real time, as one
+ * question: are there an order for each two writers of a key so that a graph has no cycle?
  *
  * Serializable: a node is a transaction. When a comes before b, which both wrote x, whoever read x
  * from a comes before b.
@@ -13,6 +13,9 @@
  *
  * Where lists were read the order of versions is known, and only what nobody read is open; then
  * serializability is a test for a cycle.
+ *
+ * What sessions a history has is what txns says (txns_cut): a level without session order is one of
+ * txns in which each transaction is a session of its own.
  */
 #ifndef CAIRN_CHECK_TXN_STRONG_H
 #define CAIRN_CHECK_TXN_STRONG_H

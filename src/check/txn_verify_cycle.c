@@ -30,16 +30,17 @@ static bool in_session(const struct txn_facts *facts, uint32_t a, uint32_t b) {
     return ops[a].process == ops[b].process && a < b;
 }
 
-/* A way over session order and reads-from. */
+/* A way over reads-from, and session order where the level has it. */
 static bool causally_before(const struct txn_facts *facts, uint32_t a, uint32_t b) {
     const struct history *history = facts->history;
     uint32_t *queue = cairn_alloc((history->op_count + 1u) * sizeof *queue), count = 0;
     bool *seen = cairn_alloc_zero(history->op_count + 1u), found = false;
+    bool sessions = level_axiom(facts->level).sessions;
     queue[count++] = b;
     seen[b] = true;
     for (uint32_t i = 0; i < count && !found; i++) {
         uint32_t op = queue[i], before = OP_NONE;
-        for (uint32_t other = op; other-- > 0 && before == OP_NONE;)
+        for (uint32_t other = op; sessions && other-- > 0 && before == OP_NONE;)
             if (history->ops[other].process == history->ops[op].process &&
                 history->ops[other].outcome != OP_FAIL)
                 before = other;
@@ -63,11 +64,14 @@ static bool causally_before(const struct txn_facts *facts, uint32_t a, uint32_t 
 
 static bool must_know(const struct txn_facts *facts, const struct edge *edge, uint32_t read) {
     uint32_t at;
-    switch (facts->level) {
-    case LEVEL_READ_COMMITTED:
+    struct level_axiom axiom = level_axiom(facts->level);
+    switch (axiom.view) {
+    case VIEW_NOTHING:
+        return false;
+    case VIEW_READ_BEFORE:
         return has_read_from(facts, edge->by, edge->from, VALUE_NONE, read, &at);
-    case LEVEL_READ_ATOMIC:
-        return in_session(facts, edge->from, edge->by) ||
+    case VIEW_READ:
+        return (axiom.sessions && in_session(facts, edge->from, edge->by)) ||
                reads_from(facts, edge->by, edge->from, VALUE_NONE);
     default:
         return causally_before(facts, edge->from, edge->by);
@@ -121,16 +125,16 @@ static bool read_before(const struct txn_facts *facts, const struct edge *edge) 
 
 static bool holds(const struct txn_facts *facts, const struct edge *edge) {
     const struct op *ops = facts->history->ops;
+    struct level_axiom axiom = level_axiom(facts->level);
     if ((edge->from == OP_NONE || edge->to == OP_NONE) && edge->reason != REASON_EARLIER_WRITE &&
         edge->reason != REASON_OVERWRITES)
         return false;
     switch (edge->reason) {
     case REASON_SESSION:
-        return in_session(facts, edge->from, edge->to);
+        return axiom.sessions && in_session(facts, edge->from, edge->to);
     case REASON_REAL_TIME:
-        return (facts->level == LEVEL_STRICT_SERIALIZABLE ||
-                facts->level == LEVEL_STRONG_SNAPSHOT_ISOLATION) &&
-               ops[edge->from].outcome != OP_INFO && ops[edge->from].ret < ops[edge->to].call;
+        return axiom.real_time && ops[edge->from].outcome != OP_INFO &&
+               ops[edge->from].ret < ops[edge->to].call;
     case REASON_READS_FROM:
         return reads_from(facts, edge->to, edge->from, edge->key);
     case REASON_OVERWRITES:
@@ -146,22 +150,21 @@ static bool holds(const struct txn_facts *facts, const struct edge *edge) {
 
 /* Where starts and commits are two, an edge from a read leaves the start; the one before it has to
  * lead to the start. */
-static bool leads_to_start(enum level level, const struct edge *edge) {
+static bool leads_to_start(const struct level_axiom *axiom, const struct edge *edge) {
     return edge->reason == REASON_SESSION || edge->reason == REASON_READS_FROM ||
-           (edge->reason == REASON_OVERWRITES && level != LEVEL_PREFIX) ||
-           (edge->reason == REASON_REAL_TIME && level == LEVEL_STRONG_SNAPSHOT_ISOLATION);
+           (edge->reason == REASON_OVERWRITES && axiom->view == VIEW_SNAPSHOT) ||
+           (edge->reason == REASON_REAL_TIME && axiom->real_time);
 }
 
 static bool is_forbidden(const struct txn_facts *facts, const struct verdict *verdict) {
-    bool split = facts->level == LEVEL_PREFIX || facts->level == LEVEL_SNAPSHOT_ISOLATION ||
-                 facts->level == LEVEL_STRONG_SNAPSHOT_ISOLATION;
-    bool serial = facts->level == LEVEL_SERIALIZABLE || facts->level == LEVEL_STRICT_SERIALIZABLE;
+    struct level_axiom axiom = level_axiom(facts->level);
+    bool split = axiom.view == VIEW_PREFIX || axiom.view == VIEW_SNAPSHOT;
     for (uint32_t i = 0; i < verdict->edge_count; i++) {
         const struct edge *edge = &verdict->edges[i];
         const struct edge *before =
             &verdict->edges[(i + verdict->edge_count - 1) % verdict->edge_count];
         bool reads = edge->reason == REASON_READ_BEFORE || edge->reason == REASON_LATER_WRITE;
-        if (reads && !serial && (!split || !leads_to_start(facts->level, before)))
+        if (reads && axiom.view != VIEW_ALL && (!split || !leads_to_start(&axiom, before)))
             return false;
     }
     return true;
@@ -195,7 +198,7 @@ enum txn_verified txn_verify_cycle(const struct txn_facts *facts, const struct v
             continue;
         bool derived = edge->reason == REASON_EARLIER_WRITE || edge->reason == REASON_LATER_WRITE ||
                        edge->reason == REASON_OVERWRITES || edge->reason == REASON_DERIVED;
-        if (derived && facts->level < LEVEL_TXN_CAUSAL)
+        if (derived && level_axiom(facts->level).view >= VIEW_PREFIX)
             return txn_verify_closure(facts, limits, why);
         buf_printf(why, "edge %u (%s) does not stand in the history", i, reason_text(edge->reason));
         return TXN_REFUTED;

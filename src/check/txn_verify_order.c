@@ -180,12 +180,12 @@ static bool share_key(const struct replay *replay, uint32_t place, uint32_t op, 
 static uint32_t must_see(const struct replay *replay, uint32_t place) {
     const struct history *history = replay->facts->history;
     uint32_t op = replay->order[place], least = 0;
-    enum level level = replay->facts->level;
+    struct level_axiom axiom = level_axiom(replay->facts->level);
     if (replay->past[place] != INIT)
         least = replay->past[place] + 1;
-    if (level != LEVEL_PREFIX)
+    if (axiom.view == VIEW_SNAPSHOT)
         share_key(replay, place, op, &least);
-    for (uint32_t i = place; i-- > least && level == LEVEL_STRONG_SNAPSHOT_ISOLATION;)
+    for (uint32_t i = place; i-- > least && axiom.real_time;)
         if (history->ops[replay->order[i]].outcome != OP_INFO &&
             history->ops[replay->order[i]].ret < history->ops[op].call)
             least = i + 1;
@@ -224,13 +224,17 @@ static bool visible(const struct replay *replay, const uint32_t *sources, const 
     const struct txn_facts *facts = replay->facts;
     const struct op *ops = facts->history->ops;
     uint32_t t3 = facts->reads[r].op;
-    if (facts->level == LEVEL_TXN_CAUSAL)
+    struct level_axiom axiom = level_axiom(facts->level);
+    if (axiom.view == VIEW_NOTHING)
+        return false;
+    if (axiom.view == VIEW_CAUSAL)
         return row[ops[t2].process] > t2;
-    uint32_t end = facts->level == LEVEL_READ_COMMITTED ? r : facts->read_at[t3 + 1];
+    uint32_t end = axiom.view == VIEW_READ_BEFORE ? r : facts->read_at[t3 + 1];
     for (uint32_t e = facts->read_at[t3]; e < end; e++)
         if (sources[e] == t2)
             return true;
-    return facts->level == LEVEL_READ_ATOMIC && ops[t2].process == ops[t3].process && t2 < t3;
+    return axiom.view == VIEW_READ && axiom.sessions && ops[t2].process == ops[t3].process &&
+           t2 < t3;
 }
 
 static bool sees_no_newer(struct replay *replay, const uint32_t *sources, const uint32_t *row,
@@ -327,7 +331,7 @@ static enum txn_verified verify_sources(struct replay *replay, const uint32_t *s
     const struct txn_facts *facts = replay->facts;
     enum txn_verified result = TXN_VERIFIED;
     uint32_t *pasts = NULL;
-    if (facts->level == LEVEL_TXN_CAUSAL) {
+    if (level_axiom(facts->level).view == VIEW_CAUSAL) {
         pasts = pasts_of(replay, sources, processes);
         result = pasts ? TXN_VERIFIED : TXN_UNVERIFIED;
     }
@@ -368,9 +372,9 @@ static enum txn_verified verify_visible(struct replay *replay) {
 
 static enum txn_verified verify(struct replay *replay) {
     const struct txn_facts *facts = replay->facts;
-    bool strict = facts->level == LEVEL_STRICT_SERIALIZABLE;
-    if (!each_once(replay) || !in_sessions(replay) ||
-        ((strict || facts->level == LEVEL_STRONG_SNAPSHOT_ISOLATION) && !in_real_time(replay)))
+    struct level_axiom axiom = level_axiom(facts->level);
+    if (!each_once(replay) || (axiom.sessions && !in_sessions(replay)) ||
+        (axiom.real_time && !in_real_time(replay)))
         return TXN_REFUTED;
     make_versions(replay);
     for (uint32_t r = 0; r < facts->read_count && facts->lists; r++)
@@ -379,10 +383,9 @@ static enum txn_verified verify(struct replay *replay) {
             refuse(replay, facts->reads[r].op, "reads a list in another order");
             return TXN_REFUTED;
         }
-    if (facts->level == LEVEL_READ_COMMITTED || facts->level == LEVEL_READ_ATOMIC ||
-        facts->level == LEVEL_TXN_CAUSAL)
+    if (axiom.view < VIEW_PREFIX)
         return verify_visible(replay);
-    bool latest = strict || facts->level == LEVEL_SERIALIZABLE;
+    bool latest = axiom.view == VIEW_ALL;
     for (uint32_t i = 0; i < replay->count; i++) {
         if (!has_snapshot(replay, i, latest))
             return TXN_REFUTED;
@@ -403,6 +406,7 @@ enum txn_verified txn_verify_order(const struct txn_facts *facts, const uint32_t
                             .limits = limits,
                             .why = why};
     memset(replay.place, 0xff, places * sizeof(uint32_t));
+    memset(replay.past, 0xff, (count + 1u) * sizeof(uint32_t));
     enum txn_verified result = verify(&replay);
     cairn_free(replay.place);
     cairn_free(replay.past);

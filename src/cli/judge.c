@@ -197,7 +197,8 @@ bool judge_open(struct judge *judge, const char *command, const char *path) {
 void judge_default_level(struct judge *judge) {
     enum level strongest = LEVEL_LINEARIZABLE;
     if (model_transactional(judge->options.model))
-        strongest = judge->history.has_real_time ? LEVEL_STRICT_SERIALIZABLE : LEVEL_SERIALIZABLE;
+        strongest =
+            judge->history.has_real_time ? LEVEL_STRICT_SERIALIZABLE : LEVEL_SESSION_SERIALIZABLE;
     if (judge->options.level == LEVEL_NONE)
         judge->options.level = strongest;
 }

@@ -134,7 +134,8 @@ test('odd values are values', () => {
 
 const models = ['register', 'cas-register', 'kv', 'append', 'counter', 'set', 'queue', 'stack', 'priority-queue', 'mutex', 'multi-register', 'bank', 'txn-rw', 'txn-append'];
 const register_levels = ['linearizable', 'sequential', 'causal-convergence', 'causal-memory', 'causal', 'pram', 'per-key-sequential', 'monotonic-writes', 'writes-follow-reads'];
-const txn_levels = ['strict-serializable', 'serializable', 'snapshot-isolation', 'prefix', 'causal', 'read-atomic', 'read-committed'];
+const txn_levels = ['strict-serializable', 'session-serializable', 'serializable', 'strong-snapshot-isolation', 'session-snapshot-isolation', 'snapshot-isolation',
+  'session-prefix', 'prefix', 'causal', 'session-read-atomic', 'read-atomic', 'session-monotonic-atomic-view', 'monotonic-atomic-view', 'session-read-committed', 'read-committed'];
 
 /** Every kind of generated history, good and bad, with the exit code that its check must have. */
 function* generated() {

@@ -24,6 +24,7 @@ struct brute {
     uint32_t ops[BRUTE_TXNS_MAX];
     struct brute_read reads[READS_MAX];
     int read_count;
+    bool past[BRUTE_TXNS_MAX][BRUTE_TXNS_MAX];
     int order[BRUTE_TXNS_MAX], pos[BRUTE_TXNS_MAX];
 };
 
@@ -85,16 +86,15 @@ static bool reads_from(const struct brute *brute, int t2, int t3) {
     return false;
 }
 
-static bool causal(const struct brute *brute, int t2, int t3) {
-    bool past[BRUTE_TXNS_MAX][BRUTE_TXNS_MAX] = {{0}};
+/* The closure of session order and reads-from. */
+static void close_past(struct brute *brute) {
     for (int a = 0; a < brute->count; a++)
         for (int b = 0; b < brute->count; b++)
-            past[a][b] = session(brute, a, b) || reads_from(brute, a, b);
+            brute->past[a][b] = session(brute, a, b) || reads_from(brute, a, b);
     for (int m = 0; m < brute->count; m++)
         for (int a = 0; a < brute->count; a++)
             for (int b = 0; b < brute->count; b++)
-                past[a][b] |= past[a][m] && past[m][b];
-    return past[t2][t3];
+                brute->past[a][b] |= brute->past[a][m] && brute->past[m][b];
 }
 
 static bool common_key(const struct brute *brute, int a, int b) {
@@ -106,35 +106,64 @@ static bool common_key(const struct brute *brute, int a, int b) {
     return false;
 }
 
+/* Did t3 read from t2 before its read r? */
+static bool read_before(const struct brute *brute, int t2, int t3, int r) {
+    for (int e = 0; e < r; e++)
+        if (brute->reads[e].txn == t3 && brute->reads[e].from == t2)
+            return true;
+    return false;
+}
+
+/* Does t2 commit before, or is it, a transaction that t3 must see at a level with snapshots? */
+static bool in_snapshot(const struct brute *brute, int t2, int t3, bool sessions, bool conflict,
+                        bool strong) {
+    for (int t = 0; t < brute->count; t++) {
+        if (t == t3 || brute->pos[t2] > brute->pos[t])
+            continue;
+        if ((sessions && session(brute, t, t3)) || reads_from(brute, t, t3))
+            return true;
+        if (conflict && brute->pos[t] < brute->pos[t3] && common_key(brute, t, t3))
+            return true;
+        if (strong && real_time(brute, t, t3))
+            return true;
+    }
+    return false;
+}
+
 /* Is t2 in V to the read r of t3? */
 static bool visible(const struct brute *brute, enum level level, int t2, int t3, int r) {
-    bool strong = level == LEVEL_STRONG_SNAPSHOT_ISOLATION;
     switch (level) {
     case LEVEL_READ_COMMITTED:
-        for (int e = 0; e < r; e++)
-            if (brute->reads[e].txn == t3 && brute->reads[e].from == t2)
-                return true;
+    case LEVEL_SESSION_READ_COMMITTED:
         return false;
+    case LEVEL_ATOMIC_VIEW:
+    case LEVEL_SESSION_ATOMIC_VIEW:
+        return read_before(brute, t2, t3, r);
     case LEVEL_READ_ATOMIC:
+        return reads_from(brute, t2, t3);
+    case LEVEL_SESSION_READ_ATOMIC:
         return session(brute, t2, t3) || reads_from(brute, t2, t3);
     case LEVEL_TXN_CAUSAL:
-        return causal(brute, t2, t3);
-    case LEVEL_SERIALIZABLE:
-    case LEVEL_STRICT_SERIALIZABLE:
-        return brute->pos[t2] < brute->pos[t3];
+        return brute->past[t2][t3];
+    case LEVEL_PREFIX:
+        return in_snapshot(brute, t2, t3, false, false, false);
+    case LEVEL_SESSION_PREFIX:
+        return in_snapshot(brute, t2, t3, true, false, false);
+    case LEVEL_SNAPSHOT_ISOLATION:
+        return in_snapshot(brute, t2, t3, false, true, false);
+    case LEVEL_SESSION_SNAPSHOT_ISOLATION:
+        return in_snapshot(brute, t2, t3, true, true, false);
+    case LEVEL_STRONG_SNAPSHOT_ISOLATION:
+        return in_snapshot(brute, t2, t3, true, true, true);
     default:
-        for (int t = 0; t < brute->count; t++) {
-            if (t == t3 || brute->pos[t2] > brute->pos[t])
-                continue;
-            if (session(brute, t, t3) || reads_from(brute, t, t3))
-                return true;
-            if (level != LEVEL_PREFIX && brute->pos[t] < brute->pos[t3] && common_key(brute, t, t3))
-                return true;
-            if (strong && real_time(brute, t, t3))
-                return true;
-        }
-        return false;
+        return brute->pos[t2] < brute->pos[t3];
     }
+}
+
+static bool needs_sessions(enum level level) {
+    return level != LEVEL_READ_COMMITTED && level != LEVEL_ATOMIC_VIEW &&
+           level != LEVEL_READ_ATOMIC && level != LEVEL_PREFIX &&
+           level != LEVEL_SNAPSHOT_ISOLATION && level != LEVEL_SERIALIZABLE;
 }
 
 static bool axiom(const struct brute *brute, enum level level) {
@@ -178,17 +207,21 @@ static bool lists_fit(struct brute *brute) {
 static void evaluate(struct brute *brute) {
     if (brute->lists && !lists_fit(brute))
         return;
-    bool in_time = true;
+    if (brute->lists)
+        close_past(brute);
+    bool in_time = true, in_sessions = true;
     for (int a = 0; a < brute->count; a++)
         for (int b = 0; b < brute->count; b++) {
             if (brute->pos[a] < brute->pos[b] && reads_from(brute, b, a))
                 return;
             in_time &= !(brute->pos[a] < brute->pos[b] && real_time(brute, b, a));
+            in_sessions &= !(brute->pos[a] < brute->pos[b] && session(brute, b, a));
         }
     for (int level = LEVEL_STRICT_SERIALIZABLE; level < LEVEL_COUNT; level++) {
         bool needs_time =
             level == LEVEL_STRICT_SERIALIZABLE || level == LEVEL_STRONG_SNAPSHOT_ISOLATION;
-        if (!brute->holds[level] && (in_time || !needs_time))
+        if (!brute->holds[level] && (in_time || !needs_time) &&
+            (in_sessions || !needs_sessions((enum level)level)))
             brute->holds[level] = axiom(brute, (enum level)level);
     }
 }
@@ -202,8 +235,9 @@ static void permute(struct brute *brute, int placed, unsigned used) {
     }
     for (int t = 0; t < brute->count; t++) {
         bool ready = (used >> t & 1) == 0;
-        for (int other = 0; other < brute->count && ready; other++)
-            ready = (used >> other & 1) != 0 || !session(brute, other, t);
+        /* No level has a transaction before one that it read from. */
+        for (int other = 0; other < brute->count && ready && !brute->lists; other++)
+            ready = (used >> other & 1) != 0 || !reads_from(brute, other, t);
         if (!ready)
             continue;
         brute->order[placed] = t;
@@ -215,6 +249,7 @@ static void permute(struct brute *brute, int placed, unsigned used) {
 /* Registers: every way to read. */
 static void assign(struct brute *brute, int r) {
     if (r == brute->read_count || brute->lists) {
+        close_past(brute);
         permute(brute, 0, 0);
         return;
     }

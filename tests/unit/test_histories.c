@@ -16,6 +16,7 @@ struct row {
 
 struct table {
     const char *folder;
+    bool own; /* the names of levels are cairn's */
     char *text;
     struct row *rows;
     uint32_t count;
@@ -103,35 +104,59 @@ static enum model open_row(const struct table *table, const struct row *row,
 
 /* ---- what a row says about a level ---- */
 
-static enum answer strongest_says(const char *strongest, enum level level) {
-    static const enum level chain[] = {LEVEL_TXN_CAUSAL, LEVEL_READ_ATOMIC, LEVEL_READ_COMMITTED};
+/* Tables from elsewhere have the names of Biswas & Enea, whose levels of transactions all have
+ * session order. */
+static const char *name_in(const struct table *table, enum level level) {
+    static const struct {
+        enum level level;
+        const char *name;
+    } names[] = {{LEVEL_STRICT_SERIALIZABLE, "strict-serializable"},
+                 {LEVEL_SESSION_SERIALIZABLE, "serializable"},
+                 {LEVEL_STRONG_SNAPSHOT_ISOLATION, "strong-snapshot-isolation"},
+                 {LEVEL_SESSION_SNAPSHOT_ISOLATION, "snapshot-isolation"},
+                 {LEVEL_SESSION_PREFIX, "prefix"},
+                 {LEVEL_TXN_CAUSAL, "causal"},
+                 {LEVEL_SESSION_READ_ATOMIC, "read-atomic"},
+                 {LEVEL_SESSION_ATOMIC_VIEW, "read-committed"}};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (names[i].level == level)
+            return table->own ? level_name(level) : names[i].name;
+    return level_transactional(level) && !table->own ? "-" : level_name(level);
+}
+
+static enum answer strongest_says(const struct table *table, const char *strongest,
+                                  enum level level) {
+    static const enum level chain[] = {LEVEL_TXN_CAUSAL, LEVEL_SESSION_READ_ATOMIC,
+                                       LEVEL_SESSION_ATOMIC_VIEW};
     bool holds = false;
     for (size_t i = 0; i < 3; i++) {
-        holds |= strcmp(level_name(chain[i]), strongest) == 0;
+        holds |= strcmp(name_in(table, chain[i]), strongest) == 0;
         if (chain[i] == level)
             return holds ? ANSWER_YES : ANSWER_NO;
     }
     return ANSWER_UNDEFINED;
 }
 
-static enum answer list_says(const char *list, enum level level) {
-    size_t len = strlen(level_name(level));
+static enum answer list_says(const struct table *table, const char *list, enum level level) {
+    size_t len = strlen(name_in(table, level));
     for (const char *at = list; at != NULL; at = strchr(at, ';')) {
         at += *at == ';';
-        if (strncmp(at, level_name(level), len) == 0 && at[len] == '=')
+        if (strncmp(at, name_in(table, level), len) == 0 && at[len] == '=')
             return at[len + 1] == 't' ? ANSWER_YES : ANSWER_NO;
     }
     return ANSWER_UNDEFINED;
 }
 
-static enum answer row_says(const struct row *row, enum model model, enum level level) {
+static enum answer row_says(const struct table *table, const struct row *row, enum model model,
+                            enum level level) {
     if (level_transactional(level) != model_transactional(model))
         return ANSWER_UNDEFINED;
     if (strncmp(row->at[LEVEL], "strongest", 9) == 0)
-        return strongest_says(row->at[VERDICT], level);
+        return strongest_says(table, row->at[VERDICT], level);
     if (strchr(row->at[VERDICT], '=') != NULL)
-        return list_says(row->at[VERDICT], level);
-    if (level_of(row->at[LEVEL], model_transactional(model)) != level)
+        return list_says(table, row->at[VERDICT], level);
+    if (strcmp(name_in(table, level), row->at[LEVEL]) != 0 &&
+        (level_transactional(level) || level_of(row->at[LEVEL], false) != level))
         return ANSWER_UNDEFINED;
     return strcmp(row->at[VERDICT], "true") == 0 ? ANSWER_YES : ANSWER_NO;
 }
@@ -167,7 +192,7 @@ static void judge_row(const struct table *table, const struct row *row) {
     options.model = open_row(table, row, &read);
     for (int level = 0; level < LEVEL_COUNT; level++) {
         struct verdict verdict;
-        enum answer expected = row_says(row, options.model, (enum level)level);
+        enum answer expected = row_says(table, row, options.model, (enum level)level);
         if (expected == ANSWER_UNDEFINED)
             continue;
         options.level = (enum level)level;
@@ -195,7 +220,7 @@ static void place_row(const struct table *table, const struct row *row) {
     options.model = open_row(table, row, &read);
     check_place(&read.history, &options, verdicts);
     for (int level = 0; level < LEVEL_COUNT; level++) {
-        enum answer expected = row_says(row, options.model, (enum level)level);
+        enum answer expected = row_says(table, row, options.model, (enum level)level);
         enum answer answer = verdicts[level].answer;
         if (expected != ANSWER_UNDEFINED && answer != expected &&
             (answer != ANSWER_UNDECIDED || limits.stopped == LIMITS_GO))
@@ -234,6 +259,7 @@ static void of_each_row(void **state, void (*act)(const struct table *, const st
     for (size_t i = 0; i < 2 && folders[i] != NULL; i++) {
         struct table table;
         load(&table, folders[i]);
+        table.own = i == 0;
         for (uint32_t row = 0; row < table.count; row++)
             act(&table, &table.rows[row]);
         print_message("%s: %u histories\n", folders[i], table.count);

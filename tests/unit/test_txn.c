@@ -98,6 +98,20 @@ static void plan_cas(struct plan *plan, uint32_t t, struct prng *prng, struct hi
     }
 }
 
+/* A read of what only a later transaction of its session writes, or it itself later. */
+static void foresee(struct plan *plan, uint32_t t, struct prng *prng) {
+    uint32_t m = (uint32_t)prng_below(prng, plan->txn[t].mop_count);
+    for (uint32_t later = t; later < plan->txns && plan->shape != LISTS; later++)
+        for (uint32_t w = later == t ? m + 1 : 0; w < plan->txn[later].mop_count; w++) {
+            const struct mop *write = &plan->txn[later].mops[w];
+            if (plan->txn[later].session != plan->txn[t].session || write->kind != MOP_WRITE ||
+                write->key != plan->txn[t].mops[m].key || plan->txn[t].mops[m].kind != MOP_READ)
+                continue;
+            plan->txn[t].mops[m].value = write->value;
+            return;
+        }
+}
+
 static void plan_reads(struct plan *plan, struct prng *prng, struct history *history) {
     for (uint32_t t = 0; t < plan->txns; t++) {
         if (plan->shape == SINGLE && plan->txn[t].mops[0].kind == MOP_WRITE &&
@@ -116,6 +130,8 @@ static void plan_reads(struct plan *plan, struct prng *prng, struct history *his
             if (prng_chance(prng, 1, 30))
                 mop->value = VALUE_NONE;
         }
+        if (prng_chance(prng, 1, 12))
+            foresee(plan, t, prng);
     }
 }
 
@@ -271,6 +287,34 @@ static void compare(const struct history *history, enum shape shape, uint64_t se
         verdict_free(&verdicts[level]);
 }
 
+/* One reason for a level, whichever other levels are judged beside it. */
+static void compare_reasons(const struct history *history, enum shape shape, uint64_t seed) {
+    struct check_options options = {.model = shape == LISTS ? MODEL_TXN_APPEND : MODEL_TXN_RW};
+    struct verdict verdicts[LEVEL_COUNT];
+    for (int level = 0; level < LEVEL_COUNT; level++)
+        verdict_init(&verdicts[level], options.model, (enum level)level);
+    txn_place(history, &options, verdicts);
+    for (int level = LEVEL_STRICT_SERIALIZABLE; level < LEVEL_COUNT; level++) {
+        const struct verdict *place = &verdicts[level];
+        struct verdict check;
+        verdict_init(&check, options.model, (enum level)level);
+        txn_check(history, &options, &check);
+        if (check.answer != place->answer ||
+            (check.answer == ANSWER_NO &&
+             !bytes_equal(buf_view(&check.text), buf_view(&place->text)))) {
+            fprintf(stderr, "seed %llu shape %d %s: %.*s\nand among all levels: %.*s\n",
+                    (unsigned long long)seed, shape, level_name((enum level)level),
+                    (int)check.text.len, (const char *)check.text.data, (int)place->text.len,
+                    (const char *)place->text.data);
+            show(history);
+            fail();
+        }
+        verdict_free(&check);
+    }
+    for (int level = 0; level < LEVEL_COUNT; level++)
+        verdict_free(&verdicts[level]);
+}
+
 static void compare_many(enum shape shape, uint32_t runs) {
     struct tally tally = {0};
     const char *more = getenv("TXN_RUNS");
@@ -282,12 +326,16 @@ static void compare_many(enum shape shape, uint32_t runs) {
         struct history history;
         history_random(&history, &prng, shape);
         compare(&history, shape, seed, &tally);
+        if (seed % 8 == 0)
+            compare_reasons(&history, shape, seed);
         history_free(&history);
     }
     for (int level = LEVEL_STRICT_SERIALIZABLE; level < LEVEL_COUNT; level++) {
         print_message("%s: %llu yes, %llu no\n", level_name((enum level)level),
                       (unsigned long long)tally.yes[level], (unsigned long long)tally.no[level]);
-        assert_true(tally.yes[level] > runs / 50 && tally.no[level] > runs / 50);
+        /* Operations one by one break little but the order of their sessions. */
+        bool rare = shape == SINGLE && !level_axiom((enum level)level).sessions;
+        assert_true(tally.yes[level] > runs / 50 && tally.no[level] > runs / (rare ? 500 : 50));
     }
     print_message("%llu undecided, %llu not verified\n", (unsigned long long)tally.undecided,
                   (unsigned long long)tally.unverified);

@@ -66,9 +66,9 @@ static void judge(const struct history *history, enum model model, enum level le
 
 /* The strongest of the levels below strict that holds, and what the next one names. */
 static uint32_t strongest(struct history *history, enum model model, enum level *level) {
-    static const enum level chain[] = {LEVEL_READ_COMMITTED,     LEVEL_READ_ATOMIC,
-                                       LEVEL_TXN_CAUSAL,         LEVEL_PREFIX,
-                                       LEVEL_SNAPSHOT_ISOLATION, LEVEL_SERIALIZABLE};
+    static const enum level chain[] = {
+        LEVEL_READ_COMMITTED, LEVEL_ATOMIC_VIEW,        LEVEL_READ_ATOMIC, LEVEL_TXN_CAUSAL,
+        LEVEL_PREFIX,         LEVEL_SNAPSHOT_ISOLATION, LEVEL_SERIALIZABLE};
     uint32_t anomalies = 0;
     *level = LEVEL_NONE;
     for (size_t i = 0; i < sizeof chain / sizeof *chain && anomalies == 0; i++) {
@@ -121,8 +121,65 @@ static void an_effect_without_its_cause_is_read_atomic_and_no_more(void **state)
           "r y 1 r x -");
 }
 
-static void half_a_transaction_is_read_committed_and_no_more(void **state) {
-    STORY(MODEL_TXN_RW, LEVEL_READ_COMMITTED, ANOMALY_FRACTURED_READ, "w x 1 w y 1", "r x - r y 1");
+static void half_a_transaction_is_an_atomic_view_and_no_more(void **state) {
+    STORY(MODEL_TXN_RW, LEVEL_ATOMIC_VIEW, ANOMALY_FRACTURED_READ, "w x 1 w y 1", "r x - r y 1");
+}
+
+/* Only committed values are read, and Adya's PL-2 asks for no more (Elle agrees). */
+static void a_transaction_that_is_seen_and_missed_again_is_read_committed(void **state) {
+    STORY(MODEL_TXN_RW, LEVEL_READ_COMMITTED, ANOMALY_FRACTURED_READ, "w x 1 w y 1", "r y 1 r x -");
+    STORY(MODEL_TXN_APPEND, LEVEL_READ_COMMITTED, ANOMALY_FRACTURED_READ, "a x 1 a y 1",
+          "l x 1 l y 0");
+}
+
+/* A reader sees the second of two appends of a process, and not the first: no level without
+ * sessions is violated, each one with them is. */
+static void sessions_count_only_where_the_name_says_so(void **state) {
+    struct history history;
+    begin(&history);
+    txn_at(&history, 0, 1, 20, "l x 0 l y 1");
+    txn_at(&history, 1, 2, 3, "a x 1");
+    txn_at(&history, 1, 4, 5, "a y 1");
+    static const enum level without[] = {
+        LEVEL_SERIALIZABLE,          LEVEL_SNAPSHOT_ISOLATION, LEVEL_PREFIX,
+        LEVEL_READ_ATOMIC,           LEVEL_ATOMIC_VIEW,        LEVEL_READ_COMMITTED,
+        LEVEL_SESSION_READ_COMMITTED};
+    for (int level = LEVEL_STRICT_SERIALIZABLE; level < LEVEL_COUNT; level++) {
+        struct verdict verdict;
+        bool holds = level == LEVEL_SESSION_READ_ATOMIC || level == LEVEL_SESSION_ATOMIC_VIEW;
+        for (size_t i = 0; i < sizeof without / sizeof *without; i++)
+            holds |= level == (int)without[i];
+        judge(&history, MODEL_TXN_APPEND, (enum level)level, &verdict);
+        if (verdict.answer != (holds ? ANSWER_YES : ANSWER_NO))
+            fail_msg("%s: %s", level_name((enum level)level), answer_name(verdict.answer));
+        verdict_free(&verdict);
+    }
+    history_free(&history);
+}
+
+/* Sessions are guessed to hold as far as they can: one that does not is cut, and the rest stays. */
+static void one_broken_session_leaves_the_others(void **state) {
+    struct history history;
+    begin(&history);
+    history.positions = 1u << 20;
+    uint32_t key = value_text(&history.values, BYTES("y")), at = 1;
+    for (uint32_t i = 0; i < 4000; i++, at += 2) {
+        txn_at(&history, i % 5, at, at + 1, i % 2 == 0 ? "w x 1" : "w x 1 r x 1");
+        for (uint32_t m = history.ops[i].arg; m < history.mop_count; m++)
+            history.mops[m].value = value_int(&history.values, 10 + i);
+    }
+    txn_at(&history, 5, at, at + 1, "w y 1");
+    txn_at(&history, 5, at + 2, at + 3, "r y -");
+    assert_int_equal(history.mops[history.mop_count - 1].key, key);
+    for (int level = LEVEL_STRICT_SERIALIZABLE; level < LEVEL_COUNT; level++) {
+        struct verdict verdict;
+        bool holds = !level_implies((enum level)level, LEVEL_SESSION_READ_ATOMIC);
+        judge(&history, MODEL_TXN_RW, (enum level)level, &verdict);
+        if (verdict.answer != (holds ? ANSWER_YES : ANSWER_NO))
+            fail_msg("%s: %s", level_name((enum level)level), answer_name(verdict.answer));
+        verdict_free(&verdict);
+    }
+    history_free(&history);
 }
 
 static void a_circle_of_information_is_nothing(void **state) {
@@ -155,8 +212,8 @@ static void strong_levels_see_what_had_ended(void **state) {
     static const struct {
         enum level level;
         enum answer answer;
-    } wanted[] = {{LEVEL_SERIALIZABLE, ANSWER_YES},
-                  {LEVEL_SNAPSHOT_ISOLATION, ANSWER_YES},
+    } wanted[] = {{LEVEL_SESSION_SERIALIZABLE, ANSWER_YES},
+                  {LEVEL_SESSION_SNAPSHOT_ISOLATION, ANSWER_YES},
                   {LEVEL_STRICT_SERIALIZABLE, ANSWER_NO},
                   {LEVEL_STRONG_SNAPSHOT_ISOLATION, ANSWER_NO}};
     for (size_t i = 0; i < sizeof wanted / sizeof *wanted; i++) {
@@ -230,7 +287,10 @@ int main(void) {
         cmocka_unit_test(a_lost_update_is_prefix_and_no_more),
         cmocka_unit_test(a_long_fork_is_causal_and_no_more),
         cmocka_unit_test(an_effect_without_its_cause_is_read_atomic_and_no_more),
-        cmocka_unit_test(half_a_transaction_is_read_committed_and_no_more),
+        cmocka_unit_test(half_a_transaction_is_an_atomic_view_and_no_more),
+        cmocka_unit_test(a_transaction_that_is_seen_and_missed_again_is_read_committed),
+        cmocka_unit_test(sessions_count_only_where_the_name_says_so),
+        cmocka_unit_test(one_broken_session_leaves_the_others),
         cmocka_unit_test(a_circle_of_information_is_nothing),
         cmocka_unit_test(what_failed_must_not_be_read),
         cmocka_unit_test(strong_levels_see_what_had_ended),

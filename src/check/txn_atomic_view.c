@@ -1,5 +1,5 @@
-/* Read committed: when t read from w, and later in its program reads key x from v, and w wrote x,
- * then w commits before v. */
+/* Monotonic atomic view: when t read from w, and later in its program reads key x from v, and w
+ * wrote x, then w commits before v. */
 #include "check/txn_weak.h"
 
 #include "base/alloc.h"
@@ -64,7 +64,7 @@ static void look(struct committed *committed, uint32_t t) {
     }
 }
 
-void txn_read_committed(struct txn_graph *graph) {
+void txn_atomic_view(struct txn_graph *graph) {
     const struct txns *txns = graph->txns;
     size_t keys = txns->key_count + 1u, count = txns->count + 1u;
     uint32_t *memory = cairn_alloc((3 * keys + count) * sizeof *memory);
