@@ -93,30 +93,89 @@ static bool breaks_bounds(const struct history *history, uint32_t read) {
 
 /* ---- bank-total ---- */
 
-static bool total_of(const struct history *history, uint32_t balances, wide *total) {
+/* Item `i` of balances: false, it is no account with a balance. */
+static bool account_at(const struct history *history, uint32_t balances, uint32_t i,
+                       uint32_t *account, int64_t *balance) {
     const struct value *value = value_at(&history->values, balances);
     bool map = value->kind == VALUE_MAP;
+    *account = map ? i - 1 : i;
+    if ((!map && value->kind != VALUE_LIST) || i >= value->len || (map && i % 2 == 0))
+        return false;
+    if (map)
+        *account = value_items(&history->values, balances)[i - 1];
+    return integer_of(history, value_items(&history->values, balances)[i], balance);
+}
+
+static bool total_of(const struct history *history, uint32_t balances, wide *total) {
+    const struct value *value = value_at(&history->values, balances);
+    uint32_t account;
+    int64_t balance;
     *total = 0;
-    for (uint32_t i = 0; i < value->len && (map || value->kind == VALUE_LIST); i++) {
-        int64_t balance;
-        integer_of(history, value_items(&history->values, balances)[i], &balance);
-        *total += !map || i % 2 == 1 ? balance : 0;
+    for (uint32_t i = 0; i < value->len; i++)
+        if (account_at(history, balances, i, &account, &balance))
+            *total += balance;
+    return value->kind == VALUE_MAP || value->kind == VALUE_LIST;
+}
+
+static bool tells_account(const struct history *history, uint32_t balances, uint32_t account) {
+    uint32_t other;
+    int64_t balance;
+    for (uint32_t i = 0; i < value_at(&history->values, balances)->len; i++)
+        if (account_at(history, balances, i, &other, &balance) && other == account)
+            return true;
+    return false;
+}
+
+static bool tells_all(const struct history *history, uint32_t balances, uint32_t other) {
+    uint32_t account;
+    int64_t balance;
+    for (uint32_t i = 0; i < value_at(&history->values, other)->len; i++)
+        if (account_at(history, other, i, &account, &balance) &&
+            !tells_account(history, balances, account))
+            return false;
+    return true;
+}
+
+static bool tells_parties(const struct history *history, uint32_t balances, uint32_t transfer) {
+    const struct value *value = value_at(&history->values, transfer);
+    for (uint32_t i = 0; i + 1 < value->len; i += 2) {
+        const uint32_t *items = value_items(&history->values, transfer);
+        struct bytes field = value_bytes(&history->values, items[i]);
+        if ((bytes_equal(field, BYTES("from")) || bytes_equal(field, BYTES("to"))) &&
+            !tells_account(history, balances, items[i + 1]))
+            return false;
     }
-    return map || value->kind == VALUE_LIST;
+    return true;
+}
+
+/* A read of all accounts: of those that were there at first, that others read, and that took part
+ * in a transfer. */
+static bool reads_all(const struct history *history, const struct op *read) {
+    if (!answered(read) || read->out == VALUE_NULL ||
+        !tells_all(history, read->out, history->initial))
+        return false;
+    bool map = value_at(&history->values, read->out)->kind == VALUE_MAP, all = true;
+    for (uint32_t i = 0; i < history->op_count && all; i++) {
+        const struct op *op = &history->ops[i];
+        if (answered(op) && op->out != VALUE_NULL)
+            all = tells_all(history, read->out, op->out);
+        else if (op->f == OP_TRANSFER && op->outcome != OP_FAIL && map)
+            all = tells_parties(history, read->out, op->arg);
+    }
+    return all;
 }
 
 static bool breaks_total(const struct history *history, uint32_t read) {
-    const struct op *of = &history->ops[read];
     wide expected, total;
-    if (!answered(of) || of->out == VALUE_NULL)
+    if (!reads_all(history, &history->ops[read]))
         return false;
     bool given = total_of(history, history->initial, &expected);
     for (uint32_t i = 0; i < read && !given; i++) {
-        given = answered(&history->ops[i]) && history->ops[i].out != VALUE_NULL;
+        given = reads_all(history, &history->ops[i]);
         if (given)
             total_of(history, history->ops[i].out, &expected);
     }
-    total_of(history, of->out, &total);
+    total_of(history, history->ops[read].out, &total);
     return given && total != expected;
 }
 

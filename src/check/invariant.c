@@ -114,30 +114,75 @@ static void counter_bounds(const struct history *history, struct verdict *verdic
 
 /* ---- bank: every read of all accounts has the same total ---- */
 
-static wide total_of(const struct history *history, uint32_t balances) {
+static bool is_balances(const struct history *history, uint32_t value) {
+    return value != VALUE_NONE && (value_at(&history->values, value)->kind == VALUE_MAP ||
+                                   value_at(&history->values, value)->kind == VALUE_LIST);
+}
+
+/* The total, and of how many accounts a balance is told. */
+static wide total_of(const struct history *history, uint32_t balances, uint32_t *told) {
     const struct value *value = value_at(&history->values, balances);
     wide total = 0;
     int64_t balance;
     uint32_t step = value->kind == VALUE_MAP ? 2 : 1;
+    *told = 0;
     for (uint32_t i = step - 1; i < value->len; i += step)
-        if (integer_of(history, value_items(&history->values, balances)[i], &balance))
+        if (integer_of(history, value_items(&history->values, balances)[i], &balance)) {
             total += balance;
+            ++*told;
+        }
     return total;
+}
+
+/* Accounts that the value names: keys of balances, or from and to of a transfer. */
+static void count_accounts(const struct history *history, uint32_t value, bool transfer, bool *seen,
+                           uint32_t *count) {
+    if (value_at(&history->values, value)->kind != VALUE_MAP)
+        return;
+    const uint32_t *items = value_items(&history->values, value);
+    for (uint32_t i = 0; i + 1 < value_at(&history->values, value)->len; i += 2) {
+        struct bytes field = transfer ? value_bytes(&history->values, items[i]) : (struct bytes){0};
+        if (transfer && !bytes_equal(field, BYTES("from")) && !bytes_equal(field, BYTES("to")))
+            continue;
+        uint32_t account = transfer ? items[i + 1] : items[i];
+        *count += !seen[account];
+        seen[account] = true;
+    }
+}
+
+static uint32_t accounts_of(const struct history *history) {
+    bool *seen = cairn_alloc_zero(history->values.count);
+    uint32_t count = 0, longest = 0;
+    count_accounts(history, history->initial, false, seen, &count);
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        const struct op *op = &history->ops[i];
+        bool read = op->f == OP_READ && op->outcome == OP_OK && is_balances(history, op->out);
+        if (op->f == OP_TRANSFER && op->outcome != OP_FAIL)
+            count_accounts(history, op->arg, true, seen, &count);
+        if (read)
+            count_accounts(history, op->out, false, seen, &count);
+        if (read && value_at(&history->values, op->out)->kind == VALUE_LIST &&
+            value_at(&history->values, op->out)->len > longest)
+            longest = value_at(&history->values, op->out)->len;
+    }
+    cairn_free(seen);
+    return count > longest ? count : longest;
 }
 
 static void bank_total(const struct history *history, struct verdict *verdict) {
     wide expected = 0;
-    uint32_t first = OP_NONE;
-    enum value_kind given = value_at(&history->values, history->initial)->kind;
-    if (given == VALUE_MAP || given == VALUE_LIST)
-        expected = total_of(history, history->initial);
+    uint32_t first = OP_NONE, accounts = accounts_of(history), told;
+    bool given = is_balances(history, history->initial);
+    if (given)
+        expected = total_of(history, history->initial, &told);
     for (uint32_t i = 0; i < history->op_count && verdict->answer == ANSWER_YES; i++) {
         const struct op *op = &history->ops[i];
-        if (op->f != OP_READ || op->outcome != OP_OK || op->out == VALUE_NONE ||
-            op->out == VALUE_NULL)
+        if (op->f != OP_READ || op->outcome != OP_OK || !is_balances(history, op->out))
             continue;
-        wide total = total_of(history, op->out);
-        if (first == OP_NONE && given != VALUE_MAP && given != VALUE_LIST)
+        wide total = total_of(history, op->out, &told);
+        if (told < accounts)
+            continue;
+        if (first == OP_NONE && !given)
             expected = total;
         if (total != expected) {
             if (first != OP_NONE)

@@ -28,8 +28,8 @@
  *   counter-bounds: no read is less than the initial value with all additions that had ended before
  *   it began and all subtractions that had begun before it ended, nor more than that with
  *   subtractions and additions exchanged;
- *   bank-total: the balances of each read have the total of the initial ones, or, where these are
- *   not given, of the first read;
+ *   bank-total: the balances of each read of all accounts have the total of the initial ones, or,
+ *   where these are not given, of the first such read;
  *   set-complete: the last read has every element whose addition had ended before it began, unless
  *   its removal was asked for before it ended, and none that was neither there at first nor asked
  *   to be added.

@@ -189,7 +189,7 @@ static void print_place(const struct verdict *verdicts) {
         const struct verdict *verdict = &verdicts[i];
         if (verdict->answer == ANSWER_UNDEFINED)
             continue;
-        printf("%-26s %-10s", level_name((enum level)i), answer_name(verdict->answer));
+        printf("%-29s %-10s", level_name((enum level)i), answer_name(verdict->answer));
         if (verdict->text.len > 0 && verdict->answer != ANSWER_YES) {
             putchar(' ');
             judge_print_text(buf_view(&verdict->text), SHOWN_BYTES);
