@@ -1,8 +1,10 @@
 #include "check/check.h"
 
 #include "base/assert.h"
+#include "check/containers.h"
 #include "check/invariant.h"
 #include "check/linearizable.h"
+#include "check/partition.h"
 #include "check/sequential.h"
 #include "check/txn.h"
 #include "check/unrecorded.h"
@@ -41,31 +43,55 @@ static void tell_single(struct verdict *verdict) {
                verdict->edge_count);
 }
 
+static bool has_unique_values(const struct history *history, struct verdict *verdict) {
+    struct causal causal;
+    bool unique = causal_make(&causal, history, verdict) != CAUSAL_NOT_UNIQUE;
+    causal_free(&causal);
+    begin_again(verdict);
+    return unique;
+}
+
+/* One object of several registers, with unique values. */
+static bool sequential_multi(const struct history *history, const struct check_options *options,
+                             struct verdict *verdict) {
+    struct partition partition;
+    bool holds;
+    partition_make(&partition, history, options->model);
+    bool decided = partition.group_count == 1 &&
+                   multi_check(history, partition.ops, partition.groups[0].count, options->limits,
+                               options->want_order, &holds, verdict);
+    partition_free(&partition);
+    if (decided)
+        verdict->answer = holds ? ANSWER_YES : ANSWER_NO;
+    return decided;
+}
+
 static void sequential(const struct history *history, const struct check_options *options,
-                       struct verdict *verdict) {
-    if (model_is_register(options->model) && !has_mismatch_or_others(history)) {
-        struct causal causal;
-        bool unique = causal_make(&causal, history, verdict) != CAUSAL_NOT_UNIQUE;
-        causal_free(&causal);
-        begin_again(verdict);
-        if (unique) {
+                       const struct sequential_known *known, struct verdict *verdict) {
+    if (model_is_register(options->model) && !has_mismatch_or_others(history) &&
+        has_unique_values(history, verdict)) {
+        if (known->not_linearizable ||
+            sequential_try_linearizable(history, options, 0, false, verdict) != ANSWER_YES)
             txn_check(history, options, verdict);
-            tell_single(verdict);
-            return;
-        }
+        tell_single(verdict);
+        return;
     }
-    sequential_check(history, options, verdict);
+    if (options->model == MODEL_MULTI_REGISTER && sequential_multi(history, options, verdict)) {
+        tell_single(verdict);
+        return;
+    }
+    sequential_check(history, options, known, verdict);
 }
 
 static void per_key(const struct history *history, const struct check_options *options,
-                    struct verdict *verdict) {
+                    const struct sequential_known *known, struct verdict *verdict) {
     if (model_is_register(options->model)) {
         weak_check(history, options, verdict);
         if (verdict->answer == ANSWER_YES || verdict->answer == ANSWER_NO)
             return;
         begin_again(verdict);
     }
-    sequential_check_keys(history, options, verdict);
+    sequential_check_keys(history, options, known, verdict);
 }
 
 /* What was not recorded is left out, or given a writer; true: `whole` is to be judged instead. */
@@ -145,7 +171,7 @@ static void place_txn(const struct history *history, const struct check_options 
 }
 
 static void dispatch(const struct history *history, const struct check_options *options,
-                     struct verdict *verdict) {
+                     const struct sequential_known *known, struct verdict *verdict) {
     if (model_transactional(options->model) != level_transactional(options->level))
         return;
     if (level_transactional(options->level)) {
@@ -157,11 +183,11 @@ static void dispatch(const struct history *history, const struct check_options *
         linearizable_check(history, options, verdict);
         return;
     case LEVEL_SEQUENTIAL:
-        sequential(history, options, verdict);
+        sequential(history, options, known, verdict);
         return;
     case LEVEL_PER_KEY_SEQUENTIAL:
         if (model_keyed(options->model))
-            per_key(history, options, verdict);
+            per_key(history, options, known, verdict);
         return;
     case LEVEL_COUNTER_BOUNDS:
     case LEVEL_BANK_TOTAL:
@@ -174,11 +200,33 @@ static void dispatch(const struct history *history, const struct check_options *
     }
 }
 
+/* Where the method of a weak level does not apply, since values repeat or comparisons failed, what
+ * holds at a stronger level holds here. */
+static void use_stronger(const struct history *history, const struct check_options *options,
+                         struct verdict *verdict) {
+    bool weak = level_implies(LEVEL_SEQUENTIAL, options->level) &&
+                options->level != LEVEL_SEQUENTIAL && options->level != LEVEL_PER_KEY_SEQUENTIAL;
+    struct verdict stronger;
+    if (verdict->answer != ANSWER_UNDECIDED || verdict->stopped != LIMITS_GO || !weak)
+        return;
+    verdict_init(&stronger, options->model, options->level);
+    sequential_check(history, options, NULL, &stronger);
+    if (stronger.answer == ANSWER_YES) {
+        verdict_free(verdict);
+        *verdict = stronger;
+        buf_printf(&verdict->text, "because sequential holds");
+    } else {
+        verdict_free(&stronger);
+    }
+}
+
 void check_history(const struct history *history, const struct check_options *options,
                    struct verdict *verdict) {
     cairn_assert(options->model < MODEL_COUNT && options->level < LEVEL_COUNT);
+    static const struct sequential_known nothing;
     verdict_init(verdict, options->model, options->level);
-    dispatch(history, options, verdict);
+    dispatch(history, options, &nothing, verdict);
+    use_stronger(history, options, verdict);
     if (history->op_count == 0 && verdict->answer == ANSWER_YES)
         buf_printf(&verdict->text, "there are no operations");
 }
@@ -233,8 +281,12 @@ void check_place(const struct history *history, const struct check_options *opti
         bool weak = one.level != LEVEL_LINEARIZABLE && one.level != LEVEL_SEQUENTIAL &&
                     one.level != LEVEL_PER_KEY_SEQUENTIAL;
         if (invariant || (weak && !model_is_register(options->model)) ||
-            !implied(verdicts, one.level))
-            dispatch(history, &one, &verdicts[one.level]);
+            !implied(verdicts, one.level)) {
+            struct sequential_known known = {
+                .not_linearizable = verdicts[LEVEL_LINEARIZABLE].answer == ANSWER_NO,
+                .keys_hold = verdicts[LEVEL_PER_KEY_SEQUENTIAL].answer == ANSWER_YES};
+            dispatch(history, &one, &known, &verdicts[one.level]);
+        }
     }
     /* What was left open may follow from what was decided after it. */
     for (int level = 0; level < LEVEL_COUNT; level++)

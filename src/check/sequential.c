@@ -2,10 +2,16 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "check/linearizable.h"
 #include "check/partition.h"
+#include "check/refute.h"
 #include "check/spec.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#define FIRST_STEPS 20000u
+#define STEPS_FACTOR 16u
 
 /* A configuration: how many operations of each process are placed, then the state of each key. */
 struct seq {
@@ -220,37 +226,226 @@ enum answer sequential_search(const struct history *history, enum model model, u
     return answer;
 }
 
-void sequential_check(const struct history *history, const struct check_options *options,
-                      struct verdict *verdict) {
-    struct order *order = verdict_order(verdict, SCOPE_ALL, VALUE_NULL);
-    verdict->answer =
-        sequential_search(history, options->model, VALUE_NONE, options->limits, order);
-    if (verdict->answer == ANSWER_UNDECIDED)
-        verdict_undecided(verdict, options->limits);
+/* ---- a part of the limits ---- */
+
+struct share {
+    struct limits *limits;
+    uint64_t steps_max; /* of all */
+    bool own;           /* this share ends before all do */
+};
+
+/* steps: of the share; 0: all that is left. */
+static void share_open(struct share *share, struct limits *limits, uint64_t steps) {
+    *share = (struct share){.limits = limits, .steps_max = limits->steps_max};
+    share->own =
+        steps != 0 && (limits->steps_max == 0 || limits->steps + steps < limits->steps_max);
+    if (share->own)
+        limits->steps_max = limits->steps + steps;
+}
+
+static void share_close(struct share *share) {
+    share->limits->steps_max = share->steps_max;
+    if (share->own && share->limits->stopped == LIMITS_STEPS)
+        share->limits->stopped = LIMITS_GO;
+}
+
+enum answer sequential_try_linearizable(const struct history *history,
+                                        const struct check_options *options, uint64_t steps,
+                                        bool by_key, struct verdict *verdict) {
+    struct limits unlimited = {0};
+    struct check_options one = *options;
+    struct share share;
+    struct verdict found;
+    one.level = LEVEL_LINEARIZABLE;
+    one.by_key = by_key;
+    one.limits = options->limits ? options->limits : &unlimited;
+    verdict_init(&found, verdict->model, verdict->level);
+    share_open(&share, one.limits, steps);
+    linearizable_check(history, &one, &found);
+    share_close(&share);
+    enum answer answer = found.answer;
+    if (answer == ANSWER_YES) {
+        verdict_free(verdict);
+        *verdict = found;
+    } else {
+        verdict_free(&found);
+    }
+    return answer;
+}
+
+/* ---- in rounds ---- */
+
+struct rounds {
+    const struct history *history;
+    const struct check_options *options;
+    struct limits *limits;
+    struct verdict *verdict;
+    struct partition partition;
+    bool *decided;    /* by group: it holds */
+    uint32_t *groups; /* small ones first */
+    uint32_t open;    /* not decided */
+    bool linearizable_open;
+};
+
+static int by_count(const void *a, const void *b, void *context) {
+    const struct group *groups = context;
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    if (groups[x].count != groups[y].count)
+        return groups[x].count < groups[y].count ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+static void rounds_open(struct rounds *rounds, const struct sequential_known *known) {
+    struct partition *partition = &rounds->partition;
+    partition_make(partition, rounds->history, rounds->options->model);
+    rounds->decided = cairn_alloc_zero(partition->group_count + 1);
+    rounds->groups = cairn_alloc((partition->group_count + 1) * sizeof *rounds->groups);
+    for (uint32_t i = 0; i < partition->group_count; i++)
+        rounds->groups[i] = i;
+    qsort_r(rounds->groups, partition->group_count, sizeof *rounds->groups, by_count,
+            partition->groups);
+    rounds->open = known->keys_hold ? 0 : partition->group_count;
+    rounds->linearizable_open = !known->not_linearizable;
+}
+
+static void rounds_close(struct rounds *rounds) {
+    partition_free(&rounds->partition);
+    cairn_free(rounds->decided);
+    cairn_free(rounds->groups);
+}
+
+static enum answer search_within(struct rounds *rounds, uint32_t key, uint64_t steps,
+                                 struct order *order) {
+    struct share share;
+    share_open(&share, rounds->limits, steps);
+    enum answer answer =
+        sequential_search(rounds->history, rounds->options->model, key, rounds->limits, order);
+    share_close(&share);
+    return answer;
+}
+
+static void tell_key(struct rounds *rounds, uint32_t key) {
+    struct verdict *verdict = rounds->verdict;
+    verdict->answer = ANSWER_NO;
+    buf_printf(&verdict->text, "key ");
+    value_show(&rounds->history->values, key, &verdict->text);
+    buf_printf(&verdict->text, ": no order that contains every process's order is legal");
+}
+
+/* False: a key does not hold, or the limits say stop. */
+static bool search_keys(struct rounds *rounds, uint64_t steps, bool want_order) {
+    for (uint32_t i = 0; i < rounds->partition.group_count; i++) {
+        uint32_t group = rounds->groups[i], key = rounds->partition.groups[group].key;
+        if (rounds->decided[group])
+            continue;
+        struct order order = {.scope = SCOPE_KEY, .of = key};
+        enum answer answer = search_within(rounds, key, steps, want_order ? &order : NULL);
+        if (answer == ANSWER_YES && want_order)
+            *verdict_order(rounds->verdict, SCOPE_KEY, key) = order;
+        else
+            cairn_free(order.ops);
+        if (answer == ANSWER_NO)
+            tell_key(rounds, key);
+        if (answer == ANSWER_NO || rounds->limits->stopped != LIMITS_GO)
+            return false;
+        rounds->decided[group] = answer == ANSWER_YES;
+        rounds->open -= answer == ANSWER_YES;
+    }
+    return true;
+}
+
+/* True: that was the answer. */
+static bool is_linearizable(struct rounds *rounds, uint64_t steps, bool by_key) {
+    if (!rounds->linearizable_open)
+        return false;
+    enum answer answer = sequential_try_linearizable(rounds->history, rounds->options, steps,
+                                                     by_key, rounds->verdict);
+    rounds->linearizable_open = answer == ANSWER_UNDECIDED;
+    return answer == ANSWER_YES;
+}
+
+static void tell_undecided(struct rounds *rounds) {
+    verdict_undecided(rounds->verdict, rounds->limits);
+    if (rounds->partition.group_count > 1)
+        buf_printf(&rounds->verdict->text, "it holds for %u of %u keys taken alone",
+                   rounds->partition.group_count - rounds->open, rounds->partition.group_count);
+}
+
+/* True: decided. */
+static bool search_whole(struct rounds *rounds, uint64_t steps) {
+    struct order order = {.scope = SCOPE_ALL, .of = VALUE_NULL};
+    struct verdict *verdict = rounds->verdict;
+    bool last = rounds->open == 0 && !rounds->linearizable_open;
+    verdict->answer = search_within(rounds, VALUE_NONE, last ? 0 : steps, &order);
+    if (verdict->answer == ANSWER_YES)
+        *verdict_order(verdict, SCOPE_ALL, VALUE_NULL) = order;
+    else
+        cairn_free(order.ops);
     if (verdict->answer == ANSWER_NO)
         buf_printf(&verdict->text, "no order that contains every process's order is legal");
+    return verdict->answer != ANSWER_UNDECIDED;
+}
+
+static void run_rounds(struct rounds *rounds) {
+    bool several = rounds->partition.group_count > 1;
+    if (!several)
+        rounds->open = 0;
+    for (uint64_t steps = FIRST_STEPS; rounds->limits->stopped == LIMITS_GO;
+         steps *= STEPS_FACTOR) {
+        if (is_linearizable(rounds, steps, false))
+            return;
+        if (rounds->open > 0 && !search_keys(rounds, steps, false)) {
+            if (rounds->verdict->answer == ANSWER_NO)
+                return;
+            break;
+        }
+        if (search_whole(rounds, steps))
+            return;
+    }
+    tell_undecided(rounds);
+}
+
+static void run_rounds_of_keys(struct rounds *rounds) {
+    bool want_order = rounds->options->want_order;
+    for (uint64_t steps = FIRST_STEPS; rounds->open > 0; steps *= STEPS_FACTOR) {
+        /* Orders of keys that were found before would be there twice. */
+        if (rounds->open == rounds->partition.group_count && is_linearizable(rounds, steps, true))
+            return;
+        bool last = rounds->open == 1 && !rounds->linearizable_open;
+        if (search_keys(rounds, last ? 0 : steps, want_order))
+            continue;
+        if (rounds->verdict->answer != ANSWER_NO)
+            tell_undecided(rounds);
+        return;
+    }
+    rounds->verdict->answer = ANSWER_YES;
+}
+
+static void check_in(const struct history *history, const struct check_options *options,
+                     const struct sequential_known *known, bool keys, struct verdict *verdict) {
+    static const struct sequential_known nothing;
+    struct limits unlimited = {0};
+    struct rounds rounds = {.history = history,
+                            .options = options,
+                            .limits = options->limits ? options->limits : &unlimited,
+                            .verdict = verdict};
+    if (refute_any_order(history, verdict))
+        return;
+    verdict->answer = ANSWER_UNDECIDED;
+    rounds_open(&rounds, known ? known : &nothing);
+    if (keys)
+        run_rounds_of_keys(&rounds);
+    else
+        run_rounds(&rounds);
+    rounds_close(&rounds);
+}
+
+void sequential_check(const struct history *history, const struct check_options *options,
+                      const struct sequential_known *known, struct verdict *verdict) {
+    check_in(history, options, known, false, verdict);
 }
 
 void sequential_check_keys(const struct history *history, const struct check_options *options,
-                           struct verdict *verdict) {
-    struct partition partition;
-    uint32_t decided = 0;
-    partition_make(&partition, history, options->model);
-    verdict->answer = ANSWER_YES;
-    for (uint32_t i = 0; i < partition.group_count && verdict->answer == ANSWER_YES; i++) {
-        uint32_t key = partition.groups[i].key;
-        struct order *order = verdict_order(verdict, SCOPE_KEY, key);
-        verdict->answer = sequential_search(history, options->model, key, options->limits, order);
-        decided += verdict->answer == ANSWER_YES;
-        if (verdict->answer == ANSWER_NO) {
-            buf_printf(&verdict->text, "key ");
-            value_show(&history->values, key, &verdict->text);
-            buf_printf(&verdict->text, ": no order that contains every process's order is legal");
-        }
-    }
-    if (verdict->answer == ANSWER_UNDECIDED) {
-        verdict_undecided(verdict, options->limits);
-        buf_printf(&verdict->text, "it holds for %u of %u keys", decided, partition.group_count);
-    }
-    partition_free(&partition);
+                           const struct sequential_known *known, struct verdict *verdict) {
+    check_in(history, options, known, true, verdict);
 }

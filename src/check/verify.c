@@ -121,10 +121,24 @@ static enum verify keys_covered(const struct history *history, const struct verd
     return verified;
 }
 
+/* Orders of each key make one order of all keys, at these levels. */
+static bool is_local(enum level level) {
+    return level == LEVEL_LINEARIZABLE || level == LEVEL_PER_KEY_SEQUENTIAL;
+}
+
+static enum verify one_for_all(const struct verdict *verdict, struct buf *why) {
+    if (verdict->order_count == 1 && verdict->orders[0].scope == SCOPE_ALL)
+        return VERIFY_RIGHT;
+    buf_printf(why, "orders of some operations each make no order of all");
+    return VERIFY_WRONG;
+}
+
 static enum verify verify_orders(const struct history *history, const struct verdict *verdict,
                                  struct buf *why) {
     uint32_t *place = cairn_alloc((history->op_count + 1) * sizeof *place);
     enum verify verified = keys_covered(history, verdict, why);
+    if (verified == VERIFY_RIGHT && !is_local(verdict->level))
+        verified = one_for_all(verdict, why);
     for (uint32_t i = 0; i < verdict->order_count && verified == VERIFY_RIGHT; i++) {
         const struct order *order = &verdict->orders[i];
         verified = all_there(history, order, place, why);
@@ -323,6 +337,18 @@ static bool has_order_evidence(enum level level) {
            level == LEVEL_PER_KEY_SEQUENTIAL;
 }
 
+/* An order of all operations that replays and has every process's order shows more than is asked.
+ */
+static bool shows_sequential(const struct history *history, const struct verdict *verdict) {
+    struct verdict claim = *verdict;
+    struct buf why = {0};
+    claim.level = LEVEL_SEQUENTIAL;
+    bool right = level_implies(LEVEL_SEQUENTIAL, verdict->level) && verdict->order_count == 1 &&
+                 verify_orders(history, &claim, &why) == VERIFY_RIGHT;
+    buf_free(&why);
+    return right;
+}
+
 /* Levels without orders and cycles: what each read may be follows from the whole history. */
 static bool is_simple(enum level level) {
     return level == LEVEL_CONVERGENCE || level == LEVEL_COUNTER_BOUNDS ||
@@ -353,6 +379,8 @@ enum verify verify_verdict(const struct history *history, const struct verdict *
         return verify_simple(history, verdict, why);
     if (verdict->answer == ANSWER_YES && has_order_evidence(verdict->level))
         return verify_orders(history, verdict, why);
+    if (verdict->answer == ANSWER_YES && shows_sequential(history, verdict))
+        return VERIFY_RIGHT;
     if (verdict->answer == ANSWER_YES)
         return verify_weak_yes(history, verdict, why);
     if (verdict->model == MODEL_MULTI_REGISTER && verdict->edge_count > 0)

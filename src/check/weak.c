@@ -1,6 +1,7 @@
 #include "check/weak.h"
 
 #include "base/assert.h"
+#include "check/refute.h"
 
 static bool has_mismatch(const struct history *history) {
     for (uint32_t i = 0; i < history->op_count; i++)
@@ -77,6 +78,8 @@ void weak_check(const struct history *history, const struct check_options *optio
         verdict->answer = ANSWER_NO;
         break;
     case CAUSAL_NOT_UNIQUE:
+        if (refute_any_order(history, verdict))
+            break;
         verdict->answer = ANSWER_UNDECIDED;
         buf_printf(&verdict->text, "a key is given the same value twice, so what a read read from "
                                    "is not known");

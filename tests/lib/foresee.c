@@ -26,6 +26,14 @@ static uint32_t foreseen(struct history *history, enum model model, const struct
     return len == FORESEEN_ITEMS_MAX ? VALUE_NONE : value_list(values, items, len + 1);
 }
 
+/* A comparison that found what is written only later. */
+static uint32_t expecting(struct history *history, const struct op *op, const struct op *later) {
+    struct values *values = &history->values;
+    uint32_t found = later->f == OP_CAS ? value_items(values, later->arg)[1] : later->arg;
+    uint32_t pair[] = {found, value_items(values, op->arg)[1]};
+    return value_list(values, pair, 2);
+}
+
 static bool tells(const struct op *op) {
     return op->outcome == OP_OK && op->out != VALUE_NONE &&
            (op->f == OP_READ || op->f == OP_CONTAINS || op->f == OP_PEEK || op->f == OP_DEQUEUE ||
@@ -61,7 +69,9 @@ void foresee(struct history *history, enum model model, struct prng *prng) {
             const struct op *later = &history->ops[j];
             if (later->key != op->key || (own && later->process != op->process))
                 continue;
-            if (op->f == OP_TXN)
+            if (op->f == OP_CAS && op->outcome == OP_OK && does(model, later))
+                op->arg = expecting(history, op, later);
+            else if (op->f == OP_TXN)
                 foresee_txn(history, op, later);
             else if (tells(op) && does(model, later))
                 op->out = foreseen(history, model, op, later);

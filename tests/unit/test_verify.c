@@ -209,6 +209,71 @@ static void each_process_has_its_own_order_of_all_writes(void **state) {
     assert_seen(LEVEL_WRITES_FOLLOW_READS, before_read, VERIFY_WRONG);
 }
 
+/* 0: write 1, 1: write 2, 2: read 2, all of process 0; 3: write 3 of process 1; 4: read 3 of 0 */
+static void session_guarantees_have_an_order_a_process(void **state) {
+    static const char text[] = OP(0, "write", "1") OP(0, "write", "2") OP(0, "read", "2")
+        OP(1, "write", "3") OP(0, "read", "3");
+    static const struct {
+        enum level level;
+        uint32_t ops[5];
+        enum verify expected;
+    } tried[] = {{LEVEL_READ_YOUR_WRITES, {0, 1, 2, 3, 4}, VERIFY_RIGHT},
+                 {LEVEL_READ_YOUR_WRITES, {0, 3, 1, 2, 4}, VERIFY_WRONG}, /* does not replay */
+                 {LEVEL_READ_YOUR_WRITES, {3, 4, 0, 1, 2}, VERIFY_WRONG}, /* read before a write */
+                 {LEVEL_READ_YOUR_WRITES, {1, 2, 0, 3, 4}, VERIFY_WRONG}, /* writes swapped */
+                 {LEVEL_MONOTONIC_READS, {0, 1, 2, 3, 4}, VERIFY_RIGHT},
+                 {LEVEL_MONOTONIC_READS, {1, 2, 0, 3, 4}, VERIFY_RIGHT},
+                 {LEVEL_MONOTONIC_READS, {3, 4, 0, 1, 2}, VERIFY_WRONG}}; /* reads swapped */
+    for (size_t i = 0; i < sizeof tried / sizeof *tried; i++) {
+        struct story story;
+        tell_story(&story, text, MODEL_REGISTER, tried[i].level);
+        assert_int_equal(story.verdict.answer, ANSWER_YES);
+        assert_int_equal(judged(&story), VERIFY_RIGHT);
+        struct order *order = &story.verdict.orders[order_of(&story, 0)];
+        order->count = 0;
+        for (uint32_t k = 0; k < 5; k++)
+            order_push(order, tried[i].ops[k]);
+        if (judged(&story) != tried[i].expected)
+            fail_msg("%s, order %u", level_name(tried[i].level), (unsigned)i);
+        end_story(&story);
+    }
+}
+
+/* An order of each key is none of all, below linearizable. */
+static void orders_of_keys_do_not_show_sequential(void **state) {
+    static const char text[] =
+        "{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"key\":\"x\",\"value\":1}\n"
+        "{\"process\":0,\"type\":\"ok\",\"f\":\"write\",\"key\":\"x\",\"value\":1}\n"
+        "{\"process\":0,\"type\":\"invoke\",\"f\":\"read\",\"key\":\"y\",\"value\":null}\n"
+        "{\"process\":0,\"type\":\"ok\",\"f\":\"read\",\"key\":\"y\",\"value\":null}\n"
+        "{\"process\":1,\"type\":\"invoke\",\"f\":\"write\",\"key\":\"y\",\"value\":1}\n"
+        "{\"process\":1,\"type\":\"ok\",\"f\":\"write\",\"key\":\"y\",\"value\":1}\n"
+        "{\"process\":1,\"type\":\"invoke\",\"f\":\"read\",\"key\":\"x\",\"value\":null}\n"
+        "{\"process\":1,\"type\":\"ok\",\"f\":\"read\",\"key\":\"x\",\"value\":null}\n";
+    struct story story;
+    tell_story(&story, text, MODEL_REGISTER, LEVEL_PER_KEY_SEQUENTIAL);
+    assert_int_equal(story.verdict.answer, ANSWER_YES);
+    assert_int_equal(judged(&story), VERIFY_RIGHT);
+    story.verdict.level = LEVEL_SEQUENTIAL;
+    assert_int_equal(judged(&story), VERIFY_WRONG);
+    end_story(&story);
+}
+
+static void simple_levels_are_looked_at_again(void **state) {
+    static const char text[] =
+        OP(0, "add", "2") OP(1, "add", "-1") OP(0, "read", "1") OP(1, "read", "2");
+    struct story story;
+    tell_story(&story, text, MODEL_COUNTER, LEVEL_COUNTER_BOUNDS);
+    assert_int_equal(story.verdict.answer, ANSWER_NO);
+    assert_int_equal(story.verdict.ops[0], 3);
+    assert_int_equal(judged(&story), VERIFY_RIGHT);
+    story.verdict.ops[0] = 2;
+    assert_int_equal(judged(&story), VERIFY_WRONG);
+    story.verdict.answer = ANSWER_YES;
+    assert_int_equal(judged(&story), VERIFY_WRONG);
+    end_story(&story);
+}
+
 static void one_order_of_the_writes_explains_every_read(void **state) {
     struct story story;
     tell_story(&story, chain, MODEL_REGISTER, LEVEL_CAUSAL_CONVERGENCE);
@@ -256,6 +321,9 @@ int main(void) {
         cmocka_unit_test(each_process_has_its_own_order_of_all_writes),
         cmocka_unit_test(one_order_of_the_writes_explains_every_read),
         cmocka_unit_test(causal_pasts_are_walked_again),
+        cmocka_unit_test(session_guarantees_have_an_order_a_process),
+        cmocka_unit_test(orders_of_keys_do_not_show_sequential),
+        cmocka_unit_test(simple_levels_are_looked_at_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
