@@ -108,27 +108,15 @@ static const struct verdict *implied_by(const struct verdict *verdicts, const bo
     return NULL;
 }
 
-static enum level with_sessions(enum level level) {
-    struct level_axiom axiom = level_axiom(level), other;
-    for (size_t i = 0; i < LEVELS && !axiom.sessions; i++) {
-        other = level_axiom(levels[i]);
-        if (other.view == axiom.view && other.sessions && !other.real_time)
-            return levels[i];
-    }
-    return LEVEL_NONE;
-}
-
 /* What the answers so far say of the level. */
 static struct txn_known known_of(const struct verdict *verdicts, const bool *done,
                                  enum level level) {
     struct txn_known known = {0};
-    enum level weaker = txn_judge_weaker(level), session = with_sessions(level);
+    enum level weaker = txn_judge_weaker(level);
     if (weaker != LEVEL_NONE && done[weaker] && verdicts[weaker].answer != ANSWER_UNDECIDED) {
         known.told = true;
         known.weaker = verdicts[weaker].answer == ANSWER_NO ? &verdicts[weaker] : NULL;
     }
-    known.sessions_fail =
-        session != LEVEL_NONE && done[session] && verdicts[session].answer == ANSWER_NO;
     return known;
 }
 

@@ -12,8 +12,10 @@
 /* A level without sessions is guessed to hold with most of the session order, so many times, before
  * it is judged without any. */
 #define GUESSES 5u
-#define GUESS_WHOLE 2u  /* from then on sessions are taken apart as a whole */
-#define ALONE_MAX 3000u /* of fewer transactions it is judged without guessing */
+#define GUESS_WHOLE 2u                      /* from then on sessions are taken apart as a whole */
+#define ALONE_BYTES_MAX ((size_t)256 << 20) /* it is judged without guessing when this is enough, \
+                                             */
+#define ALONE_PAIRS_MAX 100000u             /* and there are no more open pairs */
 
 static bool is_weak(enum level level) {
     return level_axiom(level).view < VIEW_PREFIX;
@@ -107,12 +109,19 @@ static void judge_weak(const struct txns *txns, struct limits *limits, bool want
     txn_graph_free(&graph);
 }
 
-/* Is there no order of versions to be found? */
+/* Is there no order of versions to be found? Two whose order is open ask for nothing where they
+ * need not see each other and nobody read them. */
 static bool all_ranked(const struct txns *txns, const struct txn_rules *rules) {
-    for (uint32_t k = 0; k < txns->key_count; k++)
-        if (txns->keys[k].count > txns->keys[k].ranked + 1 &&
-            (rules->conflict || txns->keys[k].ranked == 0))
+    for (uint32_t k = 0; k < txns->key_count; k++) {
+        const struct txn_key *key = &txns->keys[k];
+        bool matters = rules->conflict;
+        for (uint32_t i = key->ranked; i < key->count && !matters; i++) {
+            uint32_t version = txns->by_key[key->at + i];
+            matters = txns->reader_at[version + 1] > txns->reader_at[version];
+        }
+        if (matters && key->count > key->ranked + 1)
             return false;
+    }
     return true;
 }
 
@@ -212,21 +221,19 @@ static bool cut_more(const struct txns *txns, const uint32_t *txn_of, const stru
     return trial->answer == ANSWER_NO && trial->edge_count > 0;
 }
 
-static bool guess_all(const struct strong *strong, const struct txns *txns, bool sessions_fail,
+static bool guess_all(const struct strong *strong, const struct txns *txns, uint32_t guesses,
                       struct verdict *trial) {
-    bool *starts = cairn_alloc_zero(txns->count + 1u), found = false, more = true;
+    bool *starts = cairn_alloc_zero(txns->count + 1u), found = false, more = guesses > 0;
     uint32_t *txn_of = cairn_alloc((txns->history->op_count + 1u) * sizeof *txn_of);
     memset(txn_of, 0xff, (txns->history->op_count + 1u) * sizeof *txn_of);
     for (uint32_t t = 0; t < txns->count; t++)
         txn_of[txns->at[t].op] = t;
-    if (sessions_fail && txns->count <= ALONE_MAX)
-        more = false;
-    for (uint32_t round = 0; round < GUESSES && more && !found; round++) {
+    for (uint32_t round = 0; round < guesses && more && !found; round++) {
         struct txns cut;
         txns_cut(&cut, txns, starts);
         found = guess(strong, &cut, trial);
         txns_cut_free(&cut);
-        more = !found && txns->count > ALONE_MAX && !limits_over(strong->limits, 1) &&
+        more = !found && !limits_over(strong->limits, 1) &&
                cut_more(txns, txn_of, trial, round >= GUESS_WHOLE, starts);
     }
     cairn_free(starts);
@@ -240,10 +247,27 @@ static void take_yes(struct verdict *verdict, struct verdict *trial) {
     *trial = old;
 }
 
-static void judge_apart(struct strong *strong, const struct txns *txns, bool sessions_fail) {
+/* Pairs of versions whose order is open, at most. */
+static uint64_t count_open(const struct txns *txns) {
+    uint64_t pairs = 0;
+    for (uint32_t k = 0; k < txns->key_count; k++) {
+        uint64_t open = txns->keys[k].count - txns->keys[k].ranked;
+        pairs += open * open / 2;
+    }
+    return pairs;
+}
+
+static uint32_t guesses_for(const struct strong *strong, const struct txns *txns) {
+    bool easy = all_ranked(txns, &strong->rules) ||
+                (count_open(txns) <= ALONE_PAIRS_MAX &&
+                 txn_past_alone_bytes(txns, strong->rules.split) <= ALONE_BYTES_MAX);
+    return easy ? 0 : GUESSES;
+}
+
+static void judge_apart(struct strong *strong, const struct txns *txns) {
     struct verdict trial;
     verdict_init(&trial, strong->verdict->model, strong->verdict->level);
-    if (!all_ranked(txns, &strong->rules) && guess_all(strong, txns, sessions_fail, &trial))
+    if (guess_all(strong, txns, guesses_for(strong, txns), &trial))
         take_yes(strong->verdict, &trial);
     else
         strong_search(strong);
@@ -303,7 +327,7 @@ static void judge_strong(const struct txns *txns, const struct txns *all, struct
     if (open && known != NULL && known->told && fails_below(all, limits, known, verdict))
         open = false;
     if (open && all != txns)
-        judge_apart(&strong, all, known != NULL && known->sessions_fail);
+        judge_apart(&strong, all);
     else if (open)
         strong_search(&strong);
     if (open && verdict->answer != ANSWER_YES)

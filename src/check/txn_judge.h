@@ -9,7 +9,6 @@
 struct txn_known {
     bool told; /* `weaker` is known, also when it is NULL; else it is found out if need be */
     const struct verdict *weaker; /* NO of txn_judge_weaker; NULL: it holds */
-    bool sessions_fail;           /* the level with sessions does not hold */
 };
 
 /* The level that gives the reason when a strong one (prefix and above) does not hold and no known
