@@ -12,6 +12,9 @@
 
 #include <string.h>
 
+#define EARLY_STEPS 1000000u
+#define EARLY_STEPS_EACH 50ull /* an operation */
+
 /* Registers with unique values and no failed comparison have a faster way. */
 static bool has_mismatch_or_others(const struct history *history) {
     for (uint32_t i = 0; i < history->op_count; i++) {
@@ -249,6 +252,49 @@ static bool implied(struct verdict *verdicts, enum level level) {
     return false;
 }
 
+static bool is_simple(enum level level) {
+    return level == LEVEL_COUNTER_BOUNDS || level == LEVEL_BANK_TOTAL ||
+           level == LEVEL_SET_COMPLETE;
+}
+
+static void place_level(const struct history *history, const struct check_options *options,
+                        struct verdict *verdicts) {
+    enum level level = options->level;
+    bool weak = level != LEVEL_LINEARIZABLE && level != LEVEL_SEQUENTIAL &&
+                level != LEVEL_PER_KEY_SEQUENTIAL;
+    struct sequential_known known = {
+        .not_linearizable = verdicts[LEVEL_LINEARIZABLE].answer == ANSWER_NO,
+        .keys_hold = verdicts[LEVEL_PER_KEY_SEQUENTIAL].answer == ANSWER_YES};
+    if (is_simple(level) || (weak && !model_is_register(options->model)) ||
+        !implied(verdicts, level))
+        dispatch(history, options, &known, &verdicts[level]);
+}
+
+/* Sequential early, with a part of the limits, where the levels that it implies take longer: one
+ * order a process. What is left open is judged again at the end. */
+static void place_sequential(const struct history *history, const struct check_options *options,
+                             struct verdict *verdicts) {
+    struct limits unlimited = {0};
+    struct limits_share share;
+    struct check_options one = *options;
+    one.level = LEVEL_SEQUENTIAL;
+    one.limits = options->limits ? options->limits : &unlimited;
+    limits_share_open(&share, one.limits, EARLY_STEPS + EARLY_STEPS_EACH * history->op_count);
+    place_level(history, &one, verdicts);
+    limits_share_close(&share);
+    if (verdicts[LEVEL_SEQUENTIAL].answer == ANSWER_UNDECIDED)
+        begin_again(&verdicts[LEVEL_SEQUENTIAL]);
+}
+
+/* What was left open may follow from what was decided after it. */
+static void close_open(struct verdict *verdicts) {
+    for (int level = 0; level < LEVEL_COUNT; level++)
+        if (verdicts[level].answer == ANSWER_UNDECIDED) {
+            buf_clear(&verdicts[level].text);
+            implied(verdicts, (enum level)level);
+        }
+}
+
 void check_place(const struct history *history, const struct check_options *options,
                  struct verdict *verdicts) {
     /* Cheap ones first: what they refute needs no search. */
@@ -276,22 +322,10 @@ void check_place(const struct history *history, const struct check_options *opti
     for (size_t i = 0; i < sizeof in_turn / sizeof *in_turn; i++) {
         struct check_options one = *options;
         one.level = in_turn[i];
-        bool invariant = one.level == LEVEL_COUNTER_BOUNDS || one.level == LEVEL_BANK_TOTAL ||
-                         one.level == LEVEL_SET_COMPLETE;
-        bool weak = one.level != LEVEL_LINEARIZABLE && one.level != LEVEL_SEQUENTIAL &&
-                    one.level != LEVEL_PER_KEY_SEQUENTIAL;
-        if (invariant || (weak && !model_is_register(options->model)) ||
-            !implied(verdicts, one.level)) {
-            struct sequential_known known = {
-                .not_linearizable = verdicts[LEVEL_LINEARIZABLE].answer == ANSWER_NO,
-                .keys_hold = verdicts[LEVEL_PER_KEY_SEQUENTIAL].answer == ANSWER_YES};
-            dispatch(history, &one, &known, &verdicts[one.level]);
-        }
+        if (one.level == LEVEL_PRAM && model_is_register(options->model))
+            place_sequential(history, options, verdicts);
+        if (verdicts[one.level].answer == ANSWER_UNDEFINED)
+            place_level(history, &one, verdicts);
     }
-    /* What was left open may follow from what was decided after it. */
-    for (int level = 0; level < LEVEL_COUNT; level++)
-        if (verdicts[level].answer == ANSWER_UNDECIDED) {
-            buf_clear(&verdicts[level].text);
-            implied(verdicts, (enum level)level);
-        }
+    close_open(verdicts);
 }

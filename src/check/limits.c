@@ -45,6 +45,22 @@ bool limits_room(struct limits *limits, size_t more) {
     return false;
 }
 
+void limits_share_open(struct limits_share *share, struct limits *limits, uint64_t steps) {
+    *share = (struct limits_share){.limits = limits, .steps_max = limits->steps_max};
+    share->own =
+        steps != 0 && (limits->steps_max == 0 || limits->steps + steps < limits->steps_max);
+    if (share->own)
+        limits->steps_max = limits->steps + steps;
+}
+
+bool limits_share_close(struct limits_share *share) {
+    bool used_up = share->own && share->limits->stopped == LIMITS_STEPS;
+    share->limits->steps_max = share->steps_max;
+    if (used_up)
+        share->limits->stopped = LIMITS_GO;
+    return used_up;
+}
+
 void limits_phase(struct limits *limits, const char *phase, uint64_t total) {
     if (limits == NULL)
         return;

@@ -33,6 +33,17 @@ struct limits {
 bool limits_over(struct limits *limits, uint64_t steps);
 /* May `more` bytes be allocated? False: stop now. */
 bool limits_room(struct limits *limits, size_t more);
+/* A part of what is left: the steps of a search that may end before all do. `limits` is not NULL.
+ */
+struct limits_share {
+    struct limits *limits;
+    uint64_t steps_max; /* of all */
+    bool own;           /* this share ends before all do */
+};
+/* steps: of the share; 0: all that is left. */
+void limits_share_open(struct limits_share *share, struct limits *limits, uint64_t steps);
+/* True: the share was used up, and nothing else was. Work may go on. */
+bool limits_share_close(struct limits_share *share);
 /* What progress is told from now on. */
 void limits_phase(struct limits *limits, const char *phase, uint64_t total);
 void limits_done(struct limits *limits, uint64_t done);

@@ -226,43 +226,20 @@ enum answer sequential_search(const struct history *history, enum model model, u
     return answer;
 }
 
-/* ---- a part of the limits ---- */
-
-struct share {
-    struct limits *limits;
-    uint64_t steps_max; /* of all */
-    bool own;           /* this share ends before all do */
-};
-
-/* steps: of the share; 0: all that is left. */
-static void share_open(struct share *share, struct limits *limits, uint64_t steps) {
-    *share = (struct share){.limits = limits, .steps_max = limits->steps_max};
-    share->own =
-        steps != 0 && (limits->steps_max == 0 || limits->steps + steps < limits->steps_max);
-    if (share->own)
-        limits->steps_max = limits->steps + steps;
-}
-
-static void share_close(struct share *share) {
-    share->limits->steps_max = share->steps_max;
-    if (share->own && share->limits->stopped == LIMITS_STEPS)
-        share->limits->stopped = LIMITS_GO;
-}
-
 enum answer sequential_try_linearizable(const struct history *history,
                                         const struct check_options *options, uint64_t steps,
                                         bool by_key, struct verdict *verdict) {
     struct limits unlimited = {0};
     struct check_options one = *options;
-    struct share share;
+    struct limits_share share;
     struct verdict found;
     one.level = LEVEL_LINEARIZABLE;
     one.by_key = by_key;
     one.limits = options->limits ? options->limits : &unlimited;
     verdict_init(&found, verdict->model, verdict->level);
-    share_open(&share, one.limits, steps);
+    limits_share_open(&share, one.limits, steps);
     linearizable_check(history, &one, &found);
-    share_close(&share);
+    limits_share_close(&share);
     enum answer answer = found.answer;
     if (answer == ANSWER_YES) {
         verdict_free(verdict);
@@ -316,11 +293,11 @@ static void rounds_close(struct rounds *rounds) {
 
 static enum answer search_within(struct rounds *rounds, uint32_t key, uint64_t steps,
                                  struct order *order) {
-    struct share share;
-    share_open(&share, rounds->limits, steps);
+    struct limits_share share;
+    limits_share_open(&share, rounds->limits, steps);
     enum answer answer =
         sequential_search(rounds->history, rounds->options->model, key, rounds->limits, order);
-    share_close(&share);
+    limits_share_close(&share);
     return answer;
 }
 
