@@ -22,8 +22,8 @@ static size_t unit_of(enum value_kind kind) {
     return kind == VALUE_TEXT ? 1 : sizeof(uint32_t);
 }
 
-/* Integers that follow each other, as histories count theirs, stand side by side in the table: half a
- * line of the cache holds eight of them. */
+/* Integers that follow each other, as histories count theirs, stand side by side in the table: half
+ * a line of the cache holds eight of them. */
 #define NEIGHBOURS 8u
 
 static uint32_t draft_hash(const struct draft *draft) {

@@ -769,12 +769,9 @@ static void sums_of_changes(void **state) {
     }
 }
 
-static void counters_and_locks(void **state) {
+static void counters_locks_and_banks(void **state) {
     orders_of(MODEL_COUNTER, true);
     orders_of(MODEL_MUTEX, true);
-}
-
-static void banks(void **state) {
     orders_of(MODEL_BANK, true);
 }
 
@@ -800,8 +797,7 @@ int main(void) {
         cmocka_unit_test(elements_one_by_one),
         cmocka_unit_test(transactions_on_one_object),
         cmocka_unit_test(sums_of_changes),
-        cmocka_unit_test(counters_and_locks),
-        cmocka_unit_test(banks),
+        cmocka_unit_test(counters_locks_and_banks),
         cmocka_unit_test(weak_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
