@@ -20,8 +20,8 @@ static bool integer_of(const struct history *history, uint32_t value, int64_t *n
 
 /* ---- convergence ---- */
 
-/* Did somebody write the value? An open compare-and-set wrote only if somebody wrote what it
- * expected. */
+/* Did an operation write the value? An open compare-and-set wrote only if what it expected had been
+ * written. */
 static bool was_written(const struct history *history, uint32_t key, uint32_t value,
                         uint32_t depth) {
     if (value == history_initial(history, key) || depth > history->op_count)

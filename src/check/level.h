@@ -124,11 +124,11 @@ enum level level_of_transactions(enum level level);
  * much, and which orders the commit order contains besides reads-from. */
 enum level_view {
     VIEW_NOTHING,
-    VIEW_READ_BEFORE, /* whom it read from earlier in its program */
-    VIEW_READ,        /* whom it read from */
+    VIEW_READ_BEFORE, /* those that it read from earlier in its program */
+    VIEW_READ,        /* those that it read from */
     VIEW_CAUSAL,      /* its causal past */
-    VIEW_PREFIX,      /* all that commits before somebody whom it must know */
-    VIEW_SNAPSHOT,    /* those who write a common key and commit before it are such, too */
+    VIEW_PREFIX,      /* each that commits before one that it must know */
+    VIEW_SNAPSHOT,    /* those that write a common key and commit before it are such, too */
     VIEW_ALL          /* all that commits before it */
 };
 struct level_axiom {

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define NAMED_MAX 9u /* operations; more tell nobody anything */
+#define NAMED_MAX 9u /* operations; more would not help a reader */
 
 /* One key's operations. `made` and `used` count by value. */
 struct refuter {

@@ -1,6 +1,6 @@
-/* What no order of a history's operations at all allows, whatever each process did first and whatever
- * real time says: something was taken twice, or was never put; a total is wrong; a lock was taken
- * more often than it was given back. Linear, and found before any search.
+/* What no order of a history's operations at all allows, whatever each process did first and
+ * whatever real time says: something was taken twice, or was never put; a total is wrong; a lock
+ * was taken more often than it was given back. Linear, and found before any search.
  */
 #ifndef CAIRN_CHECK_REFUTE_H
 #define CAIRN_CHECK_REFUTE_H

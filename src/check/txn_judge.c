@@ -12,10 +12,11 @@
 /* A level without sessions is guessed to hold with most of the session order, so many times, before
  * it is judged without any. */
 #define GUESSES 5u
-#define GUESS_WHOLE 2u                      /* from then on sessions are taken apart as a whole */
-#define ALONE_BYTES_MAX ((size_t)256 << 20) /* it is judged without guessing when this is enough, \
-                                             */
-#define ALONE_PAIRS_MAX 100000u             /* and there are no more open pairs */
+#define GUESS_WHOLE 2u /* from then on sessions are taken apart as a whole */
+#define ALONE_BYTES_MAX                                                               \
+    ((size_t)256 << 20)         /* it is judged without guessing when this is enough, \
+                                 */
+#define ALONE_PAIRS_MAX 100000u /* and there are no more open pairs */
 
 static bool is_weak(enum level level) {
     return level_axiom(level).view < VIEW_PREFIX;
@@ -110,7 +111,7 @@ static void judge_weak(const struct txns *txns, struct limits *limits, bool want
 }
 
 /* Is there no order of versions to be found? Two whose order is open ask for nothing where they
- * need not see each other and nobody read them. */
+ * need not see each other and neither was read. */
 static bool all_ranked(const struct txns *txns, const struct txn_rules *rules) {
     for (uint32_t k = 0; k < txns->key_count; k++) {
         const struct txn_key *key = &txns->keys[k];
@@ -274,7 +275,7 @@ static void judge_apart(struct strong *strong, const struct txns *txns) {
     verdict_free(&trial);
 }
 
-/* ---- whose reason is told ---- */
+/* ---- the reason that is told ---- */
 
 /* What fails at a weaker level fails here; here it is also a cycle with one edge from a read: had
  * the writer that must be known come later than the one that was read, the reader would stand

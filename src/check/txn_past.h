@@ -1,6 +1,7 @@
 /* What can reach a node of a graph without cycles, kept as one number a session: the last of its
  * nodes that does. O(k) memory a node, k sessions. Where no session has two transactions, a bit for
- * each transaction that has to be ordered among others: who wrote a version whose order is open.
+ * each transaction that has to be ordered among others: the writers of versions whose order is
+ * open.
  */
 #ifndef CAIRN_CHECK_TXN_PAST_H
 #define CAIRN_CHECK_TXN_PAST_H

@@ -115,7 +115,7 @@ void weak_monotonic_reads(const struct causal *causal, bool want_order, struct v
  * more ---- */
 
 /* When writing to each key had ended: a return; OP_OPEN: never as far as is known; 0: not begun. An
- * open write may take effect at any time, also when nobody has seen it so far. */
+ * open write may take effect at any time, also when no operation has seen it so far. */
 static void find_ends(const struct causal *causal, uint32_t *ended) {
     const struct history *history = causal->history;
     uint32_t *key_of = cairn_alloc(history->values.count * sizeof *key_of);

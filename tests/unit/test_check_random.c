@@ -467,8 +467,6 @@ static void make(struct history *history, const struct plan *plan) {
         foresee(history, plan->model, &making.prng);
 }
 
-/* ---- the comparison ---- */
-
 static void show(const struct history *history, const struct plan *plan, enum level level,
                  bool holds, const struct verdict *verdict) {
     struct history_writer writer = {.history = history, .format = WRITE_JSON};
@@ -519,11 +517,10 @@ static void compare(const struct history *history, const struct plan *plan, enum
 /* No level holds without those that it is said to imply. */
 static void compare_implied(const struct history *history, const struct plan *plan,
                             const struct truth *truth) {
-    struct verdict verdict;
+    struct verdict verdict = {0};
     enum level stronger, weaker;
     if (truth_is_consistent(truth, &stronger, &weaker))
         return;
-    verdict_init(&verdict, plan->model, weaker);
     show(history, plan, weaker, false, &verdict);
     fail_msg("%s holds and %s does not", level_name(stronger), level_name(weaker));
 }
@@ -541,9 +538,8 @@ static void compare_place(const struct history *history, const struct plan *plan
         if (wrong)
             show(history, plan, (enum level)level, truth->holds[level], &verdicts[level]);
         assert_false(wrong);
-    }
-    for (int level = 0; level < LEVEL_COUNT; level++)
         verdict_free(&verdicts[level]);
+    }
 }
 
 /* Of repeated values the weak levels know at least what sequential says. */

@@ -27,7 +27,7 @@ static enum forced of_text(const char *text, enum model model, uint32_t a, uint3
     return forced;
 }
 
-/* It read that the register was empty, and the other found it empty: nobody knows which was first.
+/* It read that the register was empty, and the other found it empty: which was first is not known.
  */
 static void a_comparison_that_failed_is_not_one_that_matched(void **state) {
     assert_int_equal(of_text("{\"process\":0,\"type\":\"invoke\",\"f\":\"cas\",\"value\":[3,2]}\n"
