@@ -138,6 +138,30 @@ static void a_counter_is_out_of_bounds(void **state) {
                   "process 2: read -> 1 (line 4): can only have been between 2 and 5", 3);
 }
 
+/* As it is, without being shrunk: many additions stand behind it. */
+static void a_read_out_of_bounds_proves_itself(void **state) {
+    struct check_options options = {
+        .model = MODEL_COUNTER, .level = LEVEL_LINEARIZABLE, .by_key = true};
+    struct text_history read;
+    struct verdict verdict;
+    struct buf text = {0}, why = {0};
+    for (int i = 0; i < 40; i++)
+        buf_printf(&text, OP(0, "add", "1"));
+    buf_printf(&text, OP(1, "read", "37"));
+    buf_u8(&text, 0);
+    read_text(&read, (const char *)text.data, NULL);
+    check_history(&read.history, &options, &verdict);
+    assert_int_equal(verdict.answer, ANSWER_NO);
+    assert_int_equal(verdict.op_count, 1);
+    assert_int_equal(verify_verdict(&read.history, &verdict, &why), VERIFY_RIGHT);
+    verdict.ops[0] = 0;
+    assert_int_not_equal(verify_verdict(&read.history, &verdict, &why), VERIFY_RIGHT);
+    verdict_free(&verdict);
+    buf_free(&text);
+    buf_free(&why);
+    text_history_free(&read);
+}
+
 static void a_register_is_stale(void **state) {
     assert_reason(
         MODEL_REGISTER, OP(0, "write", "1") OP(1, "write", "2") OP(2, "read", "1"),
@@ -198,6 +222,7 @@ int main(void) {
         cmocka_unit_test(a_set_lacks_what_was_seen_before),
         cmocka_unit_test(a_set_has_what_was_added_later_or_removed_before),
         cmocka_unit_test(a_counter_is_out_of_bounds),
+        cmocka_unit_test(a_read_out_of_bounds_proves_itself),
         cmocka_unit_test(a_register_is_stale),
         cmocka_unit_test(what_is_left_out_is_no_contradiction),
     };
