@@ -41,8 +41,8 @@ static bool append_text(struct spec *spec, uint32_t state, const struct spec_op 
         return true;
     buf_clear(&spec->scratch);
     if (state != VALUE_NULL)
-        value_show(&spec->pool, state, &spec->scratch);
-    value_show(&spec->pool, op->a, &spec->scratch);
+        value_plain(&spec->pool, state, &spec->scratch);
+    value_plain(&spec->pool, op->a, &spec->scratch);
     struct bytes text = buf_view(&spec->scratch);
     if (op->told && value_at(&spec->pool, op->out)->integer != (int64_t)text.len)
         return false;

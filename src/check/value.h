@@ -69,10 +69,16 @@ struct bytes value_bytes(const struct values *values, uint32_t id);
 int value_compare(const struct values *values, uint32_t a, uint32_t b);
 /* As JSON (nil is null), for people and for files. Keys of maps become strings. */
 void value_print(const struct values *values, uint32_t id, struct buf *out);
-/* The text alone without quotes, for messages; other values as JSON; "?" for VALUE_NONE. */
+/* The text alone without quotes; other values as JSON. For files, never for people: the text "1"
+ * looks like the number. */
+void value_plain(const struct values *values, uint32_t id, struct buf *out);
+/* For people: as JSON, but a text that looks like nothing else stands without quotes; "?" for
+ * VALUE_NONE. */
 void value_show(const struct values *values, uint32_t id, struct buf *out);
 /* A JSON string; what is no UTF-8 becomes U+FFFD. */
 void text_print_json(struct bytes text, struct buf *out);
 bool text_is_utf8(struct bytes text);
+/* Digits as an integer is written, with no zero before them. */
+bool text_is_integer(struct bytes text, int64_t *integer);
 
 #endif

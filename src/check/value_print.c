@@ -3,6 +3,7 @@
 #include "base/assert.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 /* How many bytes the well-formed UTF-8 character at `at` has; 0: it is none. */
 static size_t utf8_len(const uint8_t *at, size_t left) {
@@ -37,6 +38,21 @@ bool text_is_utf8(struct bytes text) {
             return false;
         i += len;
     }
+    return true;
+}
+
+bool text_is_integer(struct bytes text, int64_t *integer) {
+    bool minus = text.len != 0 && text.data[0] == '-';
+    uint64_t number = 0, max = (uint64_t)INT64_MAX + minus;
+    if (text.len == minus || (text.data[minus] == '0' && text.len != 1))
+        return false;
+    for (size_t i = minus; i < text.len; i++) {
+        unsigned digit = text.data[i] - (unsigned)'0';
+        if (digit > 9 || number > (max - digit) / 10)
+            return false;
+        number = number * 10 + digit;
+    }
+    *integer = (int64_t)(minus ? 0 - number : number);
     return true;
 }
 
@@ -110,10 +126,33 @@ void value_print(const struct values *values, uint32_t id, struct buf *out) {
     }
 }
 
+void value_plain(const struct values *values, uint32_t id, struct buf *out) {
+    if (value_at(values, id)->kind == VALUE_TEXT)
+        buf_bytes(out, value_bytes(values, id));
+    else
+        value_print(values, id, out);
+}
+
+/* A text that nothing else of what is shown could be taken for. */
+static bool is_word(struct bytes text) {
+    static const char *const names[] = {"null", "nil", "true", "false"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (bytes_equal(text, bytes_cstr(names[i])))
+            return false;
+    size_t sign =
+        text.len != 0 && (text.data[0] == '-' || text.data[0] == '+' || text.data[0] == '.');
+    if (sign == text.len || (text.data[sign] >= '0' && text.data[sign] <= '9'))
+        return false;
+    for (size_t i = 0; i < text.len; i++)
+        if (text.data[i] <= ' ' || text.data[i] == 0x7f || strchr("\"\\,?[]{}()", text.data[i]))
+            return false;
+    return true;
+}
+
 void value_show(const struct values *values, uint32_t id, struct buf *out) {
     if (id == VALUE_NONE)
         buf_printf(out, "?");
-    else if (value_at(values, id)->kind == VALUE_TEXT)
+    else if (value_at(values, id)->kind == VALUE_TEXT && is_word(value_bytes(values, id)))
         buf_bytes(out, value_bytes(values, id));
     else
         value_print(values, id, out);

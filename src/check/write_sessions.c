@@ -29,7 +29,7 @@ static bool is_token(const struct values *values, uint32_t id) {
 
 static void put_token(struct sessions *sessions, uint32_t id) {
     buf_u8(&sessions->writer->out, ' ');
-    value_show(&sessions->writer->history->values, id, &sessions->writer->out);
+    value_plain(&sessions->writer->history->values, id, &sessions->writer->out);
 }
 
 static bool refuse(struct sessions *sessions, const struct op *op, const char *what) {

@@ -17,7 +17,7 @@ static void json_may_be_an_array_over_several_lines(void **state) {
         "\xef\xbb\xbf [\n  {\"process\": 3,\n   \"type\": \"invoke\", \"f\": \"w\",\n"
         "   \"extra\": {\"deep\": [1, 2, {}]}, \"value\": \"a\\u00e4\\\"\"},\n"
         "  {\"process\": 3, \"type\": \"ok\", \"f\": \"w\", \"value\": \"a\xc3\xa4\\\"\"}]\n",
-        NULL, "process 3: write a\xc3\xa4\" (line 2)\n");
+        NULL, "process 3: write \"a\xc3\xa4\\\"\" (line 2)\n");
 }
 
 static void a_failed_cas_in_json_had_no_match_unless_an_error_stands_there(void **state) {
