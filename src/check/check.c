@@ -111,8 +111,8 @@ static bool complete(struct history *whole, const struct history *history,
 static void tell_ignored(uint32_t count, struct verdict *verdict) {
     if (count > 0)
         buf_printf(&verdict->text,
-                   "%s%u reads tell a value that nobody is known to have written; "
-                   "in this format that says nothing",
+                   "%s%u reads tell a value that no operation is known to have written; "
+                   "in this format that says nothing (with --strict it counts)",
                    verdict->text.len > 0 ? "; " : "", count);
 }
 

@@ -75,6 +75,13 @@ static uint32_t list_value(const struct data *data, uint32_t at, struct values *
     return id;
 }
 
+static uint32_t text_value(const struct data *data, uint32_t at, struct values *values) {
+    struct bytes text = data_text(data, at);
+    int64_t integer;
+    return data->numbers && text_is_integer(text, &integer) ? value_int(values, integer)
+                                                            : value_text(values, text);
+}
+
 uint32_t data_value(const struct data *data, uint32_t at, struct values *values) {
     const struct datum *datum = &data->at[at];
     switch (datum->kind) {
@@ -86,7 +93,7 @@ uint32_t data_value(const struct data *data, uint32_t at, struct values *values)
         return value_int(values, datum->integer);
     case DATUM_TEXT:
     case DATUM_WORD:
-        return value_text(values, data_text(data, at));
+        return text_value(data, at, values);
     case DATUM_LIST:
     case DATUM_TUPLE:
     case DATUM_SET:

@@ -40,6 +40,7 @@ struct data {
     struct datum *at;
     uint32_t count, cap;
     struct buf scratch; /* texts that do not stand in the input as they are */
+    bool numbers;       /* a text of digits becomes an integer once it is a value */
 };
 
 void data_free(struct data *data);

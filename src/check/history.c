@@ -48,14 +48,25 @@ static const struct {
     {"del", OP_DELETE},
     {"setnx", OP_SET_IF_ABSENT},
     {"put-if-absent", OP_SET_IF_ABSENT},
+    {"setdata", OP_WRITE},
+    {"getdata", OP_READ},
+    {"incrby", OP_ADD},
+    {"rpush", OP_APPEND},
+    {"lrange", OP_READ},
+    {"sadd", OP_ADD},
+    {"srem", OP_REMOVE},
+    {"sismember", OP_CONTAINS},
+    {"smembers", OP_READ},
 };
+
+#define F_NAME_MAX 32u
 
 const char *op_f_name(enum op_f f) {
     cairn_assert(f < OP_F_COUNT);
     return f_names[f].text;
 }
 
-enum op_f op_f_of(struct bytes name) {
+static enum op_f f_named(struct bytes name) {
     for (int f = 0; f < OP_OTHER; f++)
         if (name.len == f_names[f].len && memcmp(name.data, f_names[f].text, name.len) == 0)
             return (enum op_f)f;
@@ -65,8 +76,26 @@ enum op_f op_f_of(struct bytes name) {
     return OP_OTHER;
 }
 
+enum op_f op_f_of(struct bytes name) {
+    enum op_f f = f_named(name);
+    uint8_t folded[F_NAME_MAX];
+    if (f != OP_OTHER || name.len > sizeof folded)
+        return f;
+    for (size_t i = 0; i < name.len; i++) {
+        uint8_t c = name.data[i];
+        folded[i] = c == '_' ? '-' : c >= 'A' && c <= 'Z' ? c | 0x20 : c;
+    }
+    return f_named(bytes_of(folded, name.len));
+}
+
+void op_f_names(struct buf *out) {
+    for (int f = 0; f < OP_OTHER; f++)
+        buf_printf(out, "%s%s", f == 0 ? "" : ", ", f_names[f].text);
+}
+
 void history_init(struct history *history) {
-    *history = (struct history){.has_real_time = true, .initial = VALUE_NULL};
+    *history =
+        (struct history){.has_real_time = true, .initial = VALUE_NULL, .unknown_f = VALUE_NONE};
     values_init(&history->values);
 }
 
@@ -258,8 +287,23 @@ void history_describe(const struct history *history, uint32_t op_at, struct buf 
     buf_printf(out, ": %s", op_f_name(op->f));
     describe_operands(history, op, out);
     buf_printf(out, "%s", outcomes[op->outcome]);
-    if (op->line != 0)
-        buf_printf(out, " (line %" PRIu32 ")", op->line);
+    if (op->line == 0)
+        return;
+    buf_printf(out, " (");
+    history_place(history, op->line, out);
+    buf_u8(out, ')');
+}
+
+void history_place(const struct history *history, uint32_t line, struct buf *out) {
+    buf_printf(out, "%s %" PRIu32, history->numbered ? "event" : "line", line);
+}
+
+void history_say_key(const struct history *history, uint32_t key, struct buf *out) {
+    if (key == VALUE_NULL)
+        return;
+    buf_printf(out, "key ");
+    value_show(&history->values, key, out);
+    buf_printf(out, ": ");
 }
 
 void history_refer(const struct history *history, uint32_t op_at, struct buf *out) {

@@ -48,9 +48,12 @@ enum op_f {
         OP_F_COUNT
 };
 const char *op_f_name(enum op_f f);
-/* By name, with the synonyms that files use (get, put, r, w, inc, enq, lock ...); OP_OTHER: none.
- */
+/* By name, with the synonyms that files use (get, put, r, w, inc, enq, lock ...) and the commands
+ * of Redis, etcd and ZooKeeper that mean exactly one of these; case does not matter, nor whether
+ * words are joined by - or _. OP_OTHER: none. */
 enum op_f op_f_of(struct bytes name);
+/* "read, write, cas ...": all that a file may call a function. */
+void op_f_names(struct buf *out);
 
 enum op_outcome {
     OP_OK,
@@ -66,7 +69,7 @@ struct op {
     uint32_t arg;       /* a value: what was asked; of TXN: first micro-operation */
     uint32_t out;       /* a value: what was answered, VALUE_NONE when nothing is known; of TXN: how
                          * many micro-operations */
-    uint32_t line;      /* of the call in the file, from 1 */
+    uint32_t line;      /* of the call in the file, from 1; see `numbered` */
     enum op_f f : 8;
     enum op_outcome outcome : 8;
 };
@@ -103,6 +106,13 @@ struct history {
     uint32_t positions;   /* one more than the highest */
     bool may_miss_writes; /* Elle's convention: see unrecorded.h */
     bool has_real_time;   /* false: the file tells sessions only (AWDIT) */
+    bool only_ends;       /* transactions whose beginnings are not told (Elle's examples) */
+    bool numbered;        /* many events stand in one line: `line` of an operation counts events */
+    bool initial_told;    /* the initial values stand in the file or were given, not assumed */
+    uint32_t nil_reads;   /* answers of nil that were taken to say nothing (knossos) */
+    uint32_t unknown_f;   /* how the first operation that is OP_OTHER is called; VALUE_NONE: by
+                           * no name, or there is none */
+    uint64_t back_ns;     /* lines tell the order, and times go back so far between processes */
     uint32_t initial;     /* what every key holds at first, unless initial_of says otherwise */
     uint32_t *initial_of; /* key, value, key, value ..., by ascending key */
     uint32_t initial_count, initial_cap; /* pairs */
@@ -135,6 +145,10 @@ void history_describe(const struct history *history, uint32_t op, struct buf *ou
 /* What to call it within a sentence, without its answer: "append 5 (line 17)", "the read of line
  * 20". */
 void history_refer(const struct history *history, uint32_t op, struct buf *out);
+/* "line 17"; "event 17" where many stand in one line. */
+void history_place(const struct history *history, uint32_t line, struct buf *out);
+/* "key x: ", before what is said of one; nothing where the object has no keys. */
+void history_say_key(const struct history *history, uint32_t key, struct buf *out);
 
 static inline bool op_precedes(const struct op *a, const struct op *b) {
     return a->ret < b->call;

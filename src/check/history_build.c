@@ -7,7 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum event_field event_field_of(struct bytes name) {
+/* EVENT_FIELD_COUNT: none of that name. */
+static enum event_field event_field_of(struct bytes name) {
     static const struct {
         const char *text;
         size_t len;
@@ -23,8 +24,39 @@ enum event_field event_field_of(struct bytes name) {
 }
 
 void event_init(struct event *event, uint32_t line) {
-    event->line = line;
     memset(event->field, 0xff, sizeof event->field);
+    event->line = line;
+    event->answer = event->answer_name = DATUM_NONE;
+    event->process_told = false;
+}
+
+static bool is_one_of(struct bytes name, const char *const *names, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (bytes_equal(name, bytes_cstr(names[i])))
+            return true;
+    return false;
+}
+
+void event_member(struct event *event, const struct data *data, uint32_t name, uint32_t value) {
+    static const char *const processes[] = {"client",    "client_id", "thread",
+                                            "thread_id", "session",   "worker"};
+    static const char *const answers[] = {"output", "ret", "response", "reply", "answer", "out"};
+    if (!data_is_text(data, name))
+        return;
+    struct bytes text = data_text(data, name);
+    enum event_field field = event_field_of(text);
+    if (field == EVENT_PROCESS) {
+        event->field[EVENT_PROCESS] = value;
+        event->process_told = true;
+    } else if (field != EVENT_FIELD_COUNT) {
+        event->field[field] = value;
+    } else if (!event->process_told &&
+               is_one_of(text, processes, sizeof processes / sizeof *processes)) {
+        event->field[EVENT_PROCESS] = value;
+    } else if (is_one_of(text, answers, sizeof answers / sizeof *answers)) {
+        event->answer = value;
+        event->answer_name = name;
+    }
 }
 
 void history_build_init(struct history_build *build, struct history *history, struct lint *lint,
@@ -72,8 +104,18 @@ static uint64_t time_of(const struct data *data, uint32_t at) {
 
 /* ---- processes ---- */
 
+static uint32_t new_process(struct history_build *build, uint32_t name) {
+    uint32_t dense = history_add_process(build->history, name);
+    if (dense >= build->process_cap) {
+        build->process_cap += build->process_cap / 2 + 64;
+        build->processes =
+            cairn_realloc(build->processes, build->process_cap * sizeof *build->processes);
+    }
+    build->processes[dense] = (struct build_process){.pending = OP_NONE};
+    return dense;
+}
+
 static uint32_t dense_of(struct history_build *build, uint32_t name) {
-    struct history *history = build->history;
     if (name >= build->dense_cap) {
         uint32_t cap = name + name / 2 + 64;
         build->dense = cairn_realloc(build->dense, cap * sizeof *build->dense);
@@ -83,15 +125,7 @@ static uint32_t dense_of(struct history_build *build, uint32_t name) {
     }
     if (build->dense[name] != OP_NONE)
         return build->dense[name];
-    uint32_t dense = history_add_process(history, name);
-    if (dense >= build->process_cap) {
-        build->process_cap += build->process_cap / 2 + 64;
-        build->processes =
-            cairn_realloc(build->processes, build->process_cap * sizeof *build->processes);
-    }
-    build->processes[dense] = (struct build_process){.pending = OP_NONE};
-    build->dense[name] = dense;
-    return dense;
+    return build->dense[name] = new_process(build, name);
 }
 
 static bool is_fault(const struct history_build *build, const struct data *data,
@@ -127,12 +161,15 @@ static void show_process(const struct history_build *build, uint32_t process, st
 static void find_process(struct history_build *build, uint32_t line, uint32_t process,
                          const char *what, uint32_t earlier) {
     struct buf name = {0};
+    bool told = build->history->processes[process] != VALUE_NULL;
+    const char *says = told ? "process" : "events without a process are all of one, which";
     show_process(build, process, &name);
     if (earlier == 0)
-        lint_add(build->lint, LINT_ERROR, line, "process %s %s", (char *)name.data, what);
+        lint_add(build->lint, LINT_ERROR, line, "%s%s%s %s", says, told ? " " : "",
+                 told ? (char *)name.data : "", what);
     else
-        lint_add(build->lint, LINT_ERROR, line, "process %s %s, line %" PRIu32, (char *)name.data,
-                 what, earlier);
+        lint_add(build->lint, LINT_ERROR, line, "%s%s%s %s, %s %" PRIu32, says, told ? " " : "",
+                 told ? (char *)name.data : "", what, build_unit(build), earlier);
     buf_free(&name);
 }
 
@@ -150,10 +187,14 @@ static void check_clock(struct history_build *build, const struct event *event, 
                  "the clock of the process went back by %" PRIu64 " ns", of->time_ns - time_ns);
     else if (time_ns < build->last_ns && !build->options.by_time)
         lint_add(build->lint, LINT_NOTE, event->line,
-                 "the time is %" PRIu64 " ns before that of the line before",
-                 build->last_ns - time_ns);
+                 "the time is %" PRIu64 " ns before that of the %s before",
+                 build->last_ns - time_ns, build_unit(build));
+    if (time_ns >= of->time_ns && build->latest_ns > time_ns &&
+        build->latest_ns - time_ns > build->history->back_ns && !build->options.by_time)
+        build->history->back_ns = build->latest_ns - time_ns;
     of->time_ns = time_ns;
     build->last_ns = time_ns;
+    build->latest_ns = time_ns > build->latest_ns ? time_ns : build->latest_ns;
 }
 
 static void keep_time(struct history_build *build, uint32_t op, uint64_t call_ns, uint64_t ret_ns) {
@@ -213,6 +254,70 @@ static void take_whole(struct history_build *build, const struct data *data,
     keep_time(build, op, call_ns, type == TYPE_INFO ? UINT64_MAX : ret_ns);
 }
 
+/* ---- transactions of which only the ends are told ---- */
+
+/* A session of its own, where the order of sessions is to say nothing. */
+static uint32_t lone_session(struct history_build *build) {
+    struct history *history = build->history;
+    return new_process(build, value_int(&history->values, history->process_count));
+}
+
+static void take_alone(struct history_build *build, const struct data *data,
+                       const struct event *event, enum event_type type, uint32_t process) {
+    uint64_t time_ns = time_of(data, event->field[EVENT_TIME]);
+    bool told = build->history->processes[process] != VALUE_NULL;
+    if (time_ns == UINT64_MAX && build->options.by_time)
+        lint_add(build->lint, LINT_ERROR, event->line, "the order is by time, but here is none");
+    if (!told || type == TYPE_INFO)
+        process = lone_session(build);
+    build->history->only_ends = true;
+    build_begin(build, data, event, process);
+    uint32_t op = build->processes[process].pending;
+    build_end(build, data, event, type, op);
+    build->processes[process].pending = OP_NONE;
+    if (time_ns != UINT64_MAX)
+        keep_time(build, op, time_ns, type == TYPE_INFO ? UINT64_MAX : time_ns);
+}
+
+/* Whether it is taken so: as long as no event has invoked, from the first on. */
+static bool is_alone(const struct history_build *build, const struct data *data,
+                     const struct event *event, enum event_type type) {
+    const struct history *history = build->history;
+    return type != TYPE_INVOKE && !build->invokes && build_is_txn(build, data, event) &&
+           (history->only_ends || history->op_count == 0);
+}
+
+/* An event invokes after all, so the ones before lack what began them. */
+static void refuse_alone(struct history_build *build) {
+    struct history *history = build->history;
+    if (!history->only_ends)
+        return;
+    history->only_ends = false;
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        struct op *op = &history->ops[i];
+        find_process(build, op->line, op->process, "ends an operation that it did not invoke", 0);
+        op->outcome = OP_FAIL;
+        op->ret = op->call + 1;
+    }
+}
+
+/* ---- any event ---- */
+
+static void refuse_type(struct history_build *build, const struct data *data,
+                        const struct event *event) {
+    static const char *const types = "invoke, ok, fail or info";
+    struct buf shown = {0};
+    if (event->field[EVENT_TYPE] == DATUM_NONE) {
+        lint_add(build->lint, LINT_ERROR, event->line, "this event has no type, which is %s",
+                 types);
+        return;
+    }
+    build_shown(build, data, event->field[EVENT_TYPE], &shown);
+    lint_add(build->lint, LINT_ERROR, event->line, "the type of an event is %s, not %s", types,
+             (char *)shown.data);
+    buf_free(&shown);
+}
+
 /* {"initial": value}, {"initial": value, "key": key}, {"real_time": false} */
 static bool take_header(struct history_build *build, const struct data *data,
                         const struct event *event) {
@@ -226,7 +331,7 @@ static bool take_header(struct history_build *build, const struct data *data,
     if (initial == DATUM_NONE)
         return true;
     uint32_t value = data_value(data, initial, &history->values);
-    build->has_initial = true;
+    history->initial_told = true;
     if (event->field[EVENT_KEY] == DATUM_NONE)
         history->initial = value;
     else
@@ -241,8 +346,7 @@ void history_build_event(struct history_build *build, const struct data *data,
         return;
     enum event_type type = type_of(data, event);
     if (type == TYPE_NONE) {
-        lint_add(build->lint, LINT_ERROR, event->line,
-                 "the type of an event is invoke, ok, fail or info");
+        refuse_type(build, data, event);
         return;
     }
     if (is_fault(build, data, event, type)) {
@@ -259,19 +363,25 @@ void history_build_event(struct history_build *build, const struct data *data,
         return;
     }
     build->halves |= !whole;
-    if (whole)
+    if (whole) {
         take_whole(build, data, event, type, process);
-    else if (type == TYPE_INVOKE)
+    } else if (type == TYPE_INVOKE) {
+        refuse_alone(build);
+        build->invokes = true;
         take_invoke(build, data, event, process);
-    else
+    } else if (is_alone(build, data, event, type)) {
+        take_alone(build, data, event, type, process);
+    } else {
         take_end(build, data, event, type, process);
+    }
 }
 
 void history_build_end(struct history_build *build) {
-    build->history->may_miss_writes = build->options.source == SOURCE_EDN;
     struct history *history = build->history;
+    history->may_miss_writes = build->options.source == SOURCE_EDN && !build->options.strict;
     history->positions = build->position;
-    if (build->text_map && !build->has_initial)
+    history->has_real_time &= !history->only_ends;
+    if (build->text_map && !history->initial_told)
         history->initial = value_text(&history->values, BYTES(""));
     if (build->options.by_time || build->wholes)
         history_build_by_time(build);

@@ -15,6 +15,10 @@
  * - fail: it did not happen; but a cas in JSON without `error`, or in a console log, was answered
  *   "no match".
  * - info, or none: open for ever; it may happen at any later time, or never.
+ *
+ * A third form, of transactions only: no event invokes, each tells a whole transaction whose time
+ * is not known (examples of Elle, tx-fuzzer). Processes are sessions then, and real time says
+ * nothing; what tells no process is a session of its own.
  */
 #ifndef CAIRN_CHECK_HISTORY_BUILD_H
 #define CAIRN_CHECK_HISTORY_BUILD_H
@@ -44,22 +48,26 @@ enum event_field {
 #undef X
         EVENT_FIELD_COUNT
 };
-/* EVENT_FIELD_COUNT: none of that name. */
-enum event_field event_field_of(struct bytes name);
-
 struct event {
     uint32_t line;
     uint32_t field[EVENT_FIELD_COUNT]; /* data, DATUM_NONE where the event has no such field */
+    uint32_t answer, answer_name; /* what other tools' names for an answer hold: output, ret ... */
+    bool process_told;
 };
 void event_init(struct event *event, uint32_t line);
+/* Takes the member `name` with its value, where it is a field or means one: a client, thread or
+ * session is the process where no `process` is told. */
+void event_member(struct event *event, const struct data *data, uint32_t name, uint32_t value);
 
 enum event_source { SOURCE_JSON, SOURCE_EDN, SOURCE_LOG };
 
 struct build_options {
     enum event_source source;
-    bool keyed;   /* values are [key value], as jepsen.independent makes them */
-    bool times;   /* keep them in the history */
-    bool by_time; /* order by time, not by line */
+    bool keyed;      /* values are [key value], as jepsen.independent makes them */
+    bool times;      /* keep them in the history */
+    bool by_time;    /* order by time, not by line */
+    bool nil_absent; /* in EDN too an answer of nil is that nothing was there */
+    bool strict;     /* a value that no operation wrote is one, also in EDN; and nil_absent */
 };
 
 struct build_process {
@@ -77,10 +85,10 @@ struct history_build {
     uint32_t dense_cap;
     struct build_process *processes;
     uint32_t process_cap;
-    uint64_t last_ns;
+    uint64_t last_ns, latest_ns;
     bool halves, wholes;
-    bool text_map;    /* get, put, append of texts, where nothing is "" */
-    bool has_initial; /* the file says it */
+    bool invokes;  /* an event has */
+    bool text_map; /* get, put, append of texts, where nothing is "" */
 };
 
 /* history: initialised and empty. lint may be NULL. */

@@ -9,6 +9,16 @@
 
 enum event_type { TYPE_INVOKE, TYPE_OK, TYPE_FAIL, TYPE_INFO, TYPE_NONE };
 
+/* "line", or "event" where those are counted. */
+static inline const char *build_unit(const struct history_build *build) {
+    return build->history->numbered ? "event" : "line";
+}
+/* Up to BUILD_SHOWN_MAX bytes of what stands there, ended by 0. */
+void build_shown(const struct history_build *build, const struct data *data, uint32_t at,
+                 struct buf *out);
+/* Is this event a transaction? */
+bool build_is_txn(const struct history_build *build, const struct data *data,
+                  const struct event *event);
 /* Missing, or nil. */
 bool build_is_nil(const struct data *data, uint32_t at);
 /* Makes the pending operation of this process. */

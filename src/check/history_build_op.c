@@ -7,6 +7,19 @@ bool build_is_nil(const struct data *data, uint32_t at) {
     return at == DATUM_NONE || data->at[at].kind == DATUM_NIL;
 }
 
+void build_shown(const struct history_build *build, const struct data *data, uint32_t at,
+                 struct buf *out) {
+    uint32_t value = data_value(data, at, &build->history->values);
+    if (data_is_text(data, at))
+        buf_printf(out, "'%.*s'",
+                   (int)(data->at[at].len < BUILD_SHOWN_MAX ? data->at[at].len : BUILD_SHOWN_MAX),
+                   (const char *)data_text(data, at).data);
+    else
+        value_print(&build->history->values, value, out);
+    out->len = out->len > BUILD_SHOWN_MAX + 2 ? BUILD_SHOWN_MAX : out->len;
+    buf_u8(out, 0);
+}
+
 /* ---- transactions ---- */
 
 static bool mop_kind_of(const struct data *data, uint32_t at, enum mop_kind *kind, bool *spelled) {
@@ -57,6 +70,17 @@ static enum op_f f_of(const struct history_build *build, const struct data *data
                : f;
 }
 
+bool build_is_txn(const struct history_build *build, const struct data *data,
+                  const struct event *event) {
+    return f_of(build, data, event) == OP_TXN;
+}
+
+/* In EDN knossos takes an answer of nil as "any", unless it is to be what it says. */
+static bool nil_says_nothing(const struct history_build *build) {
+    return build->options.source == SOURCE_EDN && !build->options.nil_absent &&
+           !build->options.strict;
+}
+
 /* Elle reads nil as the initial value; knossos, which spells :read out, as "any". */
 static struct mop mop_of(struct history_build *build, const struct data *data, uint32_t item,
                          bool answered) {
@@ -69,8 +93,9 @@ static struct mop mop_of(struct history_build *build, const struct data *data, u
     if (mop.kind == MOP_READ && (!answered || data->at[item].len == 2))
         return mop;
     uint32_t value = data_next(data, key);
-    bool any = mop.kind == MOP_READ && spelled && build->options.source == SOURCE_EDN &&
-               build_is_nil(data, value);
+    bool any =
+        mop.kind == MOP_READ && spelled && nil_says_nothing(build) && build_is_nil(data, value);
+    build->history->nil_reads += any;
     if (!any)
         mop.value = data_value(data, value, values);
     return mop;
@@ -91,16 +116,16 @@ static void set_mops(struct history_build *build, const struct data *data, uint3
         if (fits && (place->kind != mop.kind || place->key != mop.key ||
                      (mop.kind != MOP_READ && place->value != mop.value)))
             lint_add(build->lint, LINT_ERROR, line,
-                     "the transaction that ends here is not the one that was invoked on line "
+                     "the transaction that ends here is not the one that was invoked on %s "
                      "%" PRIu32,
-                     history->ops[op_at].line);
+                     build_unit(build), history->ops[op_at].line);
         *place = mop;
     }
     if (!fits && old_len != 0)
         lint_add(build->lint, LINT_ERROR, line,
-                 "the transaction that ends here has another number of operations than on line "
+                 "the transaction that ends here has another number of operations than on %s "
                  "%" PRIu32,
-                 history->ops[op_at].line);
+                 build_unit(build), history->ops[op_at].line);
     history->ops[op_at].arg = first;
     history->ops[op_at].out = len;
 }
@@ -138,7 +163,8 @@ static void split_key(const struct history_build *build, const struct data *data
         return;
     if (!data_is_list(data, *value) || data->at[*value].len != 2) {
         if (data->at[*value].kind != DATUM_NIL)
-            lint_add(build->lint, LINT_ERROR, event->line, "this value is no [key value]");
+            lint_add(build->lint, LINT_ERROR, event->line,
+                     "this value is no [key value], as every one is with --keyed");
         return;
     }
     *key = *value + 1;
@@ -168,6 +194,22 @@ static void set_operands(struct history_build *build, const struct data *data,
              (data_is_word(data, f, BYTES("put")) || data_is_word(data, f, BYTES("append"))));
 }
 
+static void note_unknown(struct history_build *build, const struct data *data,
+                         const struct event *event) {
+    struct history *history = build->history;
+    uint32_t at = event->field[EVENT_F];
+    struct buf shown = {0};
+    if (at == DATUM_NONE) {
+        lint_add(build->lint, LINT_WARNING, event->line, "this event has no function (f)");
+        return;
+    }
+    if (history->unknown_f == VALUE_NONE)
+        history->unknown_f = data_value(data, at, &history->values);
+    build_shown(build, data, at, &shown);
+    lint_add(build->lint, LINT_WARNING, event->line, "unknown function %s", (char *)shown.data);
+    buf_free(&shown);
+}
+
 void build_begin(struct history_build *build, const struct data *data, const struct event *event,
                  uint32_t process) {
     struct history *history = build->history;
@@ -178,14 +220,8 @@ void build_begin(struct history_build *build, const struct data *data, const str
     op->line = event->line;
     op->call = build->position++;
     op->outcome = OP_INFO;
-    if (op->f == OP_OTHER) {
-        uint32_t at = event->field[EVENT_F];
-        struct bytes name =
-            at != DATUM_NONE && data_is_text(data, at) ? data_text(data, at) : BYTES("(none)");
-        lint_add(build->lint, LINT_WARNING, event->line, "unknown function '%.*s'",
-                 (int)(name.len < BUILD_SHOWN_MAX ? name.len : BUILD_SHOWN_MAX),
-                 (const char *)name.data);
-    }
+    if (op->f == OP_OTHER)
+        note_unknown(build, data, event);
     if (op->f == OP_TXN) {
         op->out = 0;
         take_mops(build, data, event, op_at, false);
@@ -202,8 +238,8 @@ static void compare_with_invoke(struct history_build *build, const struct data *
     uint32_t f = event->field[EVENT_F], key, value;
     if (f != DATUM_NONE && op->f != OP_TXN && f_of(build, data, event) != op->f) {
         lint_add(build->lint, LINT_ERROR, event->line,
-                 "the function is not that of the invocation on line %" PRIu32 ", %s", op->line,
-                 op_f_name(op->f));
+                 "the function is not that of the invocation on %s %" PRIu32 ", %s",
+                 build_unit(build), op->line, op_f_name(op->f));
         return;
     }
     split_key(build, data, event, &key, &value);
@@ -214,24 +250,55 @@ static void compare_with_invoke(struct history_build *build, const struct data *
         op->key = id;
     else if (op->key != id)
         lint_add(build->lint, LINT_ERROR, event->line,
-                 "the key is not that of the invocation on line %" PRIu32, op->line);
+                 "the key is not that of the invocation on %s %" PRIu32, build_unit(build),
+                 op->line);
 }
 
 /* nil: in EDN any value was fine (knossos); elsewhere, nothing was found. */
-static uint32_t answer_of(const struct history_build *build, const struct data *data, uint32_t at,
+static uint32_t answer_of(struct history_build *build, const struct data *data, uint32_t at,
                           enum op_f f) {
     if (at == DATUM_NONE)
         return VALUE_NONE;
-    if (data->at[at].kind == DATUM_NIL && build->options.source == SOURCE_EDN && f == OP_READ)
+    if (data->at[at].kind == DATUM_NIL && f == OP_READ && nil_says_nothing(build)) {
+        build->history->nil_reads++;
         return VALUE_NONE;
+    }
     return data_value(data, at, &build->history->values);
+}
+
+/* What does not only repeat what was asked. */
+static bool has_answer(enum op_f f) {
+    return only_answers(f) || f == OP_CAS || f == OP_ADD || f == OP_REMOVE || f == OP_CONTAINS ||
+           f == OP_SWAP || f == OP_DELETE || f == OP_SET_IF_ABSENT;
+}
+
+/* An answer under another tool's name is one where nothing else can be it; where `value` says null,
+ * which may well be what was found, a person is to say which. */
+static uint32_t result_of(struct history_build *build, const struct data *data,
+                          const struct event *event, const struct op *op, uint32_t value) {
+    uint32_t result = event->field[EVENT_RESULT];
+    if (result != DATUM_NONE || event->answer == DATUM_NONE || !has_answer(op->f))
+        return result;
+    if (!only_answers(op->f) || value == DATUM_NONE)
+        return event->answer;
+    if (build_is_nil(data, value) && !build_is_nil(data, event->answer)) {
+        struct buf shown = {0};
+        build_shown(build, data, event->answer_name, &shown);
+        lint_add(build->lint, LINT_WARNING, event->line,
+                 "the answer is null here, and %s is not looked at: an answer stands in value, or "
+                 "in result",
+                 (char *)shown.data);
+        buf_free(&shown);
+    }
+    return result;
 }
 
 static void end_ok(struct history_build *build, const struct data *data, const struct event *event,
                    struct op *op) {
     struct values *values = &build->history->values;
-    uint32_t key, value, result = event->field[EVENT_RESULT];
+    uint32_t key, value;
     split_key(build, data, event, &key, &value);
+    uint32_t result = result_of(build, data, event, op, value);
     op->outcome = OP_OK;
     if (only_answers(op->f)) {
         op->out = answer_of(build, data, result != DATUM_NONE ? result : value, op->f);
@@ -248,8 +315,8 @@ static void end_ok(struct history_build *build, const struct data *data, const s
         else if (said != op->arg &&
                  (op->f == OP_WRITE || (op->f == OP_CAS && is_pair(values, said))))
             lint_add(build->lint, LINT_WARNING, event->line,
-                     "the value is not that of the invocation on line %" PRIu32 ", which counts",
-                     op->line);
+                     "the value is not that of the invocation on %s %" PRIu32 ", which counts",
+                     build_unit(build), op->line);
         else if (said != op->arg && op->out == VALUE_NONE)
             op->out = said;
     }

@@ -1,4 +1,4 @@
-#include "check/history_build.h"
+#include "check/history_build_internal.h"
 
 #include "base/alloc.h"
 
@@ -111,12 +111,12 @@ static void find_overlaps(struct history_build *build) {
         if (history->ops[before].ret == OP_OPEN)
             lint_add(build->lint, LINT_ERROR, op->line,
                      "the process goes on after an operation of unknown outcome, which is open "
-                     "for ever, line %" PRIu32,
-                     history->ops[before].line);
+                     "for ever, %s %" PRIu32,
+                     build_unit(build), history->ops[before].line);
         else if (history->times_ns[2 * (size_t)before + 1] > history->times_ns[2 * (size_t)i])
             lint_add(build->lint, LINT_ERROR, op->line,
-                     "the process calls again before the end of its operation, line %" PRIu32,
-                     history->ops[before].line);
+                     "the process calls again before the end of its operation, %s %" PRIu32,
+                     build_unit(build), history->ops[before].line);
     }
     cairn_free(last);
 }

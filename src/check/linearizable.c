@@ -31,11 +31,8 @@ struct linear_run {
 };
 
 static void say_key(struct linear_run *run, uint32_t key, struct buf *out) {
-    if (run->partition.group_count < 2)
-        return;
-    buf_printf(out, "key ");
-    value_show(&run->history->values, key, out);
-    buf_printf(out, ": ");
+    if (run->partition.group_count > 1)
+        history_say_key(run->history, key, out);
 }
 
 static void refuted(struct linear_run *run, const struct group *group) {

@@ -114,8 +114,8 @@ static void note_write(struct lint *lint, const struct history *history, struct 
         value_show(&history->values, key, &text);
     }
     buf_u8(&text, 0);
-    lint_add(lint, severity, op->line, "the value %.400s was written before, on line %" PRIu32,
-             (char *)text.data, slot->line);
+    lint_add(lint, severity, op->line, "the value %.400s was written before, on %s %" PRIu32,
+             (char *)text.data, history->numbered ? "event" : "line", slot->line);
     buf_free(&text);
 }
 

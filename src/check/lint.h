@@ -19,7 +19,7 @@ const char *lint_severity_name(enum lint_severity severity);
 
 struct finding {
     enum lint_severity severity;
-    uint32_t line; /* 0: of the whole file */
+    uint32_t line; /* 0: of the whole file; see `numbered` */
     uint32_t len;  /* of the sentence */
     size_t offset; /* in lint.texts */
 };
@@ -29,6 +29,7 @@ struct lint {
     uint32_t count, cap;
     uint32_t totals[LINT_SEVERITY_COUNT]; /* kept or not */
     struct buf texts;
+    bool numbered; /* many events stand in one line: `line` counts events */
 };
 
 void lint_init(struct lint *lint);
@@ -44,5 +45,11 @@ void lint_sort(struct lint *lint);
  * operations, for whose checkers unique values are only faster; a warning for transactions, whose
  * checkers need to know who wrote what was read. */
 void lint_values(struct lint *lint, const struct history *history);
+
+/* Findings on the history as a whole (line 0), which belong beside every verdict on it:
+ * times that go back between processes, reads of which none has an answer, answers of nil that were
+ * taken to say nothing, texts and numbers that look the same, values that look like [key value],
+ * transactions without beginnings. */
+void lint_history(struct lint *lint, const struct history *history);
 
 #endif

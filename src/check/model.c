@@ -108,6 +108,34 @@ static bool appends_texts(const struct history *history) {
     return true;
 }
 
+/* A counter takes numbers; what else is added is an element of a set. */
+static bool adds_elements(const struct history *history) {
+    for (uint32_t i = 0; i < history->op_count; i++) {
+        const struct op *op = &history->ops[i];
+        if (op->f != OP_ADD || op->arg == VALUE_NONE)
+            continue;
+        enum value_kind kind = value_at(&history->values, op->arg)->kind;
+        if (kind != VALUE_INT && kind != VALUE_NIL)
+            return true;
+    }
+    return false;
+}
+
+static void tell_unknown(const struct history *history, struct buf *why) {
+    uint32_t first = 0;
+    while (history->ops[first].f != OP_OTHER)
+        first++;
+    history_place(history, history->ops[first].line, why);
+    if (history->unknown_f == VALUE_NONE) {
+        buf_printf(why, ": there is no function (f); it is one of ");
+    } else {
+        buf_printf(why, ": there is no function ");
+        value_print(&history->values, history->unknown_f, why);
+        buf_printf(why, "; there are ");
+    }
+    op_f_names(why);
+}
+
 enum model model_guess(const struct history *history, struct buf *why) {
     /* Where operations alone leave several, the one that is tried first wins. */
     static const enum model tried[] = {
@@ -125,8 +153,13 @@ enum model model_guess(const struct history *history, struct buf *why) {
     if ((used & ~operations[MODEL_APPEND]) == 0 && (used & F(APPEND)) != 0 &&
         (reads_lists(history) || !appends_texts(history)))
         return MODEL_APPEND;
-    if (used == operations[MODEL_COUNTER] && reads_lists(history))
+    if ((used & F(ADD)) != 0 && (used & ~operations[MODEL_COUNTER]) == 0 &&
+        (reads_lists(history) || adds_elements(history)))
         return MODEL_SET;
+    if ((used & F(OTHER)) != 0) {
+        tell_unknown(history, why);
+        return MODEL_NONE;
+    }
     for (size_t i = 0; i < sizeof tried / sizeof *tried; i++)
         if ((used & ~operations[tried[i]]) == 0)
             return tried[i];
@@ -140,7 +173,6 @@ enum model model_guess(const struct history *history, struct buf *why) {
 /* ---- does it fit? ---- */
 
 static bool misfit(const struct history *history, uint32_t op, const char *what, struct buf *why) {
-    buf_printf(why, "line %u: ", history->ops[op].line);
     history_describe(history, op, why);
     buf_printf(why, ": %s", what);
     return false;
@@ -167,7 +199,10 @@ static const char *shape_fault(enum model model, const struct history *history,
     if (op->f == OP_CAS && (arg != VALUE_LIST || value_at(&history->values, op->arg)->len != 2))
         return "a cas needs a list of two values, [from to]";
     if (op->f == OP_ADD && model != MODEL_SET && arg != VALUE_INT && arg != VALUE_NIL)
-        return "only a number can be added to a counter";
+        return model == MODEL_COUNTER
+                   ? "only a number can be added to a counter; for elements of a "
+                     "set give --model set"
+                   : "only a number can be added";
     if (op->f == OP_READ && told && model == MODEL_COUNTER && out != VALUE_INT)
         return "a counter reads as a number";
     if (op->f == OP_READ && told && (model == MODEL_SET || model == MODEL_APPEND) &&
@@ -200,6 +235,10 @@ bool model_fits(enum model model, const struct history *history, struct buf *why
     cairn_assert(model < MODEL_COUNT);
     for (uint32_t i = 0; i < history->op_count; i++) {
         const struct op *op = &history->ops[i];
+        if (op->f == OP_OTHER) {
+            tell_unknown(history, why);
+            return false;
+        }
         if ((operations[model] & 1u << op->f) == 0) {
             buf_printf(why, "model %s has no %s; ", rows[model].name, op_f_name(op->f));
             return misfit(history, i, "give another --model", why);

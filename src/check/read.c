@@ -130,9 +130,11 @@ static enum read_format detect(const uint8_t *at, const uint8_t *end) {
 static void start(struct history_reader *reader, enum read_format format) {
     static const enum event_source sources[READ_FORMAT_COUNT] = {
         [READ_EDN] = SOURCE_EDN, [READ_LOG] = SOURCE_LOG};
-    struct build_options options = {sources[format], reader->options.keyed, reader->options.times,
-                                    reader->options.by_time};
+    const struct read_options *asked = &reader->options;
+    struct build_options options = {sources[format], asked->keyed,      asked->times,
+                                    asked->by_time,  asked->nil_absent, asked->strict};
     reader->format = format;
+    reader->data.numbers = asked->numbers;
     if (format == READ_AWDIT || format == READ_PLUME)
         read_sessions_init(reader);
     else
@@ -301,6 +303,7 @@ bool history_read_initial(struct history *history, const char *text, struct buf 
     uint32_t value;
     if (strcmp(text, "nil") == 0)
         text = "null";
+    history->initial_told = true;
     if (history_read_value(&history->values, bytes_cstr(text), &value)) {
         history->initial = value;
         return true;

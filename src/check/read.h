@@ -46,6 +46,9 @@ struct read_options {
     bool keyed;            /* values are [key value] (jepsen.independent) */
     bool times;            /* keep them: 16 bytes an operation */
     bool by_time;          /* the order of events is that of their times, not of their lines */
+    bool numbers;          /* texts of digits are integers */
+    bool nil_absent;       /* EDN: an answer of nil is that nothing was there */
+    bool strict;           /* EDN: nil_absent, and a value that no operation wrote is one */
     size_t form_max;       /* bytes of one event or line; 0: READ_FORM_MAX */
     struct limits *limits; /* may be NULL; reading stops with an error when one is reached */
 };

@@ -13,18 +13,30 @@ static uint32_t lines_in(const uint8_t *at, const uint8_t *end) {
     return lines;
 }
 
+/* The line; where the first two events share theirs, as when a program writes all in one line, the
+ * number of the event, so that each can be named. */
+static uint32_t place_of(struct history_reader *reader) {
+    struct history *history = reader->history;
+    if (reader->events == 0)
+        reader->first_line = reader->line;
+    if (reader->events == 1 && reader->line == reader->first_line) {
+        history->numbered = true;
+        if (history->op_count == 1)
+            history->ops[0].line = 1;
+        if (reader->lint != NULL)
+            reader->lint->numbered = true;
+    }
+    return history->numbered ? (uint32_t)reader->events + 1 : reader->line;
+}
+
 static void take_event(struct history_reader *reader, uint32_t map) {
     const struct data *data = &reader->data;
     struct event event;
-    event_init(&event, reader->line);
+    event_init(&event, place_of(reader));
     uint32_t key = map + 1;
     for (uint32_t i = 0; i < data->at[map].len; i += 2) {
         uint32_t value = data_next(data, key);
-        if (data_is_text(data, key)) {
-            enum event_field field = event_field_of(data_text(data, key));
-            if (field != EVENT_FIELD_COUNT)
-                event.field[field] = value;
-        }
+        event_member(&event, data, key, value);
         key = data_next(data, value);
     }
     reader->events++;

@@ -34,10 +34,10 @@ struct history_reader {
     struct buf kept;  /* what was not yet parsed */
     size_t retry_len; /* as much of it must be there before it is worth another try */
     enum read_place place;
-    uint8_t close; /* the bracket that ends the list */
-    bool final;    /* the input has ended */
-    bool comma;    /* JSON array: a comma stood before */
-    uint32_t line, list_line;
+    uint8_t close;                        /* the bracket that ends the list */
+    bool final;                           /* the input has ended */
+    bool comma;                           /* JSON array: a comma stood before */
+    uint32_t line, list_line, first_line; /* first: of the first event */
     uint64_t events;
     struct read_sessions sessions;
     struct buf log_line; /* with a blank behind it */

@@ -10,6 +10,7 @@ void read_sessions_init(struct history_reader *reader) {
     struct history *history = reader->history;
     history->has_real_time = false;
     history->initial = value_int(&history->values, 0);
+    history->initial_told = true;
     reader->sessions.session = OP_NONE;
     reader->sessions.op = OP_NONE;
 }

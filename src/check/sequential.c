@@ -304,9 +304,8 @@ static enum answer search_within(struct rounds *rounds, uint32_t key, uint64_t s
 static void tell_key(struct rounds *rounds, uint32_t key) {
     struct verdict *verdict = rounds->verdict;
     verdict->answer = ANSWER_NO;
-    buf_printf(&verdict->text, "key ");
-    value_show(&rounds->history->values, key, &verdict->text);
-    buf_printf(&verdict->text, ": no order that contains every process's order is legal");
+    history_say_key(rounds->history, key, &verdict->text);
+    buf_printf(&verdict->text, "no order that contains every process's order is legal");
 }
 
 /* False: a key does not hold, or the limits say stop. */

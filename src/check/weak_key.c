@@ -118,9 +118,8 @@ static void tell_cycle(const struct blocks *blocks, uint32_t node, struct verdic
     const struct causal *causal = blocks->causal;
     uint32_t key = node < causal->count ? causal->ops[node].key : node - causal->count;
     verdict->answer = ANSWER_NO;
-    buf_printf(&verdict->text, "key ");
-    value_show(&causal->history->values, causal->key_values[key], &verdict->text);
-    buf_printf(&verdict->text, ": processes saw its values in orders that contradict each other");
+    history_say_key(causal->history, causal->key_values[key], &verdict->text);
+    buf_printf(&verdict->text, "processes saw its values in orders that contradict each other");
     for (uint32_t i = 0; i < causal->count; i++)
         if (causal->ops[i].key == key)
             verdict_op_new(verdict, causal->ops[i].op);

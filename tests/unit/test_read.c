@@ -33,6 +33,60 @@ static void a_failed_cas_in_json_had_no_match_unless_an_error_stands_there(void 
                "process 0: cas [1,4], no match (line 5)\n");
 }
 
+static void commands_of_redis_are_functions_in_any_case(void **state) {
+    assert_ops("{\"process\":0,\"type\":\"invoke\",\"f\":\"SET\",\"key\":\"x\",\"value\":1}\n"
+               "{\"process\":0,\"type\":\"ok\",\"f\":\"set\"}\n"
+               "{\"process\":0,\"type\":\"invoke\",\"f\":\"RPush\",\"value\":1}\n"
+               "{\"process\":1,\"type\":\"invoke\",\"f\":\"compare_and_set\",\"value\":[1,2]}\n"
+               "{\"process\":2,\"type\":\"invoke\",\"f\":\"SISMEMBER\",\"value\":1}\n"
+               "{\"process\":3,\"type\":\"invoke\",\"f\":\"setData\",\"value\":1}\n",
+               NULL,
+               "process 0: write x 1 (line 1)\n"
+               "process 0: append 1, never answered (line 3)\n"
+               "process 1: cas [1,2], never answered (line 4)\n"
+               "process 2: contains 1, never answered (line 5)\n"
+               "process 3: write 1, never answered (line 6)\n");
+}
+
+static void other_names_of_the_process_and_of_the_answer_are_taken(void **state) {
+    assert_ops("{\"client\":7,\"type\":\"invoke\",\"f\":\"read\"}\n"
+               "{\"client\":8,\"type\":\"invoke\",\"f\":\"cas\",\"value\":[1,2]}\n"
+               "{\"client\":7,\"type\":\"ok\",\"f\":\"read\",\"output\":5}\n"
+               "{\"client\":8,\"type\":\"ok\",\"f\":\"cas\",\"output\":false}\n"
+               "{\"client\":7,\"process\":1,\"type\":\"invoke\",\"f\":\"read\"}\n"
+               "{\"client\":7,\"process\":1,\"type\":\"ok\",\"f\":\"read\",\"value\":6,"
+               "\"response\":9}\n",
+               NULL,
+               "process 7: read -> 5 (line 1)\n"
+               "process 8: cas [1,2], no match (line 2)\n"
+               "process 1: read -> 6 (line 5)\n");
+}
+
+static void events_in_one_line_are_numbered(void **state) {
+    assert_ops("[{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"value\":1},"
+               "{\"process\":1,\"type\":\"invoke\",\"f\":\"write\",\"value\":2},\n"
+               "{\"process\":0,\"type\":\"ok\",\"f\":\"write\"},"
+               "{\"process\":0,\"type\":\"invoke\",\"f\":\"read\"}]",
+               NULL,
+               "process 0: write 1 (event 1)\n"
+               "process 1: write 2, never answered (event 2)\n"
+               "process 0: read, never answered (event 4)\n");
+}
+
+static void texts_of_digits_may_be_taken_as_numbers(void **state) {
+    const struct read_options numbers = {.numbers = true};
+    static const char text[] =
+        "{\"process\":0,\"type\":\"invoke\",\"f\":\"write\",\"key\":\"1\",\"value\":[\"-5\",\"05\","
+        "\"9223372036854775808\",\"5.0\",\"\"]}\n";
+    assert_ops(
+        text, &numbers,
+        "process 0: write 1 [-5,\"05\",\"9223372036854775808\",\"5.0\",\"\"], never answered "
+        "(line 1)\n");
+    assert_ops(text, NULL,
+               "process 0: write \"1\" [\"-5\",\"05\",\"9223372036854775808\",\"5.0\",\"\"], never "
+               "answered (line 1)\n");
+}
+
 static void edn_values(void **state) {
     assert_ops(
         "({:process 0 :type :invoke :f :write :value #{:b :a} :time 1.5e3 :x/y #inst \"2020\"}\n"
@@ -53,6 +107,65 @@ static void in_edn_a_read_of_nil_fits_any_state_and_a_failed_cas_did_not_happen(
                NULL,
                "process 0: read (line 1)\n"
                "process 0: cas [1,2], failed (line 3)\n");
+}
+
+static void nil_of_edn_may_be_what_it_says(void **state) {
+    static const char text[] = "{:process 0 :type :invoke :f :read :value nil}\n"
+                               "{:process 0 :type :ok :f :read :value nil}\n"
+                               "{:process 1 :type :invoke :f :txn :value [[:read :x nil]]}\n"
+                               "{:process 1 :type :ok :f :txn :value [[:read :x nil]]}\n";
+    static const char *const expected = "process 0: read -> null (line 1)\n"
+                                        "process 1: txn [r x null] (line 3)\n";
+    const struct read_options absent = {.nil_absent = true}, strict = {.strict = true};
+    struct text_history read;
+    assert_ops(text, &absent, expected);
+    assert_ops(text, &strict, expected);
+    read_text(&read, text, &absent);
+    assert_true(read.history.may_miss_writes);
+    text_history_free(&read);
+    read_text(&read, text, &strict);
+    assert_false(read.history.may_miss_writes);
+    text_history_free(&read);
+}
+
+static void transactions_that_only_end_have_sessions_and_no_real_time(void **state) {
+    static const char text[] = "{:type :ok, :process 4, :value [[:append :x 1] [:r :y [1]]]}\n"
+                               "{:type :fail, :process 4, :f :txn, :value [[:append :x 2]]}\n"
+                               "{:type :info, :process 4, :f :txn, :value [[:append :x 3]]}\n"
+                               "{:type :ok, :process 4, :value [[:r :x [1 3]]]}\n"
+                               "{:type :ok, :value [[:r :x [1]]]}\n"
+                               "{:type :ok, :value [[:r :x []]]}\n";
+    struct text_history read;
+    read_text(&read, text, NULL);
+    assert_true(read.good);
+    assert_int_equal(read.lint.totals[LINT_ERROR], 0);
+    assert_true(read.history.only_ends);
+    assert_false(read.history.has_real_time);
+    const struct op *ops = read.history.ops;
+    assert_int_equal(read.history.op_count, 6);
+    assert_int_equal(ops[1].outcome, OP_FAIL);
+    assert_int_equal(ops[2].outcome, OP_INFO);
+    assert_int_equal(ops[0].process, ops[3].process);
+    assert_int_not_equal(ops[2].process, ops[3].process); /* may have happened at any time */
+    assert_int_not_equal(ops[4].process, ops[5].process); /* nothing says that they are of one */
+    assert_int_equal(read.history.mops[ops[0].arg + 1].kind, MOP_READ);
+    text_history_free(&read);
+}
+
+static void what_ends_before_others_begin_lacks_its_beginning(void **state) {
+    struct text_history read;
+    read_text(&read,
+              "{:type :ok, :process 4, :value [[:append :x 1]]}\n"
+              "{:type :invoke, :process 4, :value [[:append :x 2]]}\n"
+              "{:type :ok, :process 4, :value [[:append :x 2]]}\n",
+              NULL);
+    assert_true(read.good);
+    assert_int_equal(read.lint.totals[LINT_ERROR], 1);
+    assert_int_equal(read.lint.at[0].line, 1);
+    assert_true(read.history.has_real_time);
+    assert_int_equal(read.history.ops[0].outcome, OP_FAIL); /* with --lenient it is left out */
+    assert_int_equal(read.history.ops[1].outcome, OP_OK);
+    text_history_free(&read);
 }
 
 static void maps_of_get_put_and_append_begin_with_the_empty_text(void **state) {
@@ -296,6 +409,13 @@ int main(void) {
         cmocka_unit_test(a_json_line_is_an_event),
         cmocka_unit_test(json_may_be_an_array_over_several_lines),
         cmocka_unit_test(a_failed_cas_in_json_had_no_match_unless_an_error_stands_there),
+        cmocka_unit_test(commands_of_redis_are_functions_in_any_case),
+        cmocka_unit_test(other_names_of_the_process_and_of_the_answer_are_taken),
+        cmocka_unit_test(events_in_one_line_are_numbered),
+        cmocka_unit_test(texts_of_digits_may_be_taken_as_numbers),
+        cmocka_unit_test(nil_of_edn_may_be_what_it_says),
+        cmocka_unit_test(transactions_that_only_end_have_sessions_and_no_real_time),
+        cmocka_unit_test(what_ends_before_others_begin_lacks_its_beginning),
         cmocka_unit_test(edn_values),
         cmocka_unit_test(in_edn_a_read_of_nil_fits_any_state_and_a_failed_cas_did_not_happen),
         cmocka_unit_test(maps_of_get_put_and_append_begin_with_the_empty_text),

@@ -175,7 +175,79 @@ static void initial_values_are_found_in_any_order_of_keys(void **state) {
     history_free(&history);
 }
 
+static void show(const struct values *values, uint32_t id, char *to, size_t size) {
+    struct buf out = {0};
+    value_show(values, id, &out);
+    assert_true(out.len < size);
+    memcpy(to, out.data, out.len);
+    to[out.len] = 0;
+    buf_free(&out);
+}
+
+/* What a person sees tells any two values apart: 1 is not "1", null is no text. */
+static void no_two_values_are_shown_alike(void **state) {
+    static const char *const texts[] = {"",      "1",   "-1",  "+1",     "01",  "1.5", ".5",
+                                        "1e3",   "-",   "+",   "null",   "nil", "?",   "true",
+                                        "false", "a b", "a,b", "[1]",    "{}",  "\"",  "\"1\"",
+                                        "a",     "-a",  "x1",  "[\"1\"]"};
+    enum { TEXTS = sizeof texts / sizeof *texts, ALL = TEXTS + 9 };
+    struct values values;
+    uint32_t ids[ALL], count = 0;
+    char shown[ALL + 1][64];
+    values_init(&values);
+    for (size_t i = 0; i < TEXTS; i++)
+        ids[count++] = value_text(&values, bytes_cstr(texts[i]));
+    ids[count++] = VALUE_NULL;
+    ids[count++] = value_bool(&values, true);
+    ids[count++] = value_bool(&values, false);
+    ids[count++] = value_int(&values, 1);
+    ids[count++] = value_int(&values, -1);
+    ids[count++] = value_list(&values, &ids[TEXTS + 3], 1); /* [1] */
+    ids[count++] = value_list(&values, &ids[1], 1);         /* ["1"] */
+    ids[count++] = value_map(&values, NULL, 0);
+    ids[count++] = VALUE_NONE;
+    for (uint32_t i = 0; i < count; i++)
+        show(&values, ids[i], shown[i], sizeof *shown);
+    for (uint32_t i = 0; i < count; i++)
+        for (uint32_t j = 0; j < i; j++)
+            assert_string_not_equal(shown[i], shown[j]);
+    assert_string_equal(shown[1], "\"1\"");
+    show(&values, value_text(&values, BYTES("x1")), shown[ALL], sizeof *shown);
+    assert_string_equal(shown[ALL], "x1");
+    values_free(&values);
+}
+
+static void texts_that_are_integers_are_told(void **state) {
+    static const struct {
+        const char *text;
+        bool is;
+        int64_t integer;
+    } cases[] = {{"0", true, 0},
+                 {"-7", true, -7},
+                 {"9223372036854775807", true, INT64_MAX},
+                 {"-9223372036854775808", true, INT64_MIN},
+                 {"9223372036854775808", false, 0},
+                 {"", false, 0},
+                 {"-", false, 0},
+                 {"-0", false, 0},
+                 {"07", false, 0},
+                 {"+7", false, 0},
+                 {"7 ", false, 0},
+                 {"1e3", false, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int64_t integer = 0;
+        assert_int_equal(text_is_integer(bytes_cstr(cases[i].text), &integer), cases[i].is);
+        assert_true(integer == cases[i].integer);
+    }
+}
+
 static void functions_have_synonyms(void **state) {
+    assert_int_equal(op_f_of(BYTES("GET")), OP_READ);
+    assert_int_equal(op_f_of(BYTES("delete_min")), OP_DELETE_MIN);
+    assert_int_equal(op_f_of(BYTES("DeleteMin")), OP_DELETE_MIN);
+    assert_int_equal(op_f_of(BYTES("INCR")), OP_ADD);
+    assert_int_equal(op_f_of(BYTES("LPOP")), OP_OTHER); /* of a queue, or of a stack? */
+    assert_int_equal(op_f_of(BYTES("OTHER")), OP_OTHER);
     assert_int_equal(op_f_of(BYTES("get")), OP_READ);
     assert_int_equal(op_f_of(BYTES("delete-min")), OP_DELETE_MIN);
     assert_int_equal(op_f_of(BYTES("lock")), OP_ACQUIRE);
@@ -193,6 +265,8 @@ int main(void) {
         cmocka_unit_test(a_copy_keeps_what_it_is_told_to),
         cmocka_unit_test(an_operation_is_told_in_words),
         cmocka_unit_test(initial_values_are_found_in_any_order_of_keys),
+        cmocka_unit_test(no_two_values_are_shown_alike),
+        cmocka_unit_test(texts_that_are_integers_are_told),
         cmocka_unit_test(functions_have_synonyms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
