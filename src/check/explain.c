@@ -155,6 +155,8 @@ void explain_page(const struct explanation *explanation, struct buf *out) {
     buf_printf(out, ",\"total\":%u,\"real_time\":%s,\"initial\":", history->op_count,
                history->has_real_time ? "true" : "false");
     explain_value(&explain, history->initial);
+    buf_printf(out, ",\"basis\":");
+    explain_text(out, explanation->basis == NULL ? BYTES("") : buf_view(explanation->basis));
     write_verdict(&explain);
     write_levels(&explain);
     buf_printf(out, ",\n");

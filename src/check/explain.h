@@ -18,6 +18,7 @@ struct explanation {
     const char *name;              /* of the file, for people */
     const struct verdict *verdict; /* of the level that was asked */
     const struct verdict *levels;  /* LEVEL_COUNT of check_place; NULL: no lattice */
+    const struct buf *basis;       /* lines: warnings, what was judged; may be NULL */
     uint32_t ops_max;              /* of more, those around the evidence; 0: EXPLAIN_OPS_MAX */
 };
 

@@ -128,17 +128,21 @@ static int judge_and_tell(struct judge *judge, const char *proof, uint64_t times
     uint64_t check_ns = judge_timed(judge, times, &verdict);
     if (proof != NULL && !tells_all(judge, &verdict))
         make_small(judge, &verdict);
+    judge_hint(judge, &verdict);
     judge_quiet(judge);
     int code = exit_of(verdict.answer);
     if (json) {
         struct buf out = {0};
         proof_summary(&judge->history, &verdict, &out);
         out.len--; /* the closing brace */
+        buf_u8(&out, ',');
+        judge_json_basis(judge, &out);
         buf_printf(&out, ",\"operation_count\":%" PRIu32 ",\"read_s\":%.6f,\"check_s\":%.6f}",
                    judge->history.op_count, (double)judge->read_ns / 1e9, (double)check_ns / 1e9);
         put_json(&out);
     } else {
         judge_print(judge, &verdict, SHOWN_OPS);
+        judge_print_basis(judge);
     }
     if (proof != NULL && !write_proof(judge, &verdict, proof))
         code = EXIT_MISUSE;
@@ -224,7 +228,9 @@ static void print_place_json(const struct judge *judge, const struct verdict *ve
             buf_printf(&out, "%s\"%s\"", first ? "" : ",", level_name((enum level)i));
             first = false;
         }
-    buf_printf(&out, "]}");
+    buf_printf(&out, "],");
+    judge_json_basis(judge, &out);
+    buf_u8(&out, '}');
     put_json(&out);
 }
 
@@ -243,11 +249,15 @@ int cmd_place(int argc, char **argv) {
     }
     judge.options.want_order = false;
     check_place(&judge.history, &judge.options, verdicts);
+    judge_default_level(&judge);
+    judge_hint(&judge, &verdicts[judge.options.level]);
     judge_quiet(&judge);
-    if (json)
+    if (json) {
         print_place_json(&judge, verdicts);
-    else
+    } else {
         print_place(verdicts);
+        judge_print_basis(&judge);
+    }
     for (int i = 0; i < LEVEL_COUNT; i++) {
         undecided |= verdicts[i].answer == ANSWER_UNDECIDED;
         verdict_free(&verdicts[i]);

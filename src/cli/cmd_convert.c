@@ -32,7 +32,10 @@ int cmd_convert(int argc, char **argv) {
     struct lint lint;
     int code = EXIT_MISUSE;
     if (history_file_read("convert", argv[1], &read, NULL, &history, &lint))
-        code = convert(&history, format, path);
+        code =
+            history.op_count > 0
+                ? convert(&history, format, path)
+                : misuse("convert", "there is no operation in %s, so nothing was written", argv[1]);
     lint_free(&lint);
     history_free(&history);
     return code;

@@ -50,18 +50,21 @@ static void default_path(const char *path, struct buf *out) {
 
 static bool write_page(struct judge *judge, const struct verdict *verdict,
                        const struct verdict *levels, const char *path) {
-    struct buf page = {0};
+    struct buf page = {0}, basis = {0};
     const char *slash = strrchr(judge->path, '/');
     const struct explanation explanation = {.history = &judge->history,
                                             .name = strcmp(judge->path, "-") == 0 ? "standard input"
                                                     : slash == NULL               ? judge->path
                                                                                   : slash + 1,
                                             .verdict = verdict,
-                                            .levels = levels};
+                                            .levels = levels,
+                                            .basis = &basis};
     FILE *file = history_file_output("explain", path);
     if (file == NULL)
         return false;
+    judge_basis(judge, &basis);
     explain_page(&explanation, &page);
+    buf_free(&basis);
     fwrite(page.data, 1, page.len, file);
     bool good = history_file_close("explain", path, file);
     if (good && strcmp(path, "-") != 0)
@@ -82,9 +85,12 @@ static int explain(struct judge *judge, uint64_t extra_ns, const char *path) {
     judge->options.want_order = false;
     check_place(&judge->history, &judge->options, levels);
     place_implied(levels, &verdict);
+    judge_hint(judge, &verdict);
     judge_quiet(judge);
-    if (strcmp(path, "-") != 0)
+    if (strcmp(path, "-") != 0) {
         judge_print(judge, &verdict, 20);
+        judge_print_basis(judge);
+    }
     int code = exit_of(verdict.answer);
     if (!write_page(judge, &verdict, levels, path))
         code = EXIT_MISUSE;

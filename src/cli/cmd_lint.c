@@ -67,6 +67,7 @@ static int run(const struct lint_command *command) {
     if (history_file_read_silently("lint", command->path, &command->read, NULL, &history, &lint,
                                    &format)) {
         lint_values(&lint, &history);
+        lint_history(&lint, &history);
         lint_sort(&lint);
         code = lint.totals[LINT_ERROR] != 0 ? EXIT_MISUSE : EXIT_FINE;
         if (command->json) {

@@ -32,6 +32,7 @@ static int shrink(struct judge *judge, const char *path, bool json) {
     if (verdict.answer != ANSWER_NO) {
         judge_quiet(judge);
         judge_print(judge, &verdict, UINT32_MAX);
+        judge_print_basis(judge);
         if (verdict.answer == ANSWER_YES)
             printf("there is nothing to shrink\n");
         verdict_free(&verdict);
@@ -39,9 +40,15 @@ static int shrink(struct judge *judge, const char *path, bool json) {
     }
     shrink_violation(&judge->history, &judge->options, &verdict, &result);
     judge_quiet(judge);
+    judge_hint(judge, &verdict);
+    judge_quiet(judge);
     if (json) {
         struct buf out = {0};
         proof_summary(&judge->history, &verdict, &out);
+        out.len--; /* the closing brace */
+        buf_u8(&out, ',');
+        judge_json_basis(judge, &out);
+        buf_u8(&out, '}');
         printf("%.*s\n", (int)out.len, (const char *)out.data);
         buf_free(&out);
     } else if (path == NULL || strcmp(path, "-") != 0) {
@@ -49,6 +56,7 @@ static int shrink(struct judge *judge, const char *path, bool json) {
                result.kept, judge->history.op_count, result.tries,
                result.minimal ? "" : " (a limit stopped it; there may be fewer)");
         judge_print(judge, &verdict, UINT32_MAX);
+        judge_print_basis(judge);
     }
     if (path != NULL && !write_history(judge, result.keep, path))
         code = EXIT_MISUSE;
@@ -121,6 +129,7 @@ static int verify(struct judge *judge, const char *path) {
             if (why.len > 0)
                 printf(": %.*s", (int)why.len, (const char *)why.data);
             printf("\n");
+            judge_print_basis(judge);
         }
         verdict_free(&verdict);
     }

@@ -13,8 +13,11 @@
 
 static bool options_of(const char *subcommand, const struct history_flags *flags,
                        struct limits *limits, struct read_options *options) {
-    *options =
-        (struct read_options){.keyed = flags->keyed, .times = flags->times, .limits = limits};
+    *options = (struct read_options){.keyed = flags->keyed,
+                                     .times = flags->times,
+                                     .numbers = flags->numbers,
+                                     .strict = flags->strict,
+                                     .limits = limits};
     if (flags->format != NULL)
         options->format = read_format_of(flags->format);
     if (options->format == READ_FORMAT_COUNT) {
@@ -26,6 +29,11 @@ static bool options_of(const char *subcommand, const struct history_flags *flags
     options->by_time = flags->order != NULL && strcmp(flags->order, "time") == 0;
     if (flags->order != NULL && !options->by_time && strcmp(flags->order, "line") != 0) {
         misuse(subcommand, "--order is line or time, not '%s'", flags->order);
+        return false;
+    }
+    options->nil_absent = flags->nil != NULL && strcmp(flags->nil, "absent") == 0;
+    if (flags->nil != NULL && !options->nil_absent && strcmp(flags->nil, "any") != 0) {
+        misuse(subcommand, "--nil is any (as knossos reads it) or absent, not '%s'", flags->nil);
         return false;
     }
     return true;
@@ -124,7 +132,7 @@ void history_file_print_lint(const char *path, const struct lint *lint, enum lin
         struct bytes text = lint_text(lint, i);
         fprintf(out, "%s:", path);
         if (finding->line != 0)
-            fprintf(out, "%" PRIu32 ":", finding->line);
+            fprintf(out, lint->numbered ? " event %" PRIu32 ":" : "%" PRIu32 ":", finding->line);
         fprintf(out, " %s: %.*s\n", lint_severity_name(finding->severity), (int)text.len,
                 (const char *)text.data);
         printed++;

@@ -18,14 +18,16 @@
 #include <stdio.h>
 
 struct history_flags {
-    const char *format, *order, *initial;
-    bool keyed, times, lenient;
+    const char *format, *order, *initial, *nil;
+    bool keyed, times, lenient, numbers, strict;
 };
 
 #define HISTORY_FLAGS(of)                                                             \
     {"format", FLAG_TEXT, &(of).format}, {"order", FLAG_TEXT, &(of).order},           \
-        {"initial", FLAG_TEXT, &(of).initial}, {"keyed", FLAG_SWITCH, &(of).keyed}, { \
-        "lenient", FLAG_SWITCH, &(of).lenient                                         \
+        {"initial", FLAG_TEXT, &(of).initial}, {"nil", FLAG_TEXT, &(of).nil},         \
+        {"keyed", FLAG_SWITCH, &(of).keyed}, {"lenient", FLAG_SWITCH, &(of).lenient}, \
+        {"numbers", FLAG_SWITCH, &(of).numbers}, {                                    \
+        "strict", FLAG_SWITCH, &(of).strict                                           \
     }
 
 /* Reads the whole of `path` ("-": standard input) into `history`, which is initialised here, as is

@@ -1,6 +1,7 @@
 #include "cli/judge.h"
 
 #include "base/alloc.h"
+#include "check/hint.h"
 #include "check/part.h"
 
 #include <ctype.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #define DEFAULT_TIME_S 600u
+#define HINT_NS 5000000000u
 #define SHOWN_BYTES 400u /* of one operation on the terminal */
 
 /* ---- the limits ---- */
@@ -173,6 +175,25 @@ static bool choose_level(struct judge *judge) {
     return false;
 }
 
+/* False: nothing is known to have happened, so a yes would say nothing. */
+static bool is_something(struct judge *judge) {
+    struct buf why = {0};
+    survey_take(&judge->survey, &judge->history);
+    bool something = !survey_is_empty(&judge->survey, &why) || judge->allow_empty;
+    uint32_t errors = judge->lint.totals[LINT_ERROR];
+    if (!something && errors > 0)
+        buf_printf(&why, ", and %" PRIu32 " events made no sense (see cairn lint)", errors);
+    if (!something)
+        misuse(judge->command,
+               "nothing can be judged: %.*s; every level would hold (--allow-empty takes that for "
+               "an answer)",
+               (int)why.len, (const char *)why.data);
+    buf_free(&why);
+    if (something)
+        lint_history(&judge->lint, &judge->history);
+    return something;
+}
+
 bool judge_open(struct judge *judge, const char *command, const char *path) {
     judge->command = command;
     judge->path = path;
@@ -191,7 +212,7 @@ bool judge_open(struct judge *judge, const char *command, const char *path) {
     }
     judge->read_ns = judge_now_ns() - began_ns;
     judge_quiet(judge);
-    return choose_model(judge) && choose_level(judge);
+    return is_something(judge) && choose_model(judge) && choose_level(judge);
 }
 
 void judge_default_level(struct judge *judge) {
@@ -211,6 +232,7 @@ void judge_close(struct judge *judge) {
     judge_quiet(judge);
     history_free(&judge->history);
     lint_free(&judge->lint);
+    buf_free(&judge->hint);
     if (judge->statm >= 0)
         close(judge->statm);
 }
@@ -226,6 +248,83 @@ int exit_of(enum answer answer) {
     default:
         return EXIT_MISUSE;
     }
+}
+
+/* ---- what a verdict rests on ---- */
+
+static void hint_model(struct judge *judge, const struct verdict *verdict) {
+    if (verdict->answer == ANSWER_UNDECIDED && judge->model == NULL &&
+        judge->options.model == MODEL_TXN_RW)
+        buf_printf(&judge->hint, "these were taken for transactions of a database (txn-rw); if "
+                                 "they are operations on one object, try --model multi-register");
+}
+
+void judge_hint(struct judge *judge, const struct verdict *verdict) {
+    hint_initial(&judge->history, &judge->options, verdict, HINT_NS, &judge->hint);
+    hint_model(judge, verdict);
+}
+
+/* Findings on the whole, and of warnings on single lines the first. */
+static bool is_told(const struct judge *judge, uint32_t at, uint32_t *single) {
+    const struct finding *finding = &judge->lint.at[at];
+    if (finding->line == 0)
+        return true;
+    return finding->severity == LINT_WARNING && (*single)++ == 0;
+}
+
+static void put_finding(const struct judge *judge, uint32_t at, struct buf *out) {
+    const struct finding *finding = &judge->lint.at[at];
+    buf_printf(out, "%s: ", lint_severity_name(finding->severity));
+    if (finding->line != 0) {
+        history_place(&judge->history, finding->line, out);
+        buf_printf(out, ": ");
+    }
+    buf_bytes(out, lint_text(&judge->lint, at));
+    buf_u8(out, '\n');
+}
+
+void judge_basis(const struct judge *judge, struct buf *out) {
+    uint32_t single = 0;
+    if (judge->hint.len > 0)
+        buf_printf(out, "hint: %.*s\n", (int)judge->hint.len, (const char *)judge->hint.data);
+    for (uint32_t i = 0; i < judge->lint.count; i++)
+        if (is_told(judge, i, &single))
+            put_finding(judge, i, out);
+    if (single > 1)
+        buf_printf(out, "warning: there are %" PRIu32 " warnings of single lines: see cairn lint\n",
+                   single);
+    survey_tell(&judge->survey, out);
+    buf_u8(out, '\n');
+}
+
+void judge_print_basis(const struct judge *judge) {
+    struct buf text = {0};
+    judge_basis(judge, &text);
+    for (size_t at = 0, end; at < text.len; at = end + 1) {
+        end = at;
+        while (text.data[end] != '\n')
+            end++;
+        judge_print_text(bytes_of(text.data + at, end - at), 4 * SHOWN_BYTES);
+        printf("\n");
+    }
+    buf_free(&text);
+}
+
+void judge_json_basis(const struct judge *judge, struct buf *out) {
+    bool first = true;
+    uint32_t single = 0;
+    buf_printf(out, "\"judged\":");
+    survey_json(&judge->survey, out);
+    buf_printf(out, ",\"warnings\":[");
+    for (uint32_t i = 0; i < judge->lint.count; i++) {
+        if (!is_told(judge, i, &single))
+            continue;
+        buf_printf(out, first ? "" : ",");
+        text_print_json(lint_text(&judge->lint, i), out);
+        first = false;
+    }
+    buf_printf(out, "],\"hint\":");
+    text_print_json(buf_view(&judge->hint), out);
 }
 
 /* ---- for a person ---- */
@@ -300,7 +399,8 @@ void judge_print(const struct judge *judge, const struct verdict *verdict, uint3
     static const char *const says[] = {"holds", "is violated", "is undecided",
                                        "is not defined for this model"};
     printf("%s (%s): %s\n", level_name(verdict->level), model_name(verdict->model),
-           says[verdict->answer]);
+           verdict->answer == ANSWER_UNDEFINED && verdict->text.len > 0 ? "is not defined"
+                                                                        : says[verdict->answer]);
     if (verdict->text.len > 0) {
         judge_print_text(buf_view(&verdict->text), 4 * SHOWN_BYTES);
         printf("\n");

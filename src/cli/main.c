@@ -187,7 +187,12 @@ static const struct subcommand subcommands[] = {
      "  --format F       auto, jsonl, edn, log, awdit, plume\n"
      "  --order time     events are ordered by their times, not by their lines\n"
      "  --keyed          values are [key value], as jepsen.independent writes them\n"
+     "  --numbers        texts of digits are numbers: GET answers \"1\" for what was SET to 1\n"
+     "  --nil absent     EDN: an answer of nil is that nothing was there, not that any answer "
+     "fits\n"
+     "  --strict         EDN: --nil absent, and a value that no operation wrote violates\n"
      "  --lenient        go on in spite of what lint calls errors\n"
+     "  --allow-empty    a history in which no operation was answered holds, and is not refused\n"
      "\n"
      "  cairn check history.jsonl\n"
      "  cairn check store.edn --model txn-append --level snapshot-isolation\n"},
@@ -227,6 +232,7 @@ static const struct subcommand subcommands[] = {
      "  --order time     the order of events is that of their times, not of their lines\n"
      "  --keyed          values are [key value], as jepsen.independent makes them\n"
      "  --initial V      what everything holds at first: JSON, or x=0,y=0\n"
+     "  --numbers, --nil absent, --strict, --lenient: as in cairn check\n"
      "\n"
      "  cairn lint history.edn\n"
      "  cat history.jsonl | cairn lint - --json\n"},

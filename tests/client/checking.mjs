@@ -128,8 +128,125 @@ test('odd values are values', () => {
   const most = file(add('9223372036854775807').repeat(3) + '{"process":0,"type":"invoke","f":"read"}\n{"process":0,"type":"ok","f":"read","value":5}\n');
   for (const level of ['linearizable', 'sequential', 'counter-bounds'])
     equal(cairn('check', most, '--model', 'counter', '--level', level).code, 1, `sums of huge numbers, ${level}`);
-  const { code, err } = cairn('check', file(''), '--model', 'register');
-  check(code === 0 || code === 3, `an empty file: ${code} ${err}`);
+});
+
+// ---- what a stranger's first verdict is worth ----
+
+const half = (type, f, rest = {}) => `${JSON.stringify({ process: 0, type, f, ...rest })}\n`;
+const one = (f, asked, answered, type = 'ok') => half('invoke', f, asked) + half(type, f, answered);
+
+test('what proves nothing is refused', () => {
+  const empty = {
+    'no operation': '',
+    'only blanks': '\n\n',
+    'all failed': one('write', { value: 1 }, {}, 'fail'),
+    'all of unknown fate': one('write', { value: 1 }, {}, 'info'),
+    'without an end': half('invoke', 'read'),
+    'dropped by --lenient': half('ok', 'read', { value: 1 }),
+    'only faults': '{"process":"nemesis","type":"info","f":"kill"}\n',
+    'an empty list': '[]',
+  };
+  const proof = file('{}');
+  for (const [what, text] of Object.entries(empty)) {
+    const name = file(text);
+    for (const command of ['check', 'place', 'explain', 'shrink', 'verify']) {
+      const args = [command, name, ...(command === 'verify' ? [proof] : []), '--lenient'];
+      const { code, out, err } = cairn(...args);
+      equal(code, 3, `${command} of ${what}: ${out}${err}`);
+      check(err.includes('nothing can be judged') && err.includes('--allow-empty'), `${command} of ${what}: ${err}`);
+    }
+    const { code, out } = cairn('check', name, '--lenient', '--allow-empty', '--model', 'register');
+    equal(code, 0, `${what} with --allow-empty: ${out}`);
+    check(/^judged: /m.test(out), out);
+  }
+  equal(cairn('convert', file(''), '--to', 'edn').code, 3, 'nothing is converted');
+});
+
+test('every verdict says what it rests on', () => {
+  const name = file(one('write', { key: 'x', value: 1 }, {}) + one('read', { key: 'x' }, { value: 1 }));
+  const line = 'judged: 2 operations of 1 process on 1 key; 1 read with an answer\n';
+  for (const command of ['check', 'place', 'explain', 'shrink']) check(cairn(command, name).out.includes(line), command);
+  equal(JSON.parse(cairn('check', name, '--json').out).judged, { operations: 2, processes: 1, keys: 1, failed: 0, unknown: 0, reads: 1, answered: 1 }, 'JSON');
+  equal(JSON.parse(cairn('place', name, '--json').out).judged.reads, 1, 'place');
+  check(fs.readFileSync(`${name}.html`, 'utf8').includes('judged: 2 operations'), 'the page');
+  const silent = cairn('check', file(one('write', { value: 1 }, {}) + one('read', {}, {})));
+  equal(silent.code, 0, silent.out);
+  check(/^warning: no read has an answer/m.test(silent.out) && /0 of 1 reads with an answer/.test(silent.out), silent.out);
+});
+
+test('a violation that may be none says so, with the option to give', () => {
+  const hints = [
+    [one('read', {}, { value: 0 }) + one('write', { value: 1 }, {}), /^hint: perhaps the initial value is 0, .* with --initial 0 it holds$/m, ['--initial', '0']],
+    [one('transfer', { value: { from: 0, to: 1, amount: 5 } }, {}) + one('read', {}, { value: { 0: 95, 1: 5 } }), /^hint: .* total of 100: with --initial '{"0":100,"1":0}' it holds$/m, ['--initial', '{"0":100,"1":0}']],
+    [one('write', { key: 'x', value: 1 }, {}) + one('read', { key: 'x' }, { value: '1' }), /^warning: "1" was read as a text \(line 3\), and 1 was written as a number \(line 1\)/m, ['--numbers']],
+    [half('invoke', 'read', { time: 66000000 }) + half('ok', 'read', { value: 1, time: 66000100 }) + one('write', { value: 1, time: 5 }, { time: 9 }).replaceAll('"process":0', '"process":1'),
+      /^warning: lines tell the order here, and their times go back by up to 66 ms: .*--order time$/m, ['--order', 'time']],
+  ];
+  for (const [text, words, options] of hints) {
+    const name = file(text);
+    for (const command of ['check', 'place', 'explain']) {
+      const { out } = cairn(command, name);
+      check(words.test(out), `${command}: ${out}`);
+    }
+    equal(cairn('check', name).code, 1, 'a violation');
+    equal(cairn('check', name, ...options).code, 0, options.join(' '));
+  }
+});
+
+test('in EDN a lost write that reads nil, and a value out of thin air, pass only with a word', () => {
+  const nil = file('{:process 0 :type :invoke :f :write :value 1}\n{:process 0 :type :ok :f :write :value 1}\n{:process 0 :type :invoke :f :read}\n{:process 0 :type :ok :f :read :value nil}\n');
+  const air = file('{:process 0 :type :invoke :f :txn :value [[:r :x nil]]}\n{:process 0 :type :ok :f :txn :value [[:r :x 7]]}\n');
+  check(/^warning: an answer of nil fits any state/m.test(cairn('check', nil).out), 'nil');
+  check(/no operation is known to have written/.test(cairn('check', air).out), 'thin air');
+  for (const [name, ...options] of [[nil], [nil, '--nil', 'any'], [air]]) equal(cairn('check', name, ...options).code, 0, `${options}`);
+  for (const [name, ...options] of [[nil, '--nil', 'absent'], [nil, '--strict'], [air, '--strict']]) equal(cairn('check', name, ...options).code, 1, `${options}`);
+});
+
+test("Elle's transactions that only end are judged without real time", () => {
+  const name = file('{:type :ok, :value [[:append :x 1] [:r :y [1]]]}\n{:type :ok, :value [[:append :x 2] [:append :y 1]]}\n{:type :ok, :value [[:r :x [1 2]]]}\n');
+  const { code, out } = cairn('check', name);
+  equal(code, 1, out);
+  check(/^serializable \(txn-append\): is violated/.test(out) && /^note: no event invokes/m.test(out), out);
+  const strict = cairn('check', name, '--level', 'strict-serializable');
+  check(strict.code === 3 && /is not defined/.test(strict.out), strict.out);
+});
+
+test('what a stranger\'s recorder writes is taken, or named', () => {
+  const fine = [
+    one('SET', { key: 'x', value: 1 }, {}) + one('GET', { key: 'x' }, { output: 1 }),
+    one('sadd', { value: 'a' }, {}) + one('SMEMBERS', {}, { value: ['a'] }),
+    one('RPUSH', { value: 1 }, {}) + one('lrange', {}, { value: [1] }),
+    (one('write', { value: 1 }, {}) + one('read', {}, { value: 1 })).replaceAll('process', 'client'),
+    `[${(one('write', { value: 1 }, {}) + one('read', {}, { value: 1 })).trim().replaceAll('\n', ',')}]`,
+    one('add', { value: 'a' }, {}),
+  ];
+  for (const text of fine) {
+    const { code, out, err } = cairn('check', file(text));
+    equal(code, 0, `${text}${out}${err}`);
+  }
+  const named = [
+    [one('LPOP', {}, { value: 1 }), /line 1: there is no function "LPOP"; there are read, write/],
+    [one(undefined, {}, {}), /line 1: there is no function \(f\); it is one of read, write/],
+    [one('write', { value: 1 }, {}, 'done'), /:2: error: the type of an event is invoke, ok, fail or info, not 'done'/],
+    [(half('invoke', 'read') + half('invoke', 'read')).replaceAll('"process":0,', ''), /:2: error: events without a process are all of one, which invokes again/],
+    [`[${half('invoke', 'read').trim()},${half('invoke', 'read').trim()}]`, /: event 2: error: process 0 invokes again before the end of its operation, event 1/],
+  ];
+  for (const [text, words] of named) {
+    const { code, err } = cairn('check', file(text));
+    equal(code, 3, err);
+    check(words.test(err) && !/\bother\b|null/.test(err), err);
+  }
+  const texts = cairn('check', file(one('add', { value: 'a' }, {})), '--model', 'counter');
+  check(texts.err.includes('--model set'), texts.err);
+  const pairs = cairn('check', file('{:process 0 :type :invoke :f :add :value [0 5]}\n{:process 0 :type :ok :f :add :value [0 5]}\n{:process 0 :type :invoke :f :read}\n{:process 0 :type :ok :f :read :value #{5}}\n'));
+  check(/^warning: what is written looks like \[key value\].*--keyed/m.test(pairs.out), pairs.out);
+  const keyless = cairn('check', recorded('classic/iriw.jsonl'), '--level', 'per-key-sequential').out;
+  check(!/key null/.test(keyless), keyless);
+});
+
+test('events that stand in one line can be named', () => {
+  const name = file('[{"process":0,"type":"invoke","f":"write","value":1},{"process":1,"type":"invoke","f":"write","value":2},{"process":0,"type":"ok","f":"write"},{"process":1,"type":"ok","f":"write"}]');
+  check(cairn('check', name, '--forced', '1,2').out.startsWith('both orders'), 'two writes');
 });
 
 const models = ['register', 'cas-register', 'kv', 'append', 'counter', 'set', 'queue', 'stack', 'priority-queue', 'mutex', 'multi-register', 'bank', 'txn-rw', 'txn-append'];

@@ -23,6 +23,7 @@ function write_head() {
     `${h.level}: ${h.level_line}`, `model ${h.model}: ${h.model_line}`];
   const show_evidence = page.show.evidence.size > 0;
   if (h.count < h.total) facts.push(`${h.count.toLocaleString('en')} of them are on this page, ${show_evidence ? 'around the contradiction' : 'the first ones'}`);
+  facts.push(...h.basis.split('\n').filter((line) => line !== '').map((line) => shortened(visible(line), 400)));
   if (!h.real_time) facts.push('the file tells sessions only: left and right mean nothing across processes');
   const list = el('ul', {});
   for (const fact of facts) list.append(el('li', {}, fact));
