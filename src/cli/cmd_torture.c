@@ -72,7 +72,7 @@ static bool write_file(const char *dir, const char *name, const struct buf *text
 
 static bool read_plan(struct command *command) {
     struct buf text = {0};
-    char error[300] = "";
+    char error[600] = "";
     if (command->plan_path == NULL) {
         plan_parse(&command->plan, bytes_of("", 0), error, sizeof error);
         return true;
@@ -101,7 +101,12 @@ static bool take_workload(struct command *command) {
             command->options.workload = (enum torture_workload)i;
             return true;
         }
-    misuse("torture", "there is no workload '%s'", name);
+    struct buf names = {0};
+    for (int i = 0; i < TORTURE_WORKLOAD_COUNT; i++)
+        buf_printf(&names, " %s", torture_workload_name((enum torture_workload)i));
+    misuse("torture", "there is no workload '%s'; there are:%.*s", name, (int)names.len,
+           (const char *)names.data);
+    buf_free(&names);
     return false;
 }
 
@@ -203,6 +208,8 @@ static const char *verdict_name(enum torture_verdict verdict) {
     return names[verdict];
 }
 
+#define JUDGED "judged: " /* so begins the judge's line that the last one repeats */
+
 /* Lines that show long lists are cut; the file has them whole. */
 static void print_judgement(const char *path) {
     struct buf text = {0};
@@ -212,8 +219,27 @@ static void print_judgement(const char *path) {
         const uint8_t *end = memchr(text.data + at, '\n', text.len - at);
         size_t len = end ? (size_t)(end - text.data) - at : text.len - at;
         bool cut = len > LINE_MAX_SHOWN;
-        printf("%.*s%s\n", (int)(cut ? LINE_MAX_SHOWN : len), (const char *)text.data + at,
-               cut ? " ..." : "");
+        bool repeated =
+            len >= strlen(JUDGED) && memcmp(text.data + at, JUDGED, strlen(JUDGED)) == 0;
+        if (!repeated)
+            printf("%.*s%s\n", (int)(cut ? LINE_MAX_SHOWN : len), (const char *)text.data + at,
+                   cut ? " ..." : "");
+        at += len + 1;
+    }
+    buf_free(&text);
+}
+
+/* What the judge says that it judged; empty where it refused. */
+static void find_judged(const char *path, struct buf *out) {
+    size_t begin = strlen(JUDGED);
+    struct buf text = {0};
+    if (!read_file(path, &text))
+        text.len = 0;
+    for (size_t at = 0; at < text.len;) {
+        const uint8_t *end = memchr(text.data + at, '\n', text.len - at);
+        size_t len = end ? (size_t)(end - text.data) - at : text.len - at;
+        if (len >= begin && memcmp(text.data + at, JUDGED, begin) == 0)
+            buf_append(out, text.data + at + begin, len - begin);
         at += len + 1;
     }
     buf_free(&text);
@@ -226,10 +252,16 @@ static void tell(const struct command *command, const struct torture_result *res
            result->ok, result->failed, result->unknown, (double)result->run_ms / 1000,
            result->faults, result->skipped, (double)result->longest_gap_ms / 1000,
            (double)result->gap_at_ms / 1000);
+    struct buf judged = {0};
     print_judgement(result->judgement);
-    printf("%s under %s: %s %s (seed %" PRIu64 ", everything is in %s)\n", options->target,
+    find_judged(result->judgement, &judged);
+    printf("%s under %s: %s %s", options->target,
            command->plan_path ? command->plan_path : "no faults", options->level,
-           verdict_name(result->verdict), options->seed, options->dir);
+           verdict_name(result->verdict));
+    if (judged.len > 0)
+        printf(" for %.*s", (int)judged.len, (const char *)judged.data);
+    printf(" (seed %" PRIu64 ", everything is in %s)\n", options->seed, options->dir);
+    buf_free(&judged);
     if (result->verdict == TORTURE_VIOLATED)
         printf("To see it: cairn explain %s --model %s --level %s\n", result->history,
                torture_workload_model(options->workload), options->level);
@@ -237,15 +269,19 @@ static void tell(const struct command *command, const struct torture_result *res
 
 static void tell_json(const struct command *command, const struct torture_result *result) {
     const struct torture_options *options = &command->options;
+    struct buf judged = {0};
+    find_judged(result->judgement, &judged);
     printf(
         "{\"target\":\"%s\",\"workload\":\"%s\",\"model\":\"%s\",\"level\":\"%s\",\"seed\":%" PRIu64
         ",\"ok\":%" PRIu64 ",\"fail\":%" PRIu64 ",\"info\":%" PRIu64 ",\"faults\":%" PRIu64
         ",\"skipped\":%" PRIu64 ",\"longest_gap_ms\":%" PRIu64 ",\"history\":\"%s\","
-        "\"verdict\":\"%s\",\"error\":\"%s\"}\n",
+        "\"verdict\":\"%s\",\"judged\":\"%.*s\",\"error\":\"%s\"}\n",
         options->target, torture_workload_name(options->workload),
         torture_workload_model(options->workload), options->level, options->seed, result->ok,
         result->failed, result->unknown, result->faults, result->skipped, result->longest_gap_ms,
-        result->history, verdict_name(result->verdict), result->error);
+        result->history, verdict_name(result->verdict), (int)judged.len,
+        judged.len > 0 ? (const char *)judged.data : "", result->error);
+    buf_free(&judged);
 }
 
 static void shrink_plan(struct command *command) {
@@ -264,11 +300,30 @@ static void shrink_plan(struct command *command) {
     cairn_free(shrink.events);
 }
 
+static uint32_t events_of(const struct plan *plan, const struct plan_fault *fault) {
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < plan->event_count; i++)
+        count += plan->events[i].fault == fault;
+    return count;
+}
+
+/* A fault whose time never comes is told; a run in which none comes would prove nothing. */
+static bool all_too_late(const struct command *command) {
+    const struct plan *plan = &command->plan;
+    for (uint32_t i = 0; i < plan->fault_count; i++)
+        if (events_of(plan, &plan->faults[i]) == 0)
+            fprintf(stderr,
+                    "cairn torture: the fault %s is never carried out: its time, %.1f s, is not "
+                    "before the end, %.1f s (see --time)\n",
+                    plan->faults[i].name, (double)plan->faults[i].at_ms / 1000,
+                    (double)command->options.time_ms / 1000);
+    return plan->fault_count > 0 && plan->event_count == 0;
+}
+
 static int run(struct command *command) {
     struct torture_result result;
     struct torture_options *options = &command->options;
     struct buf plan = {0};
-    plan_expand(&command->plan, options->time_ms, options->seed);
     options->events = command->plan.events;
     options->event_count = command->plan.event_count;
     plan_print(&command->plan, options->events, options->event_count, &plan);
@@ -330,6 +385,9 @@ int cmd_torture(int argc, char **argv) {
         return EXIT_MISUSE;
     if (torture_refusal(&command.options, refusal, sizeof refusal) != NULL)
         return misuse("torture", "%s", refusal);
+    plan_expand(&command.plan, command.options.time_ms, command.options.seed);
+    if (all_too_late(&command))
+        return misuse("torture", "no fault of this plan would be carried out");
     if (!make_dir(&command))
         return EXIT_MISUSE;
     struct sigaction action = {.sa_handler = on_signal};

@@ -192,6 +192,13 @@ static void print_nodes(const struct run *run, uint32_t picked, struct buf *word
     buf_u8(json, ']');
 }
 
+/* Did the plan name a leader when none is known? Then chance chose in its place. */
+static bool lacks_leader(const struct run *run, const struct plan_choice *choice) {
+    return run->leader == 0 &&
+           (choice->who == PLAN_WHO_LEADER || choice->who == PLAN_WHO_FOLLOWER ||
+            choice->who == PLAN_WHO_FOLLOWERS);
+}
+
 static void tell(struct active_fault *fault, bool on) {
     struct run *run = fault->run;
     const struct plan_fault *how = fault->event->fault;
@@ -200,6 +207,8 @@ static void tell(struct active_fault *fault, bool on) {
     plan_describe(how, &described);
     buf_u8(&described, 0);
     print_nodes(run, fault->picked, &words, &nodes);
+    if (on && lacks_leader(run, &how->nodes))
+        buf_printf(&words, " (no leader is known: by chance)");
     buf_u8(&words, 0);
     buf_u8(&nodes, 0);
     buf_printf(&json, "{\"nodes\":%s,\"what\":\"%s\"}", (const char *)nodes.data,

@@ -201,6 +201,16 @@ static bool set_time(struct parsing *parsing, const struct key *key, const char 
     return true;
 }
 
+static bool wrong_kind(struct parsing *parsing, const char *value) {
+    struct buf names = {0};
+    for (int kind = 0; kind < PLAN_FAULT_COUNT; kind++)
+        buf_printf(&names, " %s", kinds[kind].name);
+    wrong(parsing, "there is no fault '%.40s'; there are:%.*s", value, (int)names.len,
+          (const char *)names.data);
+    buf_free(&names);
+    return false;
+}
+
 static bool set_word(struct parsing *parsing, const struct key *key, const char *value,
                      void *field) {
     int found;
@@ -210,7 +220,7 @@ static bool set_word(struct parsing *parsing, const struct key *key, const char 
         return strcmp(value, "yes") == 0 || strcmp(value, "no") == 0 ||
                wrong(parsing, "%s is yes or no, not '%s'", key->name, value);
     case VALUE_KIND:
-        return parse_kind(value, field) || wrong(parsing, "there is no fault '%s'", value);
+        return parse_kind(value, field) || wrong_kind(parsing, value);
     case VALUE_CHOICE:
         return parse_choice(value, field) ||
                wrong(parsing,
@@ -312,7 +322,7 @@ static bool complete(struct parsing *parsing, struct plan_fault *fault) {
 
 bool plan_parse(struct plan *plan, struct bytes text, char *error, size_t error_size) {
     *plan = (struct plan){.run.read_percent = UINT64_MAX};
-    char why[256] = "it is not a line of key = value";
+    char why[500] = "it is not a line of key = value";
     struct parsing parsing = {plan, why, sizeof why};
     int line = ini_text(text, on_pair, &parsing);
     if (line != 0) {

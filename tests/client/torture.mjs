@@ -77,6 +77,25 @@ test('loss of power loses nothing that was acknowledged', () => {
   check(/node \d lost \d+ unsynced writes/.test(out), out);
 });
 
+test("what can't be carried out is told", () => {
+  const file = path.join(temporary_folder(), 'plan.ini');
+  const torture = (text, ...args) => {
+    fs.writeFileSync(file, text);
+    return cairn('torture', '--plan', file, '--dir', run_folder(), ...args);
+  };
+  const late = '[fault late]\ndo = kill\nat = 50s\n', early = '[fault early]\ndo = pause\nat = 100ms\nfor = 100ms\nnodes = 1\n';
+  const never = torture(late, '--time', '2');
+  check(never.code === 3 && /no fault of this plan would be carried out/.test(never.err), never.err);
+  const one = torture(late + early, '--time', '2', '--heal', '1');
+  equal(one.code, 0, `${one.out}${one.err}`);
+  check(/the fault late is never carried out: its time, 50\.0 s, is not before the end, 2\.0 s/.test(one.err), one.err);
+  check(/: linearizable holds for \d+ operations of \d+ processes on \d+ keys.*; \d+ reads with an answer \(seed/.test(one.out), one.out);
+  const unknown = torture('[fault x]\ndo = kilt\n');
+  check(unknown.code === 3 && /there is no fault 'kilt'; there are: kill power pause/.test(unknown.err), unknown.err);
+  const workload = cairn('torture', '--workload', 'chess');
+  check(workload.code === 3 && /there is no workload 'chess'; there are: register cas append/.test(workload.err), workload.err);
+});
+
 test('a signal ends a run in order, with the verdict of what was recorded', async () => {
   const dir = run_folder();
   const child = start_program(binary, ['torture', '--time', '60', '--dir', dir]);
