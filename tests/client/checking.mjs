@@ -346,6 +346,7 @@ const hard = [
   [['--model', 'multi-register', '--clients', '20', '--ops', '2000', '--keys', '3', '--values', '5'], ['linearizable']],
   [['--model', 'txn-rw', '--clients', '30', '--ops', '5000', '--keys', '20', '--values', '5'], ['strict-serializable', 'snapshot-isolation']],
   [['--model', 'register', '--level', 'causal-memory', '--clients', '40', '--ops', '10000', '--keys', '20'], ['writes-follow-reads']],
+  [['--model', 'register', '--clients', '6', '--ops', '60000', '--keys', '4'], ['writes-follow-reads']],
 ];
 const TIME_MS = 200, TIME_SLACK_MS = 500; // other programs run on this machine too; 50 ms are asked for where it is quiet
 const MEM_M = 60, MEM_SLACK = 1.1;
