@@ -54,6 +54,12 @@ struct gathering {
     struct pairs written, seen;
 };
 
+/* Of what failed not even the shape is known. */
+static bool is_pair(const struct history *history, uint32_t value) {
+    const struct value *at = value_at(&history->values, value);
+    return at->kind == VALUE_LIST && at->len == 2;
+}
+
 /* A read behind an acknowledged write does not find the initial value. */
 static void see(struct gathering *gathering, const struct op *op, uint32_t key, uint32_t value) {
     if (op->outcome == OP_OK && value != VALUE_NONE &&
@@ -82,7 +88,7 @@ static void gather_op(struct gathering *gathering, const struct op *op) {
     }
     if (op->f == OP_READ || op->f == OP_SWAP)
         see(gathering, op, op->key, op->out);
-    if (op->f == OP_CAS && value_at(&history->values, op->arg)->len == 2) {
+    if (op->f == OP_CAS && is_pair(history, op->arg)) {
         see(gathering, op, op->key, item(history, op->arg, 0));
         write_of(gathering, op, op->key, item(history, op->arg, 1));
     }

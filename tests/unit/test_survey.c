@@ -126,6 +126,17 @@ static void what_no_initial_value_explains_is_not_blamed_on_it(void **state) {
                 "0 it is violated all the same");
 }
 
+/* A failed operation may hold anything; it was never looked at. */
+static void what_failed_has_no_shape(void **state) {
+    assert_hint(OP("0", "read", "", "0") "{\"process\":0,\"type\":\"invoke\",\"f\":\"cas\","
+                                         "\"value\":\"ab\"}\n"
+                                         "{\"process\":0,\"type\":\"fail\",\"f\":\"cas\","
+                                         "\"value\":\"ab\",\"error\":\"no\"}\n",
+                MODEL_CAS_REGISTER, LEVEL_LINEARIZABLE,
+                "perhaps the initial value is 0, which was read and never written: with --initial "
+                "0 it holds");
+}
+
 static void other_objects_begin_with_what_was_found_first(void **state) {
     assert_hint(OP("0", "read", "", "10") OP("0", "add", "", "5") OP("0", "read", "", "15"),
                 MODEL_COUNTER, LEVEL_LINEARIZABLE,
@@ -169,6 +180,7 @@ int main(void) {
         cmocka_unit_test(where_nothing_is_known_there_is_nothing_to_judge),
         cmocka_unit_test(a_register_that_begins_with_a_value_is_told),
         cmocka_unit_test(what_no_initial_value_explains_is_not_blamed_on_it),
+        cmocka_unit_test(what_failed_has_no_shape),
         cmocka_unit_test(other_objects_begin_with_what_was_found_first),
         cmocka_unit_test(a_bank_without_balances_is_told_its_total),
     };
