@@ -45,6 +45,7 @@ static void look_at(const struct history *history, struct lint *lint) {
         last = op->call;
     }
     lint_values(lint, history);
+    lint_history(lint, history);
     lint_sort(lint);
     model_guess(history, &out);
     for (int model = 0; model < MODEL_COUNT; model++)
@@ -87,7 +88,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
                                    .form_max = FORM_MAX,
                                    .keyed = (data[0] & 0x20) != 0,
                                    .by_time = (data[0] & 0x40) != 0,
-                                   .times = (data[0] & 0x80) != 0};
+                                   .times = (data[0] & 0x80) != 0,
+                                   .numbers = (size & 1) != 0,
+                                   .nil_absent = (size & 2) != 0,
+                                   .strict = (size & 4) != 0};
     struct bytes text = bytes_of(data + 1, size - 1);
     history_init(&history);
     history_init(&pieced);

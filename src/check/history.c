@@ -278,6 +278,14 @@ static void describe_operands(const struct history *history, const struct op *op
     }
 }
 
+static void put_place(const struct history *history, const struct op *op, struct buf *out) {
+    if (op->line == 0)
+        return;
+    buf_printf(out, " (");
+    history_place(history, op->line, out);
+    buf_u8(out, ')');
+}
+
 void history_describe(const struct history *history, uint32_t op_at, struct buf *out) {
     static const char *const outcomes[] = {"", ", failed", ", never answered", ", no match"};
     cairn_assert(op_at < history->op_count);
@@ -287,11 +295,7 @@ void history_describe(const struct history *history, uint32_t op_at, struct buf 
     buf_printf(out, ": %s", op_f_name(op->f));
     describe_operands(history, op, out);
     buf_printf(out, "%s", outcomes[op->outcome]);
-    if (op->line == 0)
-        return;
-    buf_printf(out, " (");
-    history_place(history, op->line, out);
-    buf_u8(out, ')');
+    put_place(history, op, out);
 }
 
 void history_place(const struct history *history, uint32_t line, struct buf *out) {
@@ -309,7 +313,8 @@ void history_say_key(const struct history *history, uint32_t key, struct buf *ou
 void history_refer(const struct history *history, uint32_t op_at, struct buf *out) {
     const struct op *op = &history->ops[op_at];
     if (op->f == OP_READ && op->line != 0) {
-        buf_printf(out, "the read of line %" PRIu32, op->line);
+        buf_printf(out, "the read of ");
+        history_place(history, op->line, out);
         return;
     }
     buf_printf(out, "%s", op_f_name(op->f));
@@ -317,6 +322,5 @@ void history_refer(const struct history *history, uint32_t op_at, struct buf *ou
         buf_u8(out, ' ');
         value_show(&history->values, op->arg, out);
     }
-    if (op->line != 0)
-        buf_printf(out, " (line %" PRIu32 ")", op->line);
+    put_place(history, op, out);
 }

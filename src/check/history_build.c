@@ -4,6 +4,7 @@
 #include "check/history_build_internal.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -259,7 +260,9 @@ static void take_whole(struct history_build *build, const struct data *data,
 /* A session of its own, where the order of sessions is to say nothing. */
 static uint32_t lone_session(struct history_build *build) {
     struct history *history = build->history;
-    return new_process(build, value_int(&history->values, history->process_count));
+    char name[32];
+    snprintf(name, sizeof name, "unnamed-%" PRIu32, history->process_count);
+    return new_process(build, value_text(&history->values, bytes_cstr(name)));
 }
 
 static void take_alone(struct history_build *build, const struct data *data,

@@ -250,8 +250,9 @@ static void set_key(const struct history *history, uint32_t key, uint8_t *state,
             (state[op->arg] & (SEEN | REMOVED)) == 0) {
             verdict_op(verdict, last);
             broken(history, verdict, i);
-            buf_printf(&verdict->text, ": acknowledged, and not in the last read (line %u)",
-                       read->line);
+            buf_printf(&verdict->text, ": acknowledged, and not in the last read (");
+            history_place(history, read->line, &verdict->text);
+            buf_u8(&verdict->text, ')');
             return;
         }
     }

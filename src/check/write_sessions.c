@@ -33,7 +33,8 @@ static void put_token(struct sessions *sessions, uint32_t id) {
 }
 
 static bool refuse(struct sessions *sessions, const struct op *op, const char *what) {
-    buf_printf(sessions->why, "line %" PRIu32 ": %s", op->line, what);
+    history_place(sessions->writer->history, op->line, sessions->why);
+    buf_printf(sessions->why, ": %s", what);
     return false;
 }
 

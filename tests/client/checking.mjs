@@ -247,6 +247,20 @@ test('what a stranger\'s recorder writes is taken, or named', () => {
 test('events that stand in one line can be named', () => {
   const name = file('[{"process":0,"type":"invoke","f":"write","value":1},{"process":1,"type":"invoke","f":"write","value":2},{"process":0,"type":"ok","f":"write"},{"process":1,"type":"ok","f":"write"}]');
   check(cairn('check', name, '--forced', '1,2').out.startsWith('both orders'), 'two writes');
+  let violated = 0;
+  for (const each of fs.readdirSync(recorded('objects')).filter((of) => of.endsWith('.jsonl'))) {
+    const line = file(`[${fs.readFileSync(recorded(`objects/${each}`), 'utf8').trim().replaceAll(/\n+/g, ',')}]`);
+    const judged = cairn('check', line), placed = cairn('place', line), linted = cairn('lint', line);
+    violated += judged.code === 1;
+    for (const { out, err } of [judged, placed, linted]) check(!/\bline \d/.test(out + err), `${each}: ${out}${err}`);
+  }
+  check(violated > 10, `only ${violated} are violated`);
+});
+
+test('what is undecided names another model where one may decide', () => {
+  const name = gen('--model', 'multi-register', '--clients', '20', '--ops', '2000', '--keys', '3', '--values', '5');
+  const { code, out } = cairn('check', name, '--limit-time', '100ms');
+  check(code === 2 && /^hint: .*try --model multi-register$/m.test(out), `${code} ${out}`);
 });
 
 const models = ['register', 'cas-register', 'kv', 'append', 'counter', 'set', 'queue', 'stack', 'priority-queue', 'mutex', 'multi-register', 'bank', 'txn-rw', 'txn-append'];
