@@ -31,17 +31,28 @@ void event_init(struct event *event, uint32_t line) {
     event->process_told = false;
 }
 
-static bool is_one_of(struct bytes name, const char *const *names, size_t count) {
+/* Other names of members. They are met in every event of some files: told apart by length first. */
+struct other_name {
+    const char *text;
+    size_t len;
+};
+#define NAME(text) \
+    { text, sizeof text - 1 }
+static const struct other_name processes_named[] = {NAME("client"),  NAME("client_id"),
+                                                    NAME("thread"),  NAME("thread_id"),
+                                                    NAME("session"), NAME("worker")};
+static const struct other_name answers_named[] = {NAME("output"), NAME("ret"),    NAME("response"),
+                                                  NAME("reply"),  NAME("answer"), NAME("out")};
+#undef NAME
+
+static bool is_one_of(struct bytes name, const struct other_name *names, size_t count) {
     for (size_t i = 0; i < count; i++)
-        if (bytes_equal(name, bytes_cstr(names[i])))
+        if (name.len == names[i].len && memcmp(name.data, names[i].text, name.len) == 0)
             return true;
     return false;
 }
 
 void event_member(struct event *event, const struct data *data, uint32_t name, uint32_t value) {
-    static const char *const processes[] = {"client",    "client_id", "thread",
-                                            "thread_id", "session",   "worker"};
-    static const char *const answers[] = {"output", "ret", "response", "reply", "answer", "out"};
     if (!data_is_text(data, name))
         return;
     struct bytes text = data_text(data, name);
@@ -52,9 +63,9 @@ void event_member(struct event *event, const struct data *data, uint32_t name, u
     } else if (field != EVENT_FIELD_COUNT) {
         event->field[field] = value;
     } else if (!event->process_told &&
-               is_one_of(text, processes, sizeof processes / sizeof *processes)) {
+               is_one_of(text, processes_named, sizeof processes_named / sizeof *processes_named)) {
         event->field[EVENT_PROCESS] = value;
-    } else if (is_one_of(text, answers, sizeof answers / sizeof *answers)) {
+    } else if (is_one_of(text, answers_named, sizeof answers_named / sizeof *answers_named)) {
         event->answer = value;
         event->answer_name = name;
     }
