@@ -164,24 +164,27 @@ static void add_fault(struct history_build *build, const struct data *data,
 
 /* ---- events ---- */
 
-static void show_process(const struct history_build *build, uint32_t process, struct buf *out) {
-    value_show(&build->history->values, build->history->processes[process], out);
-    out->len = out->len > BUILD_SHOWN_MAX ? BUILD_SHOWN_MAX : out->len;
+static void name_process(const struct history_build *build, uint32_t process, struct buf *out) {
+    const struct history *history = build->history;
+    if (history->processes[process] == VALUE_NULL) {
+        buf_printf(out, "events without a process are all of one, which");
+    } else {
+        buf_printf(out, "process ");
+        value_show(&history->values, history->processes[process], out);
+        out->len = out->len > BUILD_SHOWN_MAX ? BUILD_SHOWN_MAX : out->len;
+    }
     buf_u8(out, 0);
 }
 
 static void find_process(struct history_build *build, uint32_t line, uint32_t process,
                          const char *what, uint32_t earlier) {
     struct buf name = {0};
-    bool told = build->history->processes[process] != VALUE_NULL;
-    const char *says = told ? "process" : "events without a process are all of one, which";
-    show_process(build, process, &name);
+    name_process(build, process, &name);
     if (earlier == 0)
-        lint_add(build->lint, LINT_ERROR, line, "%s%s%s %s", says, told ? " " : "",
-                 told ? (char *)name.data : "", what);
+        lint_add(build->lint, LINT_ERROR, line, "%s %s", (char *)name.data, what);
     else
-        lint_add(build->lint, LINT_ERROR, line, "%s%s%s %s, %s %" PRIu32, says, told ? " " : "",
-                 told ? (char *)name.data : "", what, build_unit(build), earlier);
+        lint_add(build->lint, LINT_ERROR, line, "%s %s, %s %" PRIu32, (char *)name.data, what,
+                 build_unit(build), earlier);
     buf_free(&name);
 }
 

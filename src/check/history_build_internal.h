@@ -13,7 +13,7 @@ enum event_type { TYPE_INVOKE, TYPE_OK, TYPE_FAIL, TYPE_INFO, TYPE_NONE };
 static inline const char *build_unit(const struct history_build *build) {
     return build->history->numbered ? "event" : "line";
 }
-/* Up to BUILD_SHOWN_MAX bytes of what stands there, ended by 0. */
+/* What stands there as JSON, cut where it is long, ended by 0. */
 void build_shown(const struct history_build *build, const struct data *data, uint32_t at,
                  struct buf *out);
 /* Is this event a transaction? */

@@ -9,14 +9,15 @@ bool build_is_nil(const struct data *data, uint32_t at) {
 
 void build_shown(const struct history_build *build, const struct data *data, uint32_t at,
                  struct buf *out) {
-    uint32_t value = data_value(data, at, &build->history->values);
-    if (data_is_text(data, at))
-        buf_printf(out, "'%.*s'",
-                   (int)(data->at[at].len < BUILD_SHOWN_MAX ? data->at[at].len : BUILD_SHOWN_MAX),
-                   (const char *)data_text(data, at).data);
-    else
-        value_print(&build->history->values, value, out);
-    out->len = out->len > BUILD_SHOWN_MAX + 2 ? BUILD_SHOWN_MAX : out->len;
+    struct values *values = &build->history->values;
+    if (data_is_text(data, at)) {
+        struct bytes text = data_text(data, at);
+        text.len = text.len > BUILD_SHOWN_MAX ? BUILD_SHOWN_MAX : text.len;
+        text_print_json(text, out);
+    } else {
+        value_print(values, data_value(data, at, values), out);
+        out->len = out->len > BUILD_SHOWN_MAX ? BUILD_SHOWN_MAX : out->len;
+    }
     buf_u8(out, 0);
 }
 
@@ -239,7 +240,8 @@ static void compare_with_invoke(struct history_build *build, const struct data *
     if (f != DATUM_NONE && op->f != OP_TXN && f_of(build, data, event) != op->f) {
         lint_add(build->lint, LINT_ERROR, event->line,
                  "the function is not that of the invocation on %s %" PRIu32 ", %s",
-                 build_unit(build), op->line, op_f_name(op->f));
+                 build_unit(build), op->line,
+                 op->f == OP_OTHER ? "which is unknown" : op_f_name(op->f));
         return;
     }
     split_key(build, data, event, &key, &value);

@@ -227,7 +227,7 @@ test('what a stranger\'s recorder writes is taken, or named', () => {
   const named = [
     [one('LPOP', {}, { value: 1 }), /line 1: there is no function "LPOP"; there are read, write/],
     [one(undefined, {}, {}), /line 1: there is no function \(f\); it is one of read, write/],
-    [one('write', { value: 1 }, {}, 'done'), /:2: error: the type of an event is invoke, ok, fail or info, not 'done'/],
+    [one('write', { value: 1 }, {}, 'done'), /:2: error: the type of an event is invoke, ok, fail or info, not "done"/],
     [(half('invoke', 'read') + half('invoke', 'read')).replaceAll('"process":0,', ''), /:2: error: events without a process are all of one, which invokes again/],
     [`[${half('invoke', 'read').trim()},${half('invoke', 'read').trim()}]`, /: event 2: error: process 0 invokes again before the end of its operation, event 1/],
   ];

@@ -69,7 +69,7 @@ static void a_cas_needs_two_values(void **state) {
 
 static void a_type_is_one_of_four(void **state) {
     assert_finding("{:process 1 :type :invoke :f :read}\n{:process 1 :type :done :f :read}\n", NULL,
-                   LINT_ERROR, 2, "the type of an event is invoke, ok, fail or info, not 'done'");
+                   LINT_ERROR, 2, "the type of an event is invoke, ok, fail or info, not \"done\"");
 }
 
 static void
@@ -96,7 +96,7 @@ static void an_event_without_a_type_or_process_says_so(void **state) {
 
 static void an_unknown_function_is_named(void **state) {
     assert_finding("{\"process\":1,\"type\":\"invoke\",\"f\":\"LPOP\"}\n", NULL, LINT_WARNING, 1,
-                   "unknown function 'LPOP'");
+                   "unknown function \"LPOP\"");
     assert_finding("{\"process\":1,\"type\":\"invoke\"}\n", NULL, LINT_WARNING, 1,
                    "this event has no function (f)");
 }
@@ -105,7 +105,7 @@ static void an_answer_under_another_name_beside_null_is_warned_of(void **state) 
     assert_finding("{\"process\":1,\"type\":\"invoke\",\"f\":\"read\"}\n"
                    "{\"process\":1,\"type\":\"ok\",\"f\":\"read\",\"value\":null,\"output\":7}\n",
                    NULL, LINT_WARNING, 2,
-                   "the answer is null here, and 'output' is not looked at: an answer stands in "
+                   "the answer is null here, and \"output\" is not looked at: an answer stands in "
                    "value, or in result");
 }
 
