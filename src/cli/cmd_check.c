@@ -42,7 +42,8 @@ static bool op_at_line(const struct judge *judge, uint64_t line, uint32_t *op) {
             *op = i;
             return true;
         }
-    misuse("check", "no operation that happened is called in line %" PRIu64, line);
+    misuse("check", "no operation that happened is called in %s %" PRIu64,
+           judge->history.numbered ? "event" : "line", line);
     return false;
 }
 
