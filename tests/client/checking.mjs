@@ -206,7 +206,7 @@ test("Elle's transactions that only end are judged without real time", () => {
   const name = file('{:type :ok, :value [[:append :x 1] [:r :y [1]]]}\n{:type :ok, :value [[:append :x 2] [:append :y 1]]}\n{:type :ok, :value [[:r :x [1 2]]]}\n');
   const { code, out } = cairn('check', name);
   equal(code, 1, out);
-  check(/^serializable \(txn-append\): is violated/.test(out) && /^note: no event invokes/m.test(out), out);
+  check(/^session-serializable \(txn-append\): is violated/.test(out) && /^note: no event invokes/m.test(out), out);
   const strict = cairn('check', name, '--level', 'strict-serializable');
   check(strict.code === 3 && /is not defined/.test(strict.out), strict.out);
 });
