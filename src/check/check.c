@@ -203,8 +203,19 @@ static void dispatch(const struct history *history, const struct check_options *
     }
 }
 
+static void sequential_early(const struct history *history, const struct check_options *options,
+                             struct verdict *verdict) {
+    struct limits unlimited = {0};
+    struct limits_share share;
+    struct check_options one = *options;
+    one.limits = options->limits ? options->limits : &unlimited;
+    limits_share_open(&share, one.limits, EARLY_STEPS + EARLY_STEPS_EACH * history->op_count);
+    sequential_check(history, &one, NULL, verdict);
+    limits_share_close(&share);
+}
+
 /* Where the method of a weak level does not apply, since values repeat or comparisons failed, what
- * holds at a stronger level holds here. */
+ * holds at a stronger level holds here: as far as that is found out soon. */
 static void use_stronger(const struct history *history, const struct check_options *options,
                          struct verdict *verdict) {
     bool weak = level_implies(LEVEL_SEQUENTIAL, options->level) &&
@@ -213,7 +224,7 @@ static void use_stronger(const struct history *history, const struct check_optio
     if (verdict->answer != ANSWER_UNDECIDED || verdict->stopped != LIMITS_GO || !weak)
         return;
     verdict_init(&stronger, options->model, options->level);
-    sequential_check(history, options, NULL, &stronger);
+    sequential_early(history, options, &stronger);
     if (stronger.answer == ANSWER_YES) {
         verdict_free(verdict);
         *verdict = stronger;

@@ -10,13 +10,13 @@
 #include <string.h>
 
 /* A level without sessions is guessed to hold with most of the session order, so many times, before
- * it is judged without any. */
+ * it is judged without any; from the third guess on sessions are taken apart as a whole. It is
+ * judged at once where so many bytes are enough for that, and no more pairs of versions are open.
+ */
 #define GUESSES 5u
-#define GUESS_WHOLE 2u /* from then on sessions are taken apart as a whole */
-#define ALONE_BYTES_MAX                                                               \
-    ((size_t)256 << 20)         /* it is judged without guessing when this is enough, \
-                                 */
-#define ALONE_PAIRS_MAX 100000u /* and there are no more open pairs */
+#define GUESS_WHOLE 2u
+#define ALONE_BYTES_MAX ((size_t)256 << 20)
+#define ALONE_PAIRS_MAX 100000u
 
 static bool is_weak(enum level level) {
     return level_axiom(level).view < VIEW_PREFIX;
