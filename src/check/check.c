@@ -2,6 +2,7 @@
 
 #include "base/assert.h"
 #include "check/containers.h"
+#include "check/drains.h"
 #include "check/invariant.h"
 #include "check/linearizable.h"
 #include "check/partition.h"
@@ -173,8 +174,8 @@ static void place_txn(const struct history *history, const struct check_options 
     history_free(&whole);
 }
 
-static void dispatch(const struct history *history, const struct check_options *options,
-                     const struct sequential_known *known, struct verdict *verdict) {
+static void dispatch_whole(const struct history *history, const struct check_options *options,
+                           const struct sequential_known *known, struct verdict *verdict) {
     if (model_transactional(options->model) != level_transactional(options->level))
         return;
     if (level_transactional(options->level)) {
@@ -212,6 +213,18 @@ static void sequential_early(const struct history *history, const struct check_o
     limits_share_open(&share, one.limits, EARLY_STEPS + EARLY_STEPS_EACH * history->op_count);
     sequential_check(history, &one, NULL, verdict);
     limits_share_close(&share);
+}
+
+static void dispatch(const struct history *history, const struct check_options *options,
+                     const struct sequential_known *known, struct verdict *verdict) {
+    struct drains drains;
+    if (!drains_expand(&drains, history, options->model)) {
+        dispatch_whole(history, options, known, verdict);
+        return;
+    }
+    dispatch_whole(&drains.whole, options, known, verdict);
+    drains_fold(&drains, verdict);
+    drains_free(&drains);
 }
 
 /* Where the method of a weak level does not apply, since values repeat or comparisons failed, what

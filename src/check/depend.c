@@ -1,6 +1,7 @@
 #include "check/depend.h"
 
 #include "base/alloc.h"
+#include "check/answers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -43,8 +44,13 @@ static void put_items(struct cells *cells, const struct history *history, uint32
 struct making {
     const struct history *history;
     enum model model;
+    bool adds; /* some operation adds to a number */
     struct cells given, needed;
 };
+
+static bool told(const struct making *making, const struct op *op) {
+    return answers_told(making->model, making->history, op) != VALUE_NONE;
+}
 
 static void of_txn(struct making *making, uint32_t number) {
     const struct op *op = &making->history->ops[number];
@@ -61,6 +67,8 @@ static void of_register(struct making *making, uint32_t number) {
     const struct history *history = making->history;
     const struct op *op = &history->ops[number];
     bool told = op->outcome == OP_OK && op->out != VALUE_NONE;
+    if (making->adds && (told || op->f == OP_CAS)) /* what was seen may be a sum */
+        put(&making->needed, op->key, ANY_WRITE, number);
     if (op->f == OP_READ) {
         if (told)
             put(&making->needed, op->key, op->out, number);
@@ -98,19 +106,29 @@ static void of_set(struct making *making, uint32_t number) {
         put(&making->given, op->key, op->arg, number);
 }
 
-/* Whoever puts a value, takes it or looks at it needs all of them. */
+/* Whoever puts a value, takes it or looks at it needs all of them; who was told how many are inside
+ * needs all that puts or takes. */
 static void of_container(struct making *making, uint32_t number) {
     const struct op *op = &making->history->ops[number];
     bool takes = op->f == OP_DEQUEUE || op->f == OP_POP || op->f == OP_DELETE_MIN ||
                  op->f == OP_DELETE_MAX || op->f == OP_DRAIN;
     bool looks = takes || op->f == OP_PEEK;
+    bool filled = history_initial(making->history, op->key) != VALUE_NULL;
     put(&making->needed, op->key, BLIND_TAKE, number);
+    if (op->f != OP_PEEK)
+        put(&making->given, op->key, ANY_WRITE, number);
+    if (takes && filled) /* what was there from the start is missed by all */
+        put(&making->given, op->key, BLIND_TAKE, number);
     if (!looks) {
         put(&making->given, op->key, op->arg, number);
         put(&making->needed, op->key, op->arg, number);
+        if (told(making, op))
+            put(&making->needed, op->key, ANY_WRITE, number);
     } else if (op->outcome != OP_OK || op->out == VALUE_NONE) {
         if (takes)
             put(&making->given, op->key, BLIND_TAKE, number);
+        if (takes && op->outcome == OP_OK) /* it would take another instead */
+            put(&making->needed, op->key, ANY_WRITE, number);
     } else if (op->out != VALUE_NULL) {
         put_items(&making->needed, making->history, op->key, op->out, number);
         if (takes)
@@ -127,29 +145,58 @@ static void of_list(struct making *making, uint32_t number) {
     put(&making->needed, op->key, op->arg, number);
 }
 
-/* Sums: all that changes the key matters to all who look. */
+/* Sums: all that changes the key matters to all who look, and to whom a low balance could refuse.
+ */
 static void of_sum(struct making *making, uint32_t number) {
     const struct op *op = &making->history->ops[number];
-    put(op->f == OP_READ ? &making->needed : &making->given, op->key, ANY_WRITE, number);
+    bool looks = op->f == OP_READ || making->model == MODEL_BANK_NONNEGATIVE ||
+                 (op->f == OP_ADD && told(making, op));
+    if (op->f != OP_READ)
+        put(&making->given, op->key, ANY_WRITE, number);
+    if (looks)
+        put(&making->needed, op->key, ANY_WRITE, number);
 }
 
-/* A lock that a process took and gave back may be left out with both; whatever is open may have
- * happened, so that all need it. */
+/* Was it told no? A token of a fenced mutex is no such answer, whatever its number. */
+static bool is_refused(const struct making *making, const struct op *op) {
+    const struct values *values = &making->history->values;
+    uint32_t answer = answers_told(making->model, making->history, op);
+    return answer != VALUE_NONE && answers_truth(values, answer) == 0 &&
+           (answers_of(making->model, op->f) == TELLS_TRUTH ||
+            value_at(values, answer)->kind == VALUE_BOOL);
+}
+
+/* May it have taken effect, or not? */
+static bool is_unsure(const struct making *making, const struct op *op) {
+    return op->outcome != OP_OK || (op->f == OP_TRY_ACQUIRE && !told(making, op));
+}
+
+/* The last operation of the process on this lock that took effect. */
+static uint32_t held_before(const struct making *making, uint32_t number) {
+    const struct op *ops = making->history->ops, *op = &ops[number];
+    for (uint32_t before = number; before-- > 0;)
+        if (ops[before].process == op->process && ops[before].key == op->key &&
+            ops[before].outcome != OP_FAIL && !is_refused(making, &ops[before]))
+            return before;
+    return OP_NONE;
+}
+
+/* A lock that a process took and gave back may be left out with both. What may have happened, or
+ * not, is needed by all, and what was refused needs all. */
 static void of_lock(struct making *making, uint32_t number) {
-    const struct history *history = making->history;
-    const struct op *op = &history->ops[number];
+    const struct op *ops = making->history->ops, *op = &ops[number];
+    bool refused = is_refused(making, op), unsure = is_unsure(making, op);
     put(&making->needed, op->key, BLIND_TAKE, number);
-    if (op->outcome != OP_OK) {
+    if (unsure)
         put(&making->given, op->key, BLIND_TAKE, number);
+    if (refused || (unsure && (op->outcome == OP_OK || making->model == MODEL_SEMAPHORE)))
+        put(&making->needed, op->key, ANY_WRITE, number);
+    if (refused || unsure)
         return;
-    }
-    uint32_t before = number;
-    while (before > 0 && op->f == OP_RELEASE &&
-           (before == number || history->ops[before].process != op->process ||
-            history->ops[before].key != op->key || history->ops[before].outcome == OP_FAIL))
-        before--;
-    bool paired =
-        history->ops[before].f == OP_ACQUIRE && history->ops[before].process == op->process;
+    uint32_t before = op->f == OP_RELEASE ? held_before(making, number) : number;
+    bool paired = before != OP_NONE && ops[before].f != OP_RELEASE &&
+                  !is_unsure(making, &ops[before]) &&
+                  (making->model != MODEL_SEMAPHORE || ops[before].arg == op->arg);
     put(&making->given, op->key, ANY_WRITE, number);
     if (!paired) { /* it gave back somebody else's, and then all depends on it */
         put(&making->given, op->key, BLIND_TAKE, number);
@@ -174,16 +221,24 @@ static void of_op(struct making *making, uint32_t number) {
         of_set(making, number);
         return;
     case MODEL_QUEUE:
+    case MODEL_UNORDERED_QUEUE:
     case MODEL_STACK:
     case MODEL_PRIORITY_QUEUE:
         of_container(making, number);
         return;
     case MODEL_COUNTER:
     case MODEL_BANK:
+    case MODEL_BANK_NONNEGATIVE:
         of_sum(making, number);
         return;
     case MODEL_MUTEX:
+    case MODEL_OWNED_MUTEX:
+    case MODEL_REENTRANT_MUTEX:
+    case MODEL_FENCED_MUTEX:
+    case MODEL_SEMAPHORE:
         of_lock(making, number);
+        return;
+    case MODEL_UNIQUE_IDS: /* none needs another */
         return;
     default:
         of_txn(making, number);
@@ -314,14 +369,21 @@ static void match(struct depend *depend, struct cells *given, struct cells *need
     }
 }
 
+static bool is_lock(enum model model) {
+    return answers_has(model, OP_ACQUIRE);
+}
+
 void depend_make(struct depend *depend, const struct history *history, enum model model,
                  bool real_time) {
     struct making making = {.history = history, .model = model};
     /* What is put away and taken again is missed by others than those two, whenever. */
-    bool mutual = model == MODEL_QUEUE || model == MODEL_STACK || model == MODEL_PRIORITY_QUEUE ||
-                  model == MODEL_MUTEX || model == MODEL_SET || model == MODEL_APPEND;
+    bool mutual = model == MODEL_QUEUE || model == MODEL_UNORDERED_QUEUE || model == MODEL_STACK ||
+                  model == MODEL_PRIORITY_QUEUE || model == MODEL_SET || model == MODEL_APPEND ||
+                  is_lock(model);
     *depend = (struct depend){.history = history, .real_time = real_time && !mutual};
     bool appends = false;
+    for (uint32_t i = 0; i < history->op_count; i++)
+        making.adds |= history->ops[i].f == OP_ADD && history->ops[i].outcome != OP_FAIL;
     for (uint32_t i = 0; i < history->op_count; i++) {
         if (history->ops[i].outcome == OP_FAIL)
             continue;

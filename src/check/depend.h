@@ -8,10 +8,12 @@
  *   returned.
  * - Of lists and sets, all that puts an element in, takes it out or asks for it belongs together;
  *   reads need none of it, since what is left out is taken out of them too (part.h).
- * - Whoever was told only that it did not match, or a sum, needs all writers of the key.
+ * - Whoever was told only that it did not match, or a sum, needs all writers of the key; who was
+ * told how many elements are inside, all that puts in or takes out.
  * - What was put into a container needs whoever took it out, and that one needs it; and everything
  *   needs those who may have taken something without being told what.
- * - A lock's release needs the acquisition of its process, and that one it.
+ * - A lock's release needs the acquisition of its process, and that one it; what was refused needs
+ *   all, and all need what may have taken effect.
  */
 #ifndef CAIRN_CHECK_DEPEND_H
 #define CAIRN_CHECK_DEPEND_H

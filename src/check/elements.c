@@ -20,7 +20,9 @@ static int64_t ret_of(const struct op *op) {
 static bool put_in(struct elements *elements, const struct history *history, uint32_t number,
                    uint32_t *of_value) {
     const struct op *op = &history->ops[number];
-    if (op->arg == VALUE_NONE || op->arg == VALUE_NULL || of_value[op->arg] != UINT32_MAX)
+    bool told = op->outcome == OP_OK && op->out != VALUE_NONE &&
+                value_at(&history->values, op->out)->kind == VALUE_INT; /* how many are inside */
+    if (told || op->arg == VALUE_NONE || op->arg == VALUE_NULL || of_value[op->arg] != UINT32_MAX)
         return false;
     of_value[op->arg] = elements->count;
     elements->at[elements->count++] = (struct element){.value = op->arg,

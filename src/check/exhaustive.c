@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "check/drains.h"
 #include "check/spec.h"
 
 #include <string.h>
@@ -75,7 +76,7 @@ struct wish {
     uint32_t key, first, second; /* VALUE_NONE, OP_NONE: no such wish */
 };
 
-static bool orders(const struct history *history, enum model model, const struct wish *wish) {
+static bool orders_of(const struct history *history, enum model model, const struct wish *wish) {
     struct attempt attempt = {.history = history, .count = history->op_count};
     struct spec spec;
     struct spec_op ops[EXHAUSTIVE_OPS_MAX];
@@ -104,6 +105,22 @@ static bool orders(const struct history *history, enum model model, const struct
         states[i] = spec_initial(&spec, model_keyed(model) ? history->ops[i].key : VALUE_NULL);
     bool found = place_spec(&attempt, &spec, ops, key_of, states);
     spec_free(&spec);
+    return found;
+}
+
+/* Of drains, the last part of the first stands before the first part of the second. */
+static bool orders(const struct history *history, enum model model, const struct wish *wish) {
+    struct drains drains;
+    struct wish parts = *wish;
+    if (!drains_expand(&drains, history, model))
+        return orders_of(history, model, wish);
+    if (wish->first != OP_NONE) {
+        bool last = wish->first + 1 == history->op_count;
+        parts.first = (last ? drains.whole.op_count : drains.first[wish->first + 1]) - 1;
+        parts.second = drains.first[wish->second];
+    }
+    bool found = orders_of(&drains.whole, model, &parts);
+    drains_free(&drains);
     return found;
 }
 

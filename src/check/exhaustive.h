@@ -9,7 +9,8 @@
 
 #define EXHAUSTIVE_OPS_MAX 9
 
-/* At most EXHAUSTIVE_OPS_MAX operations. Open ones happened or not, in every combination. */
+/* At most EXHAUSTIVE_OPS_MAX operations, with drains taken apart (drains.h). Open ones happened or
+ * not, in every combination. */
 
 /* Linearizable (real_time) and sequential, of any model. */
 bool exhaustive_orders(const struct history *history, enum model model, bool real_time);

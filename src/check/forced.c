@@ -86,6 +86,9 @@ enum forced forced_pair(const struct history *history, const struct check_option
                         uint32_t a, uint32_t b) {
     cairn_assert(a != b && history->ops[a].outcome != OP_FAIL &&
                  history->ops[b].outcome != OP_FAIL);
+    if (options->model == MODEL_UNORDERED_QUEUE &&
+        (history->ops[a].f == OP_DRAIN || history->ops[b].f == OP_DRAIN))
+        return FORCED_UNDECIDED; /* it is no single step (drains.h) */
     enum answer ab = can_precede(history, options, a, b);
     enum answer ba = can_precede(history, options, b, a);
     if (ab == ANSWER_UNDECIDED || ba == ANSWER_UNDECIDED)

@@ -51,7 +51,7 @@ struct act {
     enum model model;
     uint8_t process;
     enum op_f f;
-    enum { NOTHING, ELEMENT, EMPTY_LIST, ZERO } arg, out;
+    enum { NOTHING, ELEMENT, EMPTY_LIST, ZERO } arg, out; /* also: a token, an identifier */
 };
 static const struct act acts[] = {
     {MODEL_APPEND, 0, OP_APPEND, ELEMENT, NOTHING},
@@ -63,6 +63,9 @@ static const struct act acts[] = {
     {MODEL_QUEUE, 0, OP_ENQUEUE, ELEMENT, NOTHING},
     {MODEL_QUEUE, 1, OP_DEQUEUE, NOTHING, ELEMENT},
     {MODEL_QUEUE, 1, OP_DEQUEUE, NOTHING, ELEMENT},
+    {MODEL_UNORDERED_QUEUE, 0, OP_ENQUEUE, ELEMENT, NOTHING},
+    {MODEL_UNORDERED_QUEUE, 1, OP_DEQUEUE, NOTHING, ELEMENT},
+    {MODEL_UNORDERED_QUEUE, 1, OP_DEQUEUE, NOTHING, ELEMENT},
     {MODEL_STACK, 0, OP_PUSH, ELEMENT, NOTHING},
     {MODEL_STACK, 1, OP_POP, NOTHING, ELEMENT},
     {MODEL_STACK, 1, OP_POP, NOTHING, ELEMENT},
@@ -71,6 +74,18 @@ static const struct act acts[] = {
     {MODEL_PRIORITY_QUEUE, 1, OP_DELETE_MIN, NOTHING, ELEMENT},
     {MODEL_MUTEX, 0, OP_ACQUIRE, NOTHING, NOTHING},
     {MODEL_MUTEX, 1, OP_ACQUIRE, NOTHING, NOTHING},
+    {MODEL_OWNED_MUTEX, 0, OP_ACQUIRE, NOTHING, NOTHING},
+    {MODEL_OWNED_MUTEX, 1, OP_RELEASE, NOTHING, NOTHING},
+    {MODEL_REENTRANT_MUTEX, 0, OP_ACQUIRE, NOTHING, NOTHING},
+    {MODEL_REENTRANT_MUTEX, 1, OP_ACQUIRE, NOTHING, NOTHING},
+    {MODEL_FENCED_MUTEX, 0, OP_ACQUIRE, NOTHING, ELEMENT},
+    {MODEL_FENCED_MUTEX, 0, OP_RELEASE, NOTHING, NOTHING},
+    {MODEL_FENCED_MUTEX, 1, OP_ACQUIRE, NOTHING, ELEMENT},
+    {MODEL_SEMAPHORE, 0, OP_ACQUIRE, NOTHING, NOTHING},
+    {MODEL_SEMAPHORE, 0, OP_RELEASE, NOTHING, NOTHING},
+    {MODEL_SEMAPHORE, 1, OP_RELEASE, NOTHING, NOTHING},
+    {MODEL_UNIQUE_IDS, 0, OP_GENERATE, NOTHING, ELEMENT},
+    {MODEL_UNIQUE_IDS, 1, OP_GENERATE, NOTHING, ELEMENT},
 };
 
 struct violation {
@@ -161,7 +176,7 @@ void gen_violate(struct gen *gen) {
         for (unsigned i = 1; i < VALUES; i++)
             of.values[key][i] = gen_fresh(gen);
     }
-    if (gen->options.model == MODEL_BANK)
+    if (model_is_bank(gen->options.model))
         play_bank(&of);
     for (size_t i = 0; i < sizeof acts / sizeof *acts; i++)
         if (acts[i].model == gen->options.model)

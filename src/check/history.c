@@ -44,6 +44,13 @@ static const struct {
     {"top", OP_PEEK},
     {"lock", OP_ACQUIRE},
     {"unlock", OP_RELEASE},
+    {"try_acquire", OP_TRY_ACQUIRE},
+    {"try-lock", OP_TRY_ACQUIRE},
+    {"trylock", OP_TRY_ACQUIRE},
+    {"try_lock", OP_TRY_ACQUIRE},
+    {"generate-id", OP_GENERATE},
+    {"next-id", OP_GENERATE},
+    {"id", OP_GENERATE},
     {"getset", OP_SWAP},
     {"del", OP_DELETE},
     {"setnx", OP_SET_IF_ABSENT},
@@ -258,6 +265,14 @@ static void describe_mop(const struct history *history, const struct mop *mop, s
     buf_u8(out, ']');
 }
 
+/* Of a drain that was taken apart (drains.h). */
+static void describe_part(const struct history *history, const struct op *op, struct buf *out) {
+    if (op->out == VALUE_NULL)
+        buf_printf(out, " at its end");
+    else
+        buf_printf(out, " of element %" PRId64, value_at(&history->values, op->arg)->integer + 1);
+}
+
 static void describe_operands(const struct history *history, const struct op *op, struct buf *out) {
     if (op->f == OP_TXN) {
         for (uint32_t i = 0; i < op->out; i++)
@@ -268,7 +283,9 @@ static void describe_operands(const struct history *history, const struct op *op
         buf_u8(out, ' ');
         value_show(&history->values, op->key, out);
     }
-    if (op->arg != VALUE_NULL || op->f == OP_WRITE) {
+    if (op->f == OP_DRAIN && op->arg != VALUE_NULL) {
+        describe_part(history, op, out);
+    } else if (op->arg != VALUE_NULL || op->f == OP_WRITE) {
         buf_u8(out, ' ');
         value_show(&history->values, op->arg, out);
     }

@@ -40,6 +40,8 @@
     X(SWAP, "swap")                   \
     X(DELETE, "delete")               \
     X(SET_IF_ABSENT, "set-if-absent") \
+    X(TRY_ACQUIRE, "try-acquire")     \
+    X(GENERATE, "generate")           \
     X(OTHER, "other")
 enum op_f {
 #define X(name, text) OP_##name,

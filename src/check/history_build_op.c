@@ -1,4 +1,5 @@
 /* One operation: what its two events say. */
+#include "check/answers.h"
 #include "check/history_build_internal.h"
 
 #include <inttypes.h>
@@ -149,7 +150,16 @@ static void take_mops(struct history_build *build, const struct data *data,
 /* What asks for nothing but what it finds. */
 static bool only_answers(enum op_f f) {
     return f == OP_READ || f == OP_DEQUEUE || f == OP_DRAIN || f == OP_POP || f == OP_DELETE_MIN ||
-           f == OP_DELETE_MAX || f == OP_PEEK;
+           f == OP_DELETE_MAX || f == OP_PEEK || f == OP_GENERATE;
+}
+
+static bool is_lock(enum op_f f) {
+    return f == OP_ACQUIRE || f == OP_TRY_ACQUIRE || f == OP_RELEASE;
+}
+
+/* What needs no argument: a value that only its completion has is an answer. */
+static bool asks_of_itself(enum op_f f) {
+    return is_lock(f) || f == OP_ADD || f == OP_DELETE;
 }
 
 /* Splits [key value] where values come so. */
@@ -270,8 +280,7 @@ static uint32_t answer_of(struct history_build *build, const struct data *data, 
 
 /* What does not only repeat what was asked. */
 static bool has_answer(enum op_f f) {
-    return only_answers(f) || f == OP_CAS || f == OP_ADD || f == OP_REMOVE || f == OP_CONTAINS ||
-           f == OP_SWAP || f == OP_DELETE || f == OP_SET_IF_ABSENT;
+    return f != OP_WRITE && f != OP_TXN && f != OP_RELEASE && f != OP_OTHER;
 }
 
 /* An answer under another tool's name is one where nothing else can be it; where `value` says null,
@@ -295,41 +304,99 @@ static uint32_t result_of(struct history_build *build, const struct data *data,
     return result;
 }
 
-static void end_ok(struct history_build *build, const struct data *data, const struct event *event,
-                   struct op *op) {
-    struct values *values = &build->history->values;
+/* Of locks, a map tells on whose behalf, which some learn only at the end. */
+static bool takes_argument(const struct values *values, const struct op *op, uint32_t said) {
+    enum value_kind kind = value_at(values, said)->kind;
+    if (op->arg != VALUE_NULL || kind == VALUE_BOOL)
+        return false;
+    return !asks_of_itself(op->f) || (is_lock(op->f) && kind == VALUE_MAP);
+}
+
+/* Also of an open one, or one that failed. */
+static void learn_holder(struct history_build *build, const struct data *data,
+                         const struct event *event, struct op *op) {
     uint32_t key, value;
     split_key(build, data, event, &key, &value);
-    uint32_t result = result_of(build, data, event, op, value);
-    op->outcome = OP_OK;
-    if (only_answers(op->f)) {
-        op->out = answer_of(build, data, result != DATUM_NONE ? result : value, op->f);
+    if (!is_lock(op->f) || build_is_nil(data, value))
+        return;
+    uint32_t said = data_value(data, value, &build->history->values);
+    if (takes_argument(&build->history->values, op, said))
+        op->arg = said;
+}
+
+static void answered_twice(struct history_build *build, const struct event *event) {
+    lint_add(build->lint, LINT_ERROR, event->line,
+             "value and result tell two different answers; leave one of them out");
+}
+
+/* The value of a completion, where the operation has an argument too: it repeats the argument,
+ * whatever an answer could look like, or it is the answer. */
+static void take_value(struct history_build *build, const struct event *event, struct op *op,
+                       uint32_t said) {
+    const struct values *values = &build->history->values;
+    if (takes_argument(values, op, said)) {
+        op->arg = said;
         return;
     }
-    if (result != DATUM_NONE)
-        op->out = data_value(data, result, values);
-    if (op->f == OP_SWAP && op->out == VALUE_NONE && !build->wholes) {
-        op->out = answer_of(build, data, value, op->f);
-    } else if (!build_is_nil(data, value)) {
-        uint32_t said = data_value(data, value, values);
-        if (op->arg == VALUE_NULL && value_at(values, said)->kind != VALUE_BOOL)
-            op->arg = said;
-        else if (said != op->arg &&
-                 (op->f == OP_WRITE || (op->f == OP_CAS && is_pair(values, said))))
-            lint_add(build->lint, LINT_WARNING, event->line,
-                     "the value is not that of the invocation on %s %" PRIu32 ", which counts",
-                     build_unit(build), op->line);
-        else if (said != op->arg && op->out == VALUE_NONE)
-            op->out = said;
-    }
-    if (op->f != OP_CAS)
+    if (said == op->arg)
         return;
+    if (op->f == OP_WRITE || (op->f == OP_CAS && is_pair(values, said)))
+        lint_add(build->lint, LINT_WARNING, event->line,
+                 "the value is not that of the invocation on %s %" PRIu32 ", which counts",
+                 build_unit(build), op->line);
+    else if (op->out == VALUE_NONE)
+        op->out = said;
+    else if (op->out != said)
+        answered_twice(build, event);
+}
+
+/* A cas is answered whether it matched; what says something else stays, for model_fits. */
+static void end_cas(struct history_build *build, const struct event *event, struct op *op) {
+    const struct values *values = &build->history->values;
     if (!is_pair(values, op->arg))
         lint_add(build->lint, LINT_ERROR, event->line, "a cas has the value [from to]");
-    if (op->out != VALUE_NONE && value_at(values, op->out)->kind == VALUE_BOOL &&
-        value_at(values, op->out)->integer == 0)
+    int matched = answers_truth(values, op->out);
+    if (matched == 0)
         op->outcome = OP_MISMATCH;
-    op->out = VALUE_NONE;
+    if (matched >= 0)
+        op->out = VALUE_NONE;
+}
+
+static void end_asking(struct history_build *build, const struct data *data,
+                       const struct event *event, struct op *op, uint32_t value) {
+    struct values *values = &build->history->values;
+    uint32_t result = result_of(build, data, event, op, value);
+    if (result != DATUM_NONE)
+        op->out = answer_of(build, data, result, op->f);
+    bool found_nothing = op->f == OP_SWAP && value != DATUM_NONE && build_is_nil(data, value) &&
+                         op->arg != VALUE_NULL && result == DATUM_NONE && !build->wholes;
+    if (found_nothing)
+        op->out = VALUE_NULL;
+    if (!build_is_nil(data, value))
+        take_value(build, event, op, data_value(data, value, values));
+    if (op->f == OP_CAS)
+        end_cas(build, event, op);
+}
+
+/* What only asks is told by its value, or by its result. */
+static void end_answered(struct history_build *build, const struct data *data,
+                         const struct event *event, struct op *op, uint32_t value) {
+    uint32_t result = result_of(build, data, event, op, value);
+    op->out = answer_of(build, data, result != DATUM_NONE ? result : value, op->f);
+    if (result != DATUM_NONE && !build_is_nil(data, value) &&
+        answer_of(build, data, value, op->f) != op->out)
+        answered_twice(build, event);
+}
+
+static void end_ok(struct history_build *build, const struct data *data, const struct event *event,
+                   struct op *op) {
+    uint32_t key, value;
+    split_key(build, data, event, &key, &value);
+    op->outcome = OP_OK;
+    if (only_answers(op->f))
+        end_answered(build, data, event, op, value);
+    else
+        end_asking(build, data, event, op, value);
 }
 
 static void end_fail(const struct history_build *build, const struct data *data,
@@ -349,6 +416,7 @@ void build_end(struct history_build *build, const struct data *data, const struc
     struct op *op = &build->history->ops[op_at];
     uint32_t position = build->position++;
     compare_with_invoke(build, data, event, op);
+    learn_holder(build, data, event, op);
     if (type == TYPE_INFO)
         return;
     op->ret = position;
@@ -356,6 +424,9 @@ void build_end(struct history_build *build, const struct data *data, const struc
         op->outcome = type == TYPE_OK ? OP_OK : OP_FAIL;
         if (type == TYPE_OK)
             take_mops(build, data, event, op_at, true);
+        if (type == TYPE_OK && !build_is_nil(data, event->field[EVENT_RESULT]))
+            lint_add(build->lint, LINT_ERROR, event->line,
+                     "what a transaction read stands in its value; a result is not compared");
     } else if (type == TYPE_OK) {
         end_ok(build, data, event, op);
     } else {

@@ -112,7 +112,8 @@ static void counter_bounds(const struct history *history, struct verdict *verdic
     cairn_free(done);
 }
 
-/* ---- bank: every read of all accounts has the same total ---- */
+/* ---- bank: every read of all accounts has the same total; where none may fall below zero, none
+ * was read so ---- */
 
 static bool is_balances(const struct history *history, uint32_t value) {
     return value != VALUE_NONE && (value_at(&history->values, value)->kind == VALUE_MAP ||
@@ -169,7 +170,18 @@ static uint32_t accounts_of(const struct history *history) {
     return count > longest ? count : longest;
 }
 
-static void bank_total(const struct history *history, struct verdict *verdict) {
+static bool any_below_zero(const struct history *history, uint32_t balances) {
+    const struct value *value = value_at(&history->values, balances);
+    uint32_t step = value->kind == VALUE_MAP ? 2 : 1;
+    int64_t balance;
+    for (uint32_t i = step - 1; i < value->len; i += step)
+        if (integer_of(history, value_items(&history->values, balances)[i], &balance) &&
+            balance < 0)
+            return true;
+    return false;
+}
+
+static void bank_total(const struct history *history, enum model model, struct verdict *verdict) {
     wide expected = 0;
     uint32_t first = OP_NONE, accounts = accounts_of(history), told;
     bool given = is_balances(history, history->initial);
@@ -190,6 +202,11 @@ static void bank_total(const struct history *history, struct verdict *verdict) {
             broken(history, verdict, i);
             buf_printf(&verdict->text, ": its total is %lld, not %lld", (long long)shown(total),
                        (long long)shown(expected));
+        }
+        if (verdict->answer == ANSWER_YES && model == MODEL_BANK_NONNEGATIVE &&
+            any_below_zero(history, op->out)) {
+            broken(history, verdict, i);
+            buf_printf(&verdict->text, ": a balance is below zero");
         }
         if (first == OP_NONE)
             first = i;
@@ -285,8 +302,8 @@ void invariant_check(const struct history *history, const struct check_options *
     verdict->answer = ANSWER_YES;
     if (options->level == LEVEL_COUNTER_BOUNDS && options->model == MODEL_COUNTER)
         counter_bounds(history, verdict);
-    else if (options->level == LEVEL_BANK_TOTAL && options->model == MODEL_BANK)
-        bank_total(history, verdict);
+    else if (options->level == LEVEL_BANK_TOTAL && model_is_bank(options->model))
+        bank_total(history, options->model, verdict);
     else if (options->level == LEVEL_SET_COMPLETE && options->model == MODEL_SET)
         set_complete(history, verdict);
     else

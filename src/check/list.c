@@ -6,6 +6,7 @@
 #include "check/containers.h"
 
 #include "base/alloc.h"
+#include "check/answers.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -58,7 +59,7 @@ static bool take_append(struct list_run *run, uint32_t number) {
     if (run->append_of[op->arg] != OP_NONE)
         return false;
     run->append_of[op->arg] = number;
-    run->told_lengths |= op->outcome == OP_OK && op->out != VALUE_NONE;
+    run->told_lengths |= answers_told(MODEL_APPEND, run->history, op) != VALUE_NONE;
     return true;
 }
 

@@ -1,6 +1,7 @@
 #include "check/plain.h"
 
 #include "base/alloc.h"
+#include "check/answers.h"
 #include "check/invariant.h"
 
 static void start(struct verdict *verdict) {
@@ -160,8 +161,11 @@ static bool each_seen(struct set_facts *facts, uint32_t op,
                                    bool found)) {
     const struct op *at = op_at(facts, op);
     const struct values *values = &facts->history->values;
+    int there = at->f == OP_CONTAINS
+                    ? answers_truth(values, answers_told(MODEL_SET, facts->history, at))
+                    : -1;
     if (at->f == OP_CONTAINS)
-        return is_told(at) && look(facts, at->arg, op, value_at(values, at->out)->integer != 0);
+        return there >= 0 && look(facts, at->arg, op, there == 1);
     if (at->f != OP_READ || !is_told(at))
         return false;
     uint32_t len = at->out == VALUE_NULL ? 0 : value_at(values, at->out)->len;

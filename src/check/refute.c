@@ -1,6 +1,7 @@
 #include "check/refute.h"
 
 #include "base/alloc.h"
+#include "check/answers.h"
 #include "check/invariant.h"
 #include "check/partition.h"
 
@@ -242,7 +243,12 @@ static bool refute_locks(struct refuter *refuter) {
         return false;
     for (uint32_t i = 0; i < refuter->count; i++) {
         const struct op *op = op_at(refuter, i);
-        bool acquire = op->f == OP_ACQUIRE, surely = op->outcome == OP_OK;
+        uint32_t answer = answers_told(refuter->verdict->model, refuter->history, op);
+        int truth = answers_truth(&refuter->history->values, answer);
+        bool acquire = op->f != OP_RELEASE;
+        if (truth == 0) /* refused: nothing changed */
+            continue;
+        bool surely = op->outcome == OP_OK && (op->f != OP_TRY_ACQUIRE || truth == 1);
         *(acquire ? &taken_perhaps : &given_perhaps) += 1;
         *(acquire ? &taken : &given) += surely;
     }
@@ -277,6 +283,7 @@ static bool refute_key(struct refuter *refuter) {
     case MODEL_COUNTER:
         return refute_counts(refuter);
     case MODEL_MUTEX:
+    case MODEL_OWNED_MUTEX:
         return refute_locks(refuter);
     default:
         return false;

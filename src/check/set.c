@@ -6,6 +6,7 @@
 #include "check/containers.h"
 
 #include "base/alloc.h"
+#include "check/answers.h"
 #include "check/txn_solver.h"
 
 #include <stdlib.h>
@@ -40,17 +41,9 @@ static const struct op *op_at(const struct set_run *run, uint32_t op) {
     return &run->history->ops[op];
 }
 
-static bool truthy(const struct set_run *run, uint32_t id) {
-    return value_at(&run->history->values, id)->integer != 0;
-}
-
-static bool is_bool(const struct set_run *run, uint32_t id) {
-    return id != VALUE_NONE && value_at(&run->history->values, id)->kind == VALUE_BOOL;
-}
-
-/* Of a removal: 1: it took the element away, 0: it found none, -1: nobody knows. */
+/* 1: the element was new, or there; 0: it was not; -1: nobody knows. Not of reads. */
 static int told(const struct set_run *run, const struct op *op) {
-    return op->outcome == OP_OK && is_bool(run, op->out) ? truthy(run, op->out) : -1;
+    return answers_truth(&run->history->values, answers_told(MODEL_SET, run->history, op));
 }
 
 static bool ends_before(const struct set_run *run, uint32_t a, uint32_t b) {
@@ -70,8 +63,6 @@ static bool applies(struct set_run *run) {
         enum value_kind out =
             op->out == VALUE_NONE ? VALUE_NIL : value_at(&run->history->values, op->out)->kind;
         bool fits = op->f == OP_READ || op->arg != VALUE_NONE;
-        if (op->f == OP_CONTAINS && op->outcome == OP_OK && op->out != VALUE_NONE)
-            fits &= out == VALUE_BOOL || out == VALUE_INT;
         if (op->f == OP_READ && op->outcome == OP_OK)
             fits &= out == VALUE_LIST || out == VALUE_NIL;
         if (!fits || (op->f == OP_ADD && run->added[op->arg] != OP_NONE))
@@ -268,6 +259,16 @@ static bool missed(struct set_run *run, uint32_t op, uint32_t element) {
 
 enum set_answer { SET_HOLDS, SET_FAILS, SET_LEFT };
 
+/* Each element is added once: it was there before for none. */
+static enum set_answer was_new(struct set_run *run, uint32_t op) {
+    if (told(run, op_at(run, op)) != 0)
+        return SET_HOLDS;
+    verdict_op(run->verdict, op);
+    history_describe(run->history, op, &run->verdict->text);
+    buf_printf(&run->verdict->text, ": nobody had added it before");
+    return SET_FAILS;
+}
+
 static enum set_answer observe_one(struct set_run *run, uint32_t op, uint32_t element, bool seen) {
     if (seen)
         return saw(run, op, element) ? SET_HOLDS : SET_FAILS;
@@ -301,9 +302,9 @@ static enum set_answer observe(struct set_run *run) {
             continue;
         if (at->f == OP_READ)
             answer = observe_all(run, op);
-        else if (at->f == OP_CONTAINS)
-            answer = observe_one(run, op, at->arg, truthy(run, at->out));
-        else if (at->f == OP_REMOVE && told(run, at) >= 0)
+        else if (at->f == OP_ADD)
+            answer = was_new(run, op);
+        else if (told(run, at) >= 0)
             answer = observe_one(run, op, at->arg, told(run, at) == 1);
     }
     return answer;

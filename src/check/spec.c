@@ -2,6 +2,7 @@
 
 #include "base/alloc.h"
 #include "base/assert.h"
+#include "check/answers.h"
 #include "check/spec_internal.h"
 
 #include <stdlib.h>
@@ -19,7 +20,7 @@ void spec_init(struct spec *spec, enum model model, const struct history *histor
     memset(spec->of_history, 0xff, spec->of_count * sizeof *spec->of_history);
     if (model == MODEL_MULTI_REGISTER)
         spec_keys_of_txns(spec);
-    if (model == MODEL_BANK)
+    if (model_is_bank(model))
         spec_keys_of_bank(spec);
 }
 
@@ -108,10 +109,18 @@ uint32_t spec_alive(const struct spec *spec, uint32_t state) {
     return SPEC_DEAD;
 }
 
-/* ---- lists as chains: a list is the pair of all but its last element, and that ---- */
+/* ---- lists as chains: a list is all but its last element, that element, and how many they are
+ * ---- */
+
+/* The length stands there as the number that it is, not as a value. */
+uint32_t spec_chain_length(const struct spec *spec, uint32_t chain) {
+    bool list = chain != VALUE_NULL && value_at(&spec->pool, chain)->len == 3;
+    return list ? value_items(&spec->pool, chain)[2] : 0;
+}
 
 uint32_t spec_chain(struct spec *spec, uint32_t chain, uint32_t element) {
-    return value_list(&spec->pool, (uint32_t[]){chain, element}, 2);
+    uint32_t length = spec_chain_length(spec, chain) + 1;
+    return value_list(&spec->pool, (uint32_t[]){chain, element, length}, 3);
 }
 
 static uint32_t chain_of_list(struct spec *spec, uint32_t id) {
@@ -119,11 +128,12 @@ static uint32_t chain_of_list(struct spec *spec, uint32_t id) {
     if (id == VALUE_NULL)
         return VALUE_NULL;
     uint32_t chain = VALUE_NULL, len = value_at(values, id)->len;
-    if (value_at(values, id)->kind != VALUE_LIST)
-        return spec_chain(spec, VALUE_NONE - 2, spec_value(spec, id)); /* equal to no list */
+    if (value_at(values, id)->kind != VALUE_LIST) /* equal to no list */
+        return value_list(&spec->pool, (uint32_t[]){spec_value(spec, id)}, 1);
     for (uint32_t i = 0; i < len; i++) {
         chain = spec_chain(spec, chain, spec_value(spec, value_items(values, id)[i]));
-        spec_live(spec, chain);
+        if (spec->alive != NULL)
+            spec_live(spec, chain);
     }
     return chain;
 }
@@ -143,29 +153,31 @@ static uint32_t sorted_set(struct spec *spec, uint32_t id) {
     return set;
 }
 
+/* The answer as the model's states are written. */
 static uint32_t answer_of(struct spec *spec, const struct op *op) {
-    if (op->out == VALUE_NONE || op->outcome == OP_INFO)
+    uint32_t told = answers_told(spec->model, spec->history, op);
+    bool list = told != VALUE_NONE &&
+                (told == VALUE_NULL || value_at(&spec->history->values, told)->kind == VALUE_LIST);
+    if (told == VALUE_NONE)
         return VALUE_NONE;
-    if (spec->model == MODEL_APPEND && op->f == OP_READ)
-        return chain_of_list(spec, op->out);
+    if (spec->model == MODEL_APPEND && list)
+        return chain_of_list(spec, told);
     if (spec->model == MODEL_SET && op->f == OP_READ)
-        return sorted_set(spec, op->out);
-    if (spec->model == MODEL_BANK && op->f == OP_READ)
-        return spec_balances(spec, op->out);
-    return spec_value(spec, op->out);
-}
-
-static bool truthy(const struct spec *spec, uint32_t id) {
-    const struct value *value = value_at(&spec->pool, id);
-    return (value->kind == VALUE_INT || value->kind == VALUE_BOOL) && value->integer != 0;
+        return sorted_set(spec, told);
+    if (model_is_bank(spec->model) && op->f == OP_READ)
+        return spec_balances(spec, told);
+    if (spec->model == MODEL_COUNTER && told == VALUE_NULL)
+        return value_int(&spec->pool, 0);
+    return spec_value(spec, told);
 }
 
 static enum spec_class class_of(const struct spec *spec, const struct spec_op *op) {
     switch (op->f) {
     case OP_READ:
     case OP_CONTAINS:
-    case OP_PEEK:
         return SPEC_OBSERVES;
+    case OP_PEEK: /* of an unordered queue, it tells what was not taken before */
+        return op->told && spec->model == MODEL_UNORDERED_QUEUE ? SPEC_CONDITIONAL : SPEC_OBSERVES;
     case OP_WRITE:
         return SPEC_OVERWRITES;
     case OP_DELETE:
@@ -174,21 +186,34 @@ static enum spec_class class_of(const struct spec *spec, const struct spec_op *o
         return op->told ? SPEC_CONDITIONAL : SPEC_OVERWRITES;
     case OP_CAS:
     case OP_SET_IF_ABSENT:
+    case OP_ACQUIRE:
+    case OP_RELEASE:
         return op->mismatch ? SPEC_OBSERVES : SPEC_CONDITIONAL;
+    case OP_TRY_ACQUIRE:
+        return op->mismatch ? SPEC_OBSERVES : op->told ? SPEC_CONDITIONAL : SPEC_CHANGES;
     case OP_APPEND:
     case OP_ENQUEUE:
     case OP_PUSH:
     case OP_INSERT:
-        return op->told ? SPEC_CONDITIONAL : SPEC_CHANGES;
     case OP_ADD:
-        return op->told && spec->model == MODEL_KV ? SPEC_CONDITIONAL : SPEC_CHANGES;
     case OP_REMOVE:
         return op->told ? SPEC_CONDITIONAL : SPEC_CHANGES;
+    case OP_GENERATE:
+        return op->told ? SPEC_CONDITIONAL : SPEC_OBSERVES;
     case OP_TRANSFER:
-        return SPEC_CHANGES;
+        if (spec->model == MODEL_BANK)
+            return SPEC_CHANGES;
+        return op->mismatch ? SPEC_OBSERVES : SPEC_CONDITIONAL;
     default:
         return SPEC_CONDITIONAL;
     }
+}
+
+static void translate_cas(struct spec *spec, const struct op *op, struct spec_op *to) {
+    const struct values *values = &spec->history->values;
+    to->b = spec_value(spec, value_items(values, op->arg)[1]);
+    to->a = spec_value(spec, value_items(values, op->arg)[0]);
+    to->mismatch = op->outcome == OP_MISMATCH;
 }
 
 static void translate(struct spec *spec, uint32_t number, struct spec_op *to) {
@@ -202,27 +227,19 @@ static void translate(struct spec *spec, uint32_t number, struct spec_op *to) {
     to->a = op->arg == VALUE_NONE ? VALUE_NULL : spec_value(spec, op->arg);
     to->out = answer_of(spec, op);
     to->told = to->out != VALUE_NONE;
-    if (op->f == OP_CAS) {
-        const uint32_t *pair = value_items(&spec->history->values, op->arg);
-        to->b = spec_value(spec, pair[1]);
-        to->a = spec_value(spec, value_items(&spec->history->values, op->arg)[0]);
-        to->mismatch = op->outcome == OP_MISMATCH;
-    } else if (op->f == OP_DELETE || op->f == OP_SET_IF_ABSENT) {
-        to->mismatch = to->told && !truthy(spec, to->out);
-        if (op->f == OP_DELETE)
-            to->a = VALUE_NULL;
-    } else if (op->f == OP_APPEND || op->f == OP_PUSH || op->f == OP_ENQUEUE ||
-               op->f == OP_INSERT) {
-        /* An answer that repeats the argument, or says ok, tells nothing. */
-        to->told = spec->model == MODEL_KV && to->told && to->out != to->a &&
-                   value_at(&spec->pool, to->out)->kind == VALUE_INT;
-    } else if (op->f == OP_REMOVE) {
-        to->told = to->told && value_at(&spec->pool, to->out)->kind == VALUE_BOOL;
-        to->mismatch = to->told && !truthy(spec, to->out);
-    } else if (op->f == OP_TRANSFER) {
+    to->mismatch = to->told && answers_of(spec->model, op->f) == TELLS_TRUTH &&
+                   answers_truth(&spec->pool, to->out) == 0;
+    if (op->f == OP_CAS)
+        translate_cas(spec, op, to);
+    else if (op->f == OP_DELETE)
+        to->a = VALUE_NULL;
+    else if (op->f == OP_TRANSFER)
         spec_translate_transfer(spec, op, to);
-    }
-    to->whole = to->f == OP_READ && to->told && spec->model != MODEL_BANK;
+    else if (spec_is_lock(spec->model))
+        spec_translate_lock(spec, op, to);
+    else if (spec->model == MODEL_UNORDERED_QUEUE)
+        spec_translate_bag(spec, number, to);
+    to->whole = to->f == OP_READ && to->told && !model_is_bank(spec->model);
     to->class = class_of(spec, to);
 }
 
@@ -305,6 +322,15 @@ static void learn_register(struct spec *spec, const struct spec_op *ops, uint32_
     qsort_r(spec->alive_texts, spec->alive_text_count, sizeof(uint32_t), order_of_texts, spec);
 }
 
+/* How long a list is can be told of any. */
+static bool tells_lengths(const struct spec *spec, const struct spec_op *ops, uint32_t count) {
+    for (uint32_t i = 0; i < count; i++)
+        if (ops[i].f == OP_APPEND && ops[i].told &&
+            value_at(&spec->pool, ops[i].out)->kind == VALUE_INT)
+            return true;
+    return false;
+}
+
 void spec_prepare(struct spec *spec, const uint32_t *ops, uint32_t count, struct spec_op *to) {
     forget_alive(spec);
     if (spec->model == MODEL_APPEND)
@@ -313,7 +339,7 @@ void spec_prepare(struct spec *spec, const uint32_t *ops, uint32_t count, struct
         translate(spec, ops[i], &to[i]);
     if (model_is_register(spec->model))
         learn_register(spec, to, count);
-    else if (spec->model != MODEL_APPEND)
+    else if (spec->model != MODEL_APPEND || tells_lengths(spec, to, count))
         forget_alive(spec);
     if (spec->real_time && (spec->model == MODEL_QUEUE || spec->model == MODEL_STACK))
         spec_learn_taken(spec, ops, to, count);
@@ -322,10 +348,17 @@ void spec_prepare(struct spec *spec, const uint32_t *ops, uint32_t count, struct
 uint32_t spec_initial(struct spec *spec, uint32_t key) {
     const struct history *history = spec->history;
     uint32_t initial = history_initial(history, key);
+    if (spec_is_lock(spec->model))
+        return spec_initial_lock(spec, initial);
     switch (spec->model) {
     case MODEL_MULTI_REGISTER:
     case MODEL_BANK:
+    case MODEL_BANK_NONNEGATIVE:
         return spec_initial_parts(spec);
+    case MODEL_UNORDERED_QUEUE:
+        return spec_initial_bag(spec, initial);
+    case MODEL_UNIQUE_IDS:
+        return value_list(&spec->pool, NULL, 0);
     case MODEL_SET:
         return sorted_set(spec, initial);
     case MODEL_APPEND:

@@ -23,7 +23,7 @@ enum spec_class {
 struct spec_op {
     enum op_f f : 8;
     enum spec_class class : 8;
-    bool mismatch;      /* of CAS and its kin: it was answered "no" */
+    bool mismatch;      /* it was answered "no" */
     bool told;          /* `out` is meaningful */
     bool whole;         /* of a read that was told: `out` is the whole state */
     uint32_t a, b, out; /* values or states of the spec */

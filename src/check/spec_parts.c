@@ -47,7 +47,7 @@ static uint32_t account_of(struct spec *spec, uint32_t id) {
     return value_int(&spec->pool, number);
 }
 
-static uint32_t field_of(const struct spec *spec, uint32_t map, const char *name) {
+uint32_t spec_field(const struct spec *spec, uint32_t map, const char *name) {
     const struct values *values = &spec->history->values;
     if (map == VALUE_NONE || value_at(values, map)->kind != VALUE_MAP)
         return VALUE_NONE;
@@ -86,8 +86,8 @@ void spec_keys_of_bank(struct spec *spec) {
         if (op->f == OP_READ) {
             each_balance(spec, op->out, learn_account, NULL);
         } else if (op->f == OP_TRANSFER) {
-            add_key(spec, account_of(spec, field_of(spec, op->arg, "from")));
-            add_key(spec, account_of(spec, field_of(spec, op->arg, "to")));
+            add_key(spec, account_of(spec, spec_field(spec, op->arg, "from")));
+            add_key(spec, account_of(spec, spec_field(spec, op->arg, "to")));
         }
     }
     each_balance(spec, history->initial, learn_account, NULL);
@@ -104,16 +104,16 @@ uint32_t spec_initial_parts(struct spec *spec) {
     uint32_t *parts = cairn_alloc((spec->key_count + 1) * sizeof *parts);
     const struct history *history = spec->history;
     for (uint32_t i = 0; i < spec->key_count; i++)
-        parts[i] = spec->model == MODEL_BANK ? value_int(&spec->pool, 0)
-                                             : spec_value(spec, history->initial);
+        parts[i] = model_is_bank(spec->model) ? value_int(&spec->pool, 0)
+                                              : spec_value(spec, history->initial);
     for (uint32_t i = 0; i < history->initial_count; i++) {
         uint32_t key = history->initial_of[2 * i];
-        uint32_t part = part_of(spec, spec->model == MODEL_BANK ? account_of(spec, key)
-                                                                : spec_value(spec, key));
+        uint32_t part = part_of(spec, model_is_bank(spec->model) ? account_of(spec, key)
+                                                                 : spec_value(spec, key));
         if (part != UINT32_MAX)
             parts[part] = spec_value(spec, history->initial_of[2 * i + 1]);
     }
-    if (spec->model == MODEL_BANK)
+    if (model_is_bank(spec->model))
         each_balance(spec, history->initial, set_part, parts);
     uint32_t state = value_list(&spec->pool, parts, spec->key_count);
     cairn_free(parts);
@@ -149,11 +149,18 @@ bool spec_step_txn(struct spec *spec, uint32_t state, const struct spec_op *op, 
     return fits;
 }
 
-/* a: from, b: to (parts), out: the amount, a value. A read: told, out: the balances, a state. */
+/* a: from, b: to (parts), out: the amount, a value. A read: told, out: the balances, a state. What
+ * a bank refused moved nothing, whatever it asked for; of one whose balances stay at zero or above
+ * it also tells that they were low. */
 void spec_translate_transfer(struct spec *spec, const struct op *op, struct spec_op *to) {
-    to->a = part_of(spec, account_of(spec, field_of(spec, op->arg, "from")));
-    to->b = part_of(spec, account_of(spec, field_of(spec, op->arg, "to")));
-    to->out = spec_value(spec, field_of(spec, op->arg, "amount"));
+    to->a = part_of(spec, account_of(spec, spec_field(spec, op->arg, "from")));
+    to->b = part_of(spec, account_of(spec, spec_field(spec, op->arg, "to")));
+    to->out = spec_value(spec, spec_field(spec, op->arg, "amount"));
+    to->told = false;
+    if (to->mismatch && spec->model == MODEL_BANK) {
+        to->out = value_int(&spec->pool, 0);
+        to->mismatch = false;
+    }
 }
 
 static int64_t integer_of(const struct spec *spec, uint32_t id) {
@@ -179,17 +186,40 @@ static bool balances_are(const struct spec *spec, uint32_t state, uint32_t read)
     return true;
 }
 
+/* What can't be added up is no balance. */
+static bool move(struct spec *spec, uint32_t *part, int64_t amount, bool *below) {
+    int64_t balance = integer_of(spec, *part);
+    if (__builtin_add_overflow(balance, amount, &balance))
+        return false;
+    *below |= balance < 0;
+    *part = value_int(&spec->pool, balance);
+    return true;
+}
+
+/* The balances afterwards; VALUE_NONE: there are none. below: one fell below zero. */
+static uint32_t transferred(struct spec *spec, uint32_t state, const struct spec_op *op,
+                            bool *below) {
+    uint32_t *parts = cairn_alloc((spec->key_count + 1) * sizeof *parts);
+    memcpy(parts, value_items(&spec->pool, state), spec->key_count * sizeof *parts);
+    int64_t amount = integer_of(spec, op->out);
+    *below = false;
+    bool fits = amount != INT64_MIN && move(spec, &parts[op->a], -amount, below) &&
+                move(spec, &parts[op->b], amount, below);
+    uint32_t next = fits ? value_list(&spec->pool, parts, spec->key_count) : VALUE_NONE;
+    cairn_free(parts);
+    return next;
+}
+
 bool spec_step_bank(struct spec *spec, uint32_t state, const struct spec_op *op, uint32_t *next) {
+    bool below;
     *next = state;
     if (op->f == OP_READ)
         return !op->told || balances_are(spec, state, op->out);
-    uint32_t *parts = cairn_alloc((spec->key_count + 1) * sizeof *parts);
-    for (uint32_t i = 0; i < spec->key_count; i++)
-        parts[i] = value_items(&spec->pool, state)[i];
-    int64_t amount = integer_of(spec, op->out);
-    parts[op->a] = value_int(&spec->pool, integer_of(spec, parts[op->a]) - amount);
-    parts[op->b] = value_int(&spec->pool, integer_of(spec, parts[op->b]) + amount);
-    *next = value_list(&spec->pool, parts, spec->key_count);
-    cairn_free(parts);
-    return true;
+    uint32_t moved = transferred(spec, state, op, &below);
+    if (moved == VALUE_NONE)
+        return op->mismatch;
+    below &= spec->model == MODEL_BANK_NONNEGATIVE;
+    if (!op->mismatch && !below)
+        *next = moved;
+    return op->mismatch == below;
 }

@@ -68,7 +68,7 @@ static bool add_to(struct spec *spec, uint32_t state, const struct spec_op *op, 
         return false;
     uint32_t value = value_int(&spec->pool, sum);
     *next = spec->model == MODEL_KV ? kept(spec, value) : value;
-    return spec->model != MODEL_KV || !op->told || value == op->out;
+    return !op->told || value == op->out;
 }
 
 static bool step_register(struct spec *spec, uint32_t state, const struct spec_op *op,
@@ -129,7 +129,7 @@ static uint32_t items_give(struct spec *spec, struct items *items) {
     return state;
 }
 
-static uint32_t with(struct spec *spec, uint32_t state, uint32_t at, uint32_t value) {
+uint32_t spec_with(struct spec *spec, uint32_t state, uint32_t at, uint32_t value) {
     struct items items;
     items_take(spec, state, &items);
     memmove(items.at + at + 1, items.at + at, (items.count - at) * sizeof *items.at);
@@ -138,7 +138,7 @@ static uint32_t with(struct spec *spec, uint32_t state, uint32_t at, uint32_t va
     return items_give(spec, &items);
 }
 
-static uint32_t without(struct spec *spec, uint32_t state, uint32_t at) {
+uint32_t spec_without(struct spec *spec, uint32_t state, uint32_t at) {
     struct items items;
     items_take(spec, state, &items);
     items.count--;
@@ -147,7 +147,7 @@ static uint32_t without(struct spec *spec, uint32_t state, uint32_t at) {
 }
 
 /* Where the value is, or has to be, in a sorted list. */
-static uint32_t place_of(const struct spec *spec, uint32_t state, uint32_t value, bool *there) {
+uint32_t spec_place(const struct spec *spec, uint32_t state, uint32_t value, bool *there) {
     const uint32_t *items = value_items(&spec->pool, state);
     uint32_t low = 0, high = value_at(&spec->pool, state)->len;
     while (low < high) {
@@ -166,19 +166,32 @@ static bool step_set(struct spec *spec, uint32_t state, const struct spec_op *op
     *next = state;
     if (op->f == OP_READ)
         return !op->told || state == op->out;
-    uint32_t at = place_of(spec, state, op->a, &there);
+    uint32_t at = spec_place(spec, state, op->a, &there);
     if (op->f == OP_CONTAINS)
         return !op->told || (value_at(&spec->pool, op->out)->integer != 0) == there;
     if (op->f == OP_ADD) {
         if (!there)
-            *next = with(spec, state, at, op->a);
-        return true;
+            *next = spec_with(spec, state, at, op->a);
+        return !op->told || op->mismatch == there;
     }
     cairn_assert(op->f == OP_REMOVE);
     if (op->told && op->mismatch == there)
         return false;
     if (there)
-        *next = without(spec, state, at);
+        *next = spec_without(spec, state, at);
+    return true;
+}
+
+static bool is_length(const struct spec *spec, const struct spec_op *op, uint32_t length) {
+    return !op->told || value_at(&spec->pool, op->out)->integer == (int64_t)length;
+}
+
+/* At the end of a queue or stack. */
+static bool put(struct spec *spec, uint32_t state, const struct spec_op *op, uint32_t *next) {
+    uint32_t len = value_at(&spec->pool, state)->len;
+    if (!is_length(spec, op, len + 1) || !spec_may_put(spec, state, op->a))
+        return false;
+    *next = spec_with(spec, state, len, op->a);
     return true;
 }
 
@@ -194,7 +207,7 @@ static bool take(struct spec *spec, uint32_t state, const struct spec_op *op, bo
     if (op->told && value_items(&spec->pool, state)[at] != op->out)
         return false;
     if (!stays)
-        *next = without(spec, state, at);
+        *next = spec_without(spec, state, at);
     return true;
 }
 
@@ -202,10 +215,7 @@ static bool step_queue(struct spec *spec, uint32_t state, const struct spec_op *
                        uint32_t *next) {
     switch (op->f) {
     case OP_ENQUEUE:
-        if (!spec_may_put(spec, state, op->a))
-            return false;
-        *next = with(spec, state, value_at(&spec->pool, state)->len, op->a);
-        return true;
+        return put(spec, state, op, next);
     case OP_DRAIN:
         *next = value_list(&spec->pool, NULL, 0);
         return !op->told || state == op->out ||
@@ -217,12 +227,8 @@ static bool step_queue(struct spec *spec, uint32_t state, const struct spec_op *
 
 static bool step_stack(struct spec *spec, uint32_t state, const struct spec_op *op,
                        uint32_t *next) {
-    if (op->f == OP_PUSH) {
-        if (!spec_may_put(spec, state, op->a))
-            return false;
-        *next = with(spec, state, value_at(&spec->pool, state)->len, op->a);
-        return true;
-    }
+    if (op->f == OP_PUSH)
+        return put(spec, state, op, next);
     return take(spec, state, op, true, op->f == OP_PEEK, next);
 }
 
@@ -230,7 +236,7 @@ static bool step_priority_queue(struct spec *spec, uint32_t state, const struct 
                                 uint32_t *next) {
     bool there;
     if (op->f == OP_INSERT) {
-        *next = with(spec, state, place_of(spec, state, op->a, &there), op->a);
+        *next = spec_with(spec, state, spec_place(spec, state, op->a, &there), op->a);
         return true;
     }
     return take(spec, state, op, op->f == OP_DELETE_MAX, op->f == OP_PEEK, next);
@@ -241,16 +247,23 @@ static bool step_append(struct spec *spec, uint32_t state, const struct spec_op 
     *next = state;
     if (op->f == OP_READ)
         return !op->told || state == op->out;
-    if (state != SPEC_DEAD)
-        *next = spec_alive(spec, spec_chain(spec, state, op->a));
-    return true;
+    if (state == SPEC_DEAD) /* a list that an append was told is alive, as those before it are */
+        return !op->told;
+    uint32_t longer = spec_chain(spec, state, op->a);
+    *next = spec_alive(spec, longer);
+    if (!op->told || value_at(&spec->pool, op->out)->kind == VALUE_LIST)
+        return !op->told || longer == op->out;
+    return is_length(spec, op, spec_chain_length(spec, longer));
 }
 
-static bool step_mutex(struct spec *spec, uint32_t state, const struct spec_op *op,
-                       uint32_t *next) {
-    bool acquire = op->f == OP_ACQUIRE;
-    *next = acquire ? value_bool(&spec->pool, true) : VALUE_NULL;
-    return acquire == (state == VALUE_NULL);
+/* For what is small: unique.c and verify.c look at all answers at once. */
+static bool step_ids(struct spec *spec, uint32_t state, const struct spec_op *op, uint32_t *next) {
+    bool there = false;
+    *next = state;
+    uint32_t at = op->told ? spec_place(spec, state, op->out, &there) : 0;
+    if (op->told && !there)
+        *next = spec_with(spec, state, at, op->out);
+    return !there;
 }
 
 static bool step_counter(struct spec *spec, uint32_t state, const struct spec_op *op,
@@ -281,10 +294,14 @@ bool spec_step(struct spec *spec, uint32_t state, const struct spec_op *op, uint
         return step_stack(spec, state, op, next);
     case MODEL_PRIORITY_QUEUE:
         return step_priority_queue(spec, state, op, next);
-    case MODEL_MUTEX:
-        return step_mutex(spec, state, op, next);
-    default:
-        cairn_assert(spec->model == MODEL_BANK);
+    case MODEL_UNORDERED_QUEUE:
+        return spec_step_bag(spec, state, op, next);
+    case MODEL_UNIQUE_IDS:
+        return step_ids(spec, state, op, next);
+    case MODEL_BANK:
+    case MODEL_BANK_NONNEGATIVE:
         return spec_step_bank(spec, state, op, next);
+    default:
+        return spec_step_lock(spec, state, op, next);
     }
 }

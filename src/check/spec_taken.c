@@ -40,6 +40,10 @@ static bool learn(struct spec *spec, const struct op *op, const struct spec_op *
 void spec_learn_taken(struct spec *spec, const uint32_t *ops, const struct spec_op *to,
                       uint32_t count) {
     cairn_free(spec->taken);
+    spec->taken = NULL;
+    /* What was there from the start may be equal to what is put in. */
+    if (count == 0 || history_initial(spec->history, spec->history->ops[ops[0]].key) != VALUE_NULL)
+        return;
     spec->taken_count = spec->pool.count;
     spec->taken = cairn_alloc_zero((spec->taken_count + 1) * sizeof *spec->taken);
     for (uint32_t i = 0; i < spec->taken_count; i++)

@@ -88,6 +88,8 @@ static bool take_op(struct sums *sums, const struct spec *spec, const struct spe
         sums->count++;
         return row(spec, to->out, sums->parts, sums->told + (size_t)entry->what * sums->parts);
     }
+    if (to->told) /* it is a read, too */
+        return false;
     struct effect *effect = &sums->effects[sums->count];
     bool fits = effect_of(spec, to, effect);
     entry->what = effect->amount == 0 || effect->from == effect->to ? SUMS_NOWHERE : 0;

@@ -17,8 +17,9 @@ struct sums_result {
     uint32_t stuck, passed;       /* of NO: as in search.h */
 };
 
-/* ops: of one object of MODEL_BANK or MODEL_COUNTER, in the order of their calls, without FAIL.
- * False: the method does not apply: a read tells some parts only, or numbers are huge. */
+/* ops: of one object, taken for one of MODEL_BANK or MODEL_COUNTER, in the order of their calls,
+ * without FAIL. False: the method does not apply: a read tells some parts only, an addition was
+ * told its sum, or numbers are huge. */
 bool sums_check(const struct history *history, enum model model, const uint32_t *ops,
                 uint32_t count, uint32_t key, struct limits *limits, struct sums_result *result);
 

@@ -1,7 +1,9 @@
 #include "check/verify.h"
 
 #include "base/alloc.h"
+#include "check/answers.h"
 #include "check/depend.h"
+#include "check/drains.h"
 #include "check/exhaustive.h"
 #include "check/part.h"
 #include "check/spec.h"
@@ -26,14 +28,15 @@ static bool in_scope(const struct history *history, const struct order *order, u
     return order->scope != SCOPE_KEY || history->ops[op].key == order->of;
 }
 
-/* An operation that says nothing may be left out: open ones, reads without an answer. */
-static bool may_be_missing(const struct op *op) {
-    return op->outcome == OP_INFO || op->outcome == OP_FAIL ||
-           (op->f == OP_READ && op->out == VALUE_NONE);
+/* An operation that says nothing may be left out: open ones, and those that only look and were told
+ * nothing. */
+static bool may_be_missing(const struct history *history, enum model model, uint32_t op) {
+    const struct op *at = &history->ops[op];
+    return at->outcome == OP_INFO || at->outcome == OP_FAIL || answers_idle(model, history, at);
 }
 
 static enum verify all_there(const struct history *history, const struct order *order,
-                             uint32_t *place, struct buf *why) {
+                             enum model model, uint32_t *place, struct buf *why) {
     memset(place, 0xff, history->op_count * sizeof *place);
     for (uint32_t i = 0; i < order->count; i++) {
         uint32_t op = order->ops[i];
@@ -44,7 +47,7 @@ static enum verify all_there(const struct history *history, const struct order *
     }
     for (uint32_t op = 0; op < history->op_count; op++)
         if (place[op] == NOWHERE && in_scope(history, order, op) &&
-            !may_be_missing(&history->ops[op]))
+            !may_be_missing(history, model, op))
             return wrong(history, op, "is not in the order", why);
     return VERIFY_RIGHT;
 }
@@ -115,7 +118,7 @@ static enum verify keys_covered(const struct history *history, const struct verd
             covered[verdict->orders[i].of] = true;
     }
     for (uint32_t op = 0; op < history->op_count && !all && verified == VERIFY_RIGHT; op++)
-        if (!covered[history->ops[op].key] && !may_be_missing(&history->ops[op]))
+        if (!covered[history->ops[op].key] && !may_be_missing(history, verdict->model, op))
             verified = wrong(history, op, "there is no order of its key", why);
     cairn_free(covered);
     return verified;
@@ -133,22 +136,46 @@ static enum verify one_for_all(const struct verdict *verdict, struct buf *why) {
     return VERIFY_WRONG;
 }
 
+static enum verify verify_order(const struct history *history, const struct verdict *verdict,
+                                const struct order *order, struct buf *why) {
+    uint32_t *place = cairn_alloc((history->op_count + 1) * sizeof *place);
+    enum verify verified = all_there(history, order, verdict->model, place, why);
+    if (verified == VERIFY_RIGHT)
+        verified = replays(history, order, verdict->model, why);
+    if (verified == VERIFY_RIGHT)
+        verified = verdict->level == LEVEL_LINEARIZABLE ? in_real_time(history, order, why)
+                                                        : in_process_order(history, order, why);
+    cairn_free(place);
+    return verified;
+}
+
+static enum verify verify_parts(const struct drains *drains, const struct history *history,
+                                const struct verdict *verdict, const struct order *order,
+                                struct buf *why) {
+    struct order parts;
+    enum verify verified = VERIFY_WRONG;
+    if (drains_unfold(drains, history, order, &parts))
+        verified = verify_order(&drains->whole, verdict, &parts, why);
+    else
+        buf_printf(why, "an operation stands in the order too often");
+    cairn_free(parts.ops);
+    return verified;
+}
+
 static enum verify verify_orders(const struct history *history, const struct verdict *verdict,
                                  struct buf *why) {
-    uint32_t *place = cairn_alloc((history->op_count + 1) * sizeof *place);
+    struct drains drains;
+    bool apart = drains_expand(&drains, history, verdict->model);
     enum verify verified = keys_covered(history, verdict, why);
     if (verified == VERIFY_RIGHT && !is_local(verdict->level))
         verified = one_for_all(verdict, why);
     for (uint32_t i = 0; i < verdict->order_count && verified == VERIFY_RIGHT; i++) {
         const struct order *order = &verdict->orders[i];
-        verified = all_there(history, order, place, why);
-        if (verified == VERIFY_RIGHT)
-            verified = replays(history, order, verdict->model, why);
-        if (verified == VERIFY_RIGHT)
-            verified = verdict->level == LEVEL_LINEARIZABLE ? in_real_time(history, order, why)
-                                                            : in_process_order(history, order, why);
+        verified = apart ? verify_parts(&drains, history, verdict, order, why)
+                         : verify_order(history, verdict, order, why);
     }
-    cairn_free(place);
+    if (apart)
+        drains_free(&drains);
     return verified;
 }
 
@@ -277,6 +304,16 @@ static bool exhaustive(const struct history *history, const struct verdict *verd
     }
 }
 
+/* With drains taken apart. */
+static uint32_t count_of(const struct history *history, enum model model) {
+    struct drains drains;
+    if (!drains_expand(&drains, history, model))
+        return history->op_count;
+    uint32_t count = drains.whole.op_count;
+    drains_free(&drains);
+    return count;
+}
+
 static enum verify verify_small(const struct history *history, const struct verdict *verdict,
                                 struct buf *why) {
     bool *keep = cairn_alloc_zero(history->op_count + 1),
@@ -289,11 +326,12 @@ static enum verify verify_small(const struct history *history, const struct verd
     depend_add(&depend, keep); /* without what they need, any operations contradict each other */
     depend_free(&depend);
     history_part(&few, history, keep, verdict->model, real_time);
-    if (few.op_count > EXHAUSTIVE_OPS_MAX)
+    uint32_t count = count_of(&few, verdict->model);
+    if (count > EXHAUSTIVE_OPS_MAX)
         buf_printf(why,
                    "%u operations are too many to try in every order; cairn shrink makes them "
                    "fewer",
-                   few.op_count);
+                   count);
     else if (!exhaustive(&few, verdict))
         verified = VERIFY_RIGHT;
     else if (verdict->minimal) {
@@ -309,6 +347,27 @@ static enum verify verify_small(const struct history *history, const struct verd
 
 /* ---- simple levels: each read is compared with the definition again ---- */
 
+static bool below_zero(const struct history *history, uint32_t read) {
+    const struct op *op = &history->ops[read];
+    if (op->f != OP_READ || answers_told(MODEL_BANK_NONNEGATIVE, history, op) == VALUE_NONE)
+        return false;
+    const struct value *told = value_at(&history->values, op->out);
+    uint32_t step = told->kind == VALUE_MAP ? 2 : 1;
+    bool below = false;
+    for (uint32_t i = step - 1; i < told->len; i += step) {
+        uint32_t balance = value_items(&history->values, op->out)[i];
+        below |= value_at(&history->values, balance)->kind == VALUE_INT &&
+                 value_at(&history->values, balance)->integer < 0;
+    }
+    return below;
+}
+
+static bool breaks_simple(const struct history *history, const struct verdict *verdict,
+                          uint32_t op) {
+    return exhaustive_breaks(history, verdict->level, op) ||
+           (verdict->model == MODEL_BANK_NONNEGATIVE && below_zero(history, op));
+}
+
 static enum verify verify_simple(const struct history *history, const struct verdict *verdict,
                                  struct buf *why) {
     bool no = verdict->answer == ANSWER_NO;
@@ -318,14 +377,14 @@ static enum verify verify_simple(const struct history *history, const struct ver
         return VERIFY_UNCHECKED;
     }
     for (uint32_t i = 0; i < verdict->op_count && no; i++)
-        if (exhaustive_breaks(history, verdict->level, verdict->ops[i]))
+        if (breaks_simple(history, verdict, verdict->ops[i]))
             return VERIFY_RIGHT;
     if (no) {
         buf_printf(why, "none of the operations that are named breaks the level");
         return VERIFY_WRONG;
     }
     for (uint32_t op = 0; op < history->op_count; op++)
-        if (exhaustive_breaks(history, verdict->level, op))
+        if (breaks_simple(history, verdict, op))
             return wrong(history, op, "the level forbids this read", why);
     return VERIFY_RIGHT;
 }

@@ -87,7 +87,7 @@ static void mops(struct form *form, const struct op *op, bool answered) {
 
 static bool only_answers(enum op_f f) {
     return f == OP_READ || f == OP_DEQUEUE || f == OP_DRAIN || f == OP_POP || f == OP_DELETE_MIN ||
-           f == OP_DELETE_MAX || f == OP_PEEK;
+           f == OP_DELETE_MAX || f == OP_PEEK || f == OP_GENERATE;
 }
 
 /* What a completion says; an answer that its value can't hold stands in `result`. */

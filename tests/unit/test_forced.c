@@ -1,5 +1,6 @@
 /* Which of two operations comes first, against an enumeration of all linearizations. */
 #include "base/prng.h"
+#include "check/drains.h"
 #include "check/gen.h"
 #include "foresee.h"
 #include "judge_truth.h"
@@ -80,6 +81,15 @@ static void show(const struct history *history, enum model model, uint32_t a, ui
     buf_free(&why);
 }
 
+/* A drain of an unordered queue is no single step, and is not asked for. */
+static bool is_drained(const struct history *history, enum model model) {
+    struct drains drains;
+    if (!drains_expand(&drains, history, model))
+        return false;
+    drains_free(&drains);
+    return true;
+}
+
 static void compare_pairs(const struct history *history, enum model model, uint64_t seed,
                           uint64_t *tally) {
     for (uint32_t a = 0; a < history->op_count; a++)
@@ -110,7 +120,8 @@ static void try_seed(enum model model, uint64_t seed, uint64_t *tally) {
                                   .seed = seed};
     assert_true(gen_history(&options, &history, NULL));
     disturb(&history, model, &prng);
-    compare_pairs(&history, model, seed, tally);
+    if (!is_drained(&history, model))
+        compare_pairs(&history, model, seed, tally);
     history_free(&history);
 }
 
