@@ -29,6 +29,8 @@ void lists_free(struct lists *lists);
 bool list_check(struct lists *lists, const struct history *history, const uint32_t *ops,
                 uint32_t count, uint32_t key, bool want_order, bool *holds,
                 struct verdict *verdict);
+bool bag_check(const struct history *history, const uint32_t *ops, uint32_t count, uint32_t key,
+               bool want_order, bool *holds, struct verdict *verdict);
 bool set_check(const struct history *history, const uint32_t *ops, uint32_t count, uint32_t key,
                struct limits *limits, bool want_order, bool *holds, struct verdict *verdict);
 /* Multi-registers, all operations together: of YES and NO, the verdict is replaced, its edges are

@@ -127,6 +127,8 @@ static bool without_search(struct linear_run *run, const struct group *group, bo
     if (run->options->model == MODEL_PRIORITY_QUEUE)
         return priority_check(run->history, ops, group->count, group->key, order, holds,
                               run->verdict);
+    if (run->options->model == MODEL_UNORDERED_QUEUE)
+        return bag_check(run->history, ops, group->count, group->key, order, holds, run->verdict);
     if (run->options->model == MODEL_SET)
         return set_check(run->history, ops, group->count, group->key, run->options->limits, order,
                          holds, run->verdict);
