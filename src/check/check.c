@@ -8,6 +8,7 @@
 #include "check/partition.h"
 #include "check/sequential.h"
 #include "check/txn.h"
+#include "check/unique.h"
 #include "check/unrecorded.h"
 #include "check/weak.h"
 
@@ -180,6 +181,12 @@ static void dispatch_whole(const struct history *history, const struct check_opt
         return;
     if (level_transactional(options->level)) {
         judge_txn(history, options, verdict);
+        return;
+    }
+    bool orders = options->level == LEVEL_LINEARIZABLE || options->level == LEVEL_SEQUENTIAL ||
+                  options->level == LEVEL_PER_KEY_SEQUENTIAL;
+    if (options->model == MODEL_UNIQUE_IDS && orders) {
+        unique_check(history, options, verdict);
         return;
     }
     switch (options->level) {

@@ -10,6 +10,7 @@
 #include "check/txn_verify.h"
 #include "check/verify_weak.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define NOWHERE UINT32_MAX
@@ -52,8 +53,40 @@ static enum verify all_there(const struct history *history, const struct order *
     return VERIFY_RIGHT;
 }
 
+struct answered {
+    uint32_t key, id, op;
+};
+
+static int by_answer(const void *a, const void *b) {
+    const struct answered *x = a, *y = b;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+/* A state with all identifiers would be as long as the history, for each operation. */
+static enum verify all_differ(const struct history *history, const struct order *order,
+                              struct buf *why) {
+    struct answered *all = cairn_alloc((order->count + 1) * sizeof *all);
+    enum verify verified = VERIFY_RIGHT;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < order->count; i++) {
+        const struct op *op = &history->ops[order->ops[i]];
+        if (!answers_idle(MODEL_UNIQUE_IDS, history, op))
+            all[count++] = (struct answered){op->key, op->out, order->ops[i]};
+    }
+    qsort(all, count, sizeof *all, by_answer);
+    for (uint32_t i = 1; i < count && verified == VERIFY_RIGHT; i++)
+        if (by_answer(&all[i - 1], &all[i]) == 0)
+            verified = wrong(history, all[i].op, "its answer was given before", why);
+    cairn_free(all);
+    return verified;
+}
+
 static enum verify replays(const struct history *history, const struct order *order,
                            enum model model, struct buf *why) {
+    if (model == MODEL_UNIQUE_IDS)
+        return all_differ(history, order, why);
     struct spec spec;
     struct spec_op *ops = cairn_alloc((order->count + 1) * sizeof *ops);
     uint32_t *states = cairn_alloc(history->values.count * sizeof *states);
