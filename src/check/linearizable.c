@@ -62,17 +62,23 @@ static void tell_stuck(struct linear_run *run, const struct group *group,
 }
 
 static bool changes_commute(enum model model) {
-    return model == MODEL_BANK || model == MODEL_COUNTER;
+    return model_is_bank(model) || model == MODEL_COUNTER;
 }
 
 /* False: the method does not apply. */
 static bool add_up(const struct linear_run *run, const struct group *group, struct limits *limits,
                    struct search_result *result) {
     struct sums_result sum;
+    bool nonnegative = run->options->model == MODEL_BANK_NONNEGATIVE;
     if (!changes_commute(run->options->model) ||
-        !sums_check(run->history, run->options->model, run->partition.ops + group->from,
-                    group->count, group->key, limits, &sum))
+        !sums_check(run->history, nonnegative ? MODEL_BANK : run->options->model,
+                    run->partition.ops + group->from, group->count, group->key, limits, &sum))
         return false;
+    if (nonnegative && sum.answer == ANSWER_YES &&
+        !sums_stay_above(run->history, group->key, &sum)) {
+        cairn_free(sum.order);
+        return false;
+    }
     *result = (struct search_result){.answer = sum.answer,
                                      .order = sum.order,
                                      .order_count = sum.order_count,

@@ -23,4 +23,10 @@ struct sums_result {
 bool sums_check(const struct history *history, enum model model, const uint32_t *ops,
                 uint32_t count, uint32_t key, struct limits *limits, struct sums_result *result);
 
+/* Of MODEL_BANK_NONNEGATIVE: whatever order it has is one of a bank whose balances may fall below
+ * zero, so that NO of sums_check holds for it too. Is the order of YES one in which none falls,
+ * once the transfers that were refused stand where they could not be done? Then they do. False:
+ * another order may be. */
+bool sums_stay_above(const struct history *history, uint32_t key, struct sums_result *result);
+
 #endif
