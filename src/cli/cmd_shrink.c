@@ -125,7 +125,10 @@ static int verify(struct judge *judge, const char *path) {
             enum verify verified = verify_verdict(&judge->history, &verdict, &why);
             code = codes[verified];
             printf("%s %s: %s", level_name(verdict.level),
-                   verdict.answer == ANSWER_YES ? "holds" : "is violated", says[verified]);
+                   verdict.answer == ANSWER_YES  ? "holds"
+                   : verdict.answer == ANSWER_NO ? "is violated"
+                                                 : "is undecided",
+                   says[verified]);
             if (why.len > 0)
                 printf(": %.*s", (int)why.len, (const char *)why.data);
             printf("\n");
@@ -139,7 +142,7 @@ static int verify(struct judge *judge, const char *path) {
 }
 
 int cmd_verify(int argc, char **argv) {
-    struct judge judge = {0};
+    struct judge judge = {.model_elsewhere = true}; /* in the proof */
     const struct flag flags[] = {JUDGE_FLAGS(judge)};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;

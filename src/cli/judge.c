@@ -212,7 +212,11 @@ bool judge_open(struct judge *judge, const char *command, const char *path) {
     }
     judge->read_ns = judge_now_ns() - began_ns;
     judge_quiet(judge);
-    return is_something(judge) && choose_model(judge) && choose_level(judge);
+    if (!is_something(judge))
+        return false;
+    if (judge->model_elsewhere && judge->model == NULL)
+        return true;
+    return choose_model(judge) && choose_level(judge);
 }
 
 void judge_default_level(struct judge *judge) {

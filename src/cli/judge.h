@@ -30,6 +30,7 @@ struct judge {
     bool shown;                   /* progress stands on the terminal */
     uint64_t read_ns;             /* how long reading took */
     bool out_of_limits;           /* judge_open: reading met a limit: undecided */
+    bool model_elsewhere;         /* without --model, judge_open chooses neither model nor level */
 };
 
 #define JUDGE_FLAGS(of)                                                                 \

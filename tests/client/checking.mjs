@@ -263,7 +263,8 @@ test('what is undecided names another model where one may decide', () => {
   check(code === 2 && /^hint: .*try --model multi-register$/m.test(out), `${code} ${out}`);
 });
 
-const models = ['register', 'cas-register', 'kv', 'append', 'counter', 'set', 'queue', 'stack', 'priority-queue', 'mutex', 'multi-register', 'bank', 'txn-rw', 'txn-append'];
+const models = ['register', 'cas-register', 'kv', 'append', 'counter', 'set', 'queue', 'unordered-queue', 'stack', 'priority-queue', 'mutex', 'owned-mutex',
+  'reentrant-mutex', 'fenced-mutex', 'semaphore', 'multi-register', 'bank', 'bank-nonnegative', 'unique-ids', 'txn-rw', 'txn-append'];
 const register_levels = ['linearizable', 'sequential', 'causal-convergence', 'causal-memory', 'causal', 'pram', 'per-key-sequential', 'monotonic-writes', 'writes-follow-reads'];
 const txn_levels = ['strict-serializable', 'session-serializable', 'serializable', 'strong-snapshot-isolation', 'session-snapshot-isolation', 'snapshot-isolation',
   'session-prefix', 'prefix', 'causal', 'session-read-atomic', 'read-atomic', 'session-monotonic-atomic-view', 'monotonic-atomic-view', 'session-read-committed', 'read-committed'];
@@ -275,7 +276,7 @@ function* generated() {
       for (const bad of [false, true])
         for (const seed of [1, 2]) {
           const chosen = level ? ['--level', level] : [];
-          const name = gen('--model', model, ...chosen, '--clients', '4', '--ops', '60', '--keys', model === 'bank' ? '3' : '2', '--seed', `${seed}`, ...(bad ? ['--bad'] : []));
+          const name = gen('--model', model, ...chosen, '--clients', '4', '--ops', '60', '--keys', model.startsWith('bank') ? '3' : '2', '--seed', `${seed}`, ...(bad ? ['--bad'] : []));
           yield { model, chosen, name, answer: bad ? 1 : 0 };
         }
 }
