@@ -274,6 +274,7 @@ static bool refute_key(struct refuter *refuter) {
     case MODEL_KV:
         return refute_values(refuter);
     case MODEL_QUEUE:
+    case MODEL_UNORDERED_QUEUE:
     case MODEL_STACK:
     case MODEL_PRIORITY_QUEUE:
         return refute_elements(refuter);
@@ -303,7 +304,7 @@ bool refute_any_order(const struct history *history, struct verdict *verdict) {
     struct partition partition;
     struct refuter refuter = {.history = history, .verdict = verdict};
     bool found = false;
-    if (verdict->model == MODEL_BANK)
+    if (model_is_bank(verdict->model))
         return refute_total(history, verdict);
     if (!model_keyed(verdict->model))
         return false;

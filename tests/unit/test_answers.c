@@ -226,8 +226,8 @@ static void a_refusal_says_which_answer_and_what_to_do(void **state) {
     assert_false(model_fits(MODEL_KV, &read.history, &why));
     buf_u8(&why, 0);
     assert_string_equal((char *)why.data,
-                        "line 1: process 1: write 5 -> 7 (line 1): this answer would not be "
-                        "compared: to model kv, write tells nothing but that it is done; leave the "
+                        "process 1: write 5 -> 7 (line 1): this answer would not be compared: to "
+                        "model kv, write tells nothing but that it is done; leave the "
                         "answer out of the history, or give another --model");
     buf_free(&why);
     text_history_free(&read);
