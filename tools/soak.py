@@ -7,6 +7,7 @@ Parts:
   seeds     the simulator over fresh seeds, for M minutes
   mutants   every seeded bug must be found within ten core-minutes
   judge     every mutant of the checkers must be killed by the tests
+  histories more than a million tiny histories, judged as exhaustive search over the definitions does
   fuzz      every fuzz target, a million executions
   failover  50 kills of the leader under load
   upgrade   a cluster of an earlier build is upgraded node by node under load
@@ -23,6 +24,8 @@ MUTANT_MINUTES = 10
 FUZZ_RUNS = 1000000
 KILLS = 50
 CHANGES = 200
+HISTORIES = [("check_random", {"CAIRN_TEST_TIMES": "20"}), ("forced", {"CAIRN_TEST_TIMES": "10"}),
+             ("txn", {"TXN_RUNS": "300000"})]
 
 
 def run(command):
@@ -59,6 +62,16 @@ def part_judge(_):
     return [("mutants of the judge", run(["tools/mutants"]) == 0)]
 
 
+def part_histories(_):
+    """Each test fails at its first disagreement; what it compared is in what it prints."""
+    results = []
+    for name, more in HISTORIES:
+        settings = [f"{key}={value}" for key, value in more.items()]
+        good = run(["ninja", "-C", "build", f"tests/unit/test_{name}"]) == 0
+        results.append((f"histories: {name}", good and run(["env"] + settings + [f"build/tests/unit/test_{name}"]) == 0))
+    return results
+
+
 def part_fuzz(_):
     return [("fuzz", run(["python3", "tools/fuzz.py", "--runs", str(FUZZ_RUNS)]) == 0)]
 
@@ -82,8 +95,8 @@ def part_members(_):
     return [("members", run(command) == 0)]
 
 
-PARTS = {"seeds": part_seeds, "mutants": part_mutants, "judge": part_judge, "fuzz": part_fuzz, "failover": part_failover,
-         "members": part_members, "upgrade": part_upgrade}
+PARTS = {"seeds": part_seeds, "mutants": part_mutants, "judge": part_judge, "histories": part_histories,
+         "fuzz": part_fuzz, "failover": part_failover, "members": part_members, "upgrade": part_upgrade}
 
 
 def main():
