@@ -210,36 +210,23 @@ static const char *verdict_name(enum torture_verdict verdict) {
 
 #define JUDGED "judged: " /* so begins the judge's line that the last one repeats */
 
-/* Lines that show long lists are cut; the file has them whole. */
-static void print_judgement(const char *path) {
-    struct buf text = {0};
-    if (!read_file(path, &text))
-        text.len = 0;
-    for (size_t at = 0; at < text.len;) {
-        const uint8_t *end = memchr(text.data + at, '\n', text.len - at);
-        size_t len = end ? (size_t)(end - text.data) - at : text.len - at;
-        bool cut = len > LINE_MAX_SHOWN;
-        bool repeated =
-            len >= strlen(JUDGED) && memcmp(text.data + at, JUDGED, strlen(JUDGED)) == 0;
-        if (!repeated)
-            printf("%.*s%s\n", (int)(cut ? LINE_MAX_SHOWN : len), (const char *)text.data + at,
-                   cut ? " ..." : "");
-        at += len + 1;
-    }
-    buf_free(&text);
-}
-
-/* What the judge says that it judged; empty where it refused. */
-static void find_judged(const char *path, struct buf *out) {
+/* What the judge said, line by line; what it says that it judged goes to `judged`, which stays
+ * empty where it refused. shown: the other lines are printed, long lists cut; the file has them
+ * whole. */
+static void read_judgement(const char *path, bool shown, struct buf *judged) {
     size_t begin = strlen(JUDGED);
     struct buf text = {0};
     if (!read_file(path, &text))
         text.len = 0;
     for (size_t at = 0; at < text.len;) {
-        const uint8_t *end = memchr(text.data + at, '\n', text.len - at);
-        size_t len = end ? (size_t)(end - text.data) - at : text.len - at;
-        if (len >= begin && memcmp(text.data + at, JUDGED, begin) == 0)
-            buf_append(out, text.data + at + begin, len - begin);
+        const uint8_t *line = text.data + at, *end = memchr(line, '\n', text.len - at);
+        size_t len = end ? (size_t)(end - line) : text.len - at;
+        bool cut = len > LINE_MAX_SHOWN;
+        if (len >= begin && memcmp(line, JUDGED, begin) == 0)
+            buf_append(judged, line + begin, len - begin);
+        else if (shown)
+            printf("%.*s%s\n", (int)(cut ? LINE_MAX_SHOWN : len), (const char *)line,
+                   cut ? " ..." : "");
         at += len + 1;
     }
     buf_free(&text);
@@ -253,8 +240,7 @@ static void tell(const struct command *command, const struct torture_result *res
            result->faults, result->skipped, (double)result->longest_gap_ms / 1000,
            (double)result->gap_at_ms / 1000);
     struct buf judged = {0};
-    print_judgement(result->judgement);
-    find_judged(result->judgement, &judged);
+    read_judgement(result->judgement, true, &judged);
     printf("%s under %s: %s %s", options->target,
            command->plan_path ? command->plan_path : "no faults", options->level,
            verdict_name(result->verdict));
@@ -270,7 +256,7 @@ static void tell(const struct command *command, const struct torture_result *res
 static void tell_json(const struct command *command, const struct torture_result *result) {
     const struct torture_options *options = &command->options;
     struct buf judged = {0};
-    find_judged(result->judgement, &judged);
+    read_judgement(result->judgement, false, &judged);
     printf(
         "{\"target\":\"%s\",\"workload\":\"%s\",\"model\":\"%s\",\"level\":\"%s\",\"seed\":%" PRIu64
         ",\"ok\":%" PRIu64 ",\"fail\":%" PRIu64 ",\"info\":%" PRIu64 ",\"faults\":%" PRIu64
