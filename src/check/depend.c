@@ -13,7 +13,7 @@ struct cell {
     uint32_t key, value, op;
 };
 #define ANY_WRITE (VALUE_NONE - 1)  /* whatever changes the key */
-#define BLIND_TAKE (VALUE_NONE - 2) /* took something, and nobody knows what */
+#define BLIND_TAKE (VALUE_NONE - 2) /* took something, and it is not known what */
 
 struct cells {
     struct cell *at;
@@ -106,7 +106,7 @@ static void of_set(struct making *making, uint32_t number) {
         put(&making->given, op->key, op->arg, number);
 }
 
-/* Whoever puts a value, takes it or looks at it needs all of them; who was told how many are inside
+/* What puts a value, takes it or looks at it needs all of these; what was told how many are inside
  * needs all that puts or takes. */
 static void of_container(struct making *making, uint32_t number) {
     const struct op *op = &making->history->ops[number];
@@ -145,8 +145,8 @@ static void of_list(struct making *making, uint32_t number) {
     put(&making->needed, op->key, op->arg, number);
 }
 
-/* Sums: all that changes the key matters to all who look, and to whom a low balance could refuse.
- */
+/* Sums: all that changes the key matters to each read, and to each transfer that a low balance
+ * could refuse. */
 static void of_sum(struct making *making, uint32_t number) {
     const struct op *op = &making->history->ops[number];
     bool looks = op->f == OP_READ || making->model == MODEL_BANK_NONNEGATIVE ||
@@ -198,7 +198,7 @@ static void of_lock(struct making *making, uint32_t number) {
                   !is_unsure(making, &ops[before]) &&
                   (making->model != MODEL_SEMAPHORE || ops[before].arg == op->arg);
     put(&making->given, op->key, ANY_WRITE, number);
-    if (!paired) { /* it gave back somebody else's, and then all depends on it */
+    if (!paired) { /* it gave back another's, and then all depends on it */
         put(&making->given, op->key, BLIND_TAKE, number);
         put(&making->needed, op->key, ANY_WRITE, number);
         return;

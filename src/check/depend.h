@@ -3,15 +3,15 @@
  * remains after depend_drop, as part.h makes it a history, has this property: if the whole history
  * satisfies a level, so does it.
  *
- * - Whoever was told a value needs all writers of that value (a text: of each part in it; a list in
- * a transaction: of each element); of linearizable histories, those that were called before it
- *   returned.
+ * - An operation that was told a value needs all writers of that value (a text: of each part in it;
+ *   a list in a transaction: of each element); of linearizable histories, those that were called
+ *   before it returned.
  * - Of lists and sets, all that puts an element in, takes it out or asks for it belongs together;
  *   reads need none of it, since what is left out is taken out of them too (part.h).
- * - Whoever was told only that it did not match, or a sum, needs all writers of the key; who was
- * told how many elements are inside, all that puts in or takes out.
- * - What was put into a container needs whoever took it out, and that one needs it; and everything
- *   needs those who may have taken something without being told what.
+ * - An operation that was told only that it did not match, or a sum, needs all writers of the key;
+ *   one that was told how many elements are inside, all that puts in or takes out.
+ * - What was put into a container needs what took it out, and that needs it; and everything needs
+ *   what may have taken something without being told what.
  * - A lock's release needs the acquisition of its process, and that one it; what was refused needs
  *   all, and all need what may have taken effect.
  */
@@ -44,7 +44,7 @@ struct depend {
 void depend_make(struct depend *depend, const struct history *history, enum model model,
                  bool real_time);
 void depend_free(struct depend *depend);
-/* Drops from `keep` whoever is left without what it needs, until nobody is. */
+/* Drops from `keep` each operation that is left without what it needs, until there is none. */
 void depend_drop(struct depend *depend, bool *keep);
 /* Adds to `keep` whatever those that are there need. */
 void depend_add(const struct depend *depend, bool *keep);

@@ -3,7 +3,7 @@
  * judged, and its evidence verified, as one in which each drain is that many parts: one for each
  * element, in the order in which they came out, and one that found nothing (Jepsen's total-queue
  * counts them like that too). All parts have the drain's interval, and each stands behind the one
- * before. Of a drain whose end nobody knows, any number of elements may have come out.
+ * before. Of a drain whose end is not known, any number of elements may have come out.
  *
  * In an order of operations, a drain stands once for each of its parts.
  */

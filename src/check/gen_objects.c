@@ -238,8 +238,8 @@ static void objects_choose(void *system, uint32_t client, uint32_t at) {
     }
 }
 
-/* The holder of a lock that nobody knows would keep it for ever; and so would one that another
- * process, under which the client goes on, can't give back. */
+/* A lock whose holder is not known would be held for ever; and so would one that the process under
+ * which its client goes on can't give back. */
 static bool objects_may_lose(void *system, uint32_t at) {
     const struct objects *objects = system;
     enum op_f f = objects->gen->history->ops[at].f;

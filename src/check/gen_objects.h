@@ -11,7 +11,7 @@
 struct object {
     uint32_t value;
     int64_t sum;     /* of a fenced mutex: its last token; of a semaphore: what is held */
-    uint32_t holder; /* of a mutex: a process, OP_NONE: nobody */
+    uint32_t holder; /* of a mutex: a process, OP_NONE: it is free */
     uint32_t times;  /* that it holds it */
     struct gen_list items;
 };
