@@ -66,6 +66,10 @@ void cairn_unmap(void *pointer, size_t size) {
     munmap(pointer, size);
 }
 
+void *cairn_alloc_ones(size_t size) {
+    return memset(cairn_alloc(size), 0xff, size);
+}
+
 char *cairn_strdup(const char *text) {
     size_t size = strlen(text) + 1;
     return memcpy(cairn_alloc(size), text, size);

@@ -9,6 +9,8 @@
 /* Never NULL. size 0 returns a pointer that may be passed to cairn_free. */
 void *cairn_alloc(size_t size) __attribute__((malloc, returns_nonnull));
 void *cairn_alloc_zero(size_t size) __attribute__((malloc, returns_nonnull));
+/* Every bit is set: numbers that stand for none. */
+void *cairn_alloc_ones(size_t size) __attribute__((malloc, returns_nonnull));
 void *cairn_realloc(void *old, size_t size) __attribute__((returns_nonnull));
 char *cairn_strdup(const char *text) __attribute__((malloc, returns_nonnull));
 void cairn_free(void *pointer);

@@ -34,9 +34,7 @@ struct replicas {
 };
 
 static uint32_t *filled(size_t count) {
-    uint32_t *numbers = cairn_alloc(count * sizeof *numbers);
-    memset(numbers, 0xff, count * sizeof *numbers);
-    return numbers;
+    return cairn_alloc_ones(count * sizeof(uint32_t));
 }
 
 static void *replicas_open(struct gen *gen) {

@@ -152,6 +152,11 @@ void history_place(const struct history *history, uint32_t line, struct buf *out
 /* "key x: ", before what is said of one; nothing where the object has no keys. */
 void history_say_key(const struct history *history, uint32_t key, struct buf *out);
 
+/* It was carried out, and what it was told is known. */
+static inline bool op_answered(const struct op *op) {
+    return op->outcome == OP_OK && op->out != VALUE_NONE;
+}
+
 static inline bool op_precedes(const struct op *a, const struct op *b) {
     return a->ret < b->call;
 }

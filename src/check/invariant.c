@@ -17,13 +17,6 @@ static void broken(const struct history *history, struct verdict *verdict, uint3
     history_describe(history, op, &verdict->text);
 }
 
-static bool integer_of(const struct history *history, uint32_t value, int64_t *number) {
-    if (value == VALUE_NONE || value_at(&history->values, value)->kind != VALUE_INT)
-        return false;
-    *number = value_at(&history->values, value)->integer;
-    return true;
-}
-
 /* ---- counter: what may have been added when a read took effect ----
  *
  * The least: all additions that had ended before the read began, and all subtractions that had
@@ -70,19 +63,19 @@ static void counter_key(const struct history *history, uint32_t key, const struc
                         uint32_t count, struct sums *at_call, struct verdict *verdict) {
     int64_t initial = 0, amount, read;
     struct sums now = {0};
-    integer_of(history, history_initial(history, key), &initial);
+    value_integer(&history->values, history_initial(history, key), &initial);
     for (uint32_t i = 0; i < count; i++) {
         const struct moment *moment = &moments[i];
         const struct op *op = &history->ops[moment->op];
         if (op->key != key)
             continue;
         if (op->f == OP_ADD) {
-            if (!integer_of(history, op->arg, &amount))
+            if (!value_integer(&history->values, op->arg, &amount))
                 amount = 1;
             add_to(&now, amount, moment->call);
         } else if (moment->call) {
             at_call[moment->op] = now;
-        } else if (integer_of(history, op->out, &read)) {
+        } else if (value_integer(&history->values, op->out, &read)) {
             wide low = initial + at_call[moment->op].ended_up + now.begun_down;
             wide high = initial + now.begun_up + at_call[moment->op].ended_down;
             if (read >= low && read <= high)
@@ -128,7 +121,7 @@ static wide total_of(const struct history *history, uint32_t balances, uint32_t 
     uint32_t step = value->kind == VALUE_MAP ? 2 : 1;
     *told = 0;
     for (uint32_t i = step - 1; i < value->len; i += step)
-        if (integer_of(history, value_items(&history->values, balances)[i], &balance)) {
+        if (value_integer(&history->values, value_items(&history->values, balances)[i], &balance)) {
             total += balance;
             ++*told;
         }
@@ -175,7 +168,7 @@ static bool any_below_zero(const struct history *history, uint32_t balances) {
     uint32_t step = value->kind == VALUE_MAP ? 2 : 1;
     int64_t balance;
     for (uint32_t i = step - 1; i < value->len; i += step)
-        if (integer_of(history, value_items(&history->values, balances)[i], &balance) &&
+        if (value_integer(&history->values, value_items(&history->values, balances)[i], &balance) &&
             balance < 0)
             return true;
     return false;

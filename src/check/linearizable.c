@@ -97,16 +97,12 @@ static bool search_key(struct linear_run *run, uint32_t number, uint64_t steps_m
     const struct check_options *options = run->options;
     struct search_result result;
     struct limits unlimited = {0}, *limits = options->limits ? options->limits : &unlimited;
-    uint64_t steps_of_all = limits->steps_max;
-    bool own = steps_max != 0 && (steps_of_all == 0 || limits->steps + steps_max < steps_of_all);
-    if (own)
-        limits->steps_max = limits->steps + steps_max;
+    struct limits_share share;
+    limits_share_open(&share, limits, steps_max);
     if (!run->short_search_over || !add_up(run, group, limits, &result))
         search_linear(&run->spec, run->partition.ops + group->from, group->count, group->key,
                       limits, options->want_order, &result);
-    limits->steps_max = steps_of_all;
-    if (own && limits->stopped == LIMITS_STEPS)
-        limits->stopped = LIMITS_GO;
+    limits_share_close(&share);
     if (result.answer == ANSWER_YES && options->want_order) {
         struct order *order = verdict_order(run->verdict, SCOPE_KEY, group->key);
         order->ops = result.order;

@@ -273,9 +273,7 @@ static bool in_real_time(struct list_run *run) {
 /* ---- the door ---- */
 
 static uint32_t *filled(size_t count) {
-    uint32_t *array = cairn_alloc((count + 1) * sizeof *array);
-    memset(array, 0xff, (count + 1) * sizeof *array);
-    return array;
+    return cairn_alloc_ones((count + 1) * sizeof(uint32_t));
 }
 
 struct lists *lists_new(const struct history *history) {

@@ -35,10 +35,6 @@ static const struct op *op_at(const struct set_facts *facts, uint32_t op) {
     return &facts->history->ops[op];
 }
 
-static bool is_told(const struct op *op) {
-    return op->outcome == OP_OK && op->out != VALUE_NONE;
-}
-
 static bool ended(const struct op *op) {
     return op->outcome == OP_OK;
 }
@@ -166,7 +162,7 @@ static bool each_seen(struct set_facts *facts, uint32_t op,
                     : -1;
     if (at->f == OP_CONTAINS)
         return there >= 0 && look(facts, at->arg, op, there == 1);
-    if (at->f != OP_READ || !is_told(at))
+    if (at->f != OP_READ || !op_answered(at))
         return false;
     uint32_t len = at->out == VALUE_NULL ? 0 : value_at(values, at->out)->len;
     for (uint32_t i = 0; i < len; i++) {

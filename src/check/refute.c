@@ -22,10 +22,6 @@ static const struct op *op_at(const struct refuter *refuter, uint32_t i) {
     return &refuter->history->ops[refuter->ops[i]];
 }
 
-static bool answered(const struct op *op) {
-    return op->outcome == OP_OK && op->out != VALUE_NONE;
-}
-
 static void say(struct refuter *refuter, uint32_t op, const char *what) {
     refuter->verdict->answer = ANSWER_NO;
     verdict_op(refuter->verdict, op);
@@ -95,7 +91,7 @@ static void name_users(struct refuter *refuter, uint32_t value) {
     for (uint32_t i = 0; i < refuter->count && refuter->verdict->op_count < NAMED_MAX; i++) {
         const struct op *op = op_at(refuter, i);
         if ((puts_in(op) && op->arg == value) ||
-            (takes_out(op) && answered(op) && has(refuter->history, op->out, value)))
+            (takes_out(op) && op_answered(op) && has(refuter->history, op->out, value)))
             verdict_op(refuter->verdict, refuter->ops[i]);
     }
 }
@@ -124,7 +120,7 @@ static bool refute_elements(struct refuter *refuter) {
     for (uint32_t i = 0; i < refuter->count; i++) {
         const struct op *op = op_at(refuter, i);
         uint32_t len = 1;
-        if (!answered(op) || !(takes_out(op) || op->f == OP_PEEK))
+        if (!op_answered(op) || !(takes_out(op) || op->f == OP_PEEK))
             continue;
         const uint32_t *items = op->f == OP_DRAIN ? elements(history, op->out, &len) : &op->out;
         for (uint32_t k = 0; k < len; k++)
@@ -145,7 +141,7 @@ static bool refute_members(struct refuter *refuter) {
     for (uint32_t i = 0; i < refuter->count; i++) {
         const struct op *op = op_at(refuter, i);
         uint32_t len;
-        if (op->f != OP_READ || !answered(op) || refuter->used[op->out]++ > 0)
+        if (op->f != OP_READ || !op_answered(op) || refuter->used[op->out]++ > 0)
             continue; /* equal lists are one value: each is looked at once */
         const uint32_t *items = elements(history, op->out, &len);
         for (uint32_t k = 0; k < len; k++)
@@ -176,7 +172,7 @@ static uint32_t register_wrote(const struct history *history, const struct op *o
 static uint32_t register_saw(const struct history *history, const struct op *op) {
     if (op->f == OP_CAS && op->outcome == OP_OK)
         return value_items(&history->values, op->arg)[0];
-    return answered(op) && (op->f == OP_READ || op->f == OP_SWAP) ? op->out : VALUE_NONE;
+    return op_answered(op) && (op->f == OP_READ || op->f == OP_SWAP) ? op->out : VALUE_NONE;
 }
 
 static bool refute_values(struct refuter *refuter) {
@@ -205,29 +201,22 @@ static bool refute_values(struct refuter *refuter) {
 
 __extension__ typedef __int128 wide;
 
-static bool integer_of(const struct history *history, uint32_t value, int64_t *number) {
-    if (value == VALUE_NONE || value_at(&history->values, value)->kind != VALUE_INT)
-        return false;
-    *number = value_at(&history->values, value)->integer;
-    return true;
-}
-
 static bool refute_counts(struct refuter *refuter) {
     const struct history *history = refuter->history;
     int64_t initial = 0, amount, read;
-    integer_of(history, history_initial(history, refuter->key), &initial);
+    value_integer(&history->values, history_initial(history, refuter->key), &initial);
     wide low = initial, high = initial;
     for (uint32_t i = 0; i < refuter->count; i++) {
         if (op_at(refuter, i)->f != OP_ADD)
             continue;
-        if (!integer_of(history, op_at(refuter, i)->arg, &amount))
+        if (!value_integer(&history->values, op_at(refuter, i)->arg, &amount))
             amount = 1;
         *(amount > 0 ? &high : &low) += amount;
     }
     for (uint32_t i = 0; i < refuter->count; i++) {
         const struct op *op = op_at(refuter, i);
-        if (op->f != OP_READ || !answered(op) || !integer_of(history, op->out, &read) ||
-            (read >= low && read <= high))
+        if (op->f != OP_READ || !op_answered(op) ||
+            !value_integer(&history->values, op->out, &read) || (read >= low && read <= high))
             continue;
         say(refuter, refuter->ops[i], "all additions together do not lead there");
         return true;

@@ -349,9 +349,7 @@ static void tell_all(struct set_run *run) {
 }
 
 static uint32_t *filled(size_t count) {
-    uint32_t *array = cairn_alloc((count + 1) * sizeof *array);
-    memset(array, 0xff, (count + 1) * sizeof *array);
-    return array;
+    return cairn_alloc_ones((count + 1) * sizeof(uint32_t));
 }
 
 bool set_check(const struct history *history, const uint32_t *ops, uint32_t count, uint32_t key,

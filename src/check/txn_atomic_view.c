@@ -67,8 +67,7 @@ static void look(struct committed *committed, uint32_t t) {
 void txn_atomic_view(struct txn_graph *graph) {
     const struct txns *txns = graph->txns;
     size_t keys = txns->key_count + 1u, count = txns->count + 1u;
-    uint32_t *memory = cairn_alloc((3 * keys + count) * sizeof *memory);
-    memset(memory, 0xff, (3 * keys + count) * sizeof *memory);
+    uint32_t *memory = cairn_alloc_ones((3 * keys + count) * sizeof *memory);
     struct committed committed = {.graph = graph,
                                   .next = memory,
                                   .next_of = memory + keys,

@@ -76,8 +76,7 @@ static void look(struct atomic *atomic, uint32_t t) {
 void txn_read_atomic(struct txn_graph *graph) {
     const struct txns *txns = graph->txns;
     size_t keys = txns->key_count + 1u, count = txns->count + 1u;
-    uint32_t *memory = cairn_alloc((4 * keys + count) * sizeof *memory);
-    memset(memory, 0xff, (4 * keys + count) * sizeof *memory);
+    uint32_t *memory = cairn_alloc_ones((4 * keys + count) * sizeof *memory);
     struct atomic atomic = {.graph = graph,
                             .wrote = memory,
                             .wrote_in = memory + keys,

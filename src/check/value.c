@@ -283,6 +283,13 @@ static int compare_lists(const struct values *values, uint32_t a, uint32_t b) {
     return x_len < y_len ? -1 : x_len > y_len;
 }
 
+bool value_integer(const struct values *values, uint32_t id, int64_t *integer) {
+    if (id == VALUE_NONE || value_at(values, id)->kind != VALUE_INT)
+        return false;
+    *integer = value_at(values, id)->integer;
+    return true;
+}
+
 int value_compare(const struct values *values, uint32_t a, uint32_t b) {
     if (a == b)
         return 0;

@@ -65,6 +65,8 @@ static inline const struct value *value_at(const struct values *values, uint32_t
 /* Valid until the next value is made. */
 const uint32_t *value_items(const struct values *values, uint32_t id);
 struct bytes value_bytes(const struct values *values, uint32_t id);
+/* False: it is VALUE_NONE, or no integer. */
+bool value_integer(const struct values *values, uint32_t id, int64_t *integer);
 /* A total order: by kind, then by content; independent of the order of interning. */
 int value_compare(const struct values *values, uint32_t a, uint32_t b);
 /* As JSON (nil is null), for people and for files. Keys of maps become strings. */
