@@ -132,6 +132,32 @@ static void members_are_bound_to_their_data_folders(void **state) {
     world_free(world);
 }
 
+/* A learner, a replica that waits to be let in, one with damage: none may campaign, and none goes
+ * on to name a leader that it does not hear. */
+static void what_may_not_campaign_forgets_a_silent_leader(void **state) {
+    struct world *world = world_new(3, 1);
+    assert_true(world_elect(world));
+    world_add(world, 4);
+    world_run(world, 1000 * MS);
+    change(world, "123", "4");
+    assert_int_equal(world_status(world, 4).leader, world_leader(world));
+    for (uint64_t id = 1; id <= 3; id++)
+        world_crash(world, id);
+    world_run(world, 2000 * MS);
+    assert_int_equal(world_status(world, 4).leader, 0);
+    assert_int_equal(world_status(world, 4).role, ROLE_FOLLOWER);
+    for (uint64_t id = 1; id <= 3; id++)
+        world_restart(world, id);
+    world_run(world, 2000 * MS);
+    assert_int_equal(world_status(world, 4).leader, world_leader(world));
+    assert_int_not_equal(world_leader(world), 0);
+    world_isolate(world, 4, true);
+    world_run(world, 2000 * MS);
+    assert_int_equal(world_status(world, 4).leader, 0);
+    assert_null(world->broken);
+    world_free(world);
+}
+
 /* Fault 37: a replica that comes back blank under its old id is made a learner, then a voter. */
 static void a_replaced_disk_rejoins_by_itself(void **state) {
     struct world *world = world_new(3, 1);
@@ -158,6 +184,7 @@ int main(void) {
         cmocka_unit_test(a_group_grows_and_shrinks),
         cmocka_unit_test(a_leader_that_is_removed_leaves_once_that_is_committed),
         cmocka_unit_test(a_learner_gets_the_log_and_counts_in_no_quorum),
+        cmocka_unit_test(what_may_not_campaign_forgets_a_silent_leader),
         cmocka_unit_test(a_voter_that_cannot_catch_up_is_not_added),
         cmocka_unit_test(one_change_at_a_time),
         cmocka_unit_test(a_new_leader_finishes_a_joint_change),

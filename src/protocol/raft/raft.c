@@ -378,8 +378,8 @@ static uint64_t deadline(const struct replica *raft) {
         return earlier(at, raft->heartbeat_at);
     if (raft->role == ROLE_PRE_CANDIDATE && raft->campaign_at != 0)
         at = earlier(at, raft->campaign_at);
-    return raft_may_campaign(raft) || raft->role != ROLE_FOLLOWER ? earlier(at, raft->election_at)
-                                                                  : at;
+    bool listens = raft->role != ROLE_FOLLOWER || raft->leader != 0 || raft_may_campaign(raft);
+    return listens ? earlier(at, raft->election_at) : at;
 }
 
 static uint64_t time_ms(const struct replica *raft, uint64_t now, uint64_t wall_ms) {

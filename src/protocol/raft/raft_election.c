@@ -262,8 +262,11 @@ static void clear_votes(struct replica *raft) {
 
 void raft_pre_campaign(struct replica *raft) {
     raft_election_reset(raft);
-    if (!raft_may_campaign(raft))
+    if (!raft_may_campaign(raft)) {
+        if (raft->leader != 0)
+            raft_become_follower(raft, raft->term, 0); /* that one is silent: it leads no more */
         return;
+    }
     raft->role = ROLE_PRE_CANDIDATE;
     raft->leader = 0;
     raft->campaign_at = 0;
