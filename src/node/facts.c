@@ -55,16 +55,6 @@ static const char *foreign(const struct node *node, const struct facts *facts) {
 
 /* ---- parameters before any were agreed ---- */
 
-static bool is_blank(const struct node *node) {
-    NODE_EACH_GROUP(group, node) {
-        struct replica_status status;
-        group->protocol->status(group->replica, &status);
-        if (status.last_index > 0 || status.applied_index > 0)
-            return false;
-    }
-    return true;
-}
-
 static bool all_agreed(const struct node *node) {
     NODE_EACH_GROUP(group, node)
     if (group->stack.agreed.parameters.revision == 0)
@@ -92,7 +82,7 @@ static const char *differing(struct node *node, const struct facts *facts) {
         they_join || all_agreed(node))
         return NULL;
     bool joins = identity->founders.count == 0 || facts->number != 0;
-    if (is_blank(node) && joins) {
+    if (node_holds_nothing(node) && joins) {
         enum cairn_status status = adopt(node, &facts->own);
         if (status != CAIRN_OK)
             node_fail(node, status, "can't write this node's identity");

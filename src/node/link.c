@@ -73,9 +73,6 @@ static const char *hello_refusal(const struct link *link, const struct hello *he
     const struct node_options *options = &link->node->options;
     if (hello->cluster != options->identity.cluster)
         return "it belongs to another cluster";
-    if (hello->epoch != options->identity.epoch && hello->epoch != 0 &&
-        options->identity.epoch != 0)
-        return "it missed, or is ahead of, a quorum-loss repair (another cluster epoch)";
     if (hello->node == options->identity.node)
         return "it claims to be this very node";
     if (hello->expected != 0 && hello->expected != options->identity.node)
@@ -91,7 +88,7 @@ static const char *hello_refusal(const struct link *link, const struct hello *he
         member->incarnation == live->hello.incarnation &&
         hello->incarnation != live->hello.incarnation)
         return "a live node with that id and the right data is connected (impostor)";
-    return NULL;
+    return epoch_refusal(link->node, hello->epoch);
 }
 
 static void refuse_link(struct link *link, const char *refusal) {
@@ -160,20 +157,6 @@ static void take_facts(struct link *link, struct bytes body) {
         founding_meet(link);
 }
 
-/* A node that joins learns the cluster's epoch from the node that made it a member. */
-static void adopt_epoch(struct link *link) {
-    struct node *node = link->node;
-    struct identity *identity = &node->options.identity;
-    if (identity->epoch != 0 || link->hello.epoch == 0 || node_member(node, identity->node) == NULL)
-        return;
-    identity->epoch = link->hello.epoch;
-    enum cairn_status status = identity_store(node->env, node->options.folder, identity);
-    if (status == CAIRN_NO_SPACE || status == CAIRN_EXHAUSTED)
-        identity->epoch = 0; /* not now: the next message brings another try */
-    else if (status != CAIRN_OK)
-        node_fail(node, status, "can't write this node's identity");
-}
-
 /* Of a keyspace that this node does not serve (yet): no group's. */
 static void take_message(struct link *link, enum frame_type type, uint64_t id,
                          struct blob *message) {
@@ -184,7 +167,7 @@ static void take_message(struct link *link, enum frame_type type, uint64_t id,
     switch (type) {
     case FRAME_PROTOCOL:
         group_message(group, link, message);
-        adopt_epoch(link);
+        epoch_adopt(link);
         break;
     case FRAME_FORWARD:
         forward_receive(group, link, body);

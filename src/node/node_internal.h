@@ -142,6 +142,14 @@ void link_send(struct link *link, enum effect_lane lane, enum frame_type type, u
 void link_flush(struct link *link);
 void link_discard_bulk(struct link *link);
 
+/* epoch.c: what missed a quorum-loss repair stays apart */
+/* No entry and no snapshot, in any keyspace. */
+bool node_holds_nothing(const struct node *node);
+/* Why a node of that epoch can't be talked to; NULL: it can. */
+const char *epoch_refusal(struct node *node, uint64_t theirs);
+/* A message of a protocol came: a node that joins takes the epoch of the one that made it a member.
+ */
+void epoch_adopt(struct link *link);
 /* facts.c: from which cluster the data is */
 void facts_send(struct link *link);
 /* Why the link can't be used; NULL: it can. */
@@ -433,6 +441,7 @@ struct node {
     uint64_t peers_at_ns;
     uint64_t clock_watch_ns; /* when the clock is compared with replicated time next */
     bool settings_compared;  /* with the agreed parameters */
+    bool missed_repair;      /* a node of a later epoch said so, and this one holds data */
     struct founding founding;
     bool failed;
     bool stopping;

@@ -82,6 +82,8 @@ static const char *health(const struct group *group, const struct replica_status
         return "installing a snapshot";
     if (founding_health(node) != NULL)
         return founding_health(node);
+    if (node->missed_repair && replica->leader == 0)
+        return "from before a quorum-loss repair: this node joins again with an empty folder";
     if (replica->config.count == 0)
         return "waiting to be added to a cluster";
     if (group_removed(group))

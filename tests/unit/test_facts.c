@@ -166,6 +166,35 @@ static void a_number_that_is_learnt_is_kept_and_parts_from_other_clusters(void *
     stop(&fixture);
 }
 
+/* A quorum-loss repair raised the cluster's epoch: what this node holds is from before, or nothing.
+ */
+static void what_holds_nothing_takes_a_later_epoch_and_nothing_else_does(void **state) {
+    struct fixture fixture;
+    struct identity *identity = &fixture.node.options.identity;
+    start(&fixture, *state, 0);
+    identity->epoch = 1;
+    assert_null(epoch_refusal(&fixture.node, 1));
+    assert_null(epoch_refusal(&fixture.node, 0)); /* one that joins has none yet */
+    assert_int_equal(identity->epoch, 1);
+    assert_null(epoch_refusal(&fixture.node, 2));
+    assert_int_equal(identity->epoch, 0);
+    identity->epoch = 3;
+    assert_non_null(epoch_refusal(&fixture.node, 2)); /* the other one missed it */
+    assert_int_equal(identity->epoch, 3);
+    assert_false(fixture.node.missed_repair);
+    identity->founders = founders("123"); /* it may have voted by them */
+    assert_non_null(epoch_refusal(&fixture.node, 4));
+    assert_int_equal(identity->epoch, 3);
+    assert_true(fixture.node.missed_repair);
+    stop(&fixture);
+    start(&fixture, *state, 5);
+    identity->epoch = 1;
+    assert_non_null(epoch_refusal(&fixture.node, 2));
+    assert_int_equal(identity->epoch, 1);
+    assert_true(fixture.node.missed_repair);
+    stop(&fixture);
+}
+
 static int set_up(void **state) {
     *state = fake_env_new(1);
     return 0;
@@ -183,6 +212,7 @@ int main(void) {
         cmocka_unit_test(settings_of_founders_must_agree_and_who_joins_takes_them_over),
         cmocka_unit_test(two_that_join_take_nothing_over_from_each_other),
         cmocka_unit_test(malformed_facts_are_refused),
+        cmocka_unit_test(what_holds_nothing_takes_a_later_epoch_and_nothing_else_does),
         cmocka_unit_test(a_number_that_is_learnt_is_kept_and_parts_from_other_clusters),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
