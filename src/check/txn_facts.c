@@ -49,6 +49,19 @@ const uint32_t *txn_facts_list(const struct txn_facts *facts, uint32_t key, uint
     return value_items(values, list) + skip;
 }
 
+/* Is what the key held at first the beginning of the list? */
+static bool begins_with_first(const struct txn_facts *facts, uint32_t key, uint32_t list) {
+    const struct values *values = &facts->history->values;
+    const struct value *first = value_at(values, history_initial(facts->history, key));
+    const struct value *read = value_at(values, list);
+    if (first->kind != VALUE_LIST || first->len == 0)
+        return true;
+    return read->kind == VALUE_LIST && read->len >= first->len &&
+           memcmp(value_items(values, list),
+                  value_items(values, history_initial(facts->history, key)),
+                  first->len * sizeof(uint32_t)) == 0;
+}
+
 static void add_read(struct txn_facts *facts, const struct fact_read *read) {
     if (facts->read_count == facts->read_cap) {
         facts->read_cap = facts->read_cap ? facts->read_cap * 2 : 64;
@@ -95,7 +108,8 @@ static void take_read(struct txn_facts *facts, uint32_t op, const struct part *p
     if (facts->lists) {
         uint32_t len;
         const uint32_t *list = txn_facts_list(facts, mop->key, mop->value, &len);
-        if (!ends_with_own(part, at, list, len, own)) {
+        if (!begins_with_first(facts, mop->key, mop->value) ||
+            !ends_with_own(part, at, list, len, own)) {
             facts->broken[op] = true;
             return;
         }

@@ -25,7 +25,8 @@ struct txn_facts {
     uint32_t *read_at;         /* by operation */
     struct fact_write *writes; /* by key, then by operation; none of failed ones */
     uint32_t write_count, write_cap;
-    bool *broken; /* by operation: it does not read what it wrote itself */
+    bool *broken; /* by operation: its list lacks what was there at first, or it does not read what
+                   * it wrote itself */
 };
 
 /* False: the history has other operations than reads, writes and appends. */

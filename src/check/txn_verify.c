@@ -181,7 +181,8 @@ static enum txn_verified verify_yes(const struct txn_facts *facts, const struct 
     const struct order *order = &verdict->orders[0];
     for (uint32_t i = 0; i < order->count; i++)
         if (order->ops[i] < facts->history->op_count && facts->broken[order->ops[i]]) {
-            buf_printf(why, "an operation does not read what it wrote itself");
+            buf_printf(
+                why, "an operation does not read what it wrote itself, or what was there at first");
             return TXN_REFUTED;
         }
     return txn_verify_order(facts, order->ops, order->count, limits, why);

@@ -178,12 +178,23 @@ static bool axiom(const struct brute *brute, enum level level) {
     return true;
 }
 
+/* What the key held at first; *len elements. */
+static const uint32_t *first_list(const struct brute *brute, uint32_t key, uint32_t *len) {
+    const struct values *values = &brute->history->values;
+    uint32_t first = history_initial(brute->history, key);
+    *len = first == VALUE_NULL ? 0 : value_at(values, first)->len;
+    return *len > 0 ? value_items(values, first) : NULL;
+}
+
 /* Lists: each base is what the key held after some other transaction. */
 static bool lists_fit(struct brute *brute) {
     for (int r = 0; r < brute->read_count; r++) {
         struct brute_read *read = &brute->reads[r];
-        uint32_t len = 0;
-        bool found = read->base_len == 0;
+        uint32_t len;
+        const uint32_t *first = first_list(brute, read->key, &len);
+        if (len > read->base_len || (len > 0 && memcmp(read->base, first, len * sizeof len) != 0))
+            return false;
+        bool found = read->base_len == len;
         read->from = INIT;
         for (int i = 0; i < brute->count && !found; i++) {
             struct mop mops[READS_MAX];

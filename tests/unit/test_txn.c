@@ -15,6 +15,7 @@
 
 #define TXNS_MAX 6
 #define MOPS_MAX 3
+#define INITIAL_MAX 3
 
 /* ---- random histories ---- */
 
@@ -60,11 +61,41 @@ static void plan_writes(struct plan *plan, struct prng *prng, struct history *hi
     }
 }
 
+/* What some keys hold at first: of lists some elements, of which one may be appended again. */
+static void plan_initial(const struct plan *plan, struct prng *prng, struct history *history) {
+    for (uint32_t key = 0; key < plan->keys; key++) {
+        uint32_t items[INITIAL_MAX], count = (uint32_t)prng_below(prng, INITIAL_MAX + 1);
+        for (uint32_t i = 0; i < count; i++)
+            items[i] = value_int(&history->values, prng_chance(prng, 1, 8)
+                                                       ? 11 + (int64_t)prng_below(prng, 4)
+                                                       : 50 + (int64_t)i);
+        uint32_t first = plan->shape == LISTS ? value_list(&history->values, items, count)
+                         : count > 0          ? items[0]
+                                              : VALUE_NULL;
+        if (prng_chance(prng, 1, 3))
+            history_set_initial(history, value_int(&history->values, 100 + key), first);
+    }
+}
+
+/* The elements of an initial list, of which a read may miss some, or see one changed. */
+static uint32_t first_items(struct history *history, uint32_t first, struct prng *prng,
+                            uint32_t *items) {
+    const struct value *list = value_at(&history->values, first);
+    uint32_t count = list->kind == VALUE_LIST ? list->len : 0;
+    if (count > 0)
+        memcpy(items, value_items(&history->values, first), count * sizeof *items);
+    if (count > 0 && prng_chance(prng, 1, 40))
+        items[prng_below(prng, count)] = value_int(&history->values, 50);
+    return count > 0 && prng_chance(prng, 1, 40) ? (uint32_t)prng_below(prng, count) : count;
+}
+
 /* What transaction t finds in the key when those before `seen` have committed. */
 static uint32_t found(const struct plan *plan, uint32_t t, uint32_t m, uint32_t seen,
                       struct prng *prng, struct history *history) {
-    uint32_t items[TXNS_MAX * MOPS_MAX], count = 0, last = VALUE_NULL;
-    uint32_t key = plan->txn[t].mops[m].key;
+    uint32_t items[TXNS_MAX * MOPS_MAX + INITIAL_MAX], count = 0;
+    uint32_t key = plan->txn[t].mops[m].key, last = history_initial(history, key);
+    if (plan->shape == LISTS)
+        count = first_items(history, last, prng, items);
     for (uint32_t other = 0; other <= plan->txns; other++) {
         bool own = other == plan->txns;
         uint32_t from = own ? t : other;
@@ -187,6 +218,8 @@ static void history_random(struct history *history, struct prng *prng, enum shap
     if (shape == REPEATED && plan.txns > 5)
         plan.txns = 5;
     plan_writes(&plan, prng, history);
+    if (prng_chance(prng, 1, 2))
+        plan_initial(&plan, prng, history);
     plan_reads(&plan, prng, history);
     plan_times(&plan, prng);
     bool placed[TXNS_MAX] = {0};
