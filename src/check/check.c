@@ -75,7 +75,7 @@ static void sequential(const struct history *history, const struct check_options
                        const struct sequential_known *known, struct verdict *verdict) {
     if (model_is_register(options->model) && !has_mismatch_or_others(history) &&
         has_unique_values(history, verdict)) {
-        if (known->not_linearizable ||
+        if (known->no_linearization ||
             sequential_try_linearizable(history, options, 0, false, verdict) != ANSWER_YES)
             txn_check(history, options, verdict);
         tell_single(verdict);
@@ -212,13 +212,13 @@ static void dispatch_whole(const struct history *history, const struct check_opt
 }
 
 static void sequential_early(const struct history *history, const struct check_options *options,
-                             struct verdict *verdict) {
+                             const struct sequential_known *known, struct verdict *verdict) {
     struct limits unlimited = {0};
     struct limits_share share;
     struct check_options one = *options;
     one.limits = options->limits ? options->limits : &unlimited;
     limits_share_open(&share, one.limits, EARLY_STEPS + EARLY_STEPS_EACH * history->op_count);
-    sequential_check(history, &one, NULL, verdict);
+    sequential_check(history, &one, known, verdict);
     limits_share_close(&share);
 }
 
@@ -237,14 +237,14 @@ static void dispatch(const struct history *history, const struct check_options *
 /* Where the method of a weak level does not apply, since values repeat or comparisons failed, what
  * holds at a stronger level holds here: as far as that is found out soon. */
 static void use_stronger(const struct history *history, const struct check_options *options,
-                         struct verdict *verdict) {
+                         const struct sequential_known *known, struct verdict *verdict) {
     bool weak = level_implies(LEVEL_SEQUENTIAL, options->level) &&
                 options->level != LEVEL_SEQUENTIAL && options->level != LEVEL_PER_KEY_SEQUENTIAL;
     struct verdict stronger;
     if (verdict->answer != ANSWER_UNDECIDED || verdict->stopped != LIMITS_GO || !weak)
         return;
     verdict_init(&stronger, options->model, options->level);
-    sequential_early(history, options, &stronger);
+    sequential_early(history, options, known, &stronger);
     if (stronger.answer == ANSWER_YES) {
         verdict_free(verdict);
         *verdict = stronger;
@@ -257,22 +257,28 @@ static void use_stronger(const struct history *history, const struct check_optio
 void check_history(const struct history *history, const struct check_options *options,
                    struct verdict *verdict) {
     cairn_assert(options->model < MODEL_COUNT && options->level < LEVEL_COUNT);
-    static const struct sequential_known nothing;
+    struct sequential_known known = {.no_linearization = history_overlaps(history)};
     verdict_init(verdict, options->model, options->level);
-    dispatch(history, options, &nothing, verdict);
-    use_stronger(history, options, verdict);
+    dispatch(history, options, &known, verdict);
+    use_stronger(history, options, &known, verdict);
     if (history->op_count == 0 && verdict->answer == ANSWER_YES)
         buf_printf(&verdict->text, "there are no operations");
 }
 
 /* ---- every level ---- */
 
+bool check_implies(const struct history *history, enum level stronger, enum level weaker) {
+    return level_implies(stronger, weaker) &&
+           (stronger == weaker || stronger != LEVEL_LINEARIZABLE || !history_overlaps(history));
+}
+
 /* One that is known by another's answer: stronger ones that hold, weaker ones that don't. */
-static bool implied(struct verdict *verdicts, enum level level) {
+static bool implied(const struct history *history, struct verdict *verdicts, enum level level) {
     for (int other = 0; other < LEVEL_COUNT; other++) {
         const struct verdict *known = &verdicts[other];
-        bool holds = known->answer == ANSWER_YES && level_implies((enum level)other, level);
-        bool fails = known->answer == ANSWER_NO && level_implies(level, (enum level)other);
+        bool holds =
+            known->answer == ANSWER_YES && check_implies(history, (enum level)other, level);
+        bool fails = known->answer == ANSWER_NO && check_implies(history, level, (enum level)other);
         if (!holds && !fails)
             continue;
         verdicts[level].answer = known->answer;
@@ -294,10 +300,11 @@ static void place_level(const struct history *history, const struct check_option
     bool weak = level != LEVEL_LINEARIZABLE && level != LEVEL_SEQUENTIAL &&
                 level != LEVEL_PER_KEY_SEQUENTIAL;
     struct sequential_known known = {
-        .not_linearizable = verdicts[LEVEL_LINEARIZABLE].answer == ANSWER_NO,
+        .no_linearization =
+            verdicts[LEVEL_LINEARIZABLE].answer == ANSWER_NO || history_overlaps(history),
         .keys_hold = verdicts[LEVEL_PER_KEY_SEQUENTIAL].answer == ANSWER_YES};
     if (is_simple(level) || (weak && !model_is_register(options->model)) ||
-        !implied(verdicts, level))
+        !implied(history, verdicts, level))
         dispatch(history, options, &known, &verdicts[level]);
 }
 
@@ -318,11 +325,11 @@ static void place_sequential(const struct history *history, const struct check_o
 }
 
 /* What was left open may follow from what was decided after it. */
-static void close_open(struct verdict *verdicts) {
+static void close_open(const struct history *history, struct verdict *verdicts) {
     for (int level = 0; level < LEVEL_COUNT; level++)
         if (verdicts[level].answer == ANSWER_UNDECIDED) {
             buf_clear(&verdicts[level].text);
-            implied(verdicts, (enum level)level);
+            implied(history, verdicts, (enum level)level);
         }
 }
 
@@ -358,5 +365,5 @@ void check_place(const struct history *history, const struct check_options *opti
         if (verdicts[one.level].answer == ANSWER_UNDEFINED)
             place_level(history, &one, verdicts);
     }
-    close_open(verdicts);
+    close_open(history, verdicts);
 }

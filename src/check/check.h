@@ -16,6 +16,9 @@ struct check_options {
 void check_history(const struct history *history, const struct check_options *options,
                    struct verdict *verdict);
 
+/* As level_implies, in this history: see history_overlaps. */
+bool check_implies(const struct history *history, enum level stronger, enum level weaker);
+
 /* Every level that the model has, strongest first, using what one answer says about others.
  * verdicts has LEVEL_COUNT places; those of other levels are UNDEFINED. All are to be freed. */
 void check_place(const struct history *history, const struct check_options *options,

@@ -126,6 +126,20 @@ static void *grown(void *array, uint32_t count, uint32_t *cap, size_t size) {
     return cairn_realloc(array, *cap * size);
 }
 
+bool history_overlaps(const struct history *history) {
+    uint32_t *ret = cairn_alloc_zero((history->process_count + 1u) * sizeof *ret);
+    bool overlaps = false;
+    for (uint32_t i = 0; i < history->op_count && !overlaps; i++) {
+        const struct op *op = &history->ops[i];
+        if (op->outcome == OP_FAIL)
+            continue;
+        overlaps = op->call < ret[op->process];
+        ret[op->process] = op->ret;
+    }
+    cairn_free(ret);
+    return overlaps;
+}
+
 size_t history_growth(const struct history *history) {
     return values_growth(&history->values) +
            growth_of(history->op_count, history->op_cap, sizeof *history->ops) +

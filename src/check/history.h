@@ -144,6 +144,10 @@ size_t history_growth(const struct history *history);
 void history_copy(struct history *to, const struct history *from, const bool *keep);
 /* "process 3: write x 5 (line 17)" */
 void history_describe(const struct history *history, uint32_t op, struct buf *out);
+/* A process calls an operation before its last one has ended: at the very time at which it ended,
+ * as far as clocks tell. Real time says less than the process's order then, and linearizable does
+ * not imply the levels of single operations that have that order. */
+bool history_overlaps(const struct history *history);
 /* What to call it within a sentence, without its answer: "append 5 (line 17)", "the read of line
  * 20". */
 void history_refer(const struct history *history, uint32_t op, struct buf *out);

@@ -220,6 +220,7 @@ static void keep_time(struct history_build *build, uint32_t op, uint64_t call_ns
 static void take_invoke(struct history_build *build, const struct data *data,
                         const struct event *event, uint32_t process) {
     struct build_process *of = &build->processes[process];
+    build->overlaps |= of->pending != OP_NONE || of->crashed != 0;
     if (of->pending != OP_NONE)
         find_process(build, event->line, process, "invokes again before the end of its operation",
                      build->history->ops[of->pending].line);
@@ -402,6 +403,8 @@ void history_build_end(struct history_build *build) {
         history->initial = value_text(&history->values, BYTES(""));
     if (build->options.by_time || build->wholes)
         history_build_by_time(build);
+    if (build->overlaps)
+        history_build_lanes(build);
     if (!build->options.times) {
         cairn_free(history->times_ns);
         history->times_ns = NULL;

@@ -88,6 +88,7 @@ struct history_build {
     uint64_t last_ns, latest_ns;
     bool halves, wholes;
     bool invokes;  /* an event has */
+    bool overlaps; /* a process has gone on while an operation of it was open */
     bool text_map; /* get, put, append of texts, where nothing is "" */
 };
 
@@ -102,5 +103,8 @@ void history_build_end(struct history_build *build);
 
 /* history_build_time.c: positions from times. */
 void history_build_by_time(struct history_build *build);
+/* history_build_lanes.c: of a process that has two operations open at once, one gets a process of
+ * its own. Times are still there. */
+void history_build_lanes(struct history_build *build);
 
 #endif

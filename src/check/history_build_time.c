@@ -108,6 +108,8 @@ static void find_overlaps(struct history_build *build) {
         last[op->process] = i;
         if (before == OP_NONE)
             continue;
+        build->overlaps |=
+            history->times_ns[2 * (size_t)before + 1] > history->times_ns[2 * (size_t)i];
         if (history->ops[before].ret == OP_OPEN)
             lint_add(build->lint, LINT_ERROR, op->line,
                      "the process goes on after an operation of unknown outcome, which is open "

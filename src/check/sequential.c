@@ -282,7 +282,7 @@ static void rounds_open(struct rounds *rounds, const struct sequential_known *kn
     qsort_r(rounds->groups, partition->group_count, sizeof *rounds->groups, by_count,
             partition->groups);
     rounds->open = known->keys_hold ? 0 : partition->group_count;
-    rounds->linearizable_open = !known->not_linearizable;
+    rounds->linearizable_open = !known->no_linearization;
 }
 
 static void rounds_close(struct rounds *rounds) {

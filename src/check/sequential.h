@@ -10,8 +10,8 @@
 
 /* What other levels have said of the history. */
 struct sequential_known {
-    bool not_linearizable;
-    bool keys_hold; /* each key alone is sequential */
+    bool no_linearization; /* there is none, or none that tells: history_overlaps */
+    bool keys_hold;        /* each key alone is sequential */
 };
 
 /* key: VALUE_NONE for the whole history, else only that key's operations. Sets the answer, and on

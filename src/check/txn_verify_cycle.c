@@ -148,6 +148,13 @@ static bool holds(const struct txn_facts *facts, const struct edge *edge) {
     }
 }
 
+/* Linearizable asks for no other order of a process than real time. */
+static bool is_asked(const struct txn_facts *facts, enum level level, const struct edge *edge) {
+    const struct op *ops = facts->history->ops;
+    return level != LEVEL_LINEARIZABLE || edge->reason != REASON_SESSION ||
+           op_precedes(&ops[edge->from], &ops[edge->to]);
+}
+
 /* Where starts and commits are two, an edge from a read leaves the start; the one before it has to
  * lead to the start. */
 static bool leads_to_start(const struct level_axiom *axiom, const struct edge *edge) {
@@ -194,7 +201,10 @@ enum txn_verified txn_verify_cycle(const struct txn_facts *facts, const struct v
     }
     for (uint32_t i = 0; i < verdict->edge_count; i++) {
         const struct edge *edge = &verdict->edges[i];
-        if (holds(facts, edge))
+        bool in_time =
+            edge->reason != REASON_SESSION || verdict->level != LEVEL_LINEARIZABLE ||
+            op_precedes(&facts->history->ops[edge->from], &facts->history->ops[edge->to]);
+        if (holds(facts, edge) && in_time)
             continue;
         bool derived = edge->reason == REASON_EARLIER_WRITE || edge->reason == REASON_LATER_WRITE ||
                        edge->reason == REASON_OVERWRITES || edge->reason == REASON_DERIVED;

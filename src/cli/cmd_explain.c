@@ -24,17 +24,19 @@ static void make_small(struct judge *judge, struct verdict *verdict) {
     cairn_free(result.keep);
 }
 
-static bool follows(const struct verdict *known, enum level level) {
-    return (known->answer == ANSWER_YES && level_implies(known->level, level)) ||
-           (known->answer == ANSWER_NO && level_implies(level, known->level));
+static bool follows(const struct history *history, const struct verdict *known, enum level level) {
+    return (known->answer == ANSWER_YES && check_implies(history, known->level, level)) ||
+           (known->answer == ANSWER_NO && check_implies(history, level, known->level));
 }
 
 /* What one answer says about other levels needs no time. */
-static void place_implied(struct verdict *levels, const struct verdict *verdict) {
+static void place_implied(const struct history *history, struct verdict *levels,
+                          const struct verdict *verdict) {
     levels[verdict->level].answer = verdict->answer;
     for (int i = 0; i < LEVEL_COUNT; i++)
         for (int known = 0; known < LEVEL_COUNT; known++)
-            if (levels[i].answer == ANSWER_UNDECIDED && follows(&levels[known], (enum level)i))
+            if (levels[i].answer == ANSWER_UNDECIDED &&
+                follows(history, &levels[known], (enum level)i))
                 levels[i].answer = levels[known].answer;
 }
 
@@ -84,7 +86,7 @@ static int explain(struct judge *judge, uint64_t extra_ns, const char *path) {
     begin_extra(judge, extra_ns, deadline_ns);
     judge->options.want_order = false;
     check_place(&judge->history, &judge->options, levels);
-    place_implied(levels, &verdict);
+    place_implied(&judge->history, levels, &verdict);
     judge_hint(judge, &verdict);
     judge_quiet(judge);
     if (strcmp(path, "-") != 0) {

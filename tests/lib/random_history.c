@@ -60,7 +60,8 @@ void random_history(struct history *history, const struct plan *plan) {
         struct interval *at = &intervals[i];
         at->process = (uint32_t)prng_below(&making.prng, plan->processes);
         at->key = prng_below(&making.prng, plan->keys) == 0 ? VALUE_NULL : key;
-        at->call = busy[at->process] + 1 + prng_below(&making.prng, 1000);
+        bool touches = plan->touches && prng_below(&making.prng, 2) == 0;
+        at->call = busy[at->process] + (touches ? 0 : 1 + prng_below(&making.prng, 1000));
         at->point = at->call + 1 + prng_below(&making.prng, 1000);
         at->ret = at->point + 1 + prng_below(&making.prng, plan->slow ? 4000 : 1000);
         at->call = at->call * 64 + i; /* no two alike */

@@ -19,6 +19,7 @@ struct plan {
     uint32_t answers; /* of 100 operations whose answer says more than "done" */
     bool plain;       /* containers: no peeks, no drains; banks: reads tell all accounts */
     bool slow;        /* answers come late: much is open at once */
+    bool touches;     /* some are called at the very time at which their process was answered */
     bool foresees;    /* some are told what is done only later, mostly by their own process */
     uint64_t seed;
 };

@@ -9,6 +9,12 @@
     "{\"process\":" #process ",\"type\":\"ok\",\"f\":\"" f "\",\"value\":" value "}\n"
 #define OP(process, f, value) CALL(process, f, value) END(process, f, value)
 
+#define INFO(process, f, value) \
+    "{\"process\":" #process ",\"type\":\"info\",\"f\":\"" f "\",\"value\":" value "}\n"
+#define WHOLE(process, f, value, call, end)                                         \
+    "{\"process\":" #process ",\"f\":\"" f "\",\"value\":" value ",\"call\":" #call \
+    ",\"return\":" #end "}\n"
+
 struct story {
     struct text_history read;
     struct verdict verdict;
@@ -310,6 +316,55 @@ static void causal_pasts_are_walked_again(void **state) {
     end_story(&story);
 }
 
+/* What --lenient lets through: a process that goes on after an answer that never came, or before
+ * one that came later. Such an operation is of no process's order, at any level. */
+static void an_operation_that_its_process_left_behind_is_of_no_order(void **state) {
+    static const char *const texts[] = {
+        CALL(0, "write", "1") INFO(0, "write", "1") OP(0, "read", "null") OP(1, "read", "1"),
+        CALL(0, "write", "1") OP(0, "read", "null") OP(1, "read", "1"),
+        OP(0, "write", "1") CALL(0, "write", "2") INFO(0, "write", "2") OP(0, "read", "1")
+            OP(0, "write", "3") OP(1, "read", "3") OP(1, "read", "2") OP(0, "read", "2"),
+        WHOLE(0, "write", "1", 10, 90) WHOLE(0, "read", "null", 20, 30)
+            WHOLE(1, "read", "1", 40, 50)};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        for (int level = 0; level < LEVEL_COUNT; level++) {
+            struct story story;
+            if (level_transactional((enum level)level) || level == LEVEL_COUNTER_BOUNDS ||
+                level == LEVEL_BANK_TOTAL || level == LEVEL_SET_COMPLETE)
+                continue;
+            tell_story(&story, texts[i], MODEL_REGISTER, (enum level)level);
+            assert_true(story.read.lint.totals[LINT_ERROR] > 0);
+            assert_int_equal(story.verdict.answer, ANSWER_YES);
+            assert_int_equal(judged(&story), VERIFY_RIGHT);
+            end_story(&story);
+        }
+}
+
+/* Process 0 is called for the second at the very time at which the first was answered. */
+static void the_order_of_a_process_is_no_real_time(void **state) {
+    struct story story;
+    tell_story(&story,
+               WHOLE(0, "txn", "[[\"r\",1,3]]", 10, 20) WHOLE(0, "txn", "[[\"w\",1,3]]", 20, 30),
+               MODEL_MULTI_REGISTER, LEVEL_LINEARIZABLE);
+    assert_int_equal(story.verdict.answer, ANSWER_YES);
+    assert_int_equal(judged(&story), VERIFY_RIGHT);
+    verdict_free(&story.verdict);
+    verdict_init(&story.verdict, MODEL_MULTI_REGISTER, LEVEL_LINEARIZABLE);
+    story.verdict.answer = ANSWER_NO;
+    uint32_t key = story.read.history.mops[0].key;
+    verdict_edge(
+        &story.verdict,
+        (struct edge){
+            .from = 0, .to = 1, .reason = REASON_SESSION, .key = VALUE_NONE, .by = OP_NONE});
+    verdict_edge(
+        &story.verdict,
+        (struct edge){.from = 1, .to = 0, .reason = REASON_READS_FROM, .key = key, .by = OP_NONE});
+    assert_int_equal(judged(&story), VERIFY_WRONG);
+    story.verdict.level = LEVEL_SEQUENTIAL;
+    assert_int_equal(judged(&story), VERIFY_RIGHT);
+    end_story(&story);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_order_has_everything_once_and_replays),
@@ -324,6 +379,8 @@ int main(void) {
         cmocka_unit_test(session_guarantees_have_an_order_a_process),
         cmocka_unit_test(orders_of_keys_do_not_show_sequential),
         cmocka_unit_test(simple_levels_are_looked_at_again),
+        cmocka_unit_test(an_operation_that_its_process_left_behind_is_of_no_order),
+        cmocka_unit_test(the_order_of_a_process_is_no_real_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
