@@ -201,10 +201,7 @@ enum txn_verified txn_verify_cycle(const struct txn_facts *facts, const struct v
     }
     for (uint32_t i = 0; i < verdict->edge_count; i++) {
         const struct edge *edge = &verdict->edges[i];
-        bool in_time =
-            edge->reason != REASON_SESSION || verdict->level != LEVEL_LINEARIZABLE ||
-            op_precedes(&facts->history->ops[edge->from], &facts->history->ops[edge->to]);
-        if (holds(facts, edge) && in_time)
+        if (holds(facts, edge) && is_asked(facts, verdict->level, edge))
             continue;
         bool derived = edge->reason == REASON_EARLIER_WRITE || edge->reason == REASON_LATER_WRITE ||
                        edge->reason == REASON_OVERWRITES || edge->reason == REASON_DERIVED;
