@@ -2,6 +2,7 @@
  * event loop. The only place, with the simulator's host, where these parts meet. */
 #include "cli/cli.h"
 #include "cli/log.h"
+#include "cli/pid_file.h"
 #include "cli/settings.h"
 #include "front/redis/redis.h"
 #include "front/zookeeper/zookeeper.h"
@@ -411,6 +412,7 @@ static int run(struct server *server) {
         close_parts(server);
         return EXIT_NO;
     }
+    pid_file_write(server->settings.dir);
     if (!address_is_loopback(server->settings.redis_listen) ||
         !address_is_loopback(server->settings.peer_listen) || is_open_to_all(server))
         log_line(
@@ -428,6 +430,7 @@ static int run(struct server *server) {
     env_wake(server->env);
     runtime_run(server->runtime);
     log_line(&server->log, 1, server->failed ? "ended after a failure" : "stopped");
+    pid_file_remove(server->settings.dir);
     close_parts(server);
     return server->failed ? EXIT_NO : EXIT_FINE;
 }
