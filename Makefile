@@ -18,7 +18,7 @@ $(BUILD)/build.ninja: | setup
 
 .PHONY: $(BUILD)/cairn
 $(BUILD)/cairn: $(BUILD)/build.ninja
-	@ninja --quiet -j$(JOBS) -C $(BUILD) cairn cairn-faults.so
+	@tools/build $(BUILD) $(JOBS)
 
 # A three-node cluster in the foreground: make run ARGS="--nodes 5"
 run: $(BUILD)/cairn
