@@ -275,10 +275,11 @@ static void tell_serving(struct dev *dev) {
     printf("%s%llu node%s, data in %s. Try:%s\n", dev->terminal ? "\033[1m" : "",
            (unsigned long long)dev->nodes, dev->nodes == 1 ? "" : "s", dev->dir,
            dev->terminal ? "\033[0m" : "");
-    printf("    redis-cli -p %llu set greeting hello\n    redis-cli -p %llu get greeting\n"
+    printf("    %s shell --node 127.0.0.1:%llu set greeting hello\n"
+           "    redis-cli -p %llu get greeting\n"
            "    %s zk --server 127.0.0.1:%llu create /greeting hello\n"
            "    %s status --node 127.0.0.1:%llu\n",
-           port, dev->nodes > 1 ? port + 1 : port, dev->program,
+           dev->program, port, dev->nodes > 1 ? port + 1 : port, dev->program,
            (unsigned long long)(2181 + dev->offset), dev->program, port);
     say(dev, "The cluster serves. Ctrl-C stops it.");
 }
