@@ -2,6 +2,7 @@
  * starts them, prefixes their lines, and tells what happens to them. */
 #include "cli/cli.h"
 #include "cli/settings.h"
+#include "cli/signals.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -37,13 +38,17 @@ struct dev {
     int set_count;
     char name[64]; /* of the cluster */
     bool terminal, serving_told;
+    bool controlled; /* it has a controlling terminal, which may go away */
     char program[4096];
 };
 
-static volatile sig_atomic_t stop_asked;
+static volatile sig_atomic_t stop_asked, hung_up;
 
 static void on_signal(int number) {
-    stop_asked++;
+    if (number == SIGHUP)
+        hung_up = 1;
+    else
+        stop_asked++;
 }
 
 static uint64_t now_ms(void) {
@@ -196,7 +201,8 @@ static void take_line(struct dev *dev, uint64_t node, const char *line) {
                line);
     else
         printf("node %llu | %s\n", (unsigned long long)node, line);
-    fflush(stdout);
+    if (fflush(stdout) != 0 && errno == EPIPE) /* its reader has gone */
+        stop_asked++;
 }
 
 static void read_child(struct dev *dev, uint64_t node) {
@@ -320,6 +326,36 @@ static int stop(struct dev *dev) {
     return EXIT_FINE;
 }
 
+static bool has_controlling_terminal(void) {
+    int fd = open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (fd >= 0)
+        close(fd);
+    return fd >= 0;
+}
+
+/* The terminal was closed; or the signal is for the nodes, which read their files again. */
+static void take_hangup(struct dev *dev) {
+    hung_up = 0;
+    if (dev->controlled && !has_controlling_terminal()) {
+        stop_asked++;
+        return;
+    }
+    for (uint64_t i = 1; i <= dev->nodes; i++)
+        if (dev->children[i].pid)
+            kill(dev->children[i].pid, SIGHUP);
+}
+
+static void handle_signals(struct dev *dev) {
+    struct sigaction action = {.sa_handler = on_signal}, hangup;
+    signals_ignore_strays();
+    dev->controlled = has_controlling_terminal();
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, NULL, &hangup);
+    if (hangup.sa_handler != SIG_IGN) /* by nohup */
+        sigaction(SIGHUP, &action, NULL);
+}
+
 static int run(struct dev *dev) {
     for (uint64_t i = 1; i <= dev->nodes; i++)
         if (!start(dev, i)) {
@@ -330,6 +366,8 @@ static int run(struct dev *dev) {
         }
     while (!stop_asked) {
         pump(dev, 200);
+        if (hung_up)
+            take_hangup(dev);
         tell_serving(dev);
         if (running(dev) == 0 && !dev->serving_told) {
             fprintf(stderr, "cairn dev: every node has ended\n");
@@ -388,9 +426,6 @@ int cmd_dev(int argc, char **argv) {
         fprintf(stderr, "cairn dev: can't write to %s: %s\n", dev.dir, strerror(errno));
         return EXIT_NO;
     }
-    struct sigaction action = {.sa_handler = on_signal};
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-    sigaction(SIGHUP, &action, NULL);
+    handle_signals(&dev);
     return run(&dev);
 }

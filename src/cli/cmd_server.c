@@ -4,6 +4,7 @@
 #include "cli/log.h"
 #include "cli/pid_file.h"
 #include "cli/settings.h"
+#include "cli/signals.h"
 #include "front/redis/redis.h"
 #include "front/zookeeper/zookeeper.h"
 #include "node/node.h"
@@ -262,7 +263,7 @@ static void on_hangup(void *context) {
     struct server *server = context;
     char error[600] = "";
     if (server->tls == NULL)
-        log_line(&server->log, 1, "SIGHUP: there are no certificates to read again");
+        log_line(&server->log, 1, "SIGHUP: there is nothing to read again");
     else if (runtime_tls_reload(server->tls, error, sizeof error) == CAIRN_OK)
         log_line(&server->log, 1, "certificates were read again");
     else
@@ -391,20 +392,12 @@ static void fit_clients(struct server *server, uint64_t limit, uint64_t kept) {
     log_line(&server->log, most < 1000 ? 2 : 1, text);
 }
 
-/* Signals that end a process by default, and that are sent to others' servers for other ends. */
-static void ignore_strays(void) {
-    signal(SIGHUP, SIG_IGN); /* until there is a loop */
-    signal(SIGUSR1, SIG_IGN);
-    signal(SIGUSR2, SIG_IGN);
-}
-
 static int run(struct server *server) {
     struct identity identity;
     uint64_t limit = runtime_open_files_max();
     uint64_t kept = descriptors_kept(&server->settings, limit);
     struct runtime_options options = {.wall_error_ns = server->settings.clock_error_ms * 1000000u,
                                       .descriptors_kept = kept};
-    ignore_strays();
     fit_clients(server, limit, kept);
     server->runtime = runtime_new(&options);
     server->env = runtime_env(server->runtime);
@@ -443,6 +436,8 @@ int cmd_server(int argc, char **argv) {
     bool bootstrap = false, example = false;
     char error[512] = "";
     int set_count = 0, kept = 0;
+    signals_ignore_strays();
+    signal(SIGHUP, SIG_IGN); /* until there is a loop */
     for (int i = 0; i < argc; i++) {
         if (strcmp(argv[i], "--set") == 0 && i + 1 < argc && set_count < SETS_MAX)
             sets[set_count++] = argv[++i];

@@ -1,6 +1,7 @@
 /* cairn torture: what was asked for, from the plan and the command line; what happened, for a
  * person or as JSON. */
 #include "cli/cli.h"
+#include "cli/signals.h"
 #include "torture/torture.h"
 
 #include "base/alloc.h"
@@ -379,6 +380,8 @@ int cmd_torture(int argc, char **argv) {
     struct sigaction action = {.sa_handler = on_signal};
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signals_ignore_strays();
     int code = run(&command);
     plan_free(&command.plan);
     return code;

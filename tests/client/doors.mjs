@@ -2,9 +2,10 @@
 // bounds that hurt nobody else, and short descriptors are no broken disk.
 import fs from 'node:fs';
 import net from 'node:net';
+import os from 'node:os';
 import path from 'node:path';
 import tls from 'node:tls';
-import { Client, Cluster, call_program, check, encode, equal, http, parse, run_tests, sleep, start_program, temporary_folder, test,
+import { Client, Cluster, binary, call_program, check, encode, equal, http, parse, run_tests, sleep, start_program, temporary_folder, test,
   until } from './lib.mjs';
 
 const MB = 1 << 20;
@@ -249,16 +250,60 @@ test('with few descriptors, all taken by clients, a log that needs new files goe
   await few.stop_all();
 }, { timeout_ms: 90000 });
 
-test('held admin connections and stray signals end nothing', async () => {
+/** Connections that ask, each byte in its own time, and are made anew when they are closed. */
+function slow_askers(port, count) {
+  const words = Buffer.from(`GET /health HTTP/1.1\r\nHost: x\r\nX-Slow: ${'s'.repeat(1000)}`);
+  const asker = { stopped: false, sockets: new Set() };
+  const begin = () => {
+    if (asker.stopped) return;
+    const socket = net.connect(port, '127.0.0.1').on('error', () => {});
+    let at = 0;
+    const timer = setInterval(() => socket.write(words.subarray(at, ++at)), 100);
+    asker.sockets.add(socket.on('close', () => (clearInterval(timer), asker.sockets.delete(socket), begin())));
+  };
+  for (let i = 0; i < count; i++) begin();
+  asker.stop = () => {
+    asker.stopped = true;
+    for (const socket of asker.sockets) socket.destroy();
+  };
+  return asker;
+}
+
+test('admin connections that are held, slow, or come and go keep no one out', async () => {
+  const healthy = async (what) => equal((await http(cluster.admin(3), '/health')).status, 200, what);
   const held = Array.from({ length: 150 }, () => net.connect(cluster.admin(3), '127.0.0.1').on('error', () => {}));
   await sleep(300);
-  equal((await http(cluster.admin(3), '/health')).status, 200);
+  await healthy('while they are held');
   for (const socket of held) socket.destroy();
   await sleep(300);
+  await healthy('when they have gone');
+  const slow = slow_askers(cluster.admin(3), 300);
+  let left = 1000;
+  const come_and_go = () => net.connect(cluster.admin(3), '127.0.0.1', function () {
+    this.destroy();
+  }).on('error', () => {}).on('close', () => left-- > 0 && come_and_go());
+  for (let i = 0; i < 10; i++) come_and_go();
+  for (let i = 0; i < 20; i++, await sleep(50)) await healthy('among slow ones');
+  slow.stop();
+  await healthy('when those have gone');
+});
+
+/** Every signal but those that ask for an end or a stop, or tell of a program's own error. */
+const meant = ['KILL', 'TERM', 'INT', 'QUIT', 'STOP', 'TSTP', 'TTIN', 'TTOU', 'ABRT', 'IOT', 'SEGV', 'BUS', 'FPE', 'ILL', 'TRAP', 'SYS', 'XCPU'];
+const strays = [...Object.entries(os.constants.signals).filter(([name]) => !meant.includes(name.slice(3))).map(([, number]) => number), 34, 40, 64];
+
+test('stray signals end neither a node nor cairn dev', async () => {
+  for (const signal of strays) process.kill(cluster.pid(3), signal);
+  await until('SIGHUP is told', () => cluster.logs[3].includes(certified ? 'certificates were read again' : 'nothing to read again'));
   equal((await http(cluster.admin(3), '/health')).status, 200);
-  for (const signal of ['SIGHUP', 'SIGUSR1', 'SIGUSR2']) process.kill(cluster.pid(3), signal);
-  await sleep(300);
-  equal((await http(cluster.admin(3), '/health')).status, 200);
+  const spare = await Cluster.make();
+  const dev = start_program(binary, ['dev', '--nodes', '1', '--dir', spare.folder, '--port-offset', String(spare.offset)]);
+  await until('it serves', () => dev.text.includes('The cluster serves.'));
+  for (const signal of strays) process.kill(dev.pid, signal);
+  await until('the node was told', () => dev.text.includes('nothing to read again'));
+  equal((await http(spare.admin(1), '/health')).status, 200);
+  dev.kill('SIGTERM');
+  equal((await dev.ended).code, 0);
 });
 
 test('nobody died, and the nodes stop cleanly', async () => {
