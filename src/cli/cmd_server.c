@@ -34,7 +34,7 @@ struct server {
 };
 
 static void on_log(void *context, int level, const char *text) {
-    const struct server *server = context;
+    struct server *server = context;
     log_line(&server->log, level, text);
 }
 
@@ -109,6 +109,7 @@ static void on_turn(void *context) {
     redis_front_turn(server->redis);
     if (server->zookeeper != NULL)
         zookeeper_front_turn(server->zookeeper);
+    log_turn(&server->log);
     if (!server->ready)
         tell_ready(server);
 }
@@ -425,6 +426,7 @@ static int run(struct server *server) {
     log_line(&server->log, 1, server->failed ? "ended after a failure" : "stopped");
     pid_file_remove(server->settings.dir);
     close_parts(server);
+    log_close(&server->log);
     return server->failed ? EXIT_NO : EXIT_FINE;
 }
 

@@ -29,13 +29,12 @@ static void put_quoted(const char *text) {
     fputs("\"\n", stderr);
 }
 
-void log_line(const struct log *log, int level, const char *text) {
+static void write_line(void *context, int level, const char *text) {
+    const struct log *log = context;
     static const char *const colours[] = {"\033[2m", "", "\033[33m"};
     struct timespec now;
     struct tm parts;
     char stamp[40];
-    if (level < log->level)
-        return;
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &parts);
     strftime(stamp, sizeof stamp, log->terminal ? "%H:%M:%S" : "%Y-%m-%dT%H:%M:%S", &parts);
@@ -47,4 +46,23 @@ void log_line(const struct log *log, int level, const char *text) {
     fprintf(stderr, "time=%s.%03ldZ level=%s node=%llu msg=", stamp, now.tv_nsec / 1000000,
             names[level], (unsigned long long)log->node);
     put_quoted(text);
+}
+
+static uint64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void log_line(struct log *log, int level, const char *text) {
+    if (level >= log->level && log_limit_line(&log->limit, now_ns(), level, text, write_line, log))
+        write_line(log, level, text);
+}
+
+void log_turn(struct log *log) {
+    log_limit_turn(&log->limit, now_ns(), write_line, log);
+}
+
+void log_close(struct log *log) {
+    log_limit_end(&log->limit, now_ns(), write_line, log);
 }
