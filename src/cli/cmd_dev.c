@@ -1,6 +1,7 @@
 /* cairn dev: a local cluster in the foreground. Each node is a process of its own; this one only
  * starts them, prefixes their lines, and tells what happens to them. */
 #include "cli/cli.h"
+#include "cli/secret_file.h"
 #include "cli/settings.h"
 #include "cli/signals.h"
 
@@ -83,6 +84,10 @@ static void node_dir(const struct dev *dev, uint64_t node, char *out, size_t siz
     snprintf(out, size, "%s/node-%llu", dev->dir, (unsigned long long)node);
 }
 
+static void secret_path(const struct dev *dev, char *out, size_t size) {
+    snprintf(out, size, "%s/peer-secret", dev->dir);
+}
+
 static bool exists(const char *path) {
     return access(path, F_OK) == 0;
 }
@@ -113,8 +118,9 @@ static bool read_or_make_name(struct dev *dev) {
 
 static bool write_config(struct dev *dev, uint64_t node, bool bootstrap) {
     struct child *child = &dev->children[node];
-    char dir[560];
+    char dir[560], secret[600];
     node_dir(dev, node, dir, sizeof dir);
+    secret_path(dev, secret, sizeof secret);
     snprintf(child->config, sizeof child->config, "%s.ini", dir);
     FILE *file = fopen(child->config, "w");
     if (file == NULL)
@@ -126,10 +132,11 @@ static bool write_config(struct dev *dev, uint64_t node, bool bootstrap) {
                 (unsigned long long)(7100 + i + dev->offset));
     fprintf(file,
             "\nbootstrap = %s\n\n[redis]\nlisten = 127.0.0.1:%llu\n\n[peer]\n"
-            "listen = 127.0.0.1:%llu\n\n[admin]\nlisten = 127.0.0.1:%llu\n\n[zookeeper]\n"
+            "listen = 127.0.0.1:%llu\nsecret_file = %s\n\n[admin]\nlisten = "
+            "127.0.0.1:%llu\n\n[zookeeper]\n"
             "listen = 127.0.0.1:%llu\n",
             bootstrap ? "yes" : "no", (unsigned long long)(7000 + node + dev->offset),
-            (unsigned long long)(7100 + node + dev->offset),
+            (unsigned long long)(7100 + node + dev->offset), secret,
             (unsigned long long)(7200 + node + dev->offset),
             (unsigned long long)(2180 + node + dev->offset));
     return fclose(file) == 0;
@@ -139,7 +146,10 @@ static bool write_config(struct dev *dev, uint64_t node, bool bootstrap) {
  * later must rejoin as a new member. */
 static bool write_configs(struct dev *dev) {
     bool any = false;
-    char dir[560];
+    char dir[560], secret[600];
+    secret_path(dev, secret, sizeof secret);
+    if (!secret_file_make(secret))
+        return false;
     for (uint64_t i = 1; i <= NODES_MAX; i++) {
         node_dir(dev, i, dir, sizeof dir);
         any |= exists(dir);

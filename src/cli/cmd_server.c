@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 #include "cli/log.h"
 #include "cli/pid_file.h"
+#include "cli/secret_file.h"
 #include "cli/settings.h"
 #include "cli/signals.h"
 #include "front/redis/redis.h"
@@ -260,15 +261,37 @@ static bool open_tls(struct server *server) {
     return false;
 }
 
-static void on_hangup(void *context) {
-    struct server *server = context;
+static void reload_tls(struct server *server) {
     char error[600] = "";
-    if (server->tls == NULL)
-        log_line(&server->log, 1, "SIGHUP: there is nothing to read again");
-    else if (runtime_tls_reload(server->tls, error, sizeof error) == CAIRN_OK)
+    if (runtime_tls_reload(server->tls, error, sizeof error) == CAIRN_OK)
         log_line(&server->log, 1, "certificates were read again");
     else
         log_line(&server->log, 2, error);
+}
+
+static void reload_secrets(struct server *server) {
+    struct peer_secrets secrets;
+    char error[600] = "", text[100];
+    if (!secret_file_read(server->settings.peer_secret_file, &secrets, error, sizeof error)) {
+        log_line(&server->log, 2, error);
+        return;
+    }
+    node_set_secrets(server->node, &secrets);
+    snprintf(text, sizeof text, "the secret file was read again: %s%s",
+             secrets.count > 1 ? "two secrets are accepted" : "one secret is accepted",
+             secrets.optional ? ", and nodes without any" : "");
+    log_line(&server->log, 1, text);
+}
+
+static void on_hangup(void *context) {
+    struct server *server = context;
+    bool has_secret = server->settings.peer_secret_file[0] != 0;
+    if (server->tls != NULL)
+        reload_tls(server);
+    if (has_secret)
+        reload_secrets(server);
+    if (server->tls == NULL && !has_secret)
+        log_line(&server->log, 1, "SIGHUP: there is nothing to read again");
 }
 
 static bool open_zookeeper(struct server *server) {
@@ -298,6 +321,12 @@ static bool open_parts(struct server *server, const struct identity *identity) {
     struct redis_options redis;
     char error[512] = "";
     fill_options(server, identity, &options);
+    if (server->settings.peer_secret_file[0] != 0 &&
+        !secret_file_read(server->settings.peer_secret_file, &options.secrets, error,
+                          sizeof error)) {
+        fprintf(stderr, "cairn server: %s\n", error);
+        return false;
+    }
     if (node_open(server->env, &options, &server->node, error, sizeof error) != CAIRN_OK) {
         fprintf(stderr, "cairn server: %s\n", error);
         return false;

@@ -91,6 +91,11 @@ static const struct setting table[] = {
     {"tree", "protocol", TEXT, AT(tree_protocol), "zab", 0, 0,
      "What replicates the tree of ZooKeeper clients: zab or raft."},
     {"peer", "listen", TEXT, AT(peer_listen), "127.0.0.1:7101", 0, 0, "For the other nodes."},
+    {"peer", "secret_file", TEXT, AT(peer_secret_file), "", 0, 0,
+     "A file with a secret that all nodes share, and prove to each other; empty: none. Only its\n"
+     "# owner, and perhaps a group, may read it. A second line: another one that is accepted too.\n"
+     "# The line accept-without-secret: nodes that have none are taken as well. SIGHUP: read it\n"
+     "# again."},
     {"admin", "listen", TEXT, AT(admin_listen), "127.0.0.1:7201", 0, 0,
      "HTTP: /metrics (Prometheus), /status (JSON), /health."},
     {"network", "beyond_loopback", YES_NO, AT(beyond_loopback), "no", 0, 0,

@@ -34,6 +34,7 @@ struct settings {
     bool zookeeper_read_only, zookeeper_linearizable_reads, zookeeper_reconfig;
     char zookeeper_super_digest[128], zookeeper_sasl_users[1024], zookeeper_words[256];
     char peer_listen[128];
+    char peer_secret_file[400]; /* empty: nodes prove nothing to each other */
     char admin_listen[128];
     char password[128];
     uint64_t clients_max;

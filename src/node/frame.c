@@ -8,6 +8,8 @@
 #define FRAME_MAGIC 0x314e5243u /* "CRN1" */
 #define CHECKED_HEAD_BYTES 32u  /* what stands before the checksum */
 #define PIECES_MAX 64
+#define SECRET_FORMAT 1u
+#define SECRET_BLOCK_MAX 1024u
 
 void frame_encode_head(uint8_t *at, const struct frame_head *head, uint64_t number,
                        const struct bytes *pieces, size_t count) {
@@ -57,6 +59,26 @@ void hello_encode(struct buf *out, const struct hello *hello) {
     buf_u64(out, hello->boot);
     buf_u64(out, hello->expected);
     buf_block(out, bytes_cstr(hello->address));
+    if (!hello->has_secret)
+        return;
+    struct buf block = {0};
+    buf_u8(&block, SECRET_FORMAT);
+    buf_u8(&block, hello->asks);
+    buf_append(&block, hello->nonce, sizeof hello->nonce);
+    buf_block(out, buf_view(&block));
+    buf_free(&block);
+}
+
+static bool decode_secret(struct bytes block, struct hello *hello) {
+    struct reader reader = reader_of(block);
+    hello->has_secret = true;
+    uint8_t format = read_u8(&reader);
+    hello->asks = read_u8(&reader) != 0;
+    struct bytes nonce = read_bytes(&reader, sizeof hello->nonce);
+    if (reader.bad || format < SECRET_FORMAT)
+        return false;
+    memcpy(hello->nonce, nonce.data, sizeof hello->nonce);
+    return true;
 }
 
 enum cairn_status hello_decode(struct bytes bytes, struct hello *hello) {
@@ -73,6 +95,9 @@ enum cairn_status hello_decode(struct bytes bytes, struct hello *hello) {
     struct bytes address = read_block(&reader, CONFIG_ADDRESS_MAX - 1);
     if (address.len)
         memcpy(hello->address, address.data, address.len);
+    if (!reader.bad && reader_left(&reader) > 0 &&
+        !decode_secret(read_block(&reader, SECRET_BLOCK_MAX), hello))
+        return CAIRN_MALFORMED;
     if (!reader_done(&reader) || hello->node == 0 || hello->wire_min > hello->wire_max)
         return CAIRN_MALFORMED;
     return CAIRN_OK;

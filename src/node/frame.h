@@ -38,6 +38,7 @@ enum frame_type {
     FRAME_DIVERGED,
     FRAME_FACTS = 20, /* from which cluster the data is, behind the hello; since version 3 */
     FRAME_FOUNDING,   /* founding.c, behind the facts; since version 3 */
+    FRAME_PROOF,      /* greet.c, between hello and facts, when both sides have a secret */
     FRAME_TYPE_COUNT
 };
 
@@ -57,7 +58,11 @@ enum cairn_status frame_decode_head(const uint8_t *at, struct frame_head *head);
 /* True when head and payload are what the sender framed as this number. */
 bool frame_verify(const uint8_t *at, uint64_t number, struct bytes payload);
 
-/* The first message on a link, from both sides. */
+#define HELLO_NONCE_BYTES 32u
+
+/* The first message on a link, from both sides. A sender that has a secret adds a block, which
+ * builds that know no secrets do not take: u8 format (1), u8 whether it asks for the peer's, 32
+ * bytes of nonce; later formats may add to it. */
 struct hello {
     uint32_t wire_min, wire_max;
     uint64_t cluster, epoch;
@@ -65,6 +70,9 @@ struct hello {
     uint64_t boot;     /* random per start of the process */
     uint64_t expected; /* the node that the sender means to talk to; 0: any */
     char address[CONFIG_ADDRESS_MAX];
+    bool has_secret; /* then: */
+    bool asks;       /* it takes no peer without one */
+    uint8_t nonce[HELLO_NONCE_BYTES];
 };
 void hello_encode(struct buf *out, const struct hello *hello);
 enum cairn_status hello_decode(struct bytes bytes, struct hello *hello);

@@ -1,4 +1,4 @@
-/* One connection to a peer: its states, its hello, and frames coming in. */
+/* One connection to a peer: its states, and frames coming in. */
 #include "node/node_internal.h"
 
 #include "base/alloc.h"
@@ -26,6 +26,8 @@ static void link_free(struct link *link) {
     for (int lane = 0; lane < 2; lane++)
         blob_unref(link->assembly[lane].blob);
     buf_free(&link->in);
+    buf_free(&link->hello_sent);
+    buf_free(&link->hello_got);
     buf_free(&link->control);
     buf_free(&link->replies);
     cairn_free(link);
@@ -39,122 +41,12 @@ void link_drop(struct link *link, const char *why) {
         link->looks_for = 0;
         address_looked(link->node, id, false);
     }
+    greet_ended(link);
     node_log(link->node, link->state == LINK_UP ? 1 : 0, "link to node %llu dropped: %s",
              (unsigned long long)(link->peer ? link->peer->id : link->hello.node), why);
     peer_lose_link(link);
     link->state = LINK_CLOSING;
     env_abort(link->node->env, &link->stream);
-}
-
-void link_greet(struct link *link) {
-    struct node *node = link->node;
-    if (link->state != LINK_HELLO || link->frames_out > 0 || link->only_looks)
-        return;
-    struct hello hello = {
-        .wire_min = WIRE_VERSION_MIN,
-        .wire_max = node->options.wire_version_max,
-        .cluster = node->options.identity.cluster,
-        .epoch = node->options.identity.epoch,
-        .node = node->options.identity.node,
-        .incarnation = node->options.identity.incarnation,
-        .boot = node->boot,
-        .expected = link->dialled && link->peer ? link->peer->id : 0,
-    };
-    memcpy(hello.address, node->options.peer_address, sizeof hello.address);
-    struct buf body = {0};
-    hello_encode(&body, &hello);
-    link_send(link, LANE_CONTROL, FRAME_HELLO, 0, buf_view(&body), NULL, 0);
-    buf_free(&body);
-    link_flush(link);
-}
-
-/* Who may not talk to us, and why; NULL: welcome. */
-static const char *hello_refusal(const struct link *link, const struct hello *hello) {
-    const struct node_options *options = &link->node->options;
-    if (hello->cluster != options->identity.cluster)
-        return "it belongs to another cluster";
-    if (hello->node == options->identity.node)
-        return "it claims to be this very node";
-    if (hello->expected != 0 && hello->expected != options->identity.node)
-        return "it wanted to reach another node";
-    if (link->dialled && link->peer && link->peer->id != hello->node)
-        return "it is not the node that was expected at this address";
-    if (hello->wire_min > options->wire_version_max || hello->wire_max < WIRE_VERSION_MIN)
-        return "no common wire version";
-    const struct link *live =
-        peer_find(link->node, hello->node) ? peer_find(link->node, hello->node)->link : NULL;
-    const struct member *member = node_member(link->node, hello->node);
-    if (live != NULL && member != NULL && member->incarnation != 0 &&
-        member->incarnation == live->hello.incarnation &&
-        hello->incarnation != live->hello.incarnation)
-        return "a live node with that id and the right data is connected (impostor)";
-    return epoch_refusal(link->node, hello->epoch);
-}
-
-static void refuse_link(struct link *link, const char *refusal) {
-    link->node->counted.counters.links_refused++;
-    node_log(link->node, 2, "refused a connection from node %llu: %s",
-             (unsigned long long)link->hello.node, refusal);
-    link_drop(link, refusal);
-}
-
-void link_up(struct link *link) {
-    struct node *node = link->node;
-    link->state = LINK_UP;
-    link->since_ns = env_now(node->env);
-    node_log(node, 0, "link to node %llu is up, wire version %u",
-             (unsigned long long)link->hello.node, link->wire_version);
-    NODE_EACH_GROUP(group, node) {
-        removal_tell(group, link);
-        group_peer(group, EVENT_PEER_UP, link);
-    }
-}
-
-static void take_hello(struct link *link, struct bytes body) {
-    struct node *node = link->node;
-    struct hello hello;
-    if (link->state != LINK_HELLO || hello_decode(body, &hello) != CAIRN_OK) {
-        node->counted.counters.frames_bad++;
-        link_drop(link, "malformed or repeated hello");
-        return;
-    }
-    if (link->only_looks) {
-        bool found =
-            hello.node == link->looks_for && hello.cluster == node->options.identity.cluster;
-        uint64_t id = link->looks_for;
-        link->looks_for = 0;
-        link_drop(link, "it was only looked for");
-        address_looked(node, id, found);
-        return;
-    }
-    const char *refusal = hello_refusal(link, &hello);
-    link->hello = hello;
-    if (refusal != NULL) {
-        refuse_link(link, refusal);
-        return;
-    }
-    link->wire_version = hello.wire_max < node->options.wire_version_max
-                             ? hello.wire_max
-                             : node->options.wire_version_max;
-    if (link->wire_version < WIRE_VERSION_3) {
-        if (peer_take_link(link))
-            link_up(link);
-        return;
-    }
-    link->state = LINK_FACTS;
-    facts_send(link);
-}
-
-static void take_facts(struct link *link, struct bytes body) {
-    if (link->state != LINK_FACTS) {
-        link_drop(link, "facts that have no place here");
-        return;
-    }
-    const char *refusal = facts_refusal(link, body);
-    if (refusal != NULL)
-        refuse_link(link, refusal);
-    else if (peer_take_link(link))
-        founding_meet(link);
 }
 
 /* Of a keyspace that this node does not serve (yet): no group's. */
@@ -206,6 +98,7 @@ static void take_message(struct link *link, enum frame_type type, uint64_t id,
     case FRAME_PING:
     case FRAME_FACTS:
     case FRAME_FOUNDING:
+    case FRAME_PROOF:
     case FRAME_TYPE_COUNT:
         break;
     }
@@ -213,14 +106,8 @@ static void take_message(struct link *link, enum frame_type type, uint64_t id,
 
 /* Puts a frame's payload to its message; hands the message on when it is whole. */
 static void take_frame(struct link *link, const struct frame_head *head, struct bytes payload) {
-    if (head->type == FRAME_HELLO) {
-        take_hello(link, payload);
+    if (greet_take(link, head->type, payload))
         return;
-    }
-    if (head->type == FRAME_FACTS) {
-        take_facts(link, payload);
-        return;
-    }
     bool meets = link->state == LINK_FOUNDING;
     if (meets && head->type == FRAME_FOUNDING)
         founding_receive(link, payload);
@@ -290,6 +177,8 @@ void link_input(struct link *link, struct bytes bytes) {
         buf_consume(&link->in, taken);
         if (link->in.len == 0 && link->in.cap > FRAME_PAYLOAD_MAX)
             buf_free(&link->in);
+        buf_free(&link->hello_sent);
+        buf_free(&link->hello_got);
     } else if (link->state != LINK_CLOSING) {
         buf_append(&link->in, bytes.data + taken, bytes.len - taken);
     }

@@ -21,6 +21,7 @@
 #include "core/wish.h"
 #include "env/env.h"
 #include "node/agreed.h"
+#include "node/proof.h"
 #include "storage/identity.h"
 
 struct node;
@@ -57,6 +58,7 @@ struct node_options {
     } seeds[CONFIG_MEMBERS_MAX]; /* peers to dial before a configuration is known */
     uint32_t seed_count;
     uint64_t seed;
+    struct peer_secrets secrets;
     uint32_t wire_version_max; /* 0: WIRE_VERSION_MAX; less: an older build (rolling upgrade) */
 
     uint64_t election_timeout_min_ns;
@@ -121,6 +123,9 @@ void node_close(struct node *node);
 /* The same as if the process had died here (a simulated crash): touches no disk, and the env calls
  * nothing of this node back any more. */
 void node_drop(struct node *node);
+/* From now on peers prove by these. Links that were proved by another one are made anew, and so are
+ * those without a proof when one is asked for. */
+void node_set_secrets(struct node *node, const struct peer_secrets *secrets);
 /* The host (server or simulator) calls this once after every batch of env callbacks, from its turn
  * function and before the front ends write their replies: here gathered requests become one
  * proposal, one log write and one message a peer. */

@@ -16,7 +16,7 @@
 
 #define PEERS_MAX (2 * CONFIG_MEMBERS_MAX)
 
-/* ---- links (link.c, link_send.c, peer.c) ---- */
+/* ---- links (link.c, link_send.c, greet.c, peer.c) ---- */
 
 #define LOG_MARKS 32u
 
@@ -53,6 +53,7 @@ struct meeting {
 enum link_state {
     LINK_CONNECTING = 1,
     LINK_HELLO,    /* waits for the other side's hello */
+    LINK_PROOF,    /* ... and, when both have a secret, for its proof */
     LINK_FACTS,    /* ... and, of version 3, for its facts (facts.c) */
     LINK_FOUNDING, /* ... and until both sides take part (founding.c) */
     LINK_UP,
@@ -73,7 +74,10 @@ struct link {
     uint64_t heard_ns;
     uint64_t sent_ns;
     uint64_t frames_in, frames_out;
-    struct hello hello; /* the other side's */
+    struct hello hello;               /* the other side's */
+    struct buf hello_sent, hello_got; /* as they went over the link, until it is agreed upon */
+    bool proved;                      /* the other side has a secret of ours: */
+    struct peer_secret proved_by;
     uint32_t wire_version;
     uint64_t number; /* of the other side's cluster, as far as it is known */
     struct meeting meeting;
@@ -104,6 +108,7 @@ struct peer {
     uint64_t dial_at_ns;
     uint32_t failures;
     bool wanted;                        /* keep a link to it */
+    const char *refusal;                /* why the last link dialled to it can't be; NULL: it can */
     char announced[CONFIG_ADDRESS_MAX]; /* by its last hello; empty: never heard */
     struct address_check check;
 };
@@ -127,11 +132,19 @@ void peer_lose_link(struct link *link);
 /* Nothing finds the link by its peer any more. */
 void peer_forget_link(struct link *link);
 
+/* Puts together what health says of peers that refuse this node, or that it refuses. */
+void peers_tell_refusal(struct node *node);
+
 struct link *link_dial(struct node *node, struct peer *peer);
 /* A connection that waits for a hello and says none; the end is told by address_looked. */
 struct link *link_look(struct node *node, uint64_t id, const char *address);
+/* greet.c: how a link begins */
 /* Says hello, once. */
 void link_greet(struct link *link);
+/* Takes the frame if its type is one with which links begin. */
+bool greet_take(struct link *link, enum frame_type type, struct bytes body);
+/* The link is about to be dropped. */
+void greet_ended(struct link *link);
 /* From now on the groups use it. */
 void link_up(struct link *link);
 void link_drop(struct link *link, const char *why);
@@ -437,6 +450,7 @@ struct node {
     struct scrub scrub;
     struct address_check own_address;
     struct peer peers[PEERS_MAX];
+    char refused[240]; /* a peer that was dialled, and why there is no link; empty: none */
     struct env_timer timer;
     uint64_t peers_at_ns;
     uint64_t clock_watch_ns; /* when the clock is compared with replicated time next */

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define DIAL_FIRST_NS 20000000ull     /* after a link was lost */
@@ -124,7 +125,17 @@ bool peer_take_link(struct link *link) {
     link->peer = peer;
     peer->link = link;
     peer->failures = 0;
+    peer->refusal = NULL;
+    peers_tell_refusal(node);
     return true;
+}
+
+void peers_tell_refusal(struct node *node) {
+    node->refused[0] = 0;
+    for (int i = 0; i < PEERS_MAX && node->refused[0] == 0; i++)
+        if (node->peers[i].id != 0 && node->peers[i].refusal != NULL)
+            snprintf(node->refused, sizeof node->refused, "no leader: no link to node %llu: %s",
+                     (unsigned long long)node->peers[i].id, node->peers[i].refusal);
 }
 
 void peer_forget_link(struct link *link) {
@@ -156,7 +167,8 @@ void peer_lose_link(struct link *link) {
 }
 
 static void link_tick(struct link *link, uint64_t now) {
-    if (link->state == LINK_CONNECTING || link->state == LINK_HELLO || link->state == LINK_FACTS) {
+    if (link->state == LINK_CONNECTING || link->state == LINK_HELLO || link->state == LINK_PROOF ||
+        link->state == LINK_FACTS) {
         if (now - link->since_ns > HELLO_TIMEOUT_NS)
             link_drop(link, "no hello in time");
     } else if (link->state == LINK_FOUNDING || link->state == LINK_UP) {

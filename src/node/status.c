@@ -80,6 +80,10 @@ static const char *health(const struct group *group, const struct replica_status
         return "disk full";
     if (group->install != NULL)
         return "installing a snapshot";
+    bool led =
+        replica->config.count > 0 && replica->leader != 0 && !node->options.identity.founding;
+    if (!led && !group_removed(group) && !node->missed_repair && node->refused[0] != 0)
+        return node->refused;
     if (founding_health(node) != NULL)
         return founding_health(node);
     if (node->missed_repair && replica->leader == 0)

@@ -203,6 +203,7 @@ static void fill_options(struct sim_node *node) {
         node->options.seeds[n].id = id;
         strcpy(node->options.seeds[n].address, cluster->nodes[id].address);
     }
+    sim_secret_give(node);
     node->options.context = node;
     node->options.log = on_log;
     node->options.change = on_change;

@@ -143,6 +143,10 @@ void sim_founding_draw(struct sim_cluster *cluster, uint64_t faults);
  * yet. */
 bool sim_founding_is_open(const struct sim_cluster *cluster);
 
+/* sim_secret.c: the secret that nodes share, in some runs */
+bool sim_has_secret(const struct sim_cluster *cluster);
+void sim_secret_give(struct sim_node *node);
+
 /* sim_judge.c: after every round of a node */
 void sim_judge_round(struct sim_node *node);
 /* The node ended by itself: not for damage to what its state machine holds. */

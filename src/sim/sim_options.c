@@ -226,6 +226,8 @@ void sim_describe(const struct sim_options *options, FILE *out) {
     fprintf(out, "  snapshot every %llu bytes of log, %u entries kept, session window %u\n",
             (unsigned long long)drawn->snapshot_log_bytes, drawn->snapshot_trailing,
             drawn->session_window);
+    if (sim_has_secret(cluster))
+        fprintf(out, "  nodes share a secret, unless some are of an older version\n");
     sim_faults_describe(cluster, out);
     sim_cluster_free(cluster);
 }

@@ -300,7 +300,7 @@ test('stray signals end neither a node nor cairn dev', async () => {
   const dev = start_program(binary, ['dev', '--nodes', '1', '--dir', spare.folder, '--port-offset', String(spare.offset)]);
   await until('it serves', () => dev.text.includes('The cluster serves.'));
   for (const signal of strays) process.kill(dev.pid, signal);
-  await until('the node was told', () => dev.text.includes('nothing to read again'));
+  await until('the node was told', () => dev.text.includes('the secret file was read again'));
   equal((await http(spare.admin(1), '/health')).status, 200);
   dev.kill('SIGTERM');
   equal((await dev.ended).code, 0);
