@@ -92,6 +92,13 @@ void txns_free(struct txns *txns);
 void txns_cut(struct txns *cut, const struct txns *txns, const bool *starts);
 void txns_cut_free(struct txns *cut);
 
+/* No session has two transactions. */
+bool txns_alone(const struct txns *txns);
+/* The same transactions, dealt out to so many sessions in the order of their operations, whatever
+ * sessions they had. All else is borrowed; given back by txns_deal_free. */
+void txns_deal(struct txns *dealt, const struct txns *txns, uint32_t lanes);
+void txns_deal_free(struct txns *dealt);
+
 /* Which write of the key the transaction left; TXN_NONE: none. */
 uint32_t txns_write_of(const struct txns *txns, uint32_t txn, uint32_t key);
 static inline uint32_t txns_writer(const struct txns *txns, uint32_t version) {

@@ -15,6 +15,11 @@
  */
 #define GUESSES 5u
 #define GUESS_WHOLE 2u
+/* Clients that one may think of where no sessions are told: transactions of one of them come in the
+ * order in which they are written down, so those that are further apart than this do, too. */
+#define DEALT_FEW 16u
+#define DEALT_SOME 64u
+#define DEALT_MANY 256u
 #define ALONE_BYTES_MAX ((size_t)256 << 20)
 #define ALONE_PAIRS_MAX 100000u
 
@@ -265,10 +270,26 @@ static uint32_t guesses_for(const struct strong *strong, const struct txns *txns
     return easy ? 0 : GUESSES;
 }
 
+/* Where there are no sessions: with the order in which the transactions were written down. */
+static bool guess_dealt(const struct strong *strong, const struct txns *txns, uint32_t guesses,
+                        struct verdict *trial) {
+    static const uint32_t lanes[] = {DEALT_FEW, DEALT_SOME, DEALT_MANY};
+    bool found = false;
+    for (size_t i = 0; i < sizeof lanes / sizeof *lanes && guesses > 0 && !found; i++) {
+        struct txns dealt;
+        txns_deal(&dealt, txns, lanes[i]);
+        found = guess_all(strong, &dealt, guesses, trial);
+        txns_deal_free(&dealt);
+    }
+    return found;
+}
+
 static void judge_apart(struct strong *strong, const struct txns *txns) {
     struct verdict trial;
+    uint32_t guesses = guesses_for(strong, txns);
     verdict_init(&trial, strong->verdict->model, strong->verdict->level);
-    if (guess_all(strong, txns, guesses_for(strong, txns), &trial))
+    if (txns_alone(txns) ? guess_dealt(strong, txns, guesses, &trial)
+                         : guess_all(strong, txns, guesses, &trial))
         take_yes(strong->verdict, &trial);
     else
         strong_search(strong);
@@ -327,7 +348,7 @@ static void judge_strong(const struct txns *txns, const struct txns *all, struct
     bool open = verdict->answer == ANSWER_YES;
     if (open && known != NULL && known->told && fails_below(all, limits, known, verdict))
         open = false;
-    if (open && all != txns)
+    if (open && (all != txns || txns_alone(txns)))
         judge_apart(&strong, all);
     else if (open)
         strong_search(&strong);

@@ -4,13 +4,6 @@
 
 #include <string.h>
 
-static bool all_alone(const struct txns *txns) {
-    for (uint32_t s = 0; s < txns->session_count; s++)
-        if (txns->session_at[s + 1] > txns->session_at[s] + 1)
-            return false;
-    return true;
-}
-
 /* Numbers the transactions that have to be ordered; how many there are. */
 static uint32_t number_open(const struct txns *txns, uint32_t *bit) {
     uint32_t count = 0;
@@ -41,7 +34,7 @@ bool txn_past_init(struct txn_past *past, struct txn_graph *graph) {
         if (txns->session_at[s + 1] > txns->session_at[s])
             past->dense[s] = past->sessions++;
     size_t nodes = graph->node_count + 1u, size = nodes * past->sessions * sizeof *past->rows;
-    if (all_alone(txns)) {
+    if (txns_alone(txns)) {
         uint32_t each = graph->split ? 2 : 1;
         past->bit = cairn_alloc((txns->count + 1u) * sizeof *past->bit);
         past->words = (size_t)number_open(txns, past->bit) * each / 64 + 1;

@@ -10,7 +10,9 @@
 
 #include "txn_brute.h"
 #include "base/prng.h"
+#include "check/gen.h"
 #include "check/txn.h"
+#include "check/txn_judge.h"
 #include "check/txn_verify.h"
 
 #define TXNS_MAX 6
@@ -249,6 +251,8 @@ static void show(const struct history *history) {
     }
 }
 
+static uint64_t dealt_held;
+
 struct tally {
     uint64_t yes[LEVEL_COUNT], no[LEVEL_COUNT], undecided, unverified;
 };
@@ -320,6 +324,36 @@ static void compare(const struct history *history, enum shape shape, uint64_t se
         verdict_free(&verdicts[level]);
 }
 
+/* Dealt out to a few sessions, what holds with them holds without any, and its order shows that. */
+static void compare_dealt(const struct history *history, enum shape shape, uint64_t seed) {
+    static const enum level levels[][2] = {
+        {LEVEL_SESSION_SERIALIZABLE, LEVEL_SERIALIZABLE},
+        {LEVEL_SESSION_SNAPSHOT_ISOLATION, LEVEL_SNAPSHOT_ISOLATION},
+        {LEVEL_SESSION_PREFIX, LEVEL_PREFIX}};
+    struct txns txns, dealt;
+    struct txn_picks picks = {0};
+    struct tally tally = {0};
+    bool holds[LEVEL_COUNT];
+    txn_brute(history, shape == LISTS, holds);
+    bool fine = txns_build(&txns, history, shape == LISTS, &picks, NULL) == TXNS_FINE;
+    for (uint32_t i = 0; i < 9 && fine; i++) {
+        enum level with = levels[i / 3][0], without = levels[i / 3][1];
+        struct verdict verdict;
+        verdict_init(&verdict, shape == LISTS ? MODEL_TXN_APPEND : MODEL_TXN_RW, with);
+        txns_deal(&dealt, &txns, 1 + i % 3);
+        txn_judge(&dealt, NULL, true, NULL, &verdict);
+        assert_true(verdict.answer == ANSWER_NO || holds[without]);
+        verdict.level = without;
+        if (verdict.answer == ANSWER_YES)
+            compare_evidence(history, &verdict, seed, holds, &tally);
+        dealt_held += verdict.answer == ANSWER_YES;
+        verdict_free(&verdict);
+        txns_deal_free(&dealt);
+    }
+    txns_free(&txns);
+    txn_picks_free(&picks);
+}
+
 /* One reason for a level, whichever other levels are judged beside it. */
 static void compare_reasons(const struct history *history, enum shape shape, uint64_t seed) {
     struct check_options options = {.model = shape == LISTS ? MODEL_TXN_APPEND : MODEL_TXN_RW};
@@ -361,6 +395,8 @@ static void compare_many(enum shape shape, uint32_t runs) {
         compare(&history, shape, seed, &tally);
         if (seed % 8 == 0)
             compare_reasons(&history, shape, seed);
+        if (seed % 8 == 1 && shape != REPEATED)
+            compare_dealt(&history, shape, seed);
         history_free(&history);
     }
     for (int level = LEVEL_STRICT_SERIALIZABLE; level < LEVEL_COUNT; level++) {
@@ -374,6 +410,8 @@ static void compare_many(enum shape shape, uint32_t runs) {
                   (unsigned long long)tally.unverified);
     assert_int_equal(tally.undecided, 0);
     assert_int_equal(tally.unverified, 0);
+    assert_true(shape == REPEATED || dealt_held > runs / 8);
+    dealt_held = 0;
 }
 
 static void transactions_of_unique_writes_are_judged_as_the_axioms_do(void **state) {
@@ -392,12 +430,38 @@ static void single_operations_are_judged_as_the_axioms_do(void **state) {
     compare_many(SINGLE, 20000);
 }
 
+/* Many writers whose order is open, and no sessions: too much for a search alone. */
+static void transactions_without_sessions_are_judged_as_they_were_written_down(void **state) {
+    static const struct gen_options made = {.model = MODEL_TXN_RW,
+                                            .level = LEVEL_STRICT_SERIALIZABLE,
+                                            .clients = 10,
+                                            .ops = 8000,
+                                            .keys = 300,
+                                            .seed = 3};
+    struct limits limits = {.steps_max = 20000000};
+    struct history history;
+    struct buf why = {0};
+    assert_true(gen_history(&made, &history, &why));
+    for (uint32_t op = 0; op < history.op_count; op++)
+        history.ops[op].process = op;
+    history.has_real_time = false;
+    struct check_options options = {.model = MODEL_TXN_RW, .limits = &limits, .want_order = true};
+    struct verdict verdict;
+    verdict_init(&verdict, MODEL_TXN_RW, LEVEL_SNAPSHOT_ISOLATION);
+    txn_check(&history, &options, &verdict);
+    assert_int_equal(verdict.answer, ANSWER_YES);
+    assert_int_equal(verified(&history, &verdict, LEVEL_SNAPSHOT_ISOLATION), TXN_VERIFIED);
+    verdict_free(&verdict);
+    history_free(&history);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transactions_of_unique_writes_are_judged_as_the_axioms_do),
         cmocka_unit_test(transactions_of_repeated_writes_are_judged_as_the_axioms_do),
         cmocka_unit_test(transactions_of_lists_are_judged_as_the_axioms_do),
         cmocka_unit_test(single_operations_are_judged_as_the_axioms_do),
+        cmocka_unit_test(transactions_without_sessions_are_judged_as_they_were_written_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
