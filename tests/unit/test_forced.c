@@ -48,6 +48,26 @@ static void without_any_order_nothing_comes_first(void **state) {
                      FORCED_NEVER);
 }
 
+/* It is no single step: what overlaps it may stand in its midst, and only what does not has a
+ * place.
+ */
+static void a_drain_comes_before_what_begins_after_it(void **state) {
+    static const char put[] =
+        "{\"process\":0,\"f\":\"enqueue\",\"value\":1,\"call\":0,\"return\":1}\n"
+        "{\"process\":1,\"f\":\"drain\",\"value\":[1],\"call\":2,\"return\":4}\n";
+    char text[400];
+    snprintf(text, sizeof text,
+             "%s{\"process\":0,\"f\":\"enqueue\",\"value\":2,\"call\":5,\"return\":6}\n", put);
+    assert_int_equal(of_text(text, MODEL_UNORDERED_QUEUE, 0, 1), FORCED_FIRST);
+    assert_int_equal(of_text(text, MODEL_UNORDERED_QUEUE, 2, 1), FORCED_SECOND);
+    snprintf(text, sizeof text,
+             "%s{\"process\":0,\"f\":\"dequeue\",\"value\":3,\"call\":5,\"return\":6}\n", put);
+    assert_int_equal(of_text(text, MODEL_UNORDERED_QUEUE, 1, 2), FORCED_NEVER);
+    snprintf(text, sizeof text,
+             "%s{\"process\":0,\"f\":\"enqueue\",\"value\":2,\"call\":3,\"return\":6}\n", put);
+    assert_int_equal(of_text(text, MODEL_UNORDERED_QUEUE, 1, 2), FORCED_UNDECIDED);
+}
+
 /* ---- random histories ---- */
 
 /* Some answers change places, some come from the future, and some comparisons are told to have
@@ -149,6 +169,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_comparison_that_failed_is_not_one_that_matched),
         cmocka_unit_test(without_any_order_nothing_comes_first),
+        cmocka_unit_test(a_drain_comes_before_what_begins_after_it),
         cmocka_unit_test(pairs_are_told_as_all_linearizations_have_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
