@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define GREETING_BYTES_MAX 4096u /* of a frame, until the link is up */
+
 static const struct env_stream_events link_events;
 
 static struct link *link_new(struct node *node, enum link_state state) {
@@ -117,7 +119,9 @@ static void take_frame(struct link *link, const struct frame_head *head, struct 
         return;
     struct assembly *assembly = &link->assembly[head->lane];
     if (assembly->blob == NULL) {
+        strangers_make_room(link, head);
         assembly->blob = blob_new(head->message_len);
+        assembly->began_ns = link->heard_ns;
         assembly->filled = 0;
         assembly->type = head->type;
         assembly->group = head->group;
@@ -146,6 +150,8 @@ static size_t take_front(struct link *link, struct bytes bytes) {
     if (bytes.len < FRAME_HEAD_BYTES)
         return 0;
     enum cairn_status status = frame_decode_head(bytes.data, &head);
+    if (status == CAIRN_OK && link->state != LINK_UP && head.payload_len > GREETING_BYTES_MAX)
+        status = CAIRN_TOO_LARGE;
     size_t size = FRAME_HEAD_BYTES + head.payload_len;
     if (status == CAIRN_OK && bytes.len < size)
         return 0;
@@ -233,13 +239,9 @@ struct link *link_look(struct node *node, uint64_t id, const char *address) {
 
 static struct env_stream *on_accept(struct env_listener *listener, const char *peer_address) {
     struct node *node = container_of(listener, struct node, listener);
-    size_t unknown = 0;
-    LIST_EACH(item, &node->links) {
-        const struct link *link = container_of(item, struct link, list);
-        unknown += !link->dialled && link->state == LINK_HELLO;
-    }
-    if (node->closing || unknown >= PEERS_MAX) /* strangers that never say hello */
+    if (node->closing)
         return NULL;
+    strangers_make_place(node);
     /* The stream is usable only once the env has it: the hello leaves at the turn's end. */
     return &link_new(node, LINK_HELLO)->stream;
 }

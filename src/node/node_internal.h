@@ -26,6 +26,7 @@ struct assembly {
     uint32_t filled;
     enum frame_type type;
     uint64_t group;
+    uint64_t began_ns;
 };
 
 /* A message in the bulk lane, partly sent. */
@@ -155,6 +156,12 @@ void link_send(struct link *link, enum effect_lane lane, enum frame_type type, u
 void link_flush(struct link *link);
 void link_discard_bulk(struct link *link);
 
+/* stranger.c: what nodes may take that are no members */
+/* Before a connection is accepted. */
+void strangers_make_place(struct node *node);
+/* Before a message of several frames is begun. */
+void strangers_make_room(struct link *link, const struct frame_head *head);
+void stranger_tick(struct link *link, uint64_t now);
 /* epoch.c: what missed a quorum-loss repair stays apart */
 /* No entry and no snapshot, in any keyspace. */
 bool node_holds_nothing(const struct node *node);

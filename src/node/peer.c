@@ -50,6 +50,17 @@ static struct peer *peer_add(struct node *node, uint64_t id) {
     return peer;
 }
 
+/* The places are for members first. */
+static void make_place(struct node *node) {
+    for (int i = 0; i < PEERS_MAX; i++) {
+        struct peer *peer = &node->peers[i];
+        if (peer->link == NULL || node_member(node, peer->id) != NULL)
+            continue;
+        link_drop(peer->link, "a member needs its place");
+        return;
+    }
+}
+
 static uint64_t dial_delay(struct node *node, const struct peer *peer) {
     uint64_t delay = DIAL_FIRST_NS << (peer->failures < 6 ? peer->failures : 6);
     if (delay > DIAL_SLOWEST_NS)
@@ -63,6 +74,10 @@ static void want(struct node *node, uint64_t id, const char *address) {
     if (id == node->options.identity.node)
         return;
     struct peer *peer = peer_add(node, id);
+    if (peer == NULL) {
+        make_place(node);
+        peer = peer_add(node, id);
+    }
     if (peer == NULL)
         return;
     if (strcmp(peer->address, address) != 0)
@@ -176,6 +191,7 @@ static void link_tick(struct link *link, uint64_t now) {
             link_drop(link, "silent for too long");
         else if (now > link->sent_ns && now - link->sent_ns > PING_NS)
             link_send(link, LANE_CONTROL, FRAME_PING, 0, bytes_of(NULL, 0), NULL, 0);
+        stranger_tick(link, now);
     }
 }
 

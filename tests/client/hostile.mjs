@@ -1,7 +1,9 @@
 // Clients and strangers that mean harm, or are merely broken: the node survives, holds little for
 // them, and goes on serving others.
+import fs from 'node:fs';
 import net from 'node:net';
-import { Client, Cluster, ErrorReply, check, encode, equal, parse, run_tests, sleep, test, until } from './lib.mjs';
+import path from 'node:path';
+import { Client, Cluster, ErrorReply, check, encode, equal, here, parse, run_tests, sleep, start_program, test, until } from './lib.mjs';
 
 const cluster = await Cluster.started();
 const node = 1;
@@ -212,12 +214,46 @@ test("a node's own hello, sent back to it, is refused and counted", async () => 
   equal(await cluster.metric(node, 'cairn_links_refused_total'), before + 1);
 });
 
-test('many strangers who never say hello do not keep a peer out', async () => {
-  const strangers = await Promise.all(Array.from({ length: 100 }, () => dial(cluster.peer(node)).catch(() => null)));
+test('strangers who never say hello, however many and however often, do not keep a peer out', async () => {
+  const dialled = { over: false, sockets: new Set(), count: 0 };
+  const again = () => {
+    if (dialled.over) return;
+    dialled.count++;
+    const socket = net.connect(cluster.peer(node), '127.0.0.1').on('error', () => {}).resume();
+    dialled.sockets.add(socket.on('close', () => (dialled.sockets.delete(socket), setTimeout(again, 5))));
+  };
+  for (let i = 0; i < 300; i++) again();
   await cluster.kill(3);
   await cluster.start(3);
   await until('both links of node 1 are up', async () => (await cluster.status(node)).links_up === 2, 20000);
-  for (const socket of strangers) socket?.destroy();
+  const open = fs.readdirSync(`/proc/${cluster.pid(node)}/fd`).length;
+  check(open < 150, `${open} descriptors for ${dialled.count} strangers`);
+  dialled.over = true;
+  for (const socket of dialled.sockets) socket.destroy();
+  await still_serves();
+});
+
+const stranger = (...words) => start_program('python3', [path.join(here, 'stranger.py'), ...words.map(String)]);
+
+test('nodes that are no members hold little memory, however much they begin to say', async () => {
+  const child = stranger('fill', cluster.peer(node), 20, 50, 1);
+  let most = 0;
+  const timer = setInterval(() => (most = Math.max(most, cluster.memory_bytes(node))), 10);
+  equal((await child.ended).code, 0);
+  clearInterval(timer);
+  equal(child.text.trim(), '20', 'links that came up');
+  check(most < 250 << 20, `${most >> 20} MiB`);
+  console.log(`    ${most >> 20} MiB while 20 strangers sent 50 MiB each`);
+  await still_serves();
+});
+
+test('messages that mean nothing are counted in the log, not told one by one', async () => {
+  const before = cluster.logs[node].length;
+  const child = stranger('flood', cluster.peer(node), 77, 1);
+  equal((await child.ended).code, 0);
+  check(Number(child.text) >= 1000, `${child.text.trim()} were sent`);
+  const lines = cluster.logs[node].slice(before).split('\n').length;
+  check(lines < 60, `${lines} lines`);
   await still_serves();
 });
 
