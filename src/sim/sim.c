@@ -215,7 +215,7 @@ static void judge_member_changes(struct sim_cluster *cluster) {
     if (!run_while_not(cluster, changes_ended, CHANGE_ENDS_NS) && !cluster->world.failed)
         sim_fail(&cluster->world, "a change of members does not end");
     const struct sim_node *leader = sim_cluster_leader(cluster, 0);
-    if (leader == NULL || cluster->older || cluster->world.failed)
+    if (leader == NULL || cluster->older || cluster->changed_before_aims || cluster->world.failed)
         return;
     node_changes_members(leader->node, &half);
     unsigned id = half_member(cluster);

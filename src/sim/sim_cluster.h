@@ -97,8 +97,9 @@ struct sim_cluster {
     uint64_t cluster_id;
     bool healing; /* the first phase is over */
     bool damage_allowed_everywhere;
-    bool older;       /* some began as a version that knows no aims */
-    bool read_at_end; /* everything was read when all was over */
+    bool older;               /* some began as a version that knows no aims */
+    bool changed_before_aims; /* members, as the operator asked */
+    bool read_at_end;         /* everything was read when all was over */
 };
 
 /* Machines stand ready, nothing runs yet. */

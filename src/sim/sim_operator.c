@@ -10,6 +10,21 @@ static void command(struct sim_cluster *cluster, const char *const *words, size_
                      count);
 }
 
+/* A change that is asked for before any node knows of aims goes from keyspace to keyspace, and may
+ * stop halfway: a founder that is away at first keeps the version from rising. */
+static void change(struct sim_cluster *cluster, const char *const *words, size_t count) {
+    struct node_status status;
+    bool aims = false;
+    for (unsigned id = 1; id <= SIM_NODES_MAX && !aims; id++) {
+        if (!sim_node_is_up(&cluster->nodes[id]))
+            continue;
+        node_status(cluster->nodes[id].node, 0, &status);
+        aims = status.cluster_version >= WIRE_VERSION_3;
+    }
+    cluster->changed_before_aims |= !aims;
+    command(cluster, words, count);
+}
+
 bool sim_operator_adds(struct sim_cluster *cluster) {
     for (unsigned id = cluster->founders + 1; id < SIM_NODES_MAX; id++) {
         struct sim_node *node = &cluster->nodes[id];
@@ -20,10 +35,9 @@ bool sim_operator_adds(struct sim_cluster *cluster) {
         sim_node_plan_start(node, cluster->world.now + sim_below(&cluster->world, SIM_S));
         sim_cluster_tell_nodes(cluster);
         bool learner = sim_chance(&cluster->world, 1, 2);
-        command(
-            cluster,
-            (const char *[]){"CAIRN.MEMBER", learner ? "LEARNER" : "ADD", number, node->address},
-            4);
+        change(cluster,
+               (const char *[]){"CAIRN.MEMBER", learner ? "LEARNER" : "ADD", number, node->address},
+               4);
         return true;
     }
     return false;
@@ -58,7 +72,7 @@ bool sim_operator_removes(struct sim_cluster *cluster) {
     char number[12];
     snprintf(number, sizeof number, "%u",
              1 + (unsigned)sim_below(&cluster->world, cluster->founders));
-    command(cluster, (const char *[]){"CAIRN.MEMBER", "REMOVE", number}, 3);
+    change(cluster, (const char *[]){"CAIRN.MEMBER", "REMOVE", number}, 3);
     return true;
 }
 
