@@ -56,13 +56,6 @@ void node_members_tell(const struct node *node, struct buf *out) {
             tell_aim(node, &aims->ended[i], out);
 }
 
-/* What a JSON string may hold as it is. */
-static void make_plain(struct buf *text, size_t from) {
-    for (size_t i = from; i < text->len; i++)
-        if (text->data[i] < 32 || text->data[i] == '"' || text->data[i] == '\\')
-            text->data[i] = '?';
-}
-
 void members_json(const struct node *node, struct buf *out) {
     const struct aim *now = &node->groups[0]->stack.aims->now;
     buf_printf(out, "\"change\":\"");
@@ -71,7 +64,7 @@ void members_json(const struct node *node, struct buf *out) {
         tell_aim(node, now, out);
         out->len--; /* the end of the line */
     }
-    make_plain(out, from);
+    json_plain(out, from);
     buf_printf(out, "\",");
 }
 

@@ -47,6 +47,7 @@ struct node_keyspace {
 
 struct node_options {
     char folder[512];
+    char cluster_name[128];                /* told in statuses; the identity has its hash */
     char peer_address[CONFIG_ADDRESS_MAX]; /* where peers are listened for */
     struct node_keyspace keyspaces[NODE_KEYSPACES_MAX];
     uint32_t keyspace_count;
@@ -155,6 +156,17 @@ struct node_client {
  * UNKNOWN_FATE: a write that may or may not have been, or may still be. Errors of the command
  * itself, of sessions too, are replies. */
 typedef void node_done(void *context, enum cairn_status status, struct bytes reply);
+
+/* What a requester is told of a status other than OK, by every door: "CODE sentence". */
+enum node_executed { NODE_EXECUTED_NOT, NODE_EXECUTED_READ, NODE_EXECUTED_PERHAPS };
+struct node_error {
+    enum cairn_status status;
+    enum node_executed executed;
+    const char *text;
+};
+const char *node_error_text(enum cairn_status status);
+/* The table, for documents; NULL behind its end. The last row is of every other status. */
+const struct node_error *node_error_at(size_t n);
 
 void node_client_open(struct node *node, uint32_t keyspace, struct node_client *client);
 /* Outstanding requests go on, but no requester is told. */

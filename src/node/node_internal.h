@@ -669,6 +669,8 @@ uint64_t group_lives_deadline(const struct group *group);
 
 /* members.c: the change under way, as a field of the node's JSON with its comma */
 void members_json(const struct node *node, struct buf *out);
+/* From here on the text is what a JSON string may hold as it is. */
+void json_plain(struct buf *text, size_t from);
 
 /* removal.c */
 /* Tells the other side of the link the members, and so whether it is one. */

@@ -143,6 +143,12 @@ static const char *role_text(enum role role) {
     return texts[role];
 }
 
+void json_plain(struct buf *text, size_t from) {
+    for (size_t i = from; i < text->len; i++)
+        if (text->data[i] < 32 || text->data[i] == '"' || text->data[i] == '\\')
+            text->data[i] = '?';
+}
+
 static void json_members(const struct node_status *status, struct buf *out) {
     const struct config *config = &status->replica.config;
     buf_printf(out, "\"joint\":%s,\"members\":[", config->joint ? "true" : "false");
@@ -218,6 +224,11 @@ void node_status_json(const struct node *node, struct buf *out) {
                (ull)identity->node, (ull)identity->cluster, (ull)identity->incarnation,
                (ull)identity->epoch, CAIRN_VERSION, node_health(node), status.links_up,
                (ull)log.log_bytes, log.direct ? "true" : "false");
+    buf_printf(out, "\"cluster_name\":\"");
+    size_t from = out->len;
+    buf_printf(out, "%s", node->options.cluster_name);
+    json_plain(out, from);
+    buf_printf(out, "\",");
     members_json(node, out);
     json_fields(node, 0, out);
     buf_printf(out, ",");

@@ -1,5 +1,6 @@
 /* cairn's own commands: exactly-once sessions, and what operators ask for. */
 #include "front/redis/redis_internal.h"
+#include "node/ask.h"
 
 #include <string.h>
 
@@ -64,111 +65,65 @@ void cmd_cairn_once(struct call *call) {
     buf_free(&part.buf);
 }
 
-static void put_members(struct call *call) {
-    struct node_status status;
-    node_status(call->conn->front->node, call->conn->front->options.keyspace, &status);
-    const struct config *config = &status.replica.config;
-    resp_put_array(call->out, config->count);
-    for (uint32_t i = 0; i < config->count; i++) {
-        const struct member *member = &config->members[i];
-        resp_put_array(call->out, 4);
-        resp_put_int(call->out, (int64_t)member->id);
-        resp_put_cstr(call->out, member->address);
-        resp_put_cstr(call->out, member->voter || member->voter_old ? "voter" : "learner");
-        resp_put_cstr(call->out, member->id == status.replica.leader ? "leader" : "follower");
-    }
-}
+/* ---- operators ---- */
 
-static void operate(struct call *call, enum node_operation operation, uint64_t id,
-                    const char *address) {
-    struct slot *slot = slot_new(call->conn, call->command);
-    refused(slot, node_operate(&call->conn->client, operation, id, address, slot_done, slot));
-}
-
-/* A line a fact, as bulk strings. known: what other nodes know of it too is told. */
-static void put_lines(const struct node *node, bool known, struct buf *out) {
-    struct buf text = {0};
-    uint32_t count = 0;
-    node_members_tell(node, &text);
-    if (!known)
-        buf_printf(&text, "this is what this node knows: no majority tells whether it is all\n");
-    for (size_t i = 0; i < text.len; i++)
-        count += text.data[i] == '\n';
-    resp_put_array(out, count);
-    for (size_t at = 0, i = 0; i < text.len; i++) {
-        if (text.data[i] != '\n')
-            continue;
-        resp_put_bulk(out, bytes_of(text.data + at, i - at));
-        at = i + 1;
-    }
-    buf_free(&text);
-}
+#define WORDS_MAX 4
 
 static void members_known(void *context, enum cairn_status status, struct bytes reply) {
     struct slot *slot = context;
-    put_lines(slot->conn->front->node, status == CAIRN_OK, &slot->reply);
-    slot_answered(slot);
+    struct buf lines = {0};
+    node_members_status(slot->conn->front->node, status == CAIRN_OK, &lines);
+    slot_done(slot, CAIRN_OK, buf_view(&lines));
+    buf_free(&lines);
 }
 
 /* An operator whose change was answered "of unknown fate" asks here next: what a node that lags
  * behind knows would be no answer. */
-static void tell_members(struct call *call) {
+static void tell_changes(struct call *call) {
     struct conn *conn = call->conn;
     struct slot *slot = slot_new(conn, call->command);
-    if (node_members_barrier(&conn->client, members_known, slot) == CAIRN_OK)
-        return;
-    put_lines(conn->front->node, false, &slot->reply);
-    slot_answered(slot);
+    if (node_members_barrier(&conn->client, members_known, slot) != CAIRN_OK)
+        members_known(slot, CAIRN_NO_QUORUM, bytes_of(NULL, 0));
 }
 
-static const struct member_word {
-    const char *word;
-    size_t argc;
-    enum node_operation operation;
-} member_words[] = {
-    {"ADD", 4, NODE_MEMBER_ADD},       {"LEARNER", 4, NODE_MEMBER_LEARNER},
-    {"MOVE", 4, NODE_MEMBER_MOVE},     {"PROMOTE", 3, NODE_MEMBER_PROMOTE},
-    {"REMOVE", 3, NODE_MEMBER_REMOVE}, {"CANCEL", 2, NODE_MEMBER_CANCEL},
-};
+static void tell_members(struct call *call) {
+    const struct redis_front *front = call->conn->front;
+    struct buf reply = {0};
+    node_members_list(front->node, front->options.keyspace, &reply);
+    struct reader reader = reader_of(buf_view(&reply));
+    put_reply(call->out, call->conn->protocol, &reader);
+    buf_free(&reply);
+}
 
-/* CAIRN.MEMBER LIST | STATUS | ADD id address | LEARNER id address | MOVE id address | PROMOTE id |
- * REMOVE id | CANCEL */
-void cmd_cairn_member(struct call *call) {
-    char address[CONFIG_ADDRESS_MAX] = "";
-    int64_t id = 0;
-    if (call->argc == 2 && arg_is(call, 1, "LIST")) {
-        put_members(call);
-        return;
-    }
-    if (call->argc == 2 && arg_is(call, 1, "STATUS")) {
+static void ask(struct call *call, const char *group) {
+    struct bytes words[WORDS_MAX + 1];
+    struct node_ask wanted;
+    size_t count = call->argc <= WORDS_MAX ? call->argc : WORDS_MAX + 1; /* too many: no such */
+    words[0] = bytes_cstr(group);
+    for (size_t i = 1; i < count && i < call->argc; i++)
+        words[i] = call->args[i];
+    const char *error = node_ask_parse(words, count, &wanted);
+    if (error != NULL) {
+        resp_put_error(call->out, error);
+    } else if (wanted.kind == NODE_ASK_MEMBERS) {
         tell_members(call);
-        return;
+    } else if (wanted.kind == NODE_ASK_CHANGES) {
+        tell_changes(call);
+    } else {
+        struct slot *slot = slot_new(call->conn, call->command);
+        refused(slot, node_operate(&call->conn->client, wanted.operation, wanted.id, wanted.address,
+                                   slot_done, slot));
     }
-    if (call->argc >= 3 && !arg_int(call, 2, &id))
-        return;
-    bool fits = call->argc < 4 || call->args[3].len < sizeof address;
-    if (call->argc == 4 && fits && call->args[3].len > 0)
-        memcpy(address, call->args[3].data, call->args[3].len);
-    for (size_t i = 0; fits && i < sizeof member_words / sizeof *member_words; i++)
-        if (call->argc == member_words[i].argc && arg_is(call, 1, member_words[i].word)) {
-            operate(call, member_words[i].operation, (uint64_t)id, address);
-            return;
-        }
-    resp_put_error(call->out,
-                   "ERR usage: CAIRN.MEMBER LIST | STATUS | ADD id host:port | LEARNER id "
-                   "host:port | MOVE id host:port | PROMOTE id | REMOVE id | CANCEL");
+}
+
+/* CAIRN.MEMBER LIST | STATUS | ADD id address ... (node/ask.h) */
+void cmd_cairn_member(struct call *call) {
+    ask(call, "MEMBER");
 }
 
 /* CAIRN.LEADER TRANSFER [id] */
 void cmd_cairn_leader(struct call *call) {
-    int64_t id = 0;
-    if (!arg_is(call, 1, "TRANSFER") || call->argc > 3) {
-        resp_put_error(call->out, "ERR usage: CAIRN.LEADER TRANSFER [id]");
-        return;
-    }
-    if (call->argc == 3 && !arg_int(call, 2, &id))
-        return;
-    operate(call, NODE_LEADER_TRANSFER, (uint64_t)id, "");
+    ask(call, "LEADER");
 }
 
 void cmd_cairn_status(struct call *call) {

@@ -37,36 +37,7 @@ void slot_heavy(struct slot *slot) {
 }
 
 const char *status_error(enum cairn_status status) {
-    switch (status) {
-    case CAIRN_NO_QUORUM:
-        return "CLUSTERDOWN no quorum: a majority of the replicas can't be reached; not executed";
-    case CAIRN_TIMEOUT:
-        return "CLUSTERDOWN the answer did not come in time; a read changes nothing, try again";
-    case CAIRN_NOT_LEADER:
-    case CAIRN_NOT_EXECUTED:
-        return "TRYAGAIN the leader changed; not executed";
-    case CAIRN_UNKNOWN_FATE:
-        return "UNKNOWN the outcome is unknown: the command may or may not have been executed, or "
-               "may still be";
-    case CAIRN_BUSY:
-        return "BUSY too much work is outstanding; not executed, try again";
-    case CAIRN_TOO_LARGE:
-        return "ERR the command is larger than the limit; not executed";
-    case CAIRN_NO_SPACE:
-        return "MISCONF the disk is full; not executed (reads go on, and writes when there is "
-               "space again)";
-    case CAIRN_DAMAGED:
-        return "DAMAGED this node's data is damaged, or the replicas differ; not executed (see "
-               "cairn status)";
-    case CAIRN_REMOVED:
-        return "CLUSTERDOWN this node was removed from the cluster; not executed, ask another node";
-    case CAIRN_INVALID:
-        return "ERR a member needs an id above 0 and the address of its peer port, host:port";
-    case CAIRN_SHUTDOWN:
-        return "SHUTDOWN this node is stopping; not executed, ask another node";
-    default:
-        return "ERR the command failed on this node; not executed";
-    }
+    return node_error_text(status);
 }
 
 /* The front of the queue leaves as far as it is known. */
