@@ -1,4 +1,4 @@
-/* One command to a node, one answer: what the operators' subcommands and the shell stand on. */
+/* One command to a node, one answer, by its Redis port: what the shell stands on. */
 #include "cli/cli.h"
 #include "client/resp_client.h"
 #include "runtime/runtime.h"
@@ -7,10 +7,6 @@
 #include <string.h>
 
 #define DEFAULT_ADDRESS "127.0.0.1:7001"
-#define DEFAULT_ADDRESSES                                                         \
-    "127.0.0.1:7001,127.0.0.1:7002,127.0.0.1:7003,127.0.0.1:7004,127.0.0.1:7005," \
-    "127.0.0.1:7006,127.0.0.1:7007,127.0.0.1:7008,127.0.0.1:7009"
-#define FIND_PATIENCE_MS 1000
 #define WORDS_MAX 64
 #define INDENT_MAX 32
 
@@ -70,23 +66,6 @@ void call_command(const char *address, uint64_t timeout_ms, const char *const *w
         resp_client_close(client);
     env_timer_clear(env, &state.timer);
     runtime_free(state.runtime);
-}
-
-bool call_find(const char *given, char *out, size_t size) {
-    const char *at = given != NULL ? given : DEFAULT_ADDRESSES;
-    for (size_t len; *at != 0; at += len + (at[len] != 0)) {
-        struct call_reply reply;
-        len = strcspn(at, ",");
-        if (len == 0 || len >= size)
-            continue;
-        memcpy(out, at, len);
-        out[len] = 0;
-        call_command(out, FIND_PATIENCE_MS, (const char *const[]){"PING", NULL}, &reply);
-        buf_free(&reply.value);
-        if (reply.status == CAIRN_OK)
-            return true;
-    }
-    return false;
 }
 
 /* ---- printing a reply as redis-cli does ---- */

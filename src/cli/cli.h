@@ -62,6 +62,8 @@ int misuse(const char *subcommand, const char *format, ...) __attribute__((forma
  * most max, and NULL behind the last. */
 int words_split(char *line, char **words, int max);
 bool parse_number(const char *text, uint64_t *value);
+/* host:port with a port from 1 to 65535. */
+bool address_is_one(const char *text);
 
 /* ---- one request, one answer (call.c) ---- */
 
@@ -75,9 +77,5 @@ void call_command(const char *address, uint64_t timeout_ms, const char *const *w
 /* A readable form of a RESP value, as redis-cli prints it. */
 void call_print(struct bytes value);
 const char *call_address(const char *given);
-/* The first of the addresses between commas that answers at all, as a string in out; NULL: the
- * nodes of a local cluster, 127.0.0.1:7001 and those that follow. False: none does. */
-#define CALL_ADDRESS_MAX 160
-bool call_find(const char *given, char *out, size_t size);
 
 #endif

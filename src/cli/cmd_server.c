@@ -1,16 +1,17 @@
 /* cairn server: one node, real: settings, identity, node, front end and admin pages joined on one
  * event loop. The only place, with the simulator's host, where these parts meet. */
+#include "cli/admin.h"
 #include "cli/cli.h"
 #include "cli/log.h"
 #include "cli/pid_file.h"
 #include "cli/secret_file.h"
 #include "cli/settings.h"
 #include "cli/signals.h"
+#include "cli/token.h"
 #include "front/redis/redis.h"
 #include "front/zookeeper/zookeeper.h"
 #include "node/node.h"
 #include "runtime/runtime.h"
-#include "runtime/runtime_admin.h"
 #include "runtime/runtime_tls.h"
 #include "storage/identity.h"
 
@@ -26,10 +27,10 @@ struct server {
     struct runtime *runtime;
     struct env *env;
     struct node *node;
-    struct redis_front *redis;
+    struct redis_front *redis;         /* NULL: no Redis clients are served */
     struct zookeeper_front *zookeeper; /* NULL: no ZooKeeper clients are served */
     struct env_tls *tls;               /* of its clients; NULL: none */
-    struct runtime_admin *admin;
+    struct admin *admin;
     struct env_file *lock;
     bool ready, stopping, failed;
 };
@@ -57,8 +58,10 @@ static void on_failed(void *context, enum cairn_status status, const char *text)
 
 static void on_stopped(void *context) {
     struct server *server = context;
-    redis_front_stop(server->redis);
-    redis_front_turn(server->redis);
+    if (server->redis != NULL) {
+        redis_front_stop(server->redis);
+        redis_front_turn(server->redis);
+    }
     if (server->zookeeper != NULL) {
         zookeeper_front_stop(server->zookeeper);
         zookeeper_front_turn(server->zookeeper);
@@ -97,7 +100,8 @@ static void tell_ready(struct server *server) {
         return;
     server->ready = true;
     printf("ready node=%llu redis=%s zookeeper=%s peer=%s admin=http://%s leader=%llu\n",
-           (unsigned long long)server->settings.node, server->settings.redis_listen,
+           (unsigned long long)server->settings.node,
+           server->redis ? server->settings.redis_listen : "none",
            server->zookeeper ? zookeeper_address(&server->settings) : "none",
            server->settings.peer_listen, server->settings.admin_listen,
            (unsigned long long)status.replica.leader);
@@ -107,50 +111,13 @@ static void tell_ready(struct server *server) {
 static void on_turn(void *context) {
     struct server *server = context;
     node_turn(server->node);
-    redis_front_turn(server->redis);
+    if (server->redis != NULL)
+        redis_front_turn(server->redis);
     if (server->zookeeper != NULL)
         zookeeper_front_turn(server->zookeeper);
     log_turn(&server->log);
     if (!server->ready)
         tell_ready(server);
-}
-
-/* ---- admin pages ---- */
-
-#define COMMANDS_PATH "/commands"
-
-static unsigned on_admin(void *context, const char *method, const char *path, struct buf *body,
-                         const char **content_type) {
-    struct server *server = context;
-    if (strcmp(path, "/metrics") == 0) {
-        *content_type = "text/plain; version=0.0.4";
-        node_metrics(server->node, body);
-        runtime_metrics(server->runtime, body);
-        redis_front_metrics(server->redis, body);
-        if (server->zookeeper != NULL)
-            zookeeper_front_metrics(server->zookeeper, body);
-        return 200;
-    }
-    if (strncmp(path, COMMANDS_PATH, sizeof COMMANDS_PATH - 1) == 0 && server->zookeeper != NULL) {
-        const char *name = path + sizeof COMMANDS_PATH - 1;
-        *content_type = "application/json";
-        if (zookeeper_front_command(server->zookeeper, *name == '/' ? name + 1 : name, body))
-            return 200;
-    }
-    if (strcmp(path, "/status") == 0) {
-        *content_type = "application/json";
-        node_status_json(server->node, body);
-        return 200;
-    }
-    if (strcmp(path, "/health") == 0) {
-        const char *health = node_health(server->node);
-        buf_printf(body, "%s\n", health);
-        return strcmp(health, "ok") == 0 ? 200 : 503;
-    }
-    *content_type = "text/plain";
-    buf_clear(body);
-    buf_printf(body, "There is /metrics, /status, /health, and /commands for the tree.\n");
-    return 404;
 }
 
 /* ---- identity ---- */
@@ -283,17 +250,6 @@ static void reload_secrets(struct server *server) {
     log_line(&server->log, 1, text);
 }
 
-static void on_hangup(void *context) {
-    struct server *server = context;
-    bool has_secret = server->settings.peer_secret_file[0] != 0;
-    if (server->tls != NULL)
-        reload_tls(server);
-    if (has_secret)
-        reload_secrets(server);
-    if (server->tls == NULL && !has_secret)
-        log_line(&server->log, 1, "SIGHUP: there is nothing to read again");
-}
-
 static bool open_zookeeper(struct server *server) {
     struct zookeeper_options options;
     settings_to_zookeeper(&server->settings, &options);
@@ -316,9 +272,80 @@ static bool open_zookeeper(struct server *server) {
     return status == CAIRN_OK;
 }
 
+static bool open_redis(struct server *server) {
+    struct redis_options options;
+    settings_to_redis(&server->settings, &options);
+    if (options.address[0] == 0)
+        return true;
+    options.process_id = (uint64_t)getpid();
+    enum cairn_status status = redis_front_open(server->node, &options, &server->redis);
+    if (status != CAIRN_OK)
+        fprintf(stderr, "cairn server: can't listen on %s for Redis clients: %s\n", options.address,
+                listen_problem(status));
+    return status == CAIRN_OK;
+}
+
+static bool read_token(struct server *server, const uint8_t random[TOKEN_BYTES],
+                       char token[TOKEN_SIZE]) {
+    const struct settings *settings = &server->settings;
+    char path[TOKEN_PATH_SIZE], error[TOKEN_PATH_SIZE + 100], text[TOKEN_PATH_SIZE + 200];
+    bool wide;
+    token_path(settings->dir, settings->admin_token_file, path, sizeof path);
+    if (!token_read_or_make(path, random, token, &wide, error, sizeof error)) {
+        log_line(&server->log, 2, error);
+        return false;
+    }
+    if (wide) {
+        snprintf(text, sizeof text,
+                 "others than its owner can read %s, and may change members and leaders with it "
+                 "(chmod 600)",
+                 path);
+        log_line(&server->log, 2, text);
+    }
+    return true;
+}
+
+/* True: it is another one now. */
+static bool reload_token(struct server *server) {
+    char token[TOKEN_SIZE];
+    uint8_t random[TOKEN_BYTES];
+    env_entropy(server->env, random, sizeof random);
+    if (!read_token(server, random, token) || !admin_set_token(server->admin, token))
+        return false;
+    log_line(&server->log, 1, "the operators' token was read again");
+    return true;
+}
+
+static void on_hangup(void *context) {
+    struct server *server = context;
+    bool has_secret = server->settings.peer_secret_file[0] != 0;
+    bool has_token = reload_token(server);
+    if (server->tls != NULL)
+        reload_tls(server);
+    if (has_secret)
+        reload_secrets(server);
+    if (server->tls == NULL && !has_secret && !has_token)
+        log_line(&server->log, 1, "SIGHUP: there is nothing to read again");
+}
+
+static bool open_admin(struct server *server) {
+    const struct admin_parts parts = {server->runtime, server->node, server->redis,
+                                      server->zookeeper};
+    const char *address = server->settings.admin_listen;
+    char token[TOKEN_SIZE];
+    uint8_t random[TOKEN_BYTES];
+    env_entropy(server->env, random, sizeof random);
+    if (!read_token(server, random, token)) /* a full disk, say: the node serves all the same */
+        token_text(random, token);
+    enum cairn_status status = admin_open(&parts, address, token, &server->admin);
+    if (status != CAIRN_OK)
+        fprintf(stderr, "cairn server: can't listen on %s for admin pages: %s\n", address,
+                listen_problem(status));
+    return status == CAIRN_OK;
+}
+
 static bool open_parts(struct server *server, const struct identity *identity) {
     struct node_options options;
-    struct redis_options redis;
     char error[512] = "";
     fill_options(server, identity, &options);
     if (server->settings.peer_secret_file[0] != 0 &&
@@ -331,31 +358,12 @@ static bool open_parts(struct server *server, const struct identity *identity) {
         fprintf(stderr, "cairn server: %s\n", error);
         return false;
     }
-    settings_to_redis(&server->settings, &redis);
-    redis.process_id = (uint64_t)getpid();
-    enum cairn_status status = redis_front_open(server->node, &redis, &server->redis);
-    if (status != CAIRN_OK) {
-        fprintf(stderr, "cairn server: can't listen on %s for Redis clients: %s\n", redis.address,
-                listen_problem(status));
-        return false;
-    }
-    if (!open_zookeeper(server))
-        return false;
-    status = runtime_admin_open(server->runtime, server->settings.admin_listen, on_admin, server,
-                                &server->admin);
-    if (status != CAIRN_OK) {
-        fprintf(stderr, "cairn server: can't listen on %s for admin pages: %s\n",
-                server->settings.admin_listen,
-                status == CAIRN_NOT_FOUND ? "libmicrohttpd.so.12 is not installed"
-                                          : listen_problem(status));
-        return false;
-    }
-    return true;
+    return open_redis(server) && open_zookeeper(server) && open_admin(server);
 }
 
 static void close_parts(struct server *server) {
     if (server->admin != NULL)
-        runtime_admin_close(server->admin);
+        admin_close(server->admin);
     if (server->redis != NULL)
         redis_front_disconnect(server->redis);
     if (server->zookeeper != NULL)
@@ -436,7 +444,7 @@ static int run(struct server *server) {
         return EXIT_NO;
     }
     pid_file_write(server->settings.dir);
-    if (!address_is_loopback(server->settings.redis_listen) ||
+    if ((server->redis != NULL && !address_is_loopback(server->settings.redis_listen)) ||
         !address_is_loopback(server->settings.peer_listen) || is_open_to_all(server))
         log_line(
             &server->log, 2,

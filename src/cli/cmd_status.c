@@ -1,6 +1,7 @@
-/* cairn status: asks one node, finds the others from its answer, and tells of all. */
+/* cairn status: asks the nodes that are known, finds the others from their answers, tells of all.
+ */
+#include "cli/ask.h"
 #include "cli/cli.h"
-#include "wire/resp.h"
 
 #include <jansson.h>
 #include <signal.h>
@@ -9,23 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define PATIENCE_MS 1500
 #define NODES_MAX 16
-
-/* The node's status, parsed; NULL when it does not answer. */
-static json_t *ask(const char *address) {
-    struct call_reply reply;
-    struct resp_value value;
-    size_t used;
-    json_t *status = NULL;
-    call_command(address, PATIENCE_MS, (const char *const[]){"CAIRN.STATUS", NULL}, &reply);
-    if (reply.status == CAIRN_OK &&
-        resp_value_read(buf_view(&reply.value), &value, &used) == RESP_COMMAND &&
-        value.kind == RESP_BULK)
-        status = json_loadb((const char *)value.text.data, value.text.len, 0, NULL);
-    buf_free(&reply.value);
-    return status;
-}
+#define ADMIN_ABOVE_PEER 100
 
 static json_int_t number(json_t *status, const char *key) {
     return json_integer_value(json_object_get(status, key));
@@ -36,15 +22,17 @@ static const char *text(json_t *status, const char *key) {
     return value ? value : "?";
 }
 
-/* A member's Redis address is where its peer address is, 100 below: the default ports. A node
- * elsewhere is named by --node. */
-static bool redis_address(json_t *member, char *out, size_t size) {
+/* A member's admin port is 100 above its peer port: the default ports. A node elsewhere is named by
+ * --node. */
+static bool admin_address(json_t *member, struct ask_node *node) {
     const char *peer = text(member, "address");
     const char *colon = strrchr(peer, ':');
     long port = colon ? strtol(colon + 1, NULL, 10) : 0;
-    if (port <= 100)
+    *node = (struct ask_node){.sure = true};
+    if (port <= 0 || port + ADMIN_ABOVE_PEER > 65535)
         return false;
-    snprintf(out, size, "%.*s:%ld", (int)(colon - peer), peer, port - 100);
+    snprintf(node->address, sizeof node->address, "%.*s:%ld", (int)(colon - peer), peer,
+             port + ADMIN_ABOVE_PEER);
     return true;
 }
 
@@ -81,8 +69,8 @@ static json_t *leader_of(const struct view *view, const char *name) {
     return leader;
 }
 
-/* Its id, by its own word, or by that of its followers: its client port may be the one thing
- * that can't be reached. 0: there is no leader. */
+/* Its id, by its own word, or by that of its followers: its admin port may be the one thing that
+ * can't be reached. 0: there is no leader. */
 static json_int_t leader_id(const struct view *view, const char *name) {
     json_int_t term = -1, id = 0;
     for (size_t i = 0; i < view->count; i++) {
@@ -138,11 +126,12 @@ static void add_node(struct view *view, json_int_t id, json_t *status) {
 }
 
 static void add_member(struct view *view, json_t *member) {
-    char address[160];
+    char why[300];
+    struct ask_node at;
     json_int_t id = number(member, "id");
     if (view->count == NODES_MAX || has(view, id))
         return;
-    json_t *node = redis_address(member, address, sizeof address) ? ask(address) : NULL;
+    json_t *node = admin_address(member, &at) ? ask_status(&at, why, sizeof why) : NULL;
     if (node != NULL && number(node, "node") != id) {
         json_decref(node);
         node = NULL;
@@ -254,7 +243,7 @@ static void print_table(const struct view *view, json_t *names) {
         if (id == 0)
             printf("No leader of %s.\n", json_string_value(name));
         else if (leader_of(view, json_string_value(name)) == NULL)
-            printf("The leader of %s, node %lld, does not answer clients; others follow it.\n",
+            printf("The leader of %s, node %lld, does not answer; others follow it.\n",
                    json_string_value(name), (long long)id);
     }
     print_change(view);
@@ -275,18 +264,44 @@ static void print_json(const struct view *view) {
     json_decref(all);
 }
 
-static int show(const char *given, bool json) {
+/* Asks the nodes that are known; all of one cluster, that of the first that answers. */
+static void find_first(struct view *view, struct ask_node *nodes, size_t count, char *why,
+                       size_t why_size) {
+    const char *cluster = NULL;
+    why[0] = 0;
+    for (size_t i = 0; i < count && view->count < NODES_MAX; i++) {
+        char text_of_it[300];
+        json_t *status = ask_status(&nodes[i], text_of_it, sizeof text_of_it);
+        if (status == NULL && why[0] == 0)
+            snprintf(why, why_size, "%s", text_of_it);
+        if (status == NULL)
+            continue;
+        if (cluster == NULL)
+            cluster = text(status, "cluster");
+        if (strcmp(cluster, text(status, "cluster")) == 0 && !has(view, number(status, "node"))) {
+            add_node(view, number(status, "node"), status);
+            continue;
+        }
+        if (strcmp(cluster, text(status, "cluster")) != 0)
+            fprintf(stderr, "cairn status: %s belongs to another cluster, %s\n", nodes[i].address,
+                    text(status, "cluster_name"));
+        json_decref(status);
+    }
+}
+
+static int show(const struct ask_flags *flags, bool json) {
     struct view view = {0};
-    char address[CALL_ADDRESS_MAX];
-    json_t *first = call_find(given, address, sizeof address) ? ask(address) : NULL;
-    if (first == NULL) {
-        fprintf(stderr,
-                "cairn status: no answer from %s (is it a Redis port of cairn? --node "
-                "HOST:PORT,... names others)\n",
-                call_address(given));
+    struct ask_node nodes[ASK_NODES_MAX];
+    char why[300];
+    size_t count;
+    if (!ask_nodes("status", flags, nodes, &count))
+        return EXIT_MISUSE;
+    find_first(&view, nodes, count, why, sizeof why);
+    if (view.count == 0) {
+        fprintf(stderr, "cairn status: %s%s\n", why,
+                flags->node ? "" : " (--node HOST:PORT,... names others)");
         return EXIT_NO;
     }
-    add_node(&view, number(first, "node"), first);
     while (add_members_of_all(&view)) {
     }
     json_t *names = keyspace_names(&view);
@@ -302,20 +317,23 @@ static int show(const char *given, bool json) {
 }
 
 int cmd_status(int argc, char **argv) {
-    const char *node = NULL;
+    struct ask_flags asked = {0};
     bool json = false, watch = false;
-    const struct flag flags[] = {
-        {"node", FLAG_TEXT, &node}, {"json", FLAG_SWITCH, &json}, {"watch", FLAG_SWITCH, &watch}};
-    if (!flags_parse(&argc, argv, flags, 3))
+    const struct flag flags[] = {{"node", FLAG_TEXT, &asked.node},
+                                 {"dir", FLAG_TEXT, &asked.dir},
+                                 {"json", FLAG_SWITCH, &json},
+                                 {"watch", FLAG_SWITCH, &watch}};
+    if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
         return misuse("status", "unexpected '%s'", argv[1]);
     if (!watch)
-        return show(node, json);
+        return show(&asked, json);
     for (;;) {
         if (isatty(STDOUT_FILENO))
             printf("\033[H\033[J");
-        show(node, json);
+        if (show(&asked, json) == EXIT_MISUSE)
+            return EXIT_MISUSE;
         fflush(stdout);
         sleep(1);
     }

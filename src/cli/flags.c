@@ -25,6 +25,13 @@ bool parse_number(const char *text, uint64_t *value) {
     return errno == 0 && *end == 0;
 }
 
+bool address_is_one(const char *text) {
+    const char *colon = strrchr(text, ':');
+    uint64_t port;
+    return colon != NULL && colon != text && parse_number(colon + 1, &port) && port > 0 &&
+           port < 65536;
+}
+
 static const struct flag *find(const struct flag *flags, size_t count, const char *name,
                                size_t len) {
     for (size_t i = 0; i < count; i++)

@@ -31,18 +31,21 @@ static const struct subcommand subcommands[] = {
      "  cairn server --example > node1.ini\n"
      "  cairn server --config node1.ini --bootstrap\n"},
     {"status", cmd_status, "leader, term, log positions, lag, health",
-     "Usage: cairn status [--node ADDRESS,...] [--json] [--watch]\n"
+     "Usage: cairn status [--node HOST:PORT,...] [--dir DIR] [--json] [--watch]\n"
      "\n"
-     "Asks a node (a Redis port; the first of several that answers, default 127.0.0.1:7001 to "
-     "7009)\n"
-     "and from it finds the others. A member's role is told for each keyspace. Exit code 0: every\n"
-     "keyspace has a leader and every member is healthy; 1: not.\n"
+     "Asks nodes by their admin ports and finds the others from their answers: those of --node,\n"
+     "else those of DIR (a folder of cairn dev, default ./cairn-data), else 127.0.0.1:7201 to "
+     "7209.\n"
+     "A member's role is told for each keyspace. Exit code 0: every keyspace has a leader and "
+     "every\n"
+     "member is healthy; 1: not.\n"
      "\n"
      "  cairn status\n"
-     "  cairn status --node 127.0.0.1:7002 --watch\n"},
+     "  cairn status --node 10.0.0.1:7201,10.0.0.2:7202 --watch\n"},
     {"member", cmd_member, "add, move, remove, promote, list members",
      "Usage: cairn member list | status | add ID HOST:PORT [--learner] | move ID HOST:PORT |\n"
-     "                    promote ID | remove ID | cancel [--node ADDRESS,...]\n"
+     "                    promote ID | remove ID | cancel\n"
+     "                    [--node HOST:PORT,...] [--dir DIR] [--token-file FILE]\n"
      "\n"
      "HOST:PORT is the member's peer port. A new member first catches up as a learner, then "
      "votes;\n"
@@ -51,15 +54,20 @@ static const struct subcommand subcommands[] = {
      "or\n"
      "changes nothing; one that lasts longer than the answer waits goes on: status tells how far "
      "it\n"
-     "is, cancel gives it up. The default for --node: the first of 127.0.0.1:7001 to 7009 that "
-     "answers.\n"
+     "is, cancel gives it up.\n"
+     "\n"
+     "Any node may be asked, by its admin port; which one is found as by cairn status. Changes "
+     "need\n"
+     "that node's token: the file `token` in its data folder, which its owner can read. "
+     "--token-file\n"
+     "or CAIRN_TOKEN_FILE names it; in a folder of cairn dev it is found.\n"
      "\n"
      "  cairn member add 4 127.0.0.1:7104\n"
-     "  cairn member remove 2\n"},
+     "  cairn member remove 2 --node 10.0.0.1:7201 --token-file /var/lib/cairn/token\n"},
     {"leader", cmd_leader, "hand leadership over",
-     "Usage: cairn leader transfer [ID] [--node ADDRESS]\n"
+     "Usage: cairn leader transfer [ID] [--node HOST:PORT,...] [--dir DIR] [--token-file FILE]\n"
      "\n"
-     "To member ID, or to the one that is most up to date.\n"},
+     "To member ID, or to the one that is most up to date. Needs a token, as cairn member does.\n"},
     {"shell", cmd_shell, "a Redis shell with completion",
      "Usage: cairn shell [--node ADDRESS] [COMMAND ARG...]\n"
      "\n"

@@ -39,7 +39,8 @@ static const struct setting table[] = {
     {"cluster", "founding_wait_s", NUMBER, AT(founding_wait_s), "10", 0, 31536000,
      "A founder takes part once all the others have noted its folder, so that a lost disk is\n"
      "# noticed; after this time a majority of them is enough. 0: it waits for all."},
-    {"redis", "listen", TEXT, AT(redis_listen), "127.0.0.1:7001", 0, 0, "For Redis clients."},
+    {"redis", "listen", TEXT, AT(redis_listen), "127.0.0.1:7001", 0, 0,
+     "For Redis clients; empty: none."},
     {"redis", "password", TEXT, AT(password), "", 0, 0, "What AUTH asks for; empty: nothing."},
     {"redis", "clients_max", NUMBER, AT(clients_max), "10000", 1, 1000000, "Connections."},
     {"redis", "idle_timeout_s", NUMBER, AT(idle_timeout_s), "0", 0, 31536000,
@@ -97,7 +98,10 @@ static const struct setting table[] = {
      "# The line accept-without-secret: nodes that have none are taken as well. SIGHUP: read it\n"
      "# again."},
     {"admin", "listen", TEXT, AT(admin_listen), "127.0.0.1:7201", 0, 0,
-     "HTTP: /metrics (Prometheus), /status (JSON), /health."},
+     "HTTP: /metrics (Prometheus), /status (JSON), /health; members and leaders (cairn member)."},
+    {"admin", "token_file", TEXT, AT(admin_token_file), "", 0, 0,
+     "Whoever can read this file may change members and leaders; empty: token in node.dir. Made\n"
+     "# at the first start; SIGHUP: read it again."},
     {"network", "beyond_loopback", YES_NO, AT(beyond_loopback), "no", 0, 0,
      "Whoever reaches the ports can read and change everything, unless a certificate is required.\n"
      "# yes: listen on other addresses than loopback all the same."},
@@ -315,8 +319,8 @@ static const char *problem_of(const struct settings *settings) {
     if (settings->dir[0] == 0)
         return "node.dir must name a folder";
     bool loopback =
-        address_is_loopback(settings->redis_listen) && address_is_loopback(settings->peer_listen) &&
-        address_is_loopback(settings->admin_listen) &&
+        (settings->redis_listen[0] == 0 || address_is_loopback(settings->redis_listen)) &&
+        address_is_loopback(settings->peer_listen) && address_is_loopback(settings->admin_listen) &&
         (settings->zookeeper_listen[0] == 0 || address_is_loopback(settings->zookeeper_listen)) &&
         (settings->zookeeper_tls_listen[0] == 0 || settings_tls_is_closed(settings) ||
          address_is_loopback(settings->zookeeper_tls_listen));
@@ -367,6 +371,7 @@ void settings_print_example(FILE *out) {
 void settings_to_node(const struct settings *settings, struct node_options *options) {
     node_options_default(options);
     memcpy(options->folder, settings->dir, sizeof settings->dir);
+    memcpy(options->cluster_name, settings->cluster, sizeof options->cluster_name);
     memcpy(options->peer_address, settings->peer_listen, sizeof options->peer_address);
     options->identity.node = settings->node;
     options->election_timeout_min_ns = settings->election_timeout_min_ms * MS;

@@ -22,7 +22,7 @@ struct settings {
     bool bootstrap;           /* found the cluster with these members if the folder is new */
     bool beyond_loopback;     /* without TLS and without a password, say that it is meant */
     char kv_protocol[16], tree_protocol[16];
-    char redis_listen[128];
+    char redis_listen[128];     /* empty: no Redis clients */
     char zookeeper_listen[128]; /* empty: no ZooKeeper clients without TLS */
     char zookeeper_tls_listen[128];
     char zookeeper_tls_cert[400], zookeeper_tls_key[400], zookeeper_tls_ca[400];
@@ -36,6 +36,7 @@ struct settings {
     char peer_listen[128];
     char peer_secret_file[400]; /* empty: nodes prove nothing to each other */
     char admin_listen[128];
+    char admin_token_file[400];
     char password[128];
     uint64_t clients_max;
     uint64_t idle_timeout_s;

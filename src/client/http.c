@@ -6,6 +6,13 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
+void http_request(struct buf *out, const char *method, const char *path, const char *token) {
+    buf_printf(out, "%s %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n", method, path);
+    if (token != NULL)
+        buf_printf(out, "Authorization: Bearer %s\r\n", token);
+    buf_printf(out, "\r\n");
+}
+
 void http_post(struct buf *out, const char *path, struct bytes body) {
     buf_printf(out,
                "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"

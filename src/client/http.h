@@ -8,6 +8,8 @@
 
 #define HTTP_BODY_MAX (64u * 1024 * 1024)
 
+/* A request without a body; token: of the header Authorization, NULL: none. */
+void http_request(struct buf *out, const char *method, const char *path, const char *token);
 void http_post(struct buf *out, const char *path, struct bytes body);
 /* A whole answer: its status and body (appended to `body`). 0: more is needed; SIZE_MAX:
  * malformed; else bytes taken. */

@@ -16,10 +16,13 @@
     X(get_connection_info)         \
     X(get_daemon_info)             \
     X(get_timeout)                 \
+    X(lookup_connection_value)     \
     X(queue_response)              \
+    X(resume_connection)           \
     X(run)                         \
     X(start_daemon)                \
-    X(stop_daemon)
+    X(stop_daemon)                 \
+    X(suspend_connection)
 
 struct mhd {
 #define X(name) __typeof__(MHD_##name) *name;

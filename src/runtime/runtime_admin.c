@@ -23,11 +23,16 @@
 /* How often the library is run while there are visitors. */
 #define LOOK_MS 250u
 
-struct visitor {
+/* One connection; its requests come one after the other. */
+struct runtime_visit {
     struct list list;
+    struct runtime_admin *admin;
+    struct MHD_Connection *connection;
     int fd;
     uint64_t since_ns;
-    bool leaving; /* cut off */
+    enum { COUNTED, LEAVING, TRUSTED } where; /* in which of the lists below */
+    enum { HEARD, WAITING, KNOWN } state;     /* of the request */
+    struct runtime_answer answer;             /* KNOWN */
 };
 
 struct runtime_admin {
@@ -39,8 +44,9 @@ struct runtime_admin {
     uv_timer_t timer;
     unsigned open_handles;
     struct list visitors; /* oldest first */
-    struct list leaving;  /* visitors that were cut off */
-    size_t visitor_count; /* of those not cut off */
+    struct list leaving;  /* those that were cut off */
+    struct list trusted;  /* those that may wait for their answer */
+    size_t visitor_count; /* of the first list */
     bool closing;
     runtime_admin_handler *handler;
     void *context;
@@ -48,52 +54,93 @@ struct runtime_admin {
 
 static void on_timeout(uv_timer_t *timer);
 
-static enum MHD_Result answer(const struct mhd *mhd, struct MHD_Connection *connection,
-                              unsigned status, struct buf *body, const char *content_type) {
-    struct MHD_Response *response =
-        mhd->create_response_from_buffer(body->len, body->data, MHD_RESPMEM_MUST_COPY);
+static enum MHD_Result send_answer(const struct mhd *mhd, struct MHD_Connection *connection,
+                                   struct runtime_answer *answer) {
+    struct MHD_Response *response = mhd->create_response_from_buffer(
+        answer->body.len, answer->body.data, MHD_RESPMEM_MUST_COPY);
+    buf_free(&answer->body);
     if (response == NULL)
         return MHD_NO;
-    mhd->add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
-    enum MHD_Result result = mhd->queue_response(connection, status, response);
+    mhd->add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, answer->content_type);
+    mhd->add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    if (answer->allow != NULL)
+        mhd->add_response_header(response, MHD_HTTP_HEADER_ALLOW, answer->allow);
+    enum MHD_Result result = mhd->queue_response(connection, answer->status, response);
     mhd->destroy_response(response);
     return result;
 }
 
+/* ---- visitors ---- */
+
+static void move_to(struct runtime_visit *visit, struct list *list, int where) {
+    list_remove(&visit->list);
+    list_push(list, &visit->list);
+    visit->admin->visitor_count -= visit->where == COUNTED;
+    visit->where = where;
+    visit->admin->visitor_count += where == COUNTED;
+}
+
+static struct runtime_visit *visit_of(struct runtime_admin *admin,
+                                      struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        admin->mhd.get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info->socket_context;
+}
+
+static void ask(struct runtime_visit *visit, const char *method, const char *path) {
+    struct runtime_admin *admin = visit->admin;
+    const struct runtime_question question = {
+        method, path,
+        admin->mhd.lookup_connection_value(visit->connection, MHD_HEADER_KIND,
+                                           MHD_HTTP_HEADER_AUTHORIZATION)};
+    visit->answer = (struct runtime_answer){.content_type = "text/plain; charset=utf-8"};
+    visit->state = WAITING;
+    admin->handler(admin->context, &question, visit, &visit->answer);
+    if (visit->answer.status != 0) {
+        visit->state = KNOWN;
+        return;
+    }
+    if (visit->answer.trusted && visit->where == COUNTED)
+        move_to(visit, &admin->trusted, TRUSTED);
+    admin->mhd.suspend_connection(visit->connection);
+}
+
+/* Called first with the head alone, then with the body's pieces, then to answer; and once more when
+ * an answer that was waited for is known. */
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
                                   const char *method, const char *version, const char *upload,
                                   size_t *upload_len, void **state) {
-    struct runtime_admin *admin = context;
-    static const char seen;
-    struct buf body = {0};
-    const char *content_type = "text/plain; charset=utf-8";
-    unsigned status = MHD_HTTP_METHOD_NOT_ALLOWED;
-    /* Called first with the head alone, then with the body's pieces, then to answer. */
+    struct runtime_visit *visit = visit_of(context, connection);
     if (*state == NULL) {
-        *state = (void *)(uintptr_t)&seen;
+        *state = visit;
+        visit->state = HEARD;
         return MHD_YES;
     }
     if (*upload_len > 0) {
         *upload_len = 0;
         return MHD_YES;
     }
-    if (strcmp(method, MHD_HTTP_METHOD_GET) == 0 || strcmp(method, MHD_HTTP_METHOD_HEAD) == 0)
-        status = admin->handler(admin->context, method, url, &body, &content_type);
-    else
-        buf_printf(&body, "only GET and HEAD are served here\n");
-    enum MHD_Result result = answer(&admin->mhd, connection, status, &body, content_type);
-    buf_free(&body);
-    return result;
+    if (visit->state == HEARD)
+        ask(visit, method, url);
+    return visit->state == KNOWN ? send_answer(&visit->admin->mhd, connection, &visit->answer)
+                                 : MHD_YES;
 }
 
-/* ---- visitors ---- */
+void runtime_admin_answer(struct runtime_visit *visit, struct runtime_answer *answer) {
+    struct runtime_admin *admin = visit->admin;
+    visit->answer = *answer;
+    visit->state = KNOWN;
+    if (visit->where == TRUSTED) {
+        visit->since_ns = runtime_now(&admin->runtime->env);
+        move_to(visit, &admin->visitors, COUNTED);
+    }
+    admin->mhd.resume_connection(visit->connection);
+    uv_timer_start(&admin->timer, on_timeout, 0, 0); /* it goes on when it is run */
+}
 
-static void cut_off(struct runtime_admin *admin, struct visitor *visitor) {
-    shutdown(visitor->fd, SHUT_RDWR); /* the library finds out, and closes it */
-    list_remove(&visitor->list);
-    list_push(&admin->leaving, &visitor->list);
-    visitor->leaving = true;
-    admin->visitor_count--;
+static void cut_off(struct runtime_visit *visit) {
+    shutdown(visit->fd, SHUT_RDWR); /* the library finds out, and closes it */
+    move_to(visit, &visit->admin->leaving, LEAVING);
 }
 
 /* The one that came first makes room for the next; and none stays for long, however slowly
@@ -101,30 +148,34 @@ static void cut_off(struct runtime_admin *admin, struct visitor *visitor) {
 static void keep_order(struct runtime_admin *admin) {
     uint64_t now = runtime_now(&admin->runtime->env);
     while (!list_empty(&admin->visitors)) {
-        struct visitor *oldest = container_of(admin->visitors.next, struct visitor, list);
+        struct runtime_visit *oldest =
+            container_of(admin->visitors.next, struct runtime_visit, list);
         if (admin->visitor_count <= VISITORS_MAX && now - oldest->since_ns < VISIT_NS)
             return;
-        cut_off(admin, oldest);
+        cut_off(oldest);
     }
 }
 
 static void on_visit(void *context, struct MHD_Connection *connection, void **state,
                      enum MHD_ConnectionNotificationCode code) {
     struct runtime_admin *admin = context;
-    struct visitor *visitor = *state;
+    struct runtime_visit *visit = *state;
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         const union MHD_ConnectionInfo *info =
             admin->mhd.get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        visitor = cairn_alloc_zero(sizeof *visitor);
-        visitor->fd = info->connect_fd;
-        visitor->since_ns = runtime_now(&admin->runtime->env);
-        list_push(&admin->visitors, &visitor->list);
+        visit = cairn_alloc_zero(sizeof *visit);
+        *visit = (struct runtime_visit){.admin = admin,
+                                        .connection = connection,
+                                        .fd = info->connect_fd,
+                                        .since_ns = runtime_now(&admin->runtime->env)};
+        list_push(&admin->visitors, &visit->list);
         admin->visitor_count++;
-        *state = visitor;
-    } else if (visitor != NULL) {
-        admin->visitor_count -= !visitor->leaving;
-        list_remove(&visitor->list);
-        cairn_free(visitor);
+        *state = visit;
+    } else if (visit != NULL) {
+        admin->visitor_count -= visit->where == COUNTED;
+        list_remove(&visit->list);
+        buf_free(&visit->answer.body);
+        cairn_free(visit);
     }
 }
 
@@ -156,10 +207,10 @@ static bool start_daemon(struct runtime_admin *admin) {
     if (mhd_load(&admin->mhd) != CAIRN_OK)
         return false;
     admin->daemon = admin->mhd.start_daemon(
-        MHD_USE_EPOLL, 0, NULL, NULL, on_request, admin, MHD_OPTION_LISTEN_SOCKET, admin->listening,
-        MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        TIMEOUT_SECONDS, MHD_OPTION_NOTIFY_CONNECTION, on_visit, admin,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request, admin,
+        MHD_OPTION_LISTEN_SOCKET, admin->listening, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_SECONDS, MHD_OPTION_NOTIFY_CONNECTION, on_visit,
+        admin, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_BYTES, MHD_OPTION_END);
     return admin->daemon != NULL;
 }
 
@@ -227,6 +278,7 @@ enum cairn_status runtime_admin_open(struct runtime *runtime, const char *text,
     admin->handler = handler;
     list_init(&admin->visitors);
     list_init(&admin->leaving);
+    list_init(&admin->trusted);
     admin->context = context;
     enum cairn_status status = listen_on(&address, &admin->listening);
     if (status != CAIRN_OK) {
@@ -243,8 +295,20 @@ enum cairn_status runtime_admin_open(struct runtime *runtime, const char *text,
     return CAIRN_OK;
 }
 
+/* The library does not stop while a connection waits. */
+static void wake_all(struct runtime_admin *admin, struct list *visits) {
+    LIST_EACH(item, visits) {
+        struct runtime_visit *visit = container_of(item, struct runtime_visit, list);
+        if (visit->state == WAITING)
+            admin->mhd.resume_connection(visit->connection);
+    }
+}
+
 void runtime_admin_close(struct runtime_admin *admin) {
     admin->closing = true;
+    wake_all(admin, &admin->visitors);
+    wake_all(admin, &admin->leaving);
+    wake_all(admin, &admin->trusted);
     if (!uv_is_closing((uv_handle_t *)&admin->poll))
         uv_close((uv_handle_t *)&admin->poll, on_handle_closed);
     uv_close((uv_handle_t *)&admin->timer, on_handle_closed);

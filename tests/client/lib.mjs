@@ -312,6 +312,9 @@ export class Client {
 
 // ---- clusters ----
 
+// The nodes of a test share their operators' token, which cairn finds by this.
+process.env.CAIRN_TOKEN_FILE = path.join(temporary_folder(), 'token');
+
 const clusters = []; // what their nodes said is told when a test fails
 
 export class Cluster {
@@ -340,7 +343,7 @@ export class Cluster {
     const sets = {
       'node.id': node, 'node.dir': this.dir(node), 'cluster.name': this.name, 'cluster.members': this.members(),
       'redis.listen': `127.0.0.1:${this.redis(node)}`, 'peer.listen': `127.0.0.1:${this.peer(node)}`,
-      'admin.listen': `127.0.0.1:${this.admin(node)}`, 'zookeeper.listen': `127.0.0.1:${this.zookeeper(node)}`, ...this.sets, ...extra,
+      'admin.listen': `127.0.0.1:${this.admin(node)}`, 'zookeeper.listen': `127.0.0.1:${this.zookeeper(node)}`, ...(this.program === binary ? { 'admin.token_file': process.env.CAIRN_TOKEN_FILE } : {}), ...this.sets, ...extra,
     };
     return ['server', ...Object.entries(sets).flatMap(([key, value]) => ['--set', `${key}=${value}`])];
   }

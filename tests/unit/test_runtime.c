@@ -557,11 +557,11 @@ static void aborting_waits_for_no_peer(void **state) {
 
 /* ---- admin ---- */
 
-static unsigned admin_answer(void *context, const char *method, const char *path, struct buf *body,
-                             const char **content_type) {
-    buf_printf(body, "%s %s", method, path);
-    *content_type = "text/x-test";
-    return 200;
+static void admin_answer(void *context, const struct runtime_question *question,
+                         struct runtime_visit *visit, struct runtime_answer *answer) {
+    buf_printf(&answer->body, "%s %s", question->method, question->path);
+    answer->content_type = "text/x-test";
+    answer->status = 200;
 }
 
 struct browser {
