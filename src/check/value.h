@@ -71,6 +71,9 @@ bool value_integer(const struct values *values, uint32_t id, int64_t *integer);
 int value_compare(const struct values *values, uint32_t a, uint32_t b);
 /* As JSON (nil is null), for people and for files. Keys of maps become strings. */
 void value_print(const struct values *values, uint32_t id, struct buf *out);
+/* Whether it is read again from JSON as what it is: keys of maps are texts there, and one that
+ * looks like an integer is read as that. */
+bool value_fits_json(const struct values *values, uint32_t id);
 /* The text alone without quotes; other values as JSON. For files, never for people: the text "1"
  * looks like the number. */
 void value_plain(const struct values *values, uint32_t id, struct buf *out);

@@ -76,6 +76,26 @@ void text_print_json(struct bytes text, struct buf *out) {
     buf_u8(out, '"');
 }
 
+#define KEY_INTEGER_MAX 100000000000000000 /* parse_json.c takes 18 characters for an integer */
+
+static bool key_fits_json(const struct values *values, uint32_t id) {
+    const struct value *key = value_at(values, id);
+    int64_t integer;
+    if (key->kind == VALUE_INT)
+        return key->integer < KEY_INTEGER_MAX && key->integer > -KEY_INTEGER_MAX;
+    return key->kind == VALUE_TEXT && !text_is_integer(value_bytes(values, id), &integer);
+}
+
+bool value_fits_json(const struct values *values, uint32_t id) {
+    const struct value *value = value_at(values, id);
+    bool map = value->kind == VALUE_MAP, fits = true;
+    for (uint32_t i = 0; value->kind >= VALUE_LIST && i < value->len && fits; i++) {
+        uint32_t item = value_items(values, id)[i];
+        fits = map && i % 2 == 0 ? key_fits_json(values, item) : value_fits_json(values, item);
+    }
+    return fits;
+}
+
 static void print_key(const struct values *values, uint32_t id, struct buf *out) {
     if (value_at(values, id)->kind == VALUE_TEXT) {
         value_print(values, id, out);

@@ -59,6 +59,7 @@ static void value(struct form *form, uint32_t id) {
         items(form, id);
     else
         value_print(values, id, form->out);
+    form->writer->lost += !form->edn && at->kind >= VALUE_LIST && !value_fits_json(values, id);
 }
 
 static void mops(struct form *form, const struct op *op, bool answered) {

@@ -53,6 +53,12 @@ test('a history comes through standard input too', () => {
   equal(piped(edn.out, 'check', '-', '--model', 'stack').code, 0, 'through EDN');
 });
 
+test('what JSON can not hold is counted when a history is converted', () => {
+  const converted = (value) => piped(`{:process 0 :type :invoke :f :add :value ${value}}`, 'convert', '-', '--to', 'jsonl').err;
+  for (const value of ['{{1 2} 3}', '[[{nil 1}]]', '{"12" 3}', '{true 3}']) check(converted(value).includes("1 operations or answers can't be told"), value);
+  for (const value of ['{1 2}', '[{"a" {3 4}}]', '"12"', 'nil']) equal(converted(value), '', value);
+});
+
 test('--json is JSON', () => {
   for (const name of ['objects/queue-twice.jsonl', 'objects/lists-write-skew.jsonl', 'objects/kv-texts.jsonl', 'forms/sessions-causal.txt']) {
     for (const command of ['check', 'place', 'lint']) {
