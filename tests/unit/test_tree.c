@@ -1,3 +1,4 @@
+#include "machine/tree/tree_import.h"
 #include "tree_text.h"
 
 static void a_node_is_created_read_changed_and_deleted(void **state) {
@@ -91,7 +92,7 @@ static void a_multi_happens_as_a_whole_or_not_at_all(void **state) {
     tree_expect(&text, "multi create /a x ; set /a yy 0 ; create /a/b - ; delete /a/b ; check /a 1",
                 "ok [[0 /a v0 c0 a0 n0 l1] [0 v1 c0 a0 n0 l2] [0 /a/b v0 c0 a0 n0 l0] [0] [0]]");
     assert_string_equal(tree_text_changes(&text), "created /a, children /, data /a, created /a/b, "
-                                                  "children /a, deleted /a/b");
+                                                  "children /a, deleted /a/b, children /a");
     uint64_t digest = machine_tree.digest(text.machine), zxid = text.zxid;
     tree_expect(&text, "multi set /a zz ; create /a/c - ; delete /a ; create /q -",
                 "ok [[0] [0] [-111] [-2]]");
@@ -100,6 +101,44 @@ static void a_multi_happens_as_a_whole_or_not_at_all(void **state) {
     tree_expect(&text, "get /a", "ok yy v1 c2 a0 n0 l2");
     tree_expect(&text, "create /n - s", "ok /n0000000001 v0 c0 a0 n0 l0");
     assert_true(machine_tree.digest(text.machine) != digest);
+    tree_text_stop(&text);
+}
+
+/* What a persistent watch hears last of a path must be so. */
+static void a_multi_tells_whatever_it_does_to_a_path(void **state) {
+    struct tree_text text;
+    tree_text_start(&text);
+    tree_expect(&text, "create /m -", "ok /m v0 c0 a0 n0 l0");
+    tree_expect(&text, "multi create /m/b - ; delete /m/b ; create /m/b -",
+                "ok [[0 /m/b v0 c0 a0 n0 l0] [0] [0 /m/b v0 c0 a0 n0 l0]]");
+    assert_string_equal(tree_text_changes(&text),
+                        "created /m/b, children /m, deleted /m/b, children /m, created /m/b, "
+                        "children /m");
+    tree_expect(&text, "multi delete /m/b ; create /m/b - ; delete /m/b",
+                "ok [[0] [0 /m/b v0 c0 a0 n0 l0] [0]]");
+    assert_string_equal(tree_text_changes(&text),
+                        "deleted /m/b, children /m, created /m/b, children /m, deleted /m/b, "
+                        "children /m");
+    tree_expect(&text, "multi set /m x ; set /m y", "ok [[0 v1 c6 a0 n0 l1] [0 v2 c6 a0 n0 l1]]");
+    assert_string_equal(tree_text_changes(&text), "data /m, data /m");
+    tree_text_stop(&text);
+}
+
+/* -1 in a request is any version, so no node has it (ZOOKEEPER-4743), once the cluster says so. */
+static void versions_wrap_and_leave_out_minus_one(void **state) {
+    struct tree_text text;
+    const struct tree_import_step step = {.order = 1, .zxid = 1, .time_ms = 1};
+    tree_text_start(&text);
+    tree_expect(&text, "create /a -", "ok /a v0 c0 a0 n0 l0");
+    for (uint32_t version = 2; version <= 3; version++) {
+        text.context.version = version;
+        tree_import_set_data(text.machine, &step, BYTES("/a"), BYTES(""), -3);
+        tree_expect(&text, "set /a x -3", "ok v-2 c0 a0 n0 l1");
+        tree_expect(&text, "set /a x -2",
+                    version == 2 ? "ok v-1 c0 a0 n0 l1" : "ok v0 c0 a0 n0 l1");
+    }
+    tree_import_set_data(text.machine, &step, BYTES("/a"), BYTES(""), INT32_MAX);
+    tree_expect(&text, "set /a x", "ok v-2147483648 c0 a0 n0 l1");
     tree_text_stop(&text);
 }
 
@@ -330,6 +369,8 @@ int main(void) {
         cmocka_unit_test(the_reported_cversion_counts_creations_twice_less_children),
         cmocka_unit_test(paths_that_zookeeper_refuses_are_refused),
         cmocka_unit_test(a_multi_happens_as_a_whole_or_not_at_all),
+        cmocka_unit_test(a_multi_tells_whatever_it_does_to_a_path),
+        cmocka_unit_test(versions_wrap_and_leave_out_minus_one),
         cmocka_unit_test(ephemerals_go_with_their_session_in_one_transaction),
         cmocka_unit_test(a_container_goes_a_minute_after_its_last_child),
         cmocka_unit_test(a_ttl_counts_from_the_last_change_and_spares_parents),

@@ -154,7 +154,9 @@ static void set_one(struct zk_call *call, enum watch_list list, struct bytes pat
 
 /* Events of what changed meanwhile come before the answer. */
 void zk_run_set_watches(struct zk_call *call) {
-    uint64_t zxid = (uint64_t)jute_take_i64(&call->body);
+    /* Some clients keep the -1 of a notification's header as the last zxid that they saw. */
+    int64_t seen = jute_take_i64(&call->body);
+    uint64_t zxid = seen < 0 ? 0 : (uint64_t)seen;
     int lists = call->op == JUTE_SET_WATCHES2 ? LIST_RECURSIVE + 1 : LIST_PERSISTENT;
     for (int list = 0; list < lists; list++) {
         uint32_t count = jute_take_count(&call->body, 4);

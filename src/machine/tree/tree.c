@@ -175,6 +175,7 @@ static void apply(struct machine *machine, const struct apply_context *context,
                              .call = &call,
                              .order = context->order,
                              .time_ms = context->time_ms,
+                             .version = context->version,
                              .zxid = next_zxid(machine, context->term),
                              .changes = changes};
     size_t start = reply->len;
@@ -182,7 +183,7 @@ static void apply(struct machine *machine, const struct apply_context *context,
     int32_t error = write(&view, reply);
     if (error != TREE_OK)
         answer_error(reply, start, error, view.zxid);
-    if (view.once)
+    if (view.once || view.undoable)
         clear_scratch(machine);
 }
 

@@ -3,6 +3,7 @@
 #define CAIRN_MACHINE_TREE_INTERNAL_H
 
 #include "base/vmap.h"
+#include "core/protocol.h"
 #include "core/reply.h"
 #include "machine/tree/tree.h"
 
@@ -99,9 +100,10 @@ struct tree_view {
     struct machine *machine;
     const struct tree_call *call;
     uint64_t order, time_ms, zxid;
+    uint32_t version; /* the cluster's: gates new behaviour */
     struct buf *changes;
     bool undoable; /* notes how to undo what it does */
-    bool once;     /* tells each (path, event) once */
+    bool once;     /* tells each (path, event) once: of what ends with a session, or with time */
 };
 
 /* ---- tree.c ---- */

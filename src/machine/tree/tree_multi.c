@@ -40,7 +40,7 @@ static void answer_failed(struct buf *reply, uint32_t count, uint32_t failed, in
 int32_t tree_multi(struct tree_view *view, struct buf *reply) {
     struct machine *machine = view->machine;
     uint32_t count = view->call->part_count, failed;
-    view->undoable = view->once = true;
+    view->undoable = true;
     buf_clear(&machine->undo);
     struct tree_head head = machine->head;
     size_t changes_at = view->changes->len;

@@ -94,9 +94,11 @@ void tree_set_data(struct tree_view *view, struct bytes path, struct tree_node *
     tree_tell(view, path, TREE_EVENT_DATA);
 }
 
-/* Versions wrap as Java's do. */
-static int32_t next_version(int32_t version) {
-    return (int32_t)((uint32_t)version + 1);
+/* Versions wrap as Java's do, and leave out -1, which stands for any version in a request
+ * (ZOOKEEPER-4743); before cluster version 3 they did not. */
+static int32_t next_version(const struct tree_view *view, int32_t version) {
+    int32_t next = (int32_t)((uint32_t)version + 1);
+    return next == -1 && view->version >= WIRE_VERSION_3 ? 0 : next;
 }
 
 static int32_t set_data(struct tree_view *view, const struct tree_part *part, struct buf *reply) {
@@ -115,7 +117,7 @@ static int32_t set_data(struct tree_view *view, const struct tree_part *part, st
     if (part->version != -1 && part->version != node.version &&
         options->mutant != MUTANT_TREE_VERSION_IGNORED)
         return TREE_BAD_VERSION;
-    node.version = next_version(node.version);
+    node.version = next_version(view, node.version);
     tree_set_data(view, part->path, &node, part->data);
     tree_reply_stat(reply, &node);
     return TREE_OK;
@@ -135,7 +137,7 @@ static int32_t set_acl(struct tree_view *view, const struct tree_part *part, str
     if (part->version != -1 && part->version != node.aversion)
         return TREE_BAD_VERSION;
     node.acl = acl;
-    node.aversion = next_version(node.aversion);
+    node.aversion = next_version(view, node.aversion);
     tree_node_put(view, part->path, &node);
     tree_reply_stat(reply, &node);
     return TREE_OK;
