@@ -403,6 +403,43 @@ static void a_subscriber_that_reads_gets_a_burst_however_many_are_connected(void
     redis_box_free(box);
 }
 
+/* As in Redis; and no message of a channel comes before SUBSCRIBE was answered, or in a protocol
+ * that HELLO has not told yet, though both are known before the replies in front of them. */
+static void a_message_comes_before_the_reply_of_its_publish(void **state) {
+    struct redis_box *box = box_new();
+    struct redis_box_client *client = connect_one(box);
+#define MESSAGE(type, text) type "3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$2\r\n" text "\r\n"
+    redis_box_say(client, "SET a 0");
+    redis_box_say(client, "SUBSCRIBE c");
+    redis_box_settle(box);
+    expect(client, "+OK\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nc\r\n:1\r\n");
+    redis_box_say(client, "UNSUBSCRIBE");
+    redis_box_say(client, "HELLO 3");
+    redis_box_settle(box);
+    redis_box_take(client);
+    redis_box_say(client, "SET a 1");
+    redis_box_say(client, "SUBSCRIBE c");
+    redis_box_say(client, "PUBLISH c m1");
+    redis_box_say(client, "SET a 2");
+    redis_box_say(client, "PUBLISH c m2");
+    redis_box_say(client, "GET a");
+    redis_box_settle(box);
+    const char *got = redis_box_take(client);
+    const char *set = strstr(got, "+OK"), *subscribed = strstr(got, "subscribe"),
+               *first = strstr(got, MESSAGE(">", "m1")), *second = strstr(got, MESSAGE(">", "m2")),
+               *published = strstr(got, ":1\r\n:1\r\n");
+    assert_true(set == got && subscribed > set && first > subscribed && second > first);
+    assert_null(published);
+    assert_true(strstr(first, ":1\r\n") != NULL && strstr(second, ":1\r\n") != NULL);
+    redis_box_say(client, "MULTI");
+    redis_box_say(client, "PUBLISH c m3");
+    redis_box_say(client, "EXEC");
+    redis_box_settle(box);
+    expect(client, "+OK\r\n+QUEUED\r\n" MESSAGE(">", "m3") "*1\r\n:1\r\n");
+#undef MESSAGE
+    redis_box_free(box);
+}
+
 static void a_subscriber_that_does_not_read_is_closed_without_a_further_message(void **state) {
     struct redis_box *box = box_new();
     struct redis_box_client *lazy = connect_one(box), *publisher = connect_one(box);
@@ -547,6 +584,7 @@ int main(void) {
         cmocka_unit_test(settings_are_set_all_or_none_and_told_in_one_form),
         cmocka_unit_test(what_is_not_counted_is_not_told_as_zero),
         cmocka_unit_test(a_subscriber_that_reads_gets_a_burst_however_many_are_connected),
+        cmocka_unit_test(a_message_comes_before_the_reply_of_its_publish),
         cmocka_unit_test(a_subscriber_that_does_not_read_is_closed_without_a_further_message),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

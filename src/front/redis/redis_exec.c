@@ -175,6 +175,8 @@ static void run_now(struct conn *conn, const struct command *command, const stru
     if (answer->len > 0 && !quiet) {
         struct buf *out = reply_begin(conn);
         buf_bytes(out, buf_view(answer));
+        if (call.holds_pushes)
+            pushes_follow(conn, out);
         reply_end(conn, out);
     }
 }

@@ -39,7 +39,8 @@ struct call {
     const struct command *command;
     const struct bytes *args;
     size_t argc;
-    struct buf *out; /* where a reply that is known now goes */
+    struct buf *out;   /* where a reply that is known now goes */
+    bool holds_pushes; /* its reply says what pushes there are, or in which form: they follow it */
 };
 
 /* A long message that several subscribers are sent. */
@@ -157,6 +158,7 @@ struct conn {
     uint64_t in_since_ns; /* when the unfinished one began to arrive */
     struct resp_request request;
     struct list slots;
+    struct slot *pushes_follow; /* none may come before it; NULL: they come at once */
     uint32_t slot_count, heavy_count;
     size_t slot_bytes;   /* of replies and publications that wait in slots */
     size_t counted;      /* in front->output_bytes */
@@ -271,9 +273,14 @@ void slot_heavy(struct slot *slot);
 /* A node_done: context is a slot. */
 void slot_done(void *context, enum cairn_status status, struct bytes reply);
 void slots_drop(struct conn *conn);
-/* Where a publication is to be written: behind whatever the client asked for before. */
+/* Where a publication is to be written: before the replies that are not known yet, of which one may
+ * be that of the PUBLISH. */
 struct buf *push_begin(struct conn *conn);
 void push_end(struct conn *conn, struct buf *out, size_t len_before);
+/* A publication with a slot of its own is put there. */
+void push_place(struct slot *slot);
+/* Between reply_begin and reply_end: pushes to come follow this reply. */
+void pushes_follow(struct conn *conn, struct buf *reply);
 /* The slot's reply was written into it by hand. */
 void slot_answered(struct slot *slot);
 /* The error of a request that did not end well. */

@@ -48,6 +48,7 @@ void publication_push(struct conn *conn, struct publication *publication, struct
     slot->publication = publication;
     publication->refs++;
     conn->slot_bytes += long_left(slot) + slot->pushes.len;
+    push_place(slot);
     slot_answered(slot);
 }
 

@@ -141,6 +141,7 @@ static void put_confirmation(struct call *call, const char *kind, const struct b
 }
 
 static void subscribe(struct call *call, const char *kind, bool pattern) {
+    call->holds_pushes = true;
     for (size_t i = 1; i < call->argc; i++) {
         join(call->conn, call->args[i], pattern);
         put_confirmation(call, kind, &call->args[i]);
@@ -165,6 +166,7 @@ static void leave_every(struct call *call, const char *kind, bool pattern) {
 }
 
 static void unsubscribe(struct call *call, const char *kind, bool pattern) {
+    call->holds_pushes = true;
     if (call->argc == 1)
         leave_every(call, kind, pattern);
     for (size_t i = 1; i < call->argc; i++) {

@@ -145,6 +145,7 @@ void cmd_hello(struct call *call) {
         conn->protocol = arg_is(call, 1, "3") ? 3 : 2;
     if (name.data != NULL)
         blob_set(&conn->name, name);
+    call->holds_pushes = true;
     put_hello(call);
 }
 

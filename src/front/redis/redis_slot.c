@@ -20,6 +20,8 @@ struct slot *slot_new(struct conn *conn, const struct command *command) {
 
 static void slot_free(struct slot *slot) {
     list_remove(&slot->list);
+    if (slot->conn->pushes_follow == slot)
+        slot->conn->pushes_follow = NULL;
     slot->conn->slot_count--;
     slot->conn->heavy_count -= slot->heavy;
     slot->conn->slot_bytes -= slot->reply.len + slot->pushes.len + long_left(slot);
@@ -68,10 +70,31 @@ void reply_end(struct conn *conn, struct buf *out) {
         slots_release(conn);
 }
 
+/* The slot that the next push comes behind; NULL: it comes before them all. The first one's reply
+ * may be on its way in part. */
+static struct slot *before_push(const struct conn *conn) {
+    if (conn->pushes_follow != NULL || list_empty(&conn->slots))
+        return conn->pushes_follow;
+    struct slot *first = container_of(list_first(&conn->slots), struct slot, list);
+    return first->is_long ? first : NULL;
+}
+
 struct buf *push_begin(struct conn *conn) {
-    if (list_empty(&conn->slots))
-        return &conn->out;
-    return &container_of(conn->slots.prev, struct slot, list)->pushes;
+    struct slot *before = before_push(conn);
+    return before == NULL ? &conn->out : &before->pushes;
+}
+
+void push_place(struct slot *slot) {
+    struct conn *conn = slot->conn;
+    list_remove(&slot->list);
+    struct slot *before = before_push(conn);
+    list_push(before == NULL ? conn->slots.next : before->list.next, &slot->list);
+    conn->pushes_follow = slot;
+}
+
+void pushes_follow(struct conn *conn, struct buf *reply) {
+    if (reply != &conn->out)
+        conn->pushes_follow = container_of(reply, struct slot, reply);
 }
 
 void push_end(struct conn *conn, struct buf *out, size_t len_before) {
