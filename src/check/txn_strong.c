@@ -115,14 +115,37 @@ static bool give_pairs(struct solver *solver, struct txn_graph *graph,
     return true;
 }
 
+static int by_place(const void *a, const void *b, void *context) {
+    const uint32_t *place = context;
+    const struct txn_pair *x = a, *y = b;
+    uint32_t i = place[x->first] < place[x->second] ? place[x->first] : place[x->second];
+    uint32_t j = place[y->first] < place[y->second] ? place[y->first] : place[y->second];
+    if (i != j)
+        return i < j ? -1 : 1;
+    i = place[x->first] + place[x->second];
+    j = place[y->first] + place[y->second];
+    return i < j ? -1 : i > j;
+}
+
+/* From early to late in the order: those that contradict each other are near each other, and are
+ * guessed one soon after the other, so that little is guessed anew when they do. */
+static void sort_pairs(struct txn_pairs *pairs, const uint32_t *order, uint32_t node_count) {
+    uint32_t *place = cairn_alloc((node_count + 1u) * sizeof *place);
+    for (uint32_t i = 0; i < node_count; i++)
+        place[order[i]] = i;
+    qsort_r(pairs->at, pairs->count, sizeof *pairs->at, by_place, place);
+    cairn_free(place);
+}
+
 enum answer txn_choose(struct txn_graph *graph, const struct txn_rules *rules,
-                       const struct txn_pairs *pairs, uint32_t *order) {
+                       struct txn_pairs *pairs, uint32_t *order) {
     uint32_t placed = txn_graph_order(graph, order);
     cairn_assert(placed == graph->node_count);
     if (pairs->count == 0)
         return ANSWER_YES;
     if (!limits_room(graph->limits, (size_t)graph->edge_count * 24 + (size_t)pairs->count * 120))
         return ANSWER_UNDECIDED;
+    sort_pairs(pairs, order, graph->node_count);
     struct solver *solver = solver_new(graph->node_count, graph->limits);
     solver_start(solver, order);
     for (uint32_t e = 0; e < graph->edge_count; e++)

@@ -65,6 +65,6 @@ void txn_prune(struct txn_pairs *pairs, struct txn_past *past, const struct txn_
 
 /* The rest, by search. YES: `order` has the nodes in an order. The graph is sorted. */
 enum answer txn_choose(struct txn_graph *graph, const struct txn_rules *rules,
-                       const struct txn_pairs *pairs, uint32_t *order);
+                       struct txn_pairs *pairs, uint32_t *order);
 
 #endif

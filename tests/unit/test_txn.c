@@ -455,6 +455,28 @@ static void transactions_without_sessions_are_judged_as_they_were_written_down(v
     history_free(&history);
 }
 
+/* One register that all write: pairs that contradict each other are near each other in time, so
+ * what is guessed between them is little. */
+static void many_writers_of_one_register_take_few_steps(void **state) {
+    static const struct gen_options made = {.model = MODEL_TXN_RW,
+                                            .level = LEVEL_STRICT_SERIALIZABLE,
+                                            .clients = 10,
+                                            .ops = 20000,
+                                            .keys = 1,
+                                            .seed = 1};
+    struct limits limits = {.steps_max = 10000000};
+    struct history history;
+    struct buf why = {0};
+    assert_true(gen_history(&made, &history, &why));
+    struct check_options options = {.model = MODEL_TXN_RW, .limits = &limits};
+    struct verdict verdict;
+    verdict_init(&verdict, MODEL_TXN_RW, LEVEL_SERIALIZABLE);
+    txn_check(&history, &options, &verdict);
+    assert_int_equal(verdict.answer, ANSWER_YES);
+    verdict_free(&verdict);
+    history_free(&history);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(transactions_of_unique_writes_are_judged_as_the_axioms_do),
@@ -462,6 +484,7 @@ int main(void) {
         cmocka_unit_test(transactions_of_lists_are_judged_as_the_axioms_do),
         cmocka_unit_test(single_operations_are_judged_as_the_axioms_do),
         cmocka_unit_test(transactions_without_sessions_are_judged_as_they_were_written_down),
+        cmocka_unit_test(many_writers_of_one_register_take_few_steps),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
