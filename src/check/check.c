@@ -267,18 +267,19 @@ void check_history(const struct history *history, const struct check_options *op
 
 /* ---- every level ---- */
 
-bool check_implies(const struct history *history, enum level stronger, enum level weaker) {
+bool check_implies(bool overlaps, enum level stronger, enum level weaker) {
     return level_implies(stronger, weaker) &&
-           (stronger == weaker || stronger != LEVEL_LINEARIZABLE || !history_overlaps(history));
+           (stronger == weaker || stronger != LEVEL_LINEARIZABLE || !overlaps);
 }
 
 /* One that is known by another's answer: stronger ones that hold, weaker ones that don't. */
-static bool implied(const struct history *history, struct verdict *verdicts, enum level level) {
+static bool implied(bool overlaps, struct verdict *verdicts, enum level level) {
     for (int other = 0; other < LEVEL_COUNT; other++) {
         const struct verdict *known = &verdicts[other];
         bool holds =
-            known->answer == ANSWER_YES && check_implies(history, (enum level)other, level);
-        bool fails = known->answer == ANSWER_NO && check_implies(history, level, (enum level)other);
+            known->answer == ANSWER_YES && check_implies(overlaps, (enum level)other, level);
+        bool fails =
+            known->answer == ANSWER_NO && check_implies(overlaps, level, (enum level)other);
         if (!holds && !fails)
             continue;
         verdicts[level].answer = known->answer;
@@ -295,41 +296,40 @@ static bool is_simple(enum level level) {
 }
 
 static void place_level(const struct history *history, const struct check_options *options,
-                        struct verdict *verdicts) {
+                        bool overlaps, struct verdict *verdicts) {
     enum level level = options->level;
     bool weak = level != LEVEL_LINEARIZABLE && level != LEVEL_SEQUENTIAL &&
                 level != LEVEL_PER_KEY_SEQUENTIAL;
     struct sequential_known known = {
-        .no_linearization =
-            verdicts[LEVEL_LINEARIZABLE].answer == ANSWER_NO || history_overlaps(history),
+        .no_linearization = verdicts[LEVEL_LINEARIZABLE].answer == ANSWER_NO || overlaps,
         .keys_hold = verdicts[LEVEL_PER_KEY_SEQUENTIAL].answer == ANSWER_YES};
     if (is_simple(level) || (weak && !model_is_register(options->model)) ||
-        !implied(history, verdicts, level))
+        !implied(overlaps, verdicts, level))
         dispatch(history, options, &known, &verdicts[level]);
 }
 
 /* Sequential early, with a part of the limits, where the levels that it implies take longer: one
  * order a process. What is left open is judged again at the end. */
 static void place_sequential(const struct history *history, const struct check_options *options,
-                             struct verdict *verdicts) {
+                             bool overlaps, struct verdict *verdicts) {
     struct limits unlimited = {0};
     struct limits_share share;
     struct check_options one = *options;
     one.level = LEVEL_SEQUENTIAL;
     one.limits = options->limits ? options->limits : &unlimited;
     limits_share_open(&share, one.limits, EARLY_STEPS + EARLY_STEPS_EACH * history->op_count);
-    place_level(history, &one, verdicts);
+    place_level(history, &one, overlaps, verdicts);
     limits_share_close(&share);
     if (verdicts[LEVEL_SEQUENTIAL].answer == ANSWER_UNDECIDED)
         begin_again(&verdicts[LEVEL_SEQUENTIAL]);
 }
 
 /* What was left open may follow from what was decided after it. */
-static void close_open(const struct history *history, struct verdict *verdicts) {
+static void close_open(bool overlaps, struct verdict *verdicts) {
     for (int level = 0; level < LEVEL_COUNT; level++)
         if (verdicts[level].answer == ANSWER_UNDECIDED) {
             buf_clear(&verdicts[level].text);
-            implied(history, verdicts, (enum level)level);
+            implied(overlaps, verdicts, (enum level)level);
         }
 }
 
@@ -357,13 +357,14 @@ void check_place(const struct history *history, const struct check_options *opti
         place_txn(history, options, verdicts);
         return;
     }
+    bool overlaps = history_overlaps(history);
     for (size_t i = 0; i < sizeof in_turn / sizeof *in_turn; i++) {
         struct check_options one = *options;
         one.level = in_turn[i];
         if (one.level == LEVEL_PRAM && model_is_register(options->model))
-            place_sequential(history, options, verdicts);
+            place_sequential(history, options, overlaps, verdicts);
         if (verdicts[one.level].answer == ANSWER_UNDEFINED)
-            place_level(history, &one, verdicts);
+            place_level(history, &one, overlaps, verdicts);
     }
-    close_open(history, verdicts);
+    close_open(overlaps, verdicts);
 }

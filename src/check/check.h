@@ -16,8 +16,8 @@ struct check_options {
 void check_history(const struct history *history, const struct check_options *options,
                    struct verdict *verdict);
 
-/* As level_implies, in this history: see history_overlaps. */
-bool check_implies(const struct history *history, enum level stronger, enum level weaker);
+/* As level_implies, in a history of which history_overlaps says so. */
+bool check_implies(bool overlaps, enum level stronger, enum level weaker);
 
 /* Every level that the model has, strongest first, using what one answer says about others.
  * verdicts has LEVEL_COUNT places; those of other levels are UNDEFINED. All are to be freed. */

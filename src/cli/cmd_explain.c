@@ -24,19 +24,20 @@ static void make_small(struct judge *judge, struct verdict *verdict) {
     cairn_free(result.keep);
 }
 
-static bool follows(const struct history *history, const struct verdict *known, enum level level) {
-    return (known->answer == ANSWER_YES && check_implies(history, known->level, level)) ||
-           (known->answer == ANSWER_NO && check_implies(history, level, known->level));
+static bool follows(bool overlaps, const struct verdict *known, enum level level) {
+    return (known->answer == ANSWER_YES && check_implies(overlaps, known->level, level)) ||
+           (known->answer == ANSWER_NO && check_implies(overlaps, level, known->level));
 }
 
 /* What one answer says about other levels needs no time. */
 static void place_implied(const struct history *history, struct verdict *levels,
                           const struct verdict *verdict) {
+    bool overlaps = history_overlaps(history);
     levels[verdict->level].answer = verdict->answer;
     for (int i = 0; i < LEVEL_COUNT; i++)
         for (int known = 0; known < LEVEL_COUNT; known++)
             if (levels[i].answer == ANSWER_UNDECIDED &&
-                follows(history, &levels[known], (enum level)i))
+                follows(overlaps, &levels[known], (enum level)i))
                 levels[i].answer = levels[known].answer;
 }
 
