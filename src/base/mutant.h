@@ -30,6 +30,8 @@
     X(READ_NO_WAIT, "read-no-wait", "a read does not wait until its index is applied")             \
     X(AMNESIA_ACKNOWLEDGES, "amnesia-acknowledges",                                                \
       "a replica that lost its hard state acknowledges a leader at once")                          \
+    X(TERM_GUARD_RELATIVE, "term-guard-relative",                                                  \
+      "a term is impossible when it is too far above a replica's own")                             \
     X(FOUNDER_BY_ID, "founder-by-id",                                                              \
       "a founder is known by its id alone until an entry binds its folder")                        \
     X(LEARNER_COUNTS, "learner-counts", "a learner counts in the commit quorum")                   \

@@ -338,6 +338,7 @@ struct replica_status {
     uint64_t lease_end_ns;  /* by its clock */
     bool failed;            /* it promises nothing any more until the node starts again */
     bool damaged;           /* waits for repair: neither votes nor serves */
+    bool term_refused;      /* some seconds ago at most, it was told one that is not possible */
     bool diverged;          /* its history is not the leader's: it can never follow */
     uint64_t damaged_first, damaged_last;
     uint64_t unreadable; /* the highest of the entries that the disk can't give back and that a
@@ -389,6 +390,9 @@ struct protocol {
     void (*status)(const struct replica *replica, struct replica_status *status);
     /* Chain hash at an index, for comparing replicas; false when not known any more. */
     bool (*chain_at)(const struct replica *replica, uint64_t index, uint64_t *chain);
+    /* Appends a message of a member of that incarnation which says no more than its term: for the
+     * simulator, which forges some. */
+    void (*say_term)(uint64_t term, uint64_t incarnation, struct buf *out);
 };
 
 #endif

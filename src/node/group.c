@@ -365,6 +365,24 @@ void group_message(struct group *group, struct link *link, struct blob *frame) {
     group_step(group, &event);
 }
 
+void node_hear_term(struct node *node, uint32_t keyspace, uint64_t from, uint64_t term) {
+    struct group *group = node->groups[keyspace];
+    const struct member *member = config_member(&group->config, from);
+    if (member == NULL)
+        return;
+    struct buf body = {0};
+    group->protocol->say_term(term, member->incarnation, &body);
+    struct event event = {.kind = EVENT_MESSAGE};
+    event.message.from = from;
+    event.message.frame = blob_from(buf_view(&body));
+    event.message.body = blob_view(event.message.frame);
+    event.message.wire_version = WIRE_VERSION_MIN;
+    group_step(group, &event);
+    blob_unref(event.message.frame);
+    buf_free(&body);
+    env_wake(node->env);
+}
+
 void group_peer(struct group *group, enum event_kind kind, const struct link *link) {
     struct event event = {.kind = kind};
     event.peer.id = link->hello.node;

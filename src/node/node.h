@@ -309,6 +309,9 @@ uint64_t node_random(struct node *node);
  * snapshot is being installed, or an entry is half applied. */
 /* The greatest cost of one turn of a group so far, in units of work. */
 uint64_t node_work_max(const struct node *node);
+/* As if a connection that poses as that member had said no more than a term. Nothing happens when
+ * there is no such member. */
+void node_hear_term(struct node *node, uint32_t keyspace, uint64_t from, uint64_t term);
 bool node_chain_at(const struct node *node, uint32_t keyspace, uint64_t index, uint64_t *chain);
 uint64_t node_applied_index(const struct node *node, uint32_t keyspace);
 uint64_t node_state_digest(const struct node *node, uint32_t keyspace);

@@ -65,13 +65,15 @@
     X(TRANSFER, "transfer", "leadership is handed over")                                        \
     X(STOP, "stop", "a node is stopped in order, and starts again")                             \
     X(SHORTAGE, "shortage", "a process can open no files and no connections for a while")       \
-    X(WIPE_FOUNDER, "wipe-founder", "a disk is replaced, most of all before an entry names it")
+    X(WIPE_FOUNDER, "wipe-founder", "a disk is replaced, most of all before an entry names it") \
+    X(FORGE_TERM, "forge-term", "a stranger poses as a member and tells a term far ahead")
 
 enum sim_fault {
 #define X(constant, name, text) SIM_FAULT_##constant,
     SIM_FAULT_LIST(X)
 #undef X
-        SIM_FAULT_COUNT
+        SIM_FAULT_COUNT,
+    SIM_FAULT_DRAWN = SIM_FAULT_FORGE_TERM /* those before it are drawn one by one */
 };
 const char *sim_fault_name(enum sim_fault fault);
 const char *sim_fault_text(enum sim_fault fault);

@@ -148,6 +148,10 @@ bool sim_founding_is_open(const struct sim_cluster *cluster);
 bool sim_has_secret(const struct sim_cluster *cluster);
 void sim_secret_give(struct sim_node *node);
 
+/* sim_forge.c: terms that no member told */
+bool sim_forges(const struct sim_cluster *cluster);
+bool sim_forge_term(struct sim_node *node);
+
 /* sim_judge.c: after every round of a node */
 void sim_judge_round(struct sim_node *node);
 /* The node ended by itself: not for damage to what its state machine holds. */

@@ -536,6 +536,11 @@ static bool strike_transfer(struct sim_faults *faults) {
     return sim_operator_transfers(faults->cluster);
 }
 
+static bool strike_forge_term(struct sim_faults *faults) {
+    struct sim_node *node = pick_up(faults);
+    return node != NULL && !node->host.paused && sim_forge_term(node);
+}
+
 /* ---- the plan ---- */
 
 static bool (*const strikes[])(struct sim_faults *faults) = {
@@ -581,6 +586,7 @@ static bool (*const strikes[])(struct sim_faults *faults) = {
     [SIM_FAULT_STOP] = strike_stop,
     [SIM_FAULT_SHORTAGE] = strike_shortage,
     [SIM_FAULT_WIPE_FOUNDER] = strike_wipe,
+    [SIM_FAULT_FORGE_TERM] = strike_forge_term,
 };
 
 static void strike_kind(struct sim_faults *faults, enum sim_fault kind) {
@@ -598,13 +604,23 @@ static void strike(void *target, uint64_t number) {
     struct sim_world *world = world_of(faults);
     if (faults->cluster->healing || world->now >= faults->until)
         return;
-    uint64_t kind = sim_below(world, SIM_FAULT_COUNT);
+    uint64_t kind = sim_below(world, SIM_FAULT_DRAWN);
     for (int i = 0; i < 1000 && !(faults->mask >> kind & 1); i++)
-        kind = sim_below(world, SIM_FAULT_COUNT);
+        kind = sim_below(world, SIM_FAULT_DRAWN);
     if (faults->mask >> kind & 1)
         strike_kind(faults, (enum sim_fault)kind);
     sim_at(world, world->now + sim_between(world, faults->pace_ns / 4, faults->pace_ns * 2), strike,
            faults, 0);
+}
+
+/* At a pace of its own: the other faults strike as they do without it. */
+static void forge(void *target, uint64_t number) {
+    struct sim_faults *faults = target;
+    struct sim_world *world = world_of(faults);
+    if (faults->cluster->healing || world->now >= faults->until)
+        return;
+    strike_kind(faults, SIM_FAULT_FORGE_TERM);
+    sim_at(world, world->now + sim_spread(world, 10 * SIM_MS, 2 * SIM_S), forge, faults, 0);
 }
 
 #define FOUNDING_NS (2 * SIM_S) /* the first votes, and the entry that binds folders */
@@ -624,11 +640,11 @@ static uint64_t draw_mask(struct sim_world *world) {
     uint64_t mask = 0;
     if (sim_chance(world, 1, 3)) {
         for (uint64_t left = sim_between(world, 1, 4); left > 0; left--)
-            mask |= 1ull << sim_below(world, SIM_FAULT_COUNT);
+            mask |= 1ull << sim_below(world, SIM_FAULT_DRAWN);
         return mask;
     }
     uint64_t chance = sim_between(world, 1, 8);
-    for (int kind = 0; kind < SIM_FAULT_COUNT; kind++)
+    for (int kind = 0; kind < SIM_FAULT_DRAWN; kind++)
         if (sim_chance(world, chance, 16))
             mask |= 1ull << kind;
     return mask;
@@ -656,6 +672,8 @@ void sim_faults_open(struct sim_cluster *cluster) {
     list_init(&faults->undos);
     cluster->faults = faults;
     uint64_t drawn = draw_mask(world);
+    if (sim_forges(cluster))
+        drawn |= 1ull << SIM_FAULT_FORGE_TERM;
     faults->mask = cluster->asked.fault_mask ? cluster->asked.fault_mask : drawn;
     if (cluster->asked.scenario != SIM_SWARM || cluster->asked.plan != NULL)
         faults->mask = 0;
@@ -703,7 +721,9 @@ void sim_faults_start(struct sim_cluster *cluster, uint64_t until) {
     }
     if (faults->mask >> SIM_FAULT_WIPE_FOUNDER & 1)
         look_at_founders(faults, 0);
-    if (faults->mask != 0)
+    if (faults->mask >> SIM_FAULT_FORGE_TERM & 1)
+        sim_at(world, world->now + SIM_S, forge, faults, 0);
+    if ((faults->mask & ((1ull << SIM_FAULT_DRAWN) - 1)) != 0)
         sim_at(world, world->now + sim_below(world, SIM_S), strike, faults, 0);
 }
 

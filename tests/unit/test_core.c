@@ -4,6 +4,7 @@
 #include "core/entry.h"
 #include "core/machine.h"
 #include "core/reply.h"
+#include "core/term.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -211,6 +212,27 @@ static void changes_are_walked_as_they_were_written(void **state) {
     buf_free(&out);
 }
 
+#define A_DAY_IN_2026 1780000000000ull /* ms */
+
+static void possible_terms_are_the_same_for_all_replicas_and_grow_with_time(void **state) {
+    const uint64_t forged = 3ull << 40, wall = A_DAY_IN_2026;
+    for (uint64_t own = 0; own <= forged; own += forged / 8) {
+        assert_true(term_is_possible(forged, own, wall));
+        assert_false(term_is_possible(TERM_MAX, own, wall));
+        assert_false(term_is_possible(UINT64_MAX, own, wall));
+    }
+    /* What one replica took is taken by another whose clock is a second behind, soon. */
+    uint64_t most = wall << TERM_PER_MS_BITS;
+    assert_true(term_is_possible(most, 1, wall));
+    assert_false(term_is_possible(most, 1, wall - 1000));
+    assert_true(term_is_possible(most, most, wall - 1000)); /* its own */
+    assert_true(term_is_possible(most + 1, most, wall));    /* an election */
+    assert_true(term_is_possible(1000, 1, 0));              /* without a clock */
+    assert_false(term_is_possible(TERM_STEP + 2, 1, 0));
+    assert_false(term_is_possible(TERM_MAX + 1, TERM_MAX, wall));
+    assert_true(term_is_possible(TERM_MAX, 1, UINT64_MAX));
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_entry_comes_back_as_it_was),
@@ -222,6 +244,7 @@ int main(void) {
         cmocka_unit_test(a_vote_is_won_or_lost_when_counting_says_so),
         cmocka_unit_test(replies_are_walked_as_they_were_written),
         cmocka_unit_test(changes_are_walked_as_they_were_written),
+        cmocka_unit_test(possible_terms_are_the_same_for_all_replicas_and_grow_with_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,7 +93,7 @@ static void impossible_messages_are_dropped(void **state) {
                                       .append_bytes_max = 1};
     struct replica *replica = protocol_raft.create(&options);
     protocol_raft.start(replica, 1, 1);
-    const uint64_t terms[] = {RAFT_TERM_JUMP_MAX + 1, RAFT_NUMBER_MAX, UINT64_MAX};
+    const uint64_t terms[] = {TERM_STEP + 1, RAFT_NUMBER_MAX, UINT64_MAX};
     for (size_t i = 0; i < sizeof terms / sizeof *terms; i++) {
         struct raft_message in = {.type = RAFT_HEARTBEAT, .term = terms[i]};
         struct blob *frame = blob_new(raft_message_size(&in));

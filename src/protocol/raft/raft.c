@@ -174,6 +174,12 @@ static void dispatch(struct replica *raft, struct raft_message *message, struct 
     }
 }
 
+bool raft_takes_term(const struct replica *raft, uint64_t term) {
+    if (raft->options.mutant == MUTANT_TERM_GUARD_RELATIVE)
+        return term <= raft->term + (1ull << 40);
+    return term_is_possible(term, raft->term, raft->own_wall_ms);
+}
+
 static void on_message(struct replica *raft, uint64_t from, struct blob *frame, struct bytes body) {
     struct raft_message message;
     enum cairn_status status = raft_message_decode(body, &message, NULL, 0);
@@ -187,7 +193,8 @@ static void on_message(struct replica *raft, uint64_t from, struct blob *frame, 
         outbox_trace(&raft->journal.out, 2, "malformed message from %" PRIu64 " dropped", from);
         return;
     }
-    if (message.term > raft->term + RAFT_TERM_JUMP_MAX) {
+    if (!raft_takes_term(raft, message.term)) {
+        raft->term_refused_until = raft->now + TERM_REFUSED_NS;
         outbox_trace(&raft->journal.out, 2,
                      "message from %" PRIu64 " with impossible term %" PRIu64 " dropped", from,
                      message.term);
@@ -401,6 +408,7 @@ static void status(const struct replica *raft, struct replica_status *out) {
         .applied_index = raft->journal.applied,
         .lease_left_ns = lease_end > raft->now ? lease_end - raft->now : 0,
         .lease_end_ns = lease_end,
+        .term_refused = raft->now < raft->term_refused_until,
         .diverged = raft->diverged,
         .failed = raft->journal.failed,
         .damaged = raft_damaged(raft) || raft->mending || raft->amnesia || raft->lost_from != 0,
@@ -441,6 +449,15 @@ static bool chain_at(const struct replica *raft, uint64_t index, uint64_t *chain
     return log_chain(&raft->journal.log, index, chain);
 }
 
+/* An answer that was not asked for: what it says besides its term means nothing. */
+static void say_term(uint64_t term, uint64_t incarnation, struct buf *out) {
+    struct raft_message message = {
+        .type = RAFT_READ_INDEX_ANSWER, .term = term, .incarnation = incarnation};
+    size_t size = raft_message_size(&message);
+    raft_message_encode(&message, buf_reserve(out, size));
+    out->len += size;
+}
+
 const struct protocol protocol_raft = {
     .name = "raft",
     .create = create,
@@ -458,4 +475,5 @@ const struct protocol protocol_raft = {
     .time_ms = time_ms,
     .status = status,
     .chain_at = chain_at,
+    .say_term = say_term,
 };

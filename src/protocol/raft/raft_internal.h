@@ -13,11 +13,11 @@
 #include "core/lease.h"
 #include "core/reads.h"
 #include "core/stream.h"
+#include "core/term.h"
 #include "core/wall.h"
 
-#define RAFT_TERM_JUMP_MAX (1ull << 40) /* a peer's term further ahead is refused */
-#define RAFT_NUMBER_MAX (1ull << 62)    /* no index or term is above */
-#define RAFT_NO_CANDIDATE UINT64_MAX    /* as vote: given to none, and to be given to none */
+#define RAFT_NUMBER_MAX TERM_MAX
+#define RAFT_NO_CANDIDATE UINT64_MAX /* as vote: given to none, and to be given to none */
 #define RAFT_PEERS_MAX (2 * CONFIG_MEMBERS_MAX)
 #define RAFT_HOLES_MAX 64
 
@@ -82,9 +82,10 @@ struct replica {
     uint32_t peer_count;
 
     /* elections */
-    uint64_t heard_at; /* from a live leader; 0: never */
-    bool diverged;     /* the leader's log contradicts this one */
-    bool leader_lost;  /* its connection ended */
+    uint64_t heard_at;           /* from a live leader; 0: never */
+    uint64_t term_refused_until; /* core/term.h */
+    bool diverged;               /* the leader's log contradicts this one */
+    bool leader_lost;            /* its connection ended */
     uint64_t election_at;
     uint64_t campaign_at; /* pre-candidate with a quorum: when promises have run out */
     uint64_t vote_seq;    /* the own vote counts when this is durable */
@@ -265,6 +266,8 @@ void raft_persist_tick(struct replica *raft);
 
 /* ---- roles and elections (raft_election.c) ---- */
 void raft_role_tell(struct replica *raft);
+/* core/term.h */
+bool raft_takes_term(const struct replica *raft, uint64_t term);
 void raft_become_follower(struct replica *raft, uint64_t term, uint64_t leader);
 bool raft_may_vote(const struct replica *raft);
 bool raft_may_campaign(const struct replica *raft);

@@ -79,8 +79,7 @@ static void acknowledge(struct replica *raft, uint64_t to, uint64_t index) {
 void raft_on_snapshot_offered(struct replica *raft, uint64_t from, uint64_t term,
                               const struct log_base *base) {
     bool accept = !raft->journal.failed && !raft->installing && term >= raft->term &&
-                  term <= raft->term + RAFT_TERM_JUMP_MAX && term <= RAFT_NUMBER_MAX &&
-                  base->index > 0 && base->index <= RAFT_NUMBER_MAX;
+                  raft_takes_term(raft, term) && base->index > 0 && base->index <= RAFT_NUMBER_MAX;
     if (accept && term == raft->term && raft->role == ROLE_LEADER)
         accept = false;
     if (accept) {

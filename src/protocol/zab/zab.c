@@ -5,6 +5,8 @@
 
 #include <inttypes.h>
 
+#define UNFIT_DIVERGED 10u /* a snapshot on its way explains one or two */
+
 #define HARD_VERSION 2u /* 1 had no promise */
 #define HARD_BYTES 26u
 enum { HARD_MENDING = 1, HARD_AMNESIA = 2 };
@@ -245,7 +247,11 @@ static void on_message(struct replica *zab, uint64_t from, struct blob *frame, s
         outbox_trace(&zab->journal.out, 2, "malformed message from %" PRIu64 " dropped", from);
         return;
     }
-    if (message.term > zab->accepted + ZAB_EPOCH_JUMP_MAX) {
+    bool far = zab->options.mutant == MUTANT_TERM_GUARD_RELATIVE
+                   ? message.term > zab->accepted + (1ull << 40)
+                   : !term_is_possible(message.term, zab->accepted, zab->own_wall_ms);
+    if (far) {
+        zab->term_refused_until = zab->now + TERM_REFUSED_NS;
         outbox_trace(&zab->journal.out, 2,
                      "message from %" PRIu64 " with impossible epoch %" PRIu64 " dropped", from,
                      message.term);
@@ -508,6 +514,8 @@ static void status(const struct replica *zab, struct replica_status *out) {
         .applied_index = journal->applied,
         .lease_left_ns = lease_end > zab->now ? lease_end - zab->now : 0,
         .lease_end_ns = lease_end,
+        .term_refused = zab->now < zab->term_refused_until,
+        .diverged = zab->unfit >= UNFIT_DIVERGED,
         .failed = zab->journal.failed,
         .damaged = zab->mending || zab->amnesia,
         .unreadable = journal->unreadable,
@@ -531,6 +539,15 @@ static bool chain_at(const struct replica *zab, uint64_t index, uint64_t *chain)
     return log_chain(&zab->journal.log, index, chain);
 }
 
+/* A word of a follower to a leader that it means to join. */
+static void say_term(uint64_t term, uint64_t incarnation, struct buf *out) {
+    struct zab_message message = {
+        .type = ZAB_CEPOCH, .term = term, .incarnation = incarnation, .nonce = 1};
+    size_t size = zab_message_size(&message);
+    zab_message_encode(&message, buf_reserve(out, size));
+    out->len += size;
+}
+
 const struct protocol protocol_zab = {
     .name = "zab",
     .create = create,
@@ -548,4 +565,5 @@ const struct protocol protocol_zab = {
     .time_ms = time_ms,
     .status = status,
     .chain_at = chain_at,
+    .say_term = say_term,
 };

@@ -13,11 +13,11 @@
 #include "core/lease.h"
 #include "core/reads.h"
 #include "core/stream.h"
+#include "core/term.h"
 #include "core/wall.h"
 
-#define ZAB_EPOCH_JUMP_MAX (1ull << 40) /* a peer's epoch further ahead is refused */
-#define ZAB_NUMBER_MAX (1ull << 62)     /* no index or epoch is above */
-#define ZAB_NO_LEADER UINT64_MAX        /* accepted_from: unknown, so given to none again */
+#define ZAB_NUMBER_MAX TERM_MAX
+#define ZAB_NO_LEADER UINT64_MAX /* accepted_from: unknown, so given to none again */
 #define ZAB_PEERS_MAX (2 * CONFIG_MEMBERS_MAX)
 #define ZAB_RUNS_MAX 512u /* runs of epochs that a follower tells of its history */
 
@@ -235,13 +235,15 @@ struct replica {
 
     /* follower */
     uint64_t nonces;
-    uint64_t nonce;         /* of the session */
-    uint64_t patience_at;   /* silent until then, the leader is given up */
-    uint64_t joined_at;     /* the session began */
-    uint64_t join_at;       /* CEPOCH is told again */
-    uint64_t epoch_pending; /* a NEWEPOCH that waits for the end of a promise; 0: none */
-    bool synced;            /* SYNC was taken in this session */
-    uint64_t verified;      /* equal to the leader's history up to here */
+    uint64_t nonce;              /* of the session */
+    uint64_t patience_at;        /* silent until then, the leader is given up */
+    uint64_t joined_at;          /* the session began */
+    uint64_t join_at;            /* CEPOCH is told again */
+    uint64_t epoch_pending;      /* a NEWEPOCH that waits for the end of a promise; 0: none */
+    uint32_t unfit;              /* histories told in a row that do not fit this one */
+    uint64_t term_refused_until; /* core/term.h */
+    bool synced;                 /* SYNC was taken in this session */
+    uint64_t verified;           /* equal to the leader's history up to here */
     uint64_t commit_heard;
     uint64_t mend_target; /* 0: not known yet */
 

@@ -132,8 +132,10 @@ void zab_on_sync(struct replica *zab, struct zab_message *message, struct blob *
         /* A snapshot was installed since this history was told, for one. It is told again. */
         outbox_trace(&journal->out, 1, "sync at %llu does not fit this history",
                      (unsigned long long)message->index);
-        if (zab->now - zab->joined_at > zab->options.heartbeat_ns)
+        if (zab->now - zab->joined_at > zab->options.heartbeat_ns) {
+            zab->unfit++;
             zab_rejoin(zab);
+        }
         return;
     }
     if (message->flags & ZAB_FLAG_FORGET) {
@@ -143,6 +145,7 @@ void zab_on_sync(struct replica *zab, struct zab_message *message, struct blob *
     truncate(zab, message->index);
     log_know_chain(&journal->log, message->index, message->chain);
     zab->synced = true;
+    zab->unfit = 0;
     zab->verified = message->index;
     zab_on_propose(zab, message, frame);
 }
