@@ -260,6 +260,47 @@ void node_members_tell(const struct node *node, struct buf *out);
 
 /* ---- queries ---- */
 
+/* X(constant, how health tells it, what it means): in this order, the first that holds. Where the
+ * text ends in a blank, what and why follow. */
+#define NODE_HEALTH_LIST(X)                                                                      \
+    X(FAILED, "failed", "the disk failed a write: the process ends")                             \
+    X(STOPPING, "stopping", "it was asked to stop")                                              \
+    X(REPLICAS_DIFFER, "replicas differ, none is right for sure",                                \
+      "an operator decides which is: docs/operations.md, Replicas that differ")                  \
+    X(DAMAGED, "damaged",                                                                        \
+      "part of the log is unreadable and waits for repair from peers: it neither votes nor "     \
+      "serves")                                                                                  \
+    X(DISK_FULL, "disk full", "it answers reads, and takes no writes")                           \
+    X(INSTALLING, "installing a snapshot", "its state is being replaced by a leader's")          \
+    X(NO_LINK, "no leader: no link to node ", "it refuses that node, or is refused by it")       \
+    X(FOUNDING, "founding: ", "other founders are waited for, or its folder can't be written")   \
+    X(MISSED_REPAIR,                                                                             \
+      "from before a quorum-loss repair: this node joins again with an empty folder",            \
+      "what it holds is from before cairn repair was used, and is not the cluster's any more")   \
+    X(WAITING, "waiting to be added to a cluster", "cairn member add lets it in")                \
+    X(REMOVED, "removed from the cluster", "it rests; added again, it goes on with what it has") \
+    X(MAJORITY_LOST,                                                                             \
+      "no leader: a majority of the voters lost their disks, and what is left goes on by cairn " \
+      "repair",                                                                                  \
+      "the others can't elect")                                                                  \
+    X(TERM_REFUSED, "no leader: another node's term is beyond what this node's clock allows",    \
+      "its wall clock is far behind, or a term was forged")                                      \
+    X(NO_LEADER, "no leader", "no majority is reachable, or an election is under way")           \
+    X(DIVERGED, "diverged from the leader",                                                      \
+      "its history is another one: it can never follow, and its folder must be replaced")        \
+    X(LOG_DAMAGED, "log damaged, being repaired",                                                \
+      "the disk can't give old entries back, which the state holds: it serves, and a snapshot "  \
+      "takes their place")                                                                       \
+    X(CATCHING_UP, "catching up", "it has many committed entries yet to apply")                  \
+    X(OK, "ok", "it serves and follows")
+
+enum node_health {
+#define X(constant, text, about) NODE_HEALTH_##constant,
+    NODE_HEALTH_LIST(X)
+#undef X
+        NODE_HEALTH_COUNT
+};
+
 struct node_status {
     struct identity identity;
     struct replica_status replica;

@@ -517,6 +517,9 @@ void group_persist_done(struct group *group, uint64_t seq, enum cairn_status sta
 void group_feed_persisted(struct group *group);
 void group_feed_applied(struct group *group);
 
+/* health.c */
+const char *group_health(const struct group *group, const struct replica_status *replica);
+
 /* group_turn.c: what a turn does, in order */
 void group_turn(struct group *group, uint64_t now);
 

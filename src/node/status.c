@@ -5,8 +5,6 @@
 
 typedef unsigned long long ull;
 
-#define LAG_HEALTHY 1000u /* committed entries that a healthy node may have yet to apply */
-
 struct env *node_env(const struct node *node) {
     return node->env;
 }
@@ -66,57 +64,6 @@ uint32_t node_replicas_current(const struct node *node, uint32_t keyspace) {
     return current > sure ? current : sure;
 }
 
-static const char *health(const struct group *group, const struct replica_status *replica) {
-    const struct node *node = group->node;
-    if (node->failed)
-        return "failed";
-    if (node->stopping)
-        return "stopping";
-    if (group->compare.no_majority)
-        return "replicas differ, none is right for sure";
-    if (replica->damaged)
-        return "damaged";
-    if (wal_full(node->wal))
-        return "disk full";
-    if (group->install != NULL)
-        return "installing a snapshot";
-    bool led =
-        replica->config.count > 0 && replica->leader != 0 && !node->options.identity.founding;
-    if (!led && !group_removed(group) && !node->missed_repair && node->refused[0] != 0)
-        return node->refused;
-    if (founding_health(node) != NULL)
-        return founding_health(node);
-    if (node->missed_repair && replica->leader == 0)
-        return "from before a quorum-loss repair: this node joins again with an empty folder";
-    if (replica->config.count == 0)
-        return "waiting to be added to a cluster";
-    if (group_removed(group))
-        return "removed from the cluster";
-    if (replica->leader == 0)
-        return founding_majority_lost(group) ? "no leader: a majority of the voters lost their "
-                                               "disks, and what is left goes on by cairn repair"
-                                             : "no leader";
-    if (replica->diverged)
-        return "diverged from the leader";
-    if (group->unreadable != 0)
-        return "log damaged, being repaired";
-    bool nothing = replica->applied_index == 0 && replica->commit_index > 0;
-    bool lags = nothing || replica->applied_index + LAG_HEALTHY < replica->commit_index;
-    return lags ? "catching up" : "ok";
-}
-
-const char *node_health(const struct node *node) {
-    const char *worst = "ok";
-    NODE_EACH_GROUP(group, node) {
-        struct replica_status status;
-        group->protocol->status(group->replica, &status);
-        const char *told = health(group, &status);
-        if (strcmp(worst, "ok") == 0)
-            worst = told;
-    }
-    return worst;
-}
-
 void node_status(const struct node *node, uint32_t keyspace, struct node_status *status) {
     struct group *group = node->groups[keyspace];
     *status = node->counted;
@@ -135,7 +82,7 @@ void node_status(const struct node *node, uint32_t keyspace, struct node_status 
     status->requests = (uint32_t)group->request_count;
     for (int i = 0; i < PEERS_MAX; i++)
         status->links_up += peer_link(node, node->peers[i].id) != NULL;
-    status->health = health(group, &status->replica);
+    status->health = group_health(group, &status->replica);
 }
 
 static const char *role_text(enum role role) {
@@ -203,7 +150,7 @@ static void json_keyspaces(const struct node *node, struct buf *out) {
         buf_printf(out,
                    "%s{\"name\":\"%s\",\"machine\":\"%s\",\"protocol\":\"%s\",\"health\":\"%s\",",
                    group->keyspace ? "," : "", named->name, named->machine, named->protocol,
-                   health(group, &replica));
+                   group_health(group, &replica));
         json_fields(node, group->keyspace, out);
         buf_printf(out, "}");
     }
