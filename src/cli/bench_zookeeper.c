@@ -68,6 +68,7 @@ struct bench {
     enum phase phase;
     struct env_timer timer, tick;
     uint64_t prepared, verified, created;
+    uint64_t opened, refused; /* connections, until the first is open */
     uint64_t answered, errors, lost, expired, reconnects, missing;
     uint64_t began_ns, ended_ns, gap_from_ns, gap_max_ns;
     struct histogram latencies;
@@ -357,6 +358,7 @@ static void on_open(struct env_stream *stream) {
     struct conn *conn = container_of(stream, struct conn, stream);
     if (conn->session == NULL)
         return;
+    conn->session->bench->opened++;
     buf_clear(&conn->session->out);
     jute_connect(&conn->session->out, &conn->session->jute);
     flush(conn->session);
@@ -376,10 +378,22 @@ static void lose(struct session *session) {
     env_timer_set(bench->env, &session->timer, env_now(bench->env) + REDIAL_NS);
 }
 
+/* No server is there: none of them took a connection of any session. */
+static void count_refused(struct bench *bench, enum cairn_status why) {
+    if (bench->opened > 0 || ++bench->refused < bench->options.sessions * bench->server_count)
+        return;
+    if (bench->errors++ == 0)
+        snprintf(bench->first_error, sizeof bench->first_error, "no answer from %s: %s",
+                 bench->servers[0], cairn_status_text(why));
+    finish(bench);
+}
+
 static void on_close(struct env_stream *stream, enum cairn_status why) {
     struct conn *conn = container_of(stream, struct conn, stream);
-    if (conn->session != NULL)
+    if (conn->session != NULL) {
         lose(conn->session);
+        count_refused(conn->session->bench, why);
+    }
     buf_free(&conn->in);
     cairn_free(conn);
 }

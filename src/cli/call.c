@@ -18,6 +18,9 @@ struct call_state {
     struct runtime *runtime;
     struct call_reply *reply;
     struct env_timer timer;
+    struct resp_client *client;
+    const struct bytes *args;
+    size_t argc;
     bool done, closed;
 };
 
@@ -36,6 +39,16 @@ static void on_reply(void *context, enum cairn_status status, struct bytes value
     finish(state, status);
 }
 
+static void on_auth(void *context, enum cairn_status status, struct bytes value) {
+    struct call_state *state = context;
+    if (status != CAIRN_OK || value.data[0] == '-') {
+        on_reply(context, status, value);
+        return;
+    }
+    resp_client_send(state->client, state->args, state->argc, on_reply, state);
+    resp_client_flush(state->client);
+}
+
 static void on_close(void *context, enum cairn_status why) {
     struct call_state *state = context;
     state->closed = true;
@@ -46,8 +59,8 @@ static void on_timeout(struct env_timer *timer) {
     finish(container_of(timer, struct call_state, timer), CAIRN_TIMEOUT);
 }
 
-void call_command(const char *address, uint64_t timeout_ms, const char *const *words,
-                  struct call_reply *reply) {
+void call_command(const char *address, const char *password, uint64_t timeout_ms,
+                  const char *const *words, struct call_reply *reply) {
     struct runtime_options options = {0};
     struct call_state state = {.reply = reply, .timer = {.fire = on_timeout}};
     struct resp_client_events events = {.close = on_close, .context = &state};
@@ -58,12 +71,18 @@ void call_command(const char *address, uint64_t timeout_ms, const char *const *w
         args[argc] = bytes_cstr(words[argc]);
     state.runtime = runtime_new(&options);
     struct env *env = runtime_env(state.runtime);
-    struct resp_client *client = resp_client_open(env, call_address(address), &events);
-    resp_client_send(client, args, argc, on_reply, &state);
+    state.client = resp_client_open(env, call_address(address), &events);
+    state.args = args;
+    state.argc = argc;
+    if (password[0] != 0)
+        resp_client_send(state.client, (struct bytes[]){BYTES("AUTH"), bytes_cstr(password)}, 2,
+                         on_auth, &state);
+    else
+        resp_client_send(state.client, args, argc, on_reply, &state);
     env_timer_set(env, &state.timer, env_now(env) + timeout_ms * 1000000u);
     runtime_run(state.runtime);
     if (!state.closed)
-        resp_client_close(client);
+        resp_client_close(state.client);
     env_timer_clear(env, &state.timer);
     runtime_free(state.runtime);
 }

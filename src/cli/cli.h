@@ -65,15 +65,23 @@ bool parse_number(const char *text, uint64_t *value);
 /* host:port with a port from 1 to 65535. */
 bool address_is_one(const char *text);
 
+/* ---- passwords (password.c) ---- */
+
+#define PASSWORD_SIZE 128u
+/* The first line of the file; without one, CAIRN_PASSWORD; else empty. Not EXIT_FINE: what to end
+ * with, and a sentence was printed. */
+int password_find(const char *subcommand, const char *file, char password[PASSWORD_SIZE]);
+
 /* ---- one request, one answer (call.c) ---- */
 
 struct call_reply {
     enum cairn_status status;
     struct buf value; /* the RESP value as it came */
 };
-/* Sends one command and waits for its reply, at most timeout_ms. NULL address: 127.0.0.1:7001. */
-void call_command(const char *address, uint64_t timeout_ms, const char *const *words,
-                  struct call_reply *reply);
+/* Sends one command and waits for its reply, at most timeout_ms. NULL address: 127.0.0.1:7001. With
+ * a password, AUTH goes before; when that is refused, its reply is the answer. */
+void call_command(const char *address, const char *password, uint64_t timeout_ms,
+                  const char *const *words, struct call_reply *reply);
 /* A readable form of a RESP value, as redis-cli prints it. */
 void call_print(struct bytes value);
 const char *call_address(const char *given);

@@ -21,6 +21,7 @@ struct bench {
     struct runtime *runtime;
     struct env *env;
     const char *address, *command;
+    char password[PASSWORD_SIZE];
     uint64_t clients, pipeline, requests, seconds, bytes, keys, wait, seed;
     struct buf value;
     struct prng prng;
@@ -38,6 +39,7 @@ struct bench_conn {
     struct buf in, out;
     uint64_t sent_ns;
     uint64_t pending; /* replies still to come of this round */
+    bool greets;      /* AUTH is under way, alone */
 };
 
 static void put_key(struct buf *out, struct bench *bench) {
@@ -113,13 +115,39 @@ static void send_round(struct bench_conn *conn) {
     env_write(bench->env, &conn->stream, &piece, 1);
 }
 
+static void note_error(struct bench *bench, struct bytes text) {
+    if (bench->errors++ == 0)
+        snprintf(bench->first_error, sizeof bench->first_error, "%.*s",
+                 text.len < 150 ? (int)text.len : 150, (const char *)text.data);
+}
+
+static void greet(struct bench_conn *conn) {
+    resp_put_array(&conn->out, 2);
+    resp_put_bulk(&conn->out, BYTES("AUTH"));
+    resp_put_bulk(&conn->out, bytes_cstr(conn->bench->password));
+    conn->greets = true;
+    conn->pending = 1;
+    struct env_piece piece = {buf_view(&conn->out), NULL};
+    env_write(conn->bench->env, &conn->stream, &piece, 1);
+}
+
+static void greeted(struct bench_conn *conn, struct bytes value) {
+    conn->greets = false;
+    if (value.data[0] != '-')
+        return;
+    note_error(conn->bench, bytes_of(value.data, value.len - 2));
+    finish(conn->bench);
+}
+
 static void count_reply(struct bench_conn *conn, struct bytes value, uint64_t now) {
     struct bench *bench = conn->bench;
     conn->pending--;
+    if (conn->greets) {
+        greeted(conn, value);
+        return;
+    }
     if (value.data[0] == '-') {
-        if (bench->errors++ == 0)
-            snprintf(bench->first_error, sizeof bench->first_error, "%.*s",
-                     value.len < 150 ? (int)value.len - 2 : 150, (const char *)value.data);
+        note_error(bench, bytes_of(value.data, value.len - 2));
         return;
     }
     if (conn->pending % replies_per_command(bench) != 0)
@@ -136,7 +164,10 @@ static void on_open(struct env_stream *stream) {
     struct bench *bench = conn->bench;
     if (++bench->opened == 1)
         bench->began_ns = bench->gap_from_ns = env_now(bench->env);
-    send_round(conn);
+    if (bench->password[0] != 0)
+        greet(conn);
+    else
+        send_round(conn);
 }
 
 static void on_data(struct env_stream *stream, struct bytes bytes) {
@@ -174,8 +205,7 @@ static void on_data(struct env_stream *stream, struct bytes bytes) {
 static void on_close(struct env_stream *stream, enum cairn_status why) {
     struct bench_conn *conn = container_of(stream, struct bench_conn, stream);
     struct bench *bench = conn->bench;
-    if (bench->errors++ == 0)
-        snprintf(bench->first_error, sizeof bench->first_error, "%s", cairn_status_text(why));
+    note_error(bench, bytes_cstr(cairn_status_text(why)));
     buf_free(&conn->in);
     buf_free(&conn->out);
     cairn_free(conn);
@@ -212,7 +242,7 @@ static double ms(uint64_t ns) {
 
 static void report(const struct bench *bench, bool json) {
     const struct histogram *h = &bench->latencies;
-    double seconds = (double)(bench->ends_ns - bench->began_ns) / 1e9;
+    double seconds = bench->opened > 0 ? (double)(bench->ends_ns - bench->began_ns) / 1e9 : 0;
     double rate = seconds > 0 ? (double)bench->answered / seconds : 0;
     if (json) {
         printf("{\"command\":\"%s\",\"clients\":%llu,\"pipeline\":%llu,\"bytes\":%llu,"
@@ -249,20 +279,28 @@ static bool command_known(const char *command) {
 
 int cmd_bench(int argc, char **argv) {
     static struct bench bench;
-    const char *floor_dir = NULL, *zookeeper = NULL;
+    const char *floor_dir = NULL, *zookeeper = NULL, *password_file = NULL;
     uint64_t warm_up_s = 0, timeout_ms = 10000;
     bool json = false, own = false;
     bench = (struct bench){
         .command = "set", .clients = 50, .pipeline = 1, .bytes = 100, .keys = 100000, .seed = 1};
-    const struct flag flags[] = {
-        {"node", FLAG_TEXT, &bench.address},        {"command", FLAG_TEXT, &bench.command},
-        {"clients", FLAG_NUMBER, &bench.clients},   {"pipeline", FLAG_NUMBER, &bench.pipeline},
-        {"requests", FLAG_NUMBER, &bench.requests}, {"seconds", FLAG_NUMBER, &bench.seconds},
-        {"bytes", FLAG_NUMBER, &bench.bytes},       {"keys", FLAG_NUMBER, &bench.keys},
-        {"wait", FLAG_NUMBER, &bench.wait},         {"seed", FLAG_NUMBER, &bench.seed},
-        {"floor", FLAG_TEXT, &floor_dir},           {"json", FLAG_SWITCH, &json},
-        {"zookeeper", FLAG_TEXT, &zookeeper},       {"warm-up", FLAG_NUMBER, &warm_up_s},
-        {"timeout-ms", FLAG_NUMBER, &timeout_ms},   {"own", FLAG_SWITCH, &own}};
+    const struct flag flags[] = {{"node", FLAG_TEXT, &bench.address},
+                                 {"command", FLAG_TEXT, &bench.command},
+                                 {"clients", FLAG_NUMBER, &bench.clients},
+                                 {"pipeline", FLAG_NUMBER, &bench.pipeline},
+                                 {"requests", FLAG_NUMBER, &bench.requests},
+                                 {"seconds", FLAG_NUMBER, &bench.seconds},
+                                 {"bytes", FLAG_NUMBER, &bench.bytes},
+                                 {"keys", FLAG_NUMBER, &bench.keys},
+                                 {"wait", FLAG_NUMBER, &bench.wait},
+                                 {"seed", FLAG_NUMBER, &bench.seed},
+                                 {"floor", FLAG_TEXT, &floor_dir},
+                                 {"json", FLAG_SWITCH, &json},
+                                 {"zookeeper", FLAG_TEXT, &zookeeper},
+                                 {"warm-up", FLAG_NUMBER, &warm_up_s},
+                                 {"timeout-ms", FLAG_NUMBER, &timeout_ms},
+                                 {"own", FLAG_SWITCH, &own},
+                                 {"password-file", FLAG_TEXT, &password_file}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
@@ -292,11 +330,20 @@ int cmd_bench(int argc, char **argv) {
         return misuse("bench", "--command is set, get, incr, mset or ping");
     if (floor_dir != NULL)
         return bench_floor(floor_dir, bench.bytes, bench.seconds, json);
+    int code = password_find("bench", password_file, bench.password);
+    if (code != EXIT_FINE)
+        return code;
+    if (bench.address != NULL && !address_is_one(bench.address))
+        return misuse("bench", "--node wants HOST:PORT of a Redis port, not '%s'", bench.address);
     struct runtime_options options = {0};
     bench.address = call_address(bench.address);
     bench.runtime = runtime_new(&options);
     bench.env = runtime_env(bench.runtime);
     run(&bench);
+    if (bench.opened == 0) {
+        fprintf(stderr, "cairn bench: no answer from %s: %s\n", bench.address, bench.first_error);
+        return EXIT_NO;
+    }
     report(&bench, json);
     return bench.answered > 0 ? EXIT_FINE : EXIT_NO;
 }

@@ -69,10 +69,12 @@ static const struct subcommand subcommands[] = {
      "\n"
      "To member ID, or to the one that is most up to date. Needs a token, as cairn member does.\n"},
     {"shell", cmd_shell, "a Redis shell with completion",
-     "Usage: cairn shell [--node ADDRESS] [COMMAND ARG...]\n"
+     "Usage: cairn shell [--node HOST:PORT] [--password-file FILE] [COMMAND ARG...]\n"
      "\n"
      "With a command: executes it and prints the reply. Without: reads commands; TAB completes,\n"
-     "HELP COMMAND explains.\n"
+     "HELP COMMAND explains. HOST:PORT is a Redis port (127.0.0.1:7001); the password is the "
+     "first\n"
+     "line of FILE, or CAIRN_PASSWORD.\n"
      "\n"
      "  cairn shell set greeting hello\n"},
     {"zk", cmd_zk, "a ZooKeeper shell: nodes, watches, history",
@@ -105,13 +107,15 @@ static const struct subcommand subcommands[] = {
      "  cairn zk --json get -s /greeting\n"
      "  cairn zk history /greeting --dir cairn-data/node-1\n"},
     {"bench", cmd_bench, "load generator with percentiles",
-     "Usage: cairn bench [--node ADDRESS] [--command set|get|incr|mset|ping] [--clients N] "
+     "Usage: cairn bench [--node HOST:PORT] [--command set|get|incr|mset|ping] [--clients N] "
      "[--pipeline N]\n"
      "                   [--requests N | --seconds S] [--bytes N] [--keys N] [--json] [--wait N]\n"
+     "                   [--password-file FILE]\n"
      "       cairn bench --zookeeper HOST:PORT[,...] [--command set|get|mix|create] [--clients N]\n"
      "                   [--pipeline N] [--warm-up S] [--own] [--timeout-ms N] ...\n"
      "       cairn bench --floor DIR [--bytes N] [--seconds S]\n"
      "\n"
+     "The password is the first line of FILE, or CAIRN_PASSWORD.\n"
      "--zookeeper loads any servers of that protocol: N sessions, spread over them, with "
      "--pipeline\n"
      "requests under way on each; mix is 70 % get. A session that loses its server goes on at the\n"

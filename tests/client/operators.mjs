@@ -59,6 +59,33 @@ test('the token: wrong, absent, of another node, read by GET, from another site:
   equal((await cluster.metric(before, 'cairn_admin_refused_total')) > 9, true);
 });
 
+test('shell and bench take the password from a file or the environment, and say so without', async () => {
+  const file = path.join(elsewhere, 'password'), wrong = path.join(elsewhere, 'wrong');
+  fs.writeFileSync(file, 'a password\nand no more\n');
+  fs.writeFileSync(wrong, 'another');
+  const node = ['--node', `127.0.0.1:${cluster.redis(1)}`];
+  const without = operator('shell', ...node, 'set', 'a', '1');
+  equal([without.code, without.out], [1, '(error) NOAUTH Authentication required.\n']);
+  check(without.err.includes('--password-file'), without.err);
+  equal(operator('shell', ...node, '--password-file', file, 'set', 'a', '1').out, 'OK\n');
+  equal(call_program(binary, ['shell', ...node], { env: { ...env, CAIRN_PASSWORD: 'a password' }, input: 'get a\nget a\n' }).out, '"1"\n"1"\n');
+  const refused = operator('shell', '--password-file', wrong, ...node, 'set', 'a', '2');
+  check(refused.code === 1 && refused.out.includes('WRONGPASS'), refused.out);
+  const bench = operator('bench', ...node, '--password-file', file, '--requests', 100, '--clients', 5, '--json');
+  equal(JSON.parse(bench.out).ops, 100, bench.err);
+  const guess = operator('bench', ...node, '--password-file', wrong, '--requests', 100);
+  check(guess.code === 1 && guess.out.includes('WRONGPASS'), guess.out + guess.err);
+  for (const bad of ['/nonexistent', '/dev/null', elsewhere]) equal(operator('shell', '--password-file', bad, 'ping').code, 3, bad);
+  equal(operator('shell', '--password-file').err.includes('wants a value'), true);
+});
+
+test('bench where no server is ends at once, and says so', async () => {
+  for (const where of [['--node', '127.0.0.1:1'], ['--zookeeper', '127.0.0.1:1,127.0.0.1:2']]) {
+    const { code, out, err } = call_program(binary, ['bench', ...where, '--seconds', '1'], { timeout: 5000 });
+    check(code === 1 && `${out}${err}`.includes('no answer from 127.0.0.1:1: refused') && !/[1-9]\.?\d* s,/.test(out), out + err);
+  }
+});
+
 test('SIGHUP reads the token again; until then the former counts', async () => {
   const [path_of, node] = [token_of(cluster, 3), at(cluster, 3)];
   const old = path.join(elsewhere, 'old');
