@@ -24,6 +24,7 @@ MUTANT_MINUTES = 10
 FUZZ_RUNS = 1000000
 KILLS = 50
 CHANGES = 200
+FIRST_STARTS = 40  # of cairn dev, killed in their first milliseconds
 HISTORIES = [("check_random", {"CAIRN_TEST_TIMES": "20"}), ("forced", {"CAIRN_TEST_TIMES": "10"}),
              ("txn", {"TXN_RUNS": "300000"})]
 
@@ -95,8 +96,12 @@ def part_members(_):
     return [("members", run(command) == 0)]
 
 
+def part_dev(_):
+    return [("first starts", run(["env", f"KILLS={FIRST_STARTS}", "node", "tests/client/dev.mjs", "first start"]) == 0)]
+
+
 PARTS = {"seeds": part_seeds, "mutants": part_mutants, "judge": part_judge, "histories": part_histories,
-         "fuzz": part_fuzz, "failover": part_failover, "members": part_members, "upgrade": part_upgrade}
+         "fuzz": part_fuzz, "failover": part_failover, "members": part_members, "dev": part_dev, "upgrade": part_upgrade}
 
 
 def main():

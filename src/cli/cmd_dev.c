@@ -1,11 +1,10 @@
 /* cairn dev: a local cluster in the foreground. Each node is a process of its own; this one only
  * starts them, prefixes their lines, and tells what happens to them. */
+#include "cli/ask.h"
 #include "cli/cli.h"
-#include "cli/secret_file.h"
-#include "cli/settings.h"
+#include "cli/dev_folder.h"
 #include "cli/signals.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,32 +12,31 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
-#define NODES_MAX 9
-#define SETS_MAX 32
 #define STOP_PATIENCE_MS 10000
+/* Nodes that do not serve so long after another one, or after the start, are told of. */
+#define LATE_MS 2000
+#define NONE_MS 5000
 
 struct child {
     pid_t pid; /* 0: does not run */
     int out;   /* its standard output and error, joined; -1: closed */
-    bool ready, told_ready;
+    bool ready;
     char line[4096];
     size_t len;
-    char config[600];
+    char config[640];
 };
 
 struct dev {
-    struct child children[NODES_MAX + 1]; /* from 1 */
-    uint64_t nodes, offset;
-    const char *dir;
-    const char *sets[SETS_MAX];
-    int set_count;
-    char name[64]; /* of the cluster */
-    bool terminal, serving_told;
+    struct child children[DEV_NODES_MAX + 1]; /* from 1 */
+    struct dev_wish wish;
+    struct dev_folder folder;
+    uint64_t start_ms, first_ms; /* when the first node served; 0: none has */
+    uint64_t told;               /* so many nodes were said to serve */
+    bool terminal, none_told;
     bool controlled; /* it has a controlling terminal, which may go away */
     char program[4096];
 };
@@ -63,136 +61,37 @@ static void say(const struct dev *dev, const char *text) {
     fflush(stdout);
 }
 
-/* ---- files ---- */
-
-/* Like mkdir -p. */
-static bool make_folders(const char *path) {
-    char copy[512];
-    if (strlen(path) >= sizeof copy)
-        return false;
-    memcpy(copy, path, strlen(path) + 1);
-    for (char *at = copy + 1; *at; at++)
-        if (*at == '/') {
-            *at = 0;
-            mkdir(copy, 0755);
-            *at = '/';
-        }
-    return mkdir(copy, 0755) == 0 || errno == EEXIST;
-}
-
-static void node_dir(const struct dev *dev, uint64_t node, char *out, size_t size) {
-    snprintf(out, size, "%s/node-%llu", dev->dir, (unsigned long long)node);
-}
-
-static void secret_path(const struct dev *dev, char *out, size_t size) {
-    snprintf(out, size, "%s/peer-secret", dev->dir);
-}
-
-static bool exists(const char *path) {
-    return access(path, F_OK) == 0;
-}
-
-/* A cluster's name tells its data from another's: made once for a folder, by chance. */
-static bool read_or_make_name(struct dev *dev) {
-    char path[600];
-    snprintf(path, sizeof path, "%s/cluster", dev->dir);
-    FILE *file = fopen(path, "r");
-    if (file != NULL) {
-        bool ok = fscanf(file, "%63s", dev->name) == 1;
-        fclose(file);
-        return ok;
-    }
-    uint64_t random = 0;
-    int fd = open("/dev/urandom", O_RDONLY | O_CLOEXEC);
-    if (fd < 0 || read(fd, &random, sizeof random) != sizeof random)
-        random = (uint64_t)time(NULL);
-    if (fd >= 0)
-        close(fd);
-    snprintf(dev->name, sizeof dev->name, "dev-%016llx", (unsigned long long)random);
-    file = fopen(path, "w");
-    if (file == NULL)
-        return false;
-    fprintf(file, "%s\n", dev->name);
-    return fclose(file) == 0;
-}
-
-static bool write_config(struct dev *dev, uint64_t node, bool bootstrap) {
-    struct child *child = &dev->children[node];
-    char dir[560], secret[600];
-    node_dir(dev, node, dir, sizeof dir);
-    secret_path(dev, secret, sizeof secret);
-    snprintf(child->config, sizeof child->config, "%s.ini", dir);
-    FILE *file = fopen(child->config, "w");
-    if (file == NULL)
-        return false;
-    fprintf(file, "[node]\nid = %llu\ndir = %s\n\n[cluster]\nname = %s\nmembers =",
-            (unsigned long long)node, dir, dev->name);
-    for (uint64_t i = 1; i <= dev->nodes; i++)
-        fprintf(file, " %llu=127.0.0.1:%llu", (unsigned long long)i,
-                (unsigned long long)(7100 + i + dev->offset));
-    fprintf(file,
-            "\nbootstrap = %s\n\n[redis]\nlisten = 127.0.0.1:%llu\n\n[peer]\n"
-            "listen = 127.0.0.1:%llu\nsecret_file = %s\n\n[admin]\nlisten = "
-            "127.0.0.1:%llu\n\n[zookeeper]\n"
-            "listen = 127.0.0.1:%llu\n",
-            bootstrap ? "yes" : "no", (unsigned long long)(7000 + node + dev->offset),
-            (unsigned long long)(7100 + node + dev->offset), secret,
-            (unsigned long long)(7200 + node + dev->offset),
-            (unsigned long long)(2180 + node + dev->offset));
-    return fclose(file) == 0;
-}
-
-/* Founders bootstrap only while no node of the folder has any data: a node whose folder vanished
- * later must rejoin as a new member. */
-static bool write_configs(struct dev *dev) {
-    bool any = false;
-    char dir[560], secret[600];
-    secret_path(dev, secret, sizeof secret);
-    if (!secret_file_make(secret))
-        return false;
-    for (uint64_t i = 1; i <= NODES_MAX; i++) {
-        node_dir(dev, i, dir, sizeof dir);
-        any |= exists(dir);
-    }
-    for (uint64_t i = 1; i <= dev->nodes; i++)
-        if (!write_config(dev, i, !any))
-            return false;
-    return true;
-}
-
 /* ---- processes ---- */
+
+/* In the child: becomes the node. */
+static void become_node(struct dev *dev, struct child *child, pid_t parent, int out) {
+    char *args[] = {dev->program,  "server", "--config",
+                    child->config, "--set",  "logging.format=terminal",
+                    NULL};
+    if (!dev->terminal) /* else a person reads what goes through the pipe */
+        args[4] = NULL;
+    setpgid(0, 0); /* Ctrl-C reaches the parent alone, which then stops its nodes in order */
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* and no node outlives it, however it ends ... */
+    if (getppid() != parent)          /* ... also if it just did */
+        _exit(1);
+    dup2(out, STDOUT_FILENO);
+    dup2(out, STDERR_FILENO);
+    execv(dev->program, args);
+    _exit(127);
+}
 
 static bool start(struct dev *dev, uint64_t node) {
     struct child *child = &dev->children[node];
     int pipe_fds[2];
     if (pipe2(pipe_fds, O_CLOEXEC) != 0)
         return false;
+    pid_t parent = getpid();
+    dev_folder_config(&dev->folder, node, child->config, sizeof child->config);
     child->pid = fork();
     if (child->pid < 0)
         return false;
-    if (child->pid == 0) {
-        char *args[SETS_MAX * 2 + 10];
-        int n = 0;
-        args[n++] = dev->program;
-        args[n++] = "server";
-        args[n++] = "--config";
-        args[n++] = child->config;
-        if (dev->terminal) { /* a person reads what goes through the pipe */
-            args[n++] = "--set";
-            args[n++] = "logging.format=terminal";
-        }
-        for (int i = 0; i < dev->set_count; i++) {
-            args[n++] = "--set";
-            args[n++] = (char *)(uintptr_t)dev->sets[i];
-        }
-        args[n] = NULL;
-        setpgid(0, 0); /* Ctrl-C reaches this process alone, which then stops them in order */
-        prctl(PR_SET_PDEATHSIG, SIGTERM); /* and no node outlives it, however it ends */
-        dup2(pipe_fds[1], STDOUT_FILENO);
-        dup2(pipe_fds[1], STDERR_FILENO);
-        execv(dev->program, args);
-        _exit(127);
-    }
+    if (child->pid == 0)
+        become_node(dev, child, parent, pipe_fds[1]);
     close(pipe_fds[1]);
     child->out = pipe_fds[0];
     fcntl(child->out, F_SETFL, O_NONBLOCK);
@@ -247,7 +146,7 @@ static void reap(struct dev *dev) {
     int status;
     pid_t pid;
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-        for (uint64_t i = 1; i <= dev->nodes; i++) {
+        for (uint64_t i = 1; i <= dev->wish.nodes; i++) {
             struct child *child = &dev->children[i];
             if (child->pid != pid)
                 continue;
@@ -274,38 +173,105 @@ static void reap(struct dev *dev) {
 
 static int running(const struct dev *dev) {
     int count = 0;
-    for (uint64_t i = 1; i <= dev->nodes; i++)
+    for (uint64_t i = 1; i <= dev->wish.nodes; i++)
         count += dev->children[i].pid != 0;
     return count;
 }
 
-static void tell_serving(struct dev *dev) {
+/* ---- telling ---- */
+
+static uint64_t ready_count(const struct dev *dev) {
     uint64_t ready = 0;
-    for (uint64_t i = 1; i <= dev->nodes; i++)
+    for (uint64_t i = 1; i <= dev->wish.nodes; i++)
         ready += dev->children[i].ready;
-    if (dev->serving_told || ready < dev->nodes)
-        return;
-    dev->serving_told = true;
-    unsigned long long port = 7001 + dev->offset;
-    say(dev, "");
-    printf("%s%llu node%s, data in %s. Try:%s\n", dev->terminal ? "\033[1m" : "",
-           (unsigned long long)dev->nodes, dev->nodes == 1 ? "" : "s", dev->dir,
-           dev->terminal ? "\033[0m" : "");
-    printf("    %s shell --node 127.0.0.1:%llu set greeting hello\n"
-           "    redis-cli -p %llu get greeting\n"
-           "    %s zk --server 127.0.0.1:%llu create /greeting hello\n"
-           "    %s status --node 127.0.0.1:%llu\n",
-           dev->program, port, dev->nodes > 1 ? port + 1 : port, dev->program,
-           (unsigned long long)(2181 + dev->offset), dev->program, port);
-    say(dev, "The cluster serves. Ctrl-C stops it.");
+    return ready;
+}
+
+/* By the node's own word. */
+static void tell_why(const struct dev *dev, uint64_t node) {
+    const struct child *child = &dev->children[node];
+    struct ask_node at = {.sure = true};
+    char why[300] = "it does not run";
+    snprintf(at.address, sizeof at.address, "127.0.0.1:%u", dev_port(&dev->wish, DEV_ADMIN, node));
+    json_t *status = child->pid != 0 ? ask_status(&at, why, sizeof why) : NULL;
+    const char *health = json_string_value(json_object_get(status, "health"));
+    printf("    node %llu: %s\n", (unsigned long long)node, health ? health : why);
+    if (health != NULL && strncmp(health, "waiting to be added", 19) == 0)
+        printf("        %s member add %llu 127.0.0.1:%u --dir %s\n", dev->program,
+               (unsigned long long)node, dev_port(&dev->wish, DEV_PEER, node), dev->folder.dir);
+    json_decref(status);
+}
+
+static void tell_others(const struct dev *dev) {
+    for (uint64_t i = 1; i <= dev->wish.nodes; i++)
+        if (!dev->children[i].ready)
+            tell_why(dev, i);
+    fflush(stdout);
+}
+
+/* What to try, at nodes that serve. */
+static void tell_endpoints(const struct dev *dev) {
+    const struct dev_wish *wish = &dev->wish;
+    uint64_t first = 0, last = 0;
+    for (uint64_t i = 1; i <= wish->nodes; i++)
+        if (dev->children[i].ready) {
+            last = i;
+            first = first ? first : i;
+        }
+    if (dev_listens(wish, "redis.listen"))
+        printf("    %s shell --node 127.0.0.1:%u set greeting hello\n"
+               "    %s shell --node 127.0.0.1:%u get greeting\n",
+               dev->program, dev_port(wish, DEV_REDIS, first), dev->program,
+               dev_port(wish, DEV_REDIS, last));
+    if (dev_listens(wish, "zookeeper.listen"))
+        printf("    %s zk --server 127.0.0.1:%u create /greeting hello\n", dev->program,
+               dev_port(wish, DEV_ZOOKEEPER, first));
+    printf("    %s status --dir %s\n", dev->program, dev->folder.dir);
+}
+
+static void tell_serving(struct dev *dev, uint64_t ready) {
+    unsigned long long nodes = dev->wish.nodes;
+    if (dev->told == 0) {
+        say(dev, "");
+        printf("%s%llu node%s, data in %s. Try:%s\n", dev->terminal ? "\033[1m" : "", nodes,
+               nodes == 1 ? "" : "s", dev->folder.dir, dev->terminal ? "\033[0m" : "");
+        tell_endpoints(dev);
+        say(dev, "The cluster serves. Ctrl-C stops it.");
+    } else if (ready == nodes) {
+        say(dev, "All nodes serve.");
+    }
+    if (ready < nodes) {
+        printf("%llu of %llu nodes serve:\n", (unsigned long long)ready, nodes);
+        tell_others(dev);
+    }
+    dev->told = ready;
+}
+
+static void look(struct dev *dev) {
+    uint64_t ready = ready_count(dev), now = now_ms();
+    bool all = ready == dev->wish.nodes;
+    if (ready > 0 && dev->first_ms == 0)
+        dev->first_ms = now;
+    if (all)
+        dev_folder_founded(&dev->folder);
+    if (dev->first_ms == 0 && !dev->none_told && now - dev->start_ms > NONE_MS) {
+        dev->none_told = true;
+        printf("No node serves yet:\n");
+        tell_others(dev);
+        if (dev->wish.nodes < dev->folder.nodes_had)
+            say(dev, "The folder has more nodes: without --nodes all of them are started.");
+    }
+    bool enough = ready == (uint64_t)running(dev) || now - dev->first_ms > LATE_MS;
+    if ((all && dev->told < ready) || (dev->told == 0 && ready > 0 && enough))
+        tell_serving(dev, ready);
 }
 
 /* Waits for lines and for ends of children; returns when `wait_ms` have passed. */
 static void pump(struct dev *dev, int wait_ms) {
-    struct pollfd fds[NODES_MAX];
-    uint64_t nodes[NODES_MAX];
+    struct pollfd fds[DEV_NODES_MAX];
+    uint64_t nodes[DEV_NODES_MAX];
     nfds_t count = 0;
-    for (uint64_t i = 1; i <= dev->nodes; i++)
+    for (uint64_t i = 1; i <= dev->wish.nodes; i++)
         if (dev->children[i].out >= 0) {
             nodes[count] = i;
             fds[count++] = (struct pollfd){.fd = dev->children[i].out, .events = POLLIN};
@@ -321,14 +287,14 @@ static int stop(struct dev *dev) {
     say(dev, "Stopping.");
     int signals_seen = stop_asked;
     uint64_t deadline = now_ms() + STOP_PATIENCE_MS;
-    for (uint64_t i = 1; i <= dev->nodes; i++)
+    for (uint64_t i = 1; i <= dev->wish.nodes; i++)
         if (dev->children[i].pid)
             kill(dev->children[i].pid, SIGTERM);
     while (running(dev) > 0) {
         pump(dev, 50);
         if (now_ms() < deadline && stop_asked < signals_seen + 2)
             continue;
-        for (uint64_t i = 1; i <= dev->nodes; i++)
+        for (uint64_t i = 1; i <= dev->wish.nodes; i++)
             if (dev->children[i].pid)
                 kill(dev->children[i].pid, SIGKILL);
     }
@@ -350,7 +316,7 @@ static void take_hangup(struct dev *dev) {
         stop_asked++;
         return;
     }
-    for (uint64_t i = 1; i <= dev->nodes; i++)
+    for (uint64_t i = 1; i <= dev->wish.nodes; i++)
         if (dev->children[i].pid)
             kill(dev->children[i].pid, SIGHUP);
 }
@@ -367,7 +333,7 @@ static void handle_signals(struct dev *dev) {
 }
 
 static int run(struct dev *dev) {
-    for (uint64_t i = 1; i <= dev->nodes; i++)
+    for (uint64_t i = 1; i <= dev->wish.nodes; i++)
         if (!start(dev, i)) {
             fprintf(stderr, "cairn dev: can't start node %llu: %s\n", (unsigned long long)i,
                     strerror(errno));
@@ -378,8 +344,8 @@ static int run(struct dev *dev) {
         pump(dev, 200);
         if (hung_up)
             take_hangup(dev);
-        tell_serving(dev);
-        if (running(dev) == 0 && !dev->serving_told) {
+        look(dev);
+        if (running(dev) == 0 && !stop_asked) {
             fprintf(stderr, "cairn dev: every node has ended\n");
             return EXIT_NO;
         }
@@ -388,54 +354,49 @@ static int run(struct dev *dev) {
 }
 
 /* --set may be given often, which flags_parse does not know. */
-static int take_sets(struct dev *dev, int argc, char **argv) {
+static int take_sets(struct dev_wish *wish, int argc, char **argv) {
     int kept = 0;
     for (int i = 0; i < argc; i++) {
-        if (strcmp(argv[i], "--set") == 0 && i + 1 < argc && dev->set_count < SETS_MAX)
-            dev->sets[dev->set_count++] = argv[++i];
+        if (strcmp(argv[i], "--set") == 0 && i + 1 < argc && wish->set_count < DEV_SETS_MAX)
+            wish->sets[wish->set_count++] = argv[++i];
         else
             argv[kept++] = argv[i];
     }
     return kept;
 }
 
-/* Told here, once, rather than by every node. */
-static bool sets_make_sense(const struct dev *dev) {
-    static struct settings settings;
-    char error[512] = "";
-    settings_default(&settings);
-    for (int i = 0; i < dev->set_count; i++)
-        if (!settings_set_word(&settings, dev->sets[i], error, sizeof error)) {
-            misuse("dev", "%s", error);
-            return false;
-        }
-    return true;
-}
-
 int cmd_dev(int argc, char **argv) {
     static struct dev dev; /* large; there is one */
-    dev = (struct dev){.nodes = 3, .dir = "cairn-data", .terminal = isatty(STDOUT_FILENO)};
-    for (int i = 0; i <= NODES_MAX; i++)
+    const char *dir = "cairn-data", *nodes = NULL;
+    struct dev_wish *wish = &dev.wish;
+    int code = EXIT_NO;
+    dev = (struct dev){.terminal = isatty(STDOUT_FILENO)};
+    for (size_t i = 0; i <= DEV_NODES_MAX; i++)
         dev.children[i].out = -1;
-    const struct flag flags[] = {{"dir", FLAG_TEXT, &dev.dir},
-                                 {"nodes", FLAG_NUMBER, &dev.nodes},
-                                 {"port-offset", FLAG_NUMBER, &dev.offset}};
-    argc = take_sets(&dev, argc, argv);
+    const struct flag flags[] = {{"dir", FLAG_TEXT, &dir},
+                                 {"nodes", FLAG_TEXT, &nodes},
+                                 {"port-offset", FLAG_NUMBER, &wish->offset}};
+    argc = take_sets(wish, argc, argv);
     if (!flags_parse(&argc, argv, flags, 3))
         return EXIT_MISUSE;
     if (argc > 1)
         return misuse("dev", "unexpected '%s'", argv[1]);
-    if (!sets_make_sense(&dev))
-        return EXIT_MISUSE;
-    if (dev.nodes == 0 || dev.nodes > NODES_MAX)
-        return misuse("dev", "--nodes is from 1 to %d", NODES_MAX);
-    if (dev.offset > 50000)
+    if (nodes != NULL &&
+        (!parse_number(nodes, &wish->nodes) || wish->nodes == 0 || wish->nodes > DEV_NODES_MAX))
+        return misuse("dev", "--nodes is a number from 1 to %u, not '%s'", DEV_NODES_MAX, nodes);
+    if (wish->offset > 50000)
         return misuse("dev", "--port-offset is at most 50000");
-    ssize_t len = readlink("/proc/self/exe", dev.program, sizeof dev.program - 1);
-    if (len <= 0 || !make_folders(dev.dir) || !read_or_make_name(&dev) || !write_configs(&dev)) {
-        fprintf(stderr, "cairn dev: can't write to %s: %s\n", dev.dir, strerror(errno));
+    if (dir[0] == 0 || strpbrk(dir, "\r\n") != NULL || strlen(dir) > 350)
+        return misuse("dev", "--dir wants a folder's name, of 350 characters at most");
+    if (!dev_wish_check(wish))
+        return EXIT_MISUSE;
+    if (readlink("/proc/self/exe", dev.program, sizeof dev.program - 1) <= 0) {
+        fprintf(stderr, "cairn dev: can't find its own program: %s\n", strerror(errno));
         return EXIT_NO;
     }
+    if (!dev_folder_open(dir, &dev.folder, &code) || !dev_folder_write(&dev.folder, wish, &code))
+        return code;
     handle_signals(&dev);
+    dev.start_ms = now_ms();
     return run(&dev);
 }

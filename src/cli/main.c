@@ -8,10 +8,13 @@ static const struct subcommand subcommands[] = {
     {"dev", cmd_dev, "run a local cluster in the foreground",
      "Usage: cairn dev [--dir DIR] [--nodes N] [--port-offset N] [--set SECTION.KEY=VALUE]...\n"
      "\n"
-     "Starts N nodes (default 3) as processes of their own, with their data under DIR (default\n"
-     "./cairn-data), prints their log, and a last line when the cluster serves. Started again on\n"
-     "the same DIR it goes on from there. Ctrl-C stops it cleanly. A node that ends is not\n"
-     "restarted silently: how to start it again is printed.\n"
+     "Starts N nodes (default: as many as DIR has, else 3) as processes of their own, with their\n"
+     "data under DIR (default ./cairn-data), prints their log, and a last line when the cluster\n"
+     "serves. Started again on the same DIR it goes on from there, at other ports too. Ctrl-C "
+     "stops\n"
+     "it cleanly. A node that ends is not restarted silently: how to start it again is printed; "
+     "the\n"
+     "settings of --set are in the file that this names.\n"
      "\n"
      "Ports of node i: Redis 7000+i, peers 7100+i, admin HTTP 7200+i, plus the offset.\n"
      "\n"
@@ -335,7 +338,7 @@ static void print_help(FILE *out) {
     for (int i = 0; subcommand_at(i) != NULL; i++)
         fprintf(out, "  %-11s %s\n", subcommand_at(i)->name, subcommand_at(i)->summary);
     fprintf(out, "\ncairn COMMAND --help explains one. A first session:\n"
-                 "  cairn dev\n  redis-cli -p 7001 set a 1\n");
+                 "  cairn dev\n  cairn shell set a 1\n");
 }
 
 static bool wants_help(int argc, char **argv) {
