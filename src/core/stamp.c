@@ -38,17 +38,24 @@ static uint64_t least_ns(const struct stamps *stamps, uint64_t now) {
 }
 
 /* What was on its way for long, or is sent again, tells a time that is over. */
-void stamps_note(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64_t now) {
+static void come_to(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64_t now) {
     if (stamps->noted)
         stamps->time_ns = least_ns(stamps, now);
     stamps_restore(stamps, order, time_ms);
-    stamps->noted = true;
     stamps->noted_at = now;
 }
 
+void stamps_note(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64_t now) {
+    bool noted = stamps->noted;
+    come_to(stamps, order, time_ms, now);
+    stamps->noted = noted;
+}
+
 void stamps_hear(struct stamps *stamps, uint64_t time_ms, uint64_t now) {
-    if (time_ms > 0 && time_ms <= STAMP_TIME_MS_MAX)
-        stamps_note(stamps, 0, time_ms, now);
+    if (time_ms == 0 || time_ms > STAMP_TIME_MS_MAX)
+        return;
+    come_to(stamps, 0, time_ms, now);
+    stamps->noted = true;
 }
 
 static uint64_t time_ns(const struct stamps *stamps, uint64_t now, uint64_t wall_ms) {

@@ -8,9 +8,9 @@
  * here since the previous entry was noted. A wall clock that jumps is thus followed at ten percent
  * of its error a second and neither resurrects nor freezes anything. Leaders tell their time with
  * every heartbeat, so that it goes on at the same pace whichever replica leads next; what arrives
- * late does not hold it back. After a restart without a live leader the time that passed is
- * unknown; then wall time is believed if it lies ahead. Wall time is that of a majority of the
- * voters (core/wall.h), not of the leader alone.
+ * late does not hold it back. After a restart, until a live leader tells its time, the time that
+ * passed is unknown; then wall time is believed if it lies ahead. Wall time is that of a majority
+ * of the voters (core/wall.h), not of the leader alone.
  */
 #ifndef CAIRN_CORE_STAMP_H
 #define CAIRN_CORE_STAMP_H
@@ -26,15 +26,16 @@
 
 struct stamps {
     uint64_t order;     /* of the last entry */
-    uint64_t time_ns;   /* replicated wall time of the last entry, finer than its stamp */
+    uint64_t time_ns;   /* replicated wall time of the last entry, or at noted_at */
     uint64_t noted_at;  /* monotonic ns */
-    bool noted;         /* false: how long ago the last entry was placed is unknown */
+    bool noted;         /* false: how long ago that was is unknown */
     uint32_t drift_ppm; /* the owner's: bound on the rate error of any replica's monotonic clock */
 };
 
 /* An entry that is already in the log, read back after a restart. */
 void stamps_restore(struct stamps *stamps, uint64_t order, uint64_t time_ms);
-/* An entry of a live leader was appended here at `now`. */
+/* An entry of a live leader was appended here at `now`. It may have been placed long before: of the
+ * time that passed since it tells nothing. */
 void stamps_note(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64_t now);
 /* A live leader told its replicated time (0: it did not): it goes on from there, whichever replica
  * leads next. */

@@ -84,6 +84,20 @@ static void an_old_word_does_not_hold_time_back(void **state) {
     assert_int_equal(stamps_time_ms(&stamps, 3 * SECOND, WALL), WALL + 2500);
 }
 
+/* A replica that catches up after a restart, and leads before it heard a leader's time: the entries
+ * are as old as they are, whenever they come. */
+static void an_old_entry_after_a_restart_does_not_hold_time_back(void **state) {
+    struct stamps stamps = {0};
+    stamps_restore(&stamps, 5, WALL - 3600000);
+    stamps_note(&stamps, 6, WALL - 3500000, SECOND);
+    assert_int_equal(stamps_time_ms(&stamps, SECOND, WALL), WALL);
+    assert_int_equal(stamps_time_ms(&stamps, SECOND, WALL - 4000000), WALL - 3500000);
+    stamps_hear(&stamps, WALL - 100, 2 * SECOND);
+    assert_int_equal(stamps_time_ms(&stamps, 2 * SECOND, WALL + 90000), WALL - 100);
+    stamps_note(&stamps, 7, WALL - 3400000, 3 * SECOND);
+    assert_in_range(stamps_time_ms(&stamps, 3 * SECOND, 0), WALL + 700, WALL + 900);
+}
+
 /* However long a leader with a slow clock follows a wall clock that is behind. */
 static void a_follower_does_not_run_ahead_of_its_leader(void **state) {
     struct stamps leader = {.drift_ppm = 100000}, follower = leader;
@@ -106,6 +120,7 @@ int main(void) {
         cmocka_unit_test(order_survives_a_wall_clock_at_the_end_of_time),
         cmocka_unit_test(progress_keeps_to_its_limits_and_forgets_what_it_lost),
         cmocka_unit_test(an_old_word_does_not_hold_time_back),
+        cmocka_unit_test(an_old_entry_after_a_restart_does_not_hold_time_back),
         cmocka_unit_test(a_follower_does_not_run_ahead_of_its_leader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
