@@ -85,6 +85,8 @@ typedef void env_list_visit(void *context, const char *name, bool is_folder, uin
 /* ---- network: byte streams ---- */
 
 struct env_stream;
+/* Any of them may be NULL: that event is of no interest, and none of an env's implementations calls
+ * it (env_tell_open and the others below). */
 struct env_stream_events {
     /* connect succeeded; of an accepted stream with TLS: the handshake did, and env_stream_peer is
      * known. Not called for other accepted streams. */
@@ -136,6 +138,28 @@ struct env_piece {
     struct bytes data;
     struct blob *blob;
 };
+
+/* For implementations: the only way in which events are told. */
+static inline void env_tell_open(struct env_stream *stream) {
+    if (stream->events->open != NULL)
+        stream->events->open(stream);
+}
+static inline void env_tell_data(struct env_stream *stream, struct bytes bytes) {
+    if (stream->events->data != NULL)
+        stream->events->data(stream, bytes);
+}
+static inline void env_tell_drain(struct env_stream *stream) {
+    if (stream->events->drain != NULL)
+        stream->events->drain(stream);
+}
+static inline void env_tell_close(struct env_stream *stream, enum cairn_status why) {
+    if (stream->events->close != NULL)
+        stream->events->close(stream, why);
+}
+static inline void env_tell_end(struct env_stream *stream) {
+    if (stream->events->end != NULL)
+        stream->events->end(stream);
+}
 
 struct env_ops {
     uint64_t (*now)(struct env *env);

@@ -43,7 +43,7 @@ static void on_closed(uv_handle_t *handle) {
     connection_free_when_over(connection);
     if (stream) {
         stream->impl = NULL;
-        stream->events->close(stream, why);
+        env_tell_close(stream, why);
     }
 }
 

@@ -151,7 +151,7 @@ static void peer_ended(struct connection *connection) {
         return;
     }
     connection->ended = true;
-    events->end(connection->stream);
+    env_tell_end(connection->stream);
 }
 
 static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf) {
@@ -168,7 +168,7 @@ static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf) {
     else if (count > 0 && connection->secure)
         read_secure(connection, bytes_of(buf->base, (size_t)count));
     else if (count > 0)
-        connection->stream->events->data(connection->stream, bytes_of(buf->base, (size_t)count));
+        env_tell_data(connection->stream, bytes_of(buf->base, (size_t)count));
 }
 
 void connection_start_reading(struct connection *connection) {
@@ -211,7 +211,7 @@ static void on_written(uv_write_t *request, int status) {
     if (status != 0)
         connection_end(connection, runtime_status(status));
     else if (connection->queued == 0 && !connection->closing && !connection->lingering)
-        connection->stream->events->drain(connection->stream);
+        env_tell_drain(connection->stream);
 }
 
 /* Gives the kernel what it takes of the pieces: *at and *offset move on. */
@@ -353,8 +353,8 @@ static void secure_opened(struct connection *connection) {
     if (early.len > 0)
         write_secure(connection, &(struct env_piece){.data = buf_view(&early)}, 1);
     buf_free(&early);
-    if (!connection->closing && connection->stream->events->open)
-        connection->stream->events->open(connection->stream);
+    if (!connection->closing)
+        env_tell_open(connection->stream);
 }
 
 /* Part of a handshake, if this round still has time for it; else later. */
@@ -398,7 +398,7 @@ static void read_secure(struct connection *connection, struct bytes cipher) {
         if (status != CAIRN_OK || plain.len == 0)
             break;
         if (!connection->closing)
-            connection->stream->events->data(connection->stream, plain);
+            env_tell_data(connection->stream, plain);
     }
     secure->resting = tls_session_keep(secure->session);
 }
@@ -471,7 +471,7 @@ static void on_connect(uv_connect_t *request, int status) {
     if (connection->closing)
         return;
     begin(connection);
-    connection->stream->events->open(connection->stream);
+    env_tell_open(connection->stream);
 }
 
 static void connect_to(struct connection *connection, const struct sockaddr *address) {

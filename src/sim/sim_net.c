@@ -260,13 +260,13 @@ static void tell_end(struct sim_end *end, enum cairn_status why) {
     struct env_stream *stream = end->stream;
     sim_note(end->host->world, SIM_STREAM, end->host->id, end->conn->id << 8 | (uint64_t)why);
     end_detach(end);
-    stream->events->close(stream, why);
+    env_tell_close(stream, why);
 }
 
 /* It may have closed, or only have said all it had to say: TCP does not tell which. */
 static void tell_peer_ended(struct sim_end *end) {
     sim_note(end->host->world, SIM_STREAM, end->host->id, end->conn->id << 8 | 0xfe);
-    end->stream->events->end(end->stream);
+    env_tell_end(end->stream);
 }
 
 /* What was taken makes room in the writer's window, unless the way back is blocked. */
@@ -295,7 +295,7 @@ static void tell_data(struct sim_end *end, struct sim_chunk *chunk) {
     if (whole)
         list_remove(&chunk->list);
     acknowledge(end);
-    end->stream->events->data(end->stream, bytes);
+    env_tell_data(end->stream, bytes);
     if (whole)
         cairn_free(chunk);
 }
@@ -307,8 +307,7 @@ static void end_deliver(struct sim_input *input) {
     conn->planned++; /* it must not vanish meanwhile */
     if (end->drained && end->stream != NULL && !end->closing) {
         end->drained = false;
-        if (end->stream->events->drain != NULL)
-            end->stream->events->drain(end->stream);
+        env_tell_drain(end->stream);
     }
     while (end->stream != NULL && !end->host->dying) {
         if (end->lingering)
@@ -344,8 +343,7 @@ static void end_deliver(struct sim_input *input) {
             break;
         }
         sim_note(end->host->world, SIM_STREAM, end->host->id, conn->id << 8 | 0xff);
-        if (end->stream->events->open != NULL)
-            end->stream->events->open(end->stream);
+        env_tell_open(end->stream);
     }
     conn->planned--;
     conn_tidy(conn);

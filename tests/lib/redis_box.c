@@ -329,7 +329,7 @@ static void end_stream(struct redis_box_client *client, enum cairn_status why) {
     client->stream = NULL;
     buf_clear(&client->pending);
     if (stream != NULL)
-        stream->events->close(stream, why);
+        env_tell_close(stream, why);
 }
 
 void redis_box_turn(struct redis_box *box) {
@@ -444,7 +444,7 @@ struct redis_box_client *redis_box_connect(struct redis_box *box, const char *ad
 
 void redis_box_send(struct redis_box_client *client, struct bytes bytes) {
     if (client->stream != NULL && !client->asked_to_close)
-        client->stream->events->data(client->stream, bytes);
+        env_tell_data(client->stream, bytes);
 }
 
 void redis_box_say(struct redis_box_client *client, const char *words) {
@@ -466,7 +466,7 @@ void redis_box_say(struct redis_box_client *client, const char *words) {
 
 void redis_box_end(struct redis_box_client *client) {
     if (client->stream != NULL && !client->asked_to_close)
-        client->stream->events->end(client->stream);
+        env_tell_end(client->stream);
 }
 
 void redis_box_hang_up(struct redis_box_client *client) {
@@ -482,7 +482,7 @@ void redis_box_reads(struct redis_box_client *client, bool reads) {
     buf_bytes(&client->output, buf_view(&client->pending));
     buf_free(&client->pending);
     if (client->stream != NULL && !client->asked_to_close)
-        client->stream->events->drain(client->stream);
+        env_tell_drain(client->stream);
 }
 
 bool redis_box_is_heard(const struct redis_box_client *client) {

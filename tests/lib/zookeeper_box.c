@@ -280,7 +280,7 @@ static void end_stream(struct zk_box_client *client, enum cairn_status why) {
     struct env_stream *stream = client->stream;
     client->stream = NULL;
     if (stream != NULL)
-        stream->events->close(stream, why);
+        env_tell_close(stream, why);
 }
 
 void zk_box_turn(struct zk_box *box) {
@@ -410,12 +410,12 @@ struct zk_box_client *zk_box_connect_tls(struct zk_box *box, const char *address
 
 void zk_box_certify(struct zk_box_client *client, const char *subject) {
     strncpy(client->subject, subject, sizeof client->subject - 1);
-    client->stream->events->open(client->stream);
+    env_tell_open(client->stream);
 }
 
 void zk_box_send(struct zk_box_client *client, struct bytes bytes) {
     if (client->stream != NULL && !client->asked_to_close)
-        client->stream->events->data(client->stream, bytes);
+        env_tell_data(client->stream, bytes);
 }
 
 void zk_box_reads(struct zk_box_client *client, bool reads) {
@@ -425,7 +425,7 @@ void zk_box_reads(struct zk_box_client *client, bool reads) {
     buf_bytes(&client->output, buf_view(&client->pending));
     buf_free(&client->pending);
     if (client->stream != NULL && !client->asked_to_close)
-        client->stream->events->drain(client->stream);
+        env_tell_drain(client->stream);
 }
 
 bool zk_box_is_heard(const struct zk_box_client *client) {
@@ -434,7 +434,7 @@ bool zk_box_is_heard(const struct zk_box_client *client) {
 
 void zk_box_end(struct zk_box_client *client) {
     if (client->stream != NULL && !client->asked_to_close)
-        client->stream->events->end(client->stream);
+        env_tell_end(client->stream);
 }
 
 void zk_box_hang_up(struct zk_box_client *client) {

@@ -346,6 +346,75 @@ static void ten_megabytes_go_round_with_bounded_queues(void **state) {
     assert_true(server.closed);
 }
 
+/* ---- absent events ---- */
+
+#define SAID (3u << 20)
+
+static void say_back(struct env_stream *stream, struct bytes bytes) {
+    struct peer *peer = container_of(stream, struct peer, stream);
+    peer->received += bytes.len;
+    env_write(peer->world->env, stream, &(struct env_piece){.data = bytes}, 1);
+    if (peer->received == SAID)
+        env_close(peer->world->env, stream);
+}
+
+static void noted(struct env_stream *stream) {}
+
+static void noted_data(struct env_stream *stream, struct bytes bytes) {}
+
+static void noted_close(struct env_stream *stream, enum cairn_status why) {}
+
+static void close_at_end(struct env_stream *stream) {
+    env_close(container_of(stream, struct peer, stream)->world->env, stream);
+}
+
+static struct env_stream *take_and_say_back(struct env_listener *listener, const char *address) {
+    static const struct env_stream_events events = {
+        .open = noted, .data = say_back, .close = peer_close};
+    struct server *server = container_of(listener, struct server, listener);
+    server->peer =
+        (struct peer){.stream = {.events = &events}, .world = server->world, .echo = true};
+    return &server->peer.stream;
+}
+
+/* The rule of env.h, with each of them absent on a stream where all of them happen. */
+static void any_event_may_be_absent(void **state) {
+    const struct env_stream_events all = {.open = noted,
+                                          .data = noted_data,
+                                          .drain = noted,
+                                          .close = noted_close,
+                                          .end = close_at_end};
+    struct blob *said = blob_new(SAID);
+    memset(said->data, 'x', SAID);
+    for (int absent = 0; absent < 6; absent++) {
+        struct env_stream_events some = absent < 5 ? all : (struct env_stream_events){0};
+        struct world world;
+        struct server server;
+        if (absent == 0)
+            some.open = NULL;
+        else if (absent == 1)
+            some.data = NULL;
+        else if (absent == 2)
+            some.drain = NULL;
+        else if (absent == 3)
+            some.close = NULL;
+        else
+            some.end = NULL;
+        world_open(&world);
+        serve(&world, &server);
+        server.listener.accept = take_and_say_back;
+        struct peer client = {.stream = {.events = &some}, .world = &world};
+        env_connect(world.env, world.address, &client.stream);
+        env_write(world.env, &client.stream,
+                  &(struct env_piece){.data = blob_view(said), .blob = said}, 1);
+        world_run(&world);
+        assert_int_equal(server.peer.received, SAID);
+        env_listener_close(world.env, &server.listener);
+        world_close(&world);
+    }
+    blob_unref(said);
+}
+
 static void close_and_stop(struct env_stream *stream, enum cairn_status why) {
     struct peer *peer = container_of(stream, struct peer, stream);
     peer->closes++;
@@ -680,6 +749,7 @@ int main(void) {
         cmocka_unit_test(direct_files_keep_what_was_written),
         cmocka_unit_test(wall_time_is_an_interval),
         cmocka_unit_test(ten_megabytes_go_round_with_bounded_queues),
+        cmocka_unit_test(any_event_may_be_absent),
         cmocka_unit_test(a_connection_that_fails_closes_once_with_the_reason),
         cmocka_unit_test(closing_before_the_connection_stands_cancels_it),
         cmocka_unit_test(what_was_written_before_a_close_is_delivered),
