@@ -1,4 +1,4 @@
-/* Nodes that share a secret: in a quarter of the runs, all but those with nodes of an older
+/* Nodes that share a secret: in a quarter of the drawn runs, all but those with nodes of an older
  * version, which know none. Drawn apart from the run's chances, which so stay what they are in
  * other runs. */
 #include "sim/sim_cluster.h"
@@ -12,7 +12,9 @@
 bool sim_has_secret(const struct sim_cluster *cluster) {
     uint8_t seed[8];
     put_u64(seed, cluster->asked.seed);
-    return !cluster->older && bytes_hash(bytes_of(seed, sizeof seed), DRAWN_APART) % 4 == 0;
+    if (cluster->older || cluster->asked.scenario != SIM_SWARM)
+        return false;
+    return bytes_hash(bytes_of(seed, sizeof seed), DRAWN_APART) % 4 == 0;
 }
 
 static void put(struct peer_secrets *secrets, char what) {
