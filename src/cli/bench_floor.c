@@ -164,6 +164,10 @@ int bench_floor(const char *dir, uint64_t bytes, uint64_t seconds, bool json) {
     pid_t pids[FOLLOWERS + 1];
     if (bytes + 64 > MESSAGE_MAX)
         return misuse("bench", "--floor takes at most %u bytes", MESSAGE_MAX - 64);
+    if (!folders_make(dir)) {
+        fprintf(stderr, "cairn bench: can't make %s: %s\n", dir, strerror(errno));
+        return EXIT_NO;
+    }
     signal(SIGPIPE, SIG_IGN);
     if (!tcp_pair(client) || !tcp_pair(links[0]) || !tcp_pair(links[1])) {
         fprintf(stderr, "cairn bench: no sockets: %s\n", strerror(errno));

@@ -80,22 +80,6 @@ bool dev_wish_check(const struct dev_wish *wish) {
 
 /* ---- files ---- */
 
-static bool make_folders(const char *path) { /* like mkdir -p */
-    char copy[512];
-    if (strlen(path) >= sizeof copy) {
-        errno = ENAMETOOLONG;
-        return false;
-    }
-    memcpy(copy, path, strlen(path) + 1);
-    for (char *at = copy + 1; *at; at++)
-        if (*at == '/') {
-            *at = 0;
-            mkdir(copy, 0755);
-            *at = '/';
-        }
-    return mkdir(copy, 0755) == 0 || errno == EEXIST;
-}
-
 static void path_in(const struct dev_folder *folder, const char *name, char *out, size_t size) {
     snprintf(out, size, "%s/%s", folder->dir, name);
 }
@@ -194,7 +178,7 @@ static void read_name(struct dev_folder *folder) {
 
 bool dev_folder_open(const char *dir, struct dev_folder *folder, int *code) {
     *folder = (struct dev_folder){.dir = dir};
-    if (!make_folders(dir))
+    if (!folders_make(dir))
         return cannot_write(folder, code);
     if (!lock(folder, code))
         return false;

@@ -1,7 +1,7 @@
 // cairn's subcommands: what they print, what they refuse, with which exit code.
 import fs from 'node:fs';
 import path from 'node:path';
-import { Client, Cluster, binary, cairn, call_program, check, equal, http, run_tests, sleep, start_program, temporary_folder,
+import { Client, Cluster, await_program, binary, cairn, call_program, check, equal, http, run_tests, sleep, start_program, temporary_folder,
   test, until } from './lib.mjs';
 
 const cluster = await Cluster.started();
@@ -108,6 +108,38 @@ test('bench measures, and tells errors', async () => {
   }
   check(cairn('bench', '--node', '127.0.0.1:1', '--requests', '10').code !== 0, 'nobody there');
 });
+
+/** Each command as its --help shows it, with as little said as it takes; where it would last, once is enough. */
+test('every command runs with its defaults', async () => {
+  const folder = temporary_folder();
+  const file = (name) => path.join(folder, name);
+  const spare = await Cluster.started({ nodes: 1 });
+  await spare.stop_all();
+  const admin = ['--node', `127.0.0.1:${cluster.admin(1)}`], zookeeper = `127.0.0.1:${cluster.zookeeper(1)}`;
+  const runs = {
+    dev: 'other tests here', server: 'the cluster of these tests', import: 'import.mjs, from real files',
+    status: [[...admin]], member: [['list', ...admin]], leader: [['transfer', ...admin]],
+    shell: [['--node', `127.0.0.1:${cluster.redis(1)}`, 'ping']], zk: [['--server', zookeeper, 'ls', '/']],
+    bench: [['--node', `127.0.0.1:${cluster.redis(1)}`], ['--zookeeper', zookeeper], ['--floor', file('not/there/yet')]],
+    inspect: [[spare.dir(1)]], repair: [[spare.dir(1), '--yes']],
+    sim: [['--seeds', '1-1']], gen: [['-o', file('history.jsonl')]], check: [[file('history.jsonl')]], place: [[file('history.jsonl')]],
+    explain: [[file('history.jsonl')]], lint: [[file('history.jsonl')]], convert: [[file('history.jsonl'), '--to', 'edn']],
+    shrink: 'checking.mjs, of a history that violates', verify: 'checking.mjs, of proofs',
+    torture: [['--time', '1', '--dir', file('torture')]], completion: [['bash']],
+  };
+  const named = cairn('--help').out.match(/^ {2}[a-z]+ {2,}/gm).map((line) => line.trim());
+  equal([...named].sort(), Object.keys(runs).sort(), 'commands');
+  const run = async (name) => {
+    for (const words of typeof runs[name] === 'string' ? [] : runs[name]) {
+      const { code, out } = await await_program(binary, [name, ...words], { cwd: folder });
+      check(code === 0, `cairn ${name} ${words.join(' ')}: code ${code}, ${out.slice(-500)}`);
+    }
+  };
+  await run('gen');
+  await run('inspect');
+  await run('status');
+  await Promise.all(named.filter((name) => name !== 'status').map(run));
+}, { timeout_ms: 120000 });
 
 test('completion is a script that bash takes', async () => {
   const { out } = cairn('completion', 'bash');
