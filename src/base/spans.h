@@ -1,11 +1,10 @@
-/* How long something took, as a histogram in the form of Prometheus: what keeps the event loop from
- * everything else is counted with it. A leaf. */
+/* How long something took, counted as a histogram of Prometheus has it (base/metrics.h). A leaf. */
 #ifndef CAIRN_BASE_SPANS_H
 #define CAIRN_BASE_SPANS_H
 
-#include "base/bytes.h"
+#include <stdint.h>
 
-#define SPANS_BUCKETS 13u /* of upper bounds from 10 us to 100 ms; one more for what is above */
+#define SPANS_BUCKETS 19u /* of upper bounds from 10 us to 10 s; one more for what is above */
 
 struct spans {
     uint64_t counts[SPANS_BUCKETS + 1];
@@ -14,7 +13,7 @@ struct spans {
 };
 
 void spans_note(struct spans *spans, uint64_t ns);
-/* Appends a histogram of that name, in seconds, and its greatest value as NAME_max. */
-void spans_metrics(const struct spans *spans, struct buf *out, const char *name, const char *help);
+/* The upper bound of a bucket below SPANS_BUCKETS, in seconds. */
+double spans_bound(unsigned bucket);
 
 #endif

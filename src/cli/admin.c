@@ -1,6 +1,7 @@
 #include "cli/admin.h"
 
 #include "base/alloc.h"
+#include "cli/process_metrics.h"
 #include "cli/token.h"
 #include "core/reply.h"
 #include "node/ask.h"
@@ -245,17 +246,17 @@ static void serve_operators(struct admin *admin, const struct runtime_question *
 
 static void tell_metrics(const struct admin *admin, struct runtime_answer *answer) {
     const struct admin_parts *parts = &admin->parts;
+    struct metrics metrics = metrics_to(&answer->body);
     answer->content_type = "text/plain; version=0.0.4";
-    node_metrics(parts->node, &answer->body);
-    runtime_metrics(parts->runtime, &answer->body);
+    node_metrics(parts->node, &metrics);
+    runtime_metrics(parts->runtime, &metrics);
     if (parts->redis != NULL)
-        redis_front_metrics(parts->redis, &answer->body);
+        redis_front_metrics(parts->redis, &metrics);
     if (parts->zookeeper != NULL)
-        zookeeper_front_metrics(parts->zookeeper, &answer->body);
-    buf_printf(&answer->body,
-               "# HELP cairn_admin_refused_total Requests with a wrong token, or none\n"
-               "# TYPE cairn_admin_refused_total counter\ncairn_admin_refused_total %llu\n",
-               (unsigned long long)admin->refused);
+        zookeeper_front_metrics(parts->zookeeper, &metrics);
+    metrics_put(&metrics, METRIC_ADMIN_REFUSED, NULL, admin->refused);
+    metrics_put(&metrics, METRIC_BUILD, "version=\"" CAIRN_VERSION "\"", 1);
+    process_metrics(node_get_options(parts->node)->folder, &metrics);
 }
 
 static bool is_below(const char *path, const char *prefix) {

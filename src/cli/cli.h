@@ -11,12 +11,13 @@
 #include <stdint.h>
 
 enum { EXIT_FINE = 0, EXIT_NO = 1, EXIT_UNDECIDED = 2, EXIT_MISUSE = 3 };
+const char *exit_code_text(int code); /* NULL: there is no such */
 
 struct subcommand {
     const char *name;
     int (*run)(int argc, char **argv); /* argv[0] is the subcommand's name */
-    const char *summary;
-    const char *help; /* usage, options, examples */
+    const char *summary;               /* NULL: not listed */
+    const char *help;                  /* usage, options, examples */
 };
 const struct subcommand *subcommand_at(int n); /* NULL at the end */
 
@@ -42,6 +43,7 @@ int cmd_place(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_zk(int argc, char **argv);
 int cmd_completion(int argc, char **argv);
+int cmd_reference(int argc, char **argv);
 
 /* ---- flags (flags.c) ---- */
 

@@ -29,7 +29,7 @@ int cmd_completion(int argc, char **argv) {
         return misuse("completion", "bash is the one shell known");
     printf("_cairn() {\n    local word=${COMP_WORDS[COMP_CWORD]} words\n"
            "    if [ \"$COMP_CWORD\" = 1 ]; then\n        words=\"");
-    for (int i = 0; subcommand_at(i) != NULL; i++)
+    for (int i = 0; subcommand_at(i) != NULL && subcommand_at(i)->summary != NULL; i++)
         printf("%s ", subcommand_at(i)->name);
     printf("\"\n    else\n        case ${COMP_WORDS[1]} in\n");
     for (int i = 0; subcommand_at(i) != NULL; i++) {

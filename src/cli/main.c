@@ -326,7 +326,18 @@ static const struct subcommand subcommands[] = {
      "Usage: cairn completion bash\n"
      "\n"
      "  eval \"$(cairn completion bash)\"\n"},
+    {"reference", cmd_reference, NULL,
+     "Usage: cairn reference\n\nPrints docs/reference.md from the program's own tables.\n"},
 };
+
+const char *exit_code_text(int code) {
+    static const char *const texts[] = {
+        [EXIT_FINE] = "done; the answer is yes",
+        [EXIT_NO] = "the answer is no, or it failed: a sentence says why",
+        [EXIT_UNDECIDED] = "undecided, or of unknown fate",
+        [EXIT_MISUSE] = "misuse, or bad input: a sentence says what is wrong with it"};
+    return code >= 0 && code <= EXIT_MISUSE ? texts[code] : NULL;
+}
 
 const struct subcommand *subcommand_at(int n) {
     return n >= 0 && (size_t)n < sizeof subcommands / sizeof *subcommands ? &subcommands[n] : NULL;
@@ -336,7 +347,8 @@ static void print_help(FILE *out) {
     fprintf(out, "cairn " CAIRN_VERSION ": replicated state that survives\n\n"
                  "Usage: cairn COMMAND [ARGUMENT...]\n\nCommands:\n");
     for (int i = 0; subcommand_at(i) != NULL; i++)
-        fprintf(out, "  %-11s %s\n", subcommand_at(i)->name, subcommand_at(i)->summary);
+        if (subcommand_at(i)->summary != NULL)
+            fprintf(out, "  %-11s %s\n", subcommand_at(i)->name, subcommand_at(i)->summary);
     fprintf(out, "\ncairn COMMAND --help explains one. A first session:\n"
                  "  cairn dev\n  cairn shell set a 1\n");
 }
@@ -367,7 +379,8 @@ int main(int argc, char **argv) {
         if (strcmp(argv[1], subcommand->name) != 0)
             continue;
         if (wants_help(argc - 1, argv + 1)) {
-            printf("cairn %s: %s\n\n%s", subcommand->name, subcommand->summary, subcommand->help);
+            printf("cairn %s: %s\n\n%s", subcommand->name,
+                   subcommand->summary ? subcommand->summary : "for documents", subcommand->help);
             return EXIT_FINE;
         }
         return subcommand->run(argc - 1, argv + 1);

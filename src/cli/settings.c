@@ -354,6 +354,13 @@ bool settings_check(const struct settings *settings, char *error, size_t error_s
     return node_options_check(&options, error, error_size) == CAIRN_OK;
 }
 
+bool settings_help_at(size_t n, struct setting_help *help) {
+    if (n >= TABLE_COUNT)
+        return false;
+    *help = (struct setting_help){table[n].section, table[n].key, table[n].value, table[n].about};
+    return true;
+}
+
 void settings_print_example(FILE *out) {
     const char *section = "";
     fprintf(out, "# cairn server: every setting with its default. Lines that begin with # are "

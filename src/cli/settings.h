@@ -72,6 +72,11 @@ bool settings_set_word(struct settings *settings, const char *word, char *error,
 bool settings_parse(struct settings *settings, const char *text, char *error, size_t error_size);
 /* Checks what only makes sense as a whole. */
 bool settings_check(const struct settings *settings, char *error, size_t error_size);
+/* The table, for documents; false behind its end. about: may be NULL, as of the one before. */
+struct setting_help {
+    const char *section, *key, *value, *about;
+};
+bool settings_help_at(size_t n, struct setting_help *help);
 /* The commented example file with every key and its default. */
 void settings_print_example(FILE *out);
 

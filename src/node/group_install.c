@@ -82,6 +82,7 @@ enum cairn_status group_restore_newest(struct group *group, bool *found, char *e
     }
     *found = true;
     group->applied = group->snapshot_index = base.index;
+    group->snapshot_time_ms = meta.time_ms;
     return CAIRN_OK;
 }
 
@@ -117,6 +118,7 @@ static void installed(struct group *group, struct install_job *job) {
     }
     group->install = NULL;
     group->applied = group->applied_fed = group->snapshot_index = job->base.index;
+    group->snapshot_time_ms = meta.time_ms;
     group->log_bytes = 0;
     group->mark_count = 0;
     group->node->counted.counters.snapshots_installed++;

@@ -223,6 +223,13 @@ static void detach(struct request *request) {
     request->done = NULL;
 }
 
+/* A write's limit tells when it came. */
+static void note_commit(struct group *group, const struct request *request) {
+    const struct node *node = group->node;
+    uint64_t came = request->limit_ns - node->options.request_timeout_ns, now = env_now(node->env);
+    spans_note(&group->commit_times, now > came ? now - came : 0);
+}
+
 static void answer(struct group *group, struct request *request, enum cairn_status status,
                    struct bytes reply) {
     node_done *done = request->done;
@@ -231,6 +238,8 @@ static void answer(struct group *group, struct request *request, enum cairn_stat
         status = CAIRN_UNKNOWN_FATE;
     if (client != NULL && status == CAIRN_OK && client->seen_index < group->applied)
         client->seen_index = group->applied;
+    if (status == CAIRN_OK && request->kind == REQUEST_WRITE && client != NULL)
+        note_commit(group, request);
     detach(request);
     list_remove(&request->aging);
     struct node_status *counted = &group->node->counted;

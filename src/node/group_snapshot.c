@@ -136,6 +136,7 @@ static void complete(struct group *group, struct snapshot_job *job) {
     if (job->base.index <= group->snapshot_index) /* a leader's newer one came meanwhile */
         return;
     group->snapshot_index = job->base.index;
+    group->snapshot_time_ms = job->meta.time_ms;
     group->node->counted.counters.snapshots_taken++;
     node_log(group->node, 1, "snapshot at index %llu written, %llu bytes",
              (unsigned long long)job->base.index, (unsigned long long)job->size);

@@ -311,6 +311,7 @@ struct node_status {
     uint64_t wall_ms; /* of this node's clock */
     struct agreed agreed;
     uint64_t snapshot_index;
+    uint64_t snapshot_time_ms; /* replicated */
     bool snapshot_running;
     uint64_t sessions;
     uint32_t cluster_version;
@@ -333,9 +334,16 @@ bool node_keyspace_find(const struct node *node, const char *name, uint32_t *key
 bool node_removed(const struct node *node, uint32_t keyspace);
 /* Of all keyspaces: "ok", or what stands in the way of one. */
 const char *node_health(const struct node *node);
-/* All of it as a JSON object, and as Prometheus text. */
+/* All of it as a JSON object, and for Prometheus (base/metrics.h). */
 void node_status_json(const struct node *node, struct buf *out);
-void node_metrics(const struct node *node, struct buf *out);
+struct metrics;
+void node_metrics(const struct node *node, struct metrics *metrics);
+/* The JSON's fields, for documents; NULL behind the last. */
+struct node_status_field {
+    const char *part; /* node, keyspace, member */
+    const char *name, *about;
+};
+const struct node_status_field *node_status_field_at(size_t n);
 
 struct env *node_env(const struct node *node);
 const struct node_options *node_get_options(const struct node *node);

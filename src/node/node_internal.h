@@ -377,6 +377,8 @@ struct group {
 
     struct snapshot_job *snapshot;
     uint64_t snapshot_index; /* newest on disk */
+    uint64_t snapshot_time_ms;
+    struct spans commit_times;
     uint64_t snapshot_retry_ns;
     uint64_t unreadable; /* the highest damaged entry, found while running; 0: none */
     bool pins_log;       /* as last looked at */

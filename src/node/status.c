@@ -1,4 +1,4 @@
-/* What a node tells of itself: as a struct, as JSON, as Prometheus text. */
+/* What a node tells of itself: as a struct, and as JSON. */
 #include "node/node_internal.h"
 
 #include <string.h>
@@ -76,6 +76,7 @@ void node_status(const struct node *node, uint32_t keyspace, struct node_status 
     status->wall_ms = node_wall_ms(group->node);
     status->agreed = group->stack.agreed;
     status->snapshot_index = group->snapshot_index;
+    status->snapshot_time_ms = group->snapshot_time_ms;
     status->snapshot_running = group->snapshot != NULL;
     status->sessions = once_sessions(group->stack.once);
     status->cluster_version = group->stack.agreed.version;
@@ -96,66 +97,120 @@ void json_plain(struct buf *text, size_t from) {
             text->data[i] = '?';
 }
 
-static void json_members(const struct node_status *status, struct buf *out) {
-    const struct config *config = &status->replica.config;
-    buf_printf(out, "\"joint\":%s,\"members\":[", config->joint ? "true" : "false");
-    for (uint32_t i = 0; i < config->count; i++) {
-        const struct member *member = &config->members[i];
-        buf_printf(out,
-                   "%s{\"id\":%llu,\"address\":\"%s\",\"incarnation\":\"%016llx\",\"role\":\"%s\"",
-                   i ? "," : "", (ull)member->id, member->address, (ull)member->incarnation,
-                   member->voter || member->voter_old ? "voter" : "learner");
-        for (uint32_t p = 0; p < status->replica.peer_count; p++)
-            if (status->replica.peers[p].id == member->id)
-                buf_printf(out, ",\"match\":%llu,\"lag\":%llu,\"active\":%s,\"snapshot\":%s",
-                           (ull)status->replica.peers[p].match_index,
-                           (ull)(status->replica.last_index - status->replica.peers[p].match_index),
-                           status->replica.peers[p].active ? "true" : "false",
-                           status->replica.peers[p].snapshotting ? "true" : "false");
-        buf_printf(out, "}");
-    }
-    buf_printf(out, "]");
+/* X(name, format, about, value of `status` and `member`) */
+#define MEMBER_FIELDS(X)                                                          \
+    X(id, "%llu", "the member's number", (ull)member->id)                         \
+    X(address, "\"%s\"", "its peer port, as it is recorded", member->address)     \
+    X(incarnation, "\"%016llx\"", "of its data folder", (ull)member->incarnation) \
+    X(role, "\"%s\"", "voter or learner", votes(member) ? "voter" : "learner")
+
+/* On the leader alone. X(name, format, about, value of `status` and `p`) */
+#define PEER_FIELDS(X)                                                                           \
+    X(match, "%llu", "on the leader: up to here the member has its log",                         \
+      (ull)status->replica.peers[p].match_index)                                                 \
+    X(lag, "%llu", "on the leader: entries that the member is not known to have",                \
+      (ull)(status->replica.last_index - status->replica.peers[p].match_index))                  \
+    X(active, "%s", "on the leader: the member answers", truth(status->replica.peers[p].active)) \
+    X(snapshot, "%s", "on the leader: a snapshot is on its way to the member",                   \
+      truth(status->replica.peers[p].snapshotting))
+
+/* X(name, format, about, value of `status`) */
+#define KEYSPACE_FIELDS(X)                                                                        \
+    X(role, "\"%s\"", "follower, pre-candidate, candidate or leader",                             \
+      role_text(status->replica.role))                                                            \
+    X(term, "%llu", "current term, or epoch", (ull)status->replica.term)                          \
+    X(leader, "%llu", "the leader's number; 0: none is known", (ull)status->replica.leader)       \
+    X(cluster_version, "%u", "replicated: what all members can do", status->cluster_version)      \
+    X(first_index, "%llu", "of the log", (ull)status->replica.first_index)                        \
+    X(last_index, "%llu", "of the log", (ull)status->replica.last_index)                          \
+    X(durable_index, "%llu", "up to here the log is on this node's disk",                         \
+      (ull)status->replica.durable_index)                                                         \
+    X(commit_index, "%llu", "up to here a majority has it", (ull)status->replica.commit_index)    \
+    X(applied_index, "%llu", "up to here it is in the state", (ull)status->replica.applied_index) \
+    X(snapshot_index, "%llu", "of the newest snapshot", (ull)status->snapshot_index)              \
+    X(lease_left_ms, "%llu", "of the leader's lease",                                             \
+      (ull)(status->replica.lease_left_ns / 1000000))                                             \
+    X(keys, "%llu", "keys, or znodes", (ull)status->keys)                                         \
+    X(machine_bytes, "%zu", "memory of the state", status->machine_bytes)                         \
+    X(digest, "\"%016llx\"", "of the state at applied_index", (ull)status->state_digest)          \
+    X(time_ms, "%llu", "replicated time, since 1970", (ull)status->time_ms)                       \
+    X(sessions, "%llu", "open exactly-once sessions", (ull)status->sessions)                      \
+    X(requests, "%u", "requests outstanding at this node", status->requests)                      \
+    X(clock_off_ms, "%lld", "this node's clock less replicated time",                             \
+      (long long)(status->wall_ms - status->time_ms))                                             \
+    X(joint, "%s", "a change of members is half way", truth(status->replica.config.joint))
+
+static const char *truth(bool it_is) {
+    return it_is ? "true" : "false";
+}
+
+static bool votes(const struct member *member) {
+    return member->voter || member->voter_old;
+}
+
+#define PUT(name, format, about, value) buf_printf(out, "\"" #name "\":" format ",", value);
+
+static void json_member(const struct node_status *status, const struct member *member,
+                        struct buf *out) {
+    buf_printf(out, "{");
+    MEMBER_FIELDS(PUT)
+    for (uint32_t p = 0; p < status->replica.peer_count; p++)
+        if (status->replica.peers[p].id == member->id) {
+            PEER_FIELDS(PUT)
+        }
+    out->len--; /* the last comma */
+    buf_printf(out, "}");
 }
 
 /* What one keyspace tells, without the braces. */
 static void json_fields(const struct node *node, uint32_t keyspace, struct buf *out) {
-    struct node_status status;
-    node_status(node, keyspace, &status);
-    buf_printf(out,
-               "\"role\":\"%s\",\"term\":%llu,\"leader\":%llu,\"cluster_version\":%u,"
-               "\"first_index\":%llu,\"last_index\":%llu,\"durable_index\":%llu,",
-               role_text(status.replica.role), (ull)status.replica.term, (ull)status.replica.leader,
-               status.cluster_version, (ull)status.replica.first_index,
-               (ull)status.replica.last_index, (ull)status.replica.durable_index);
-    buf_printf(out,
-               "\"commit_index\":%llu,\"applied_index\":%llu,\"snapshot_index\":%llu,"
-               "\"lease_left_ms\":%llu,",
-               (ull)status.replica.commit_index, (ull)status.replica.applied_index,
-               (ull)status.snapshot_index, (ull)(status.replica.lease_left_ns / 1000000));
-    buf_printf(out,
-               "\"keys\":%llu,\"machine_bytes\":%zu,\"digest\":\"%016llx\",\"time_ms\":%llu,"
-               "\"sessions\":%llu,\"requests\":%u,",
-               (ull)status.keys, status.machine_bytes, (ull)status.state_digest,
-               (ull)status.time_ms, (ull)status.sessions, status.requests);
-    buf_printf(out, "\"clock_off_ms\":%lld,", (long long)(status.wall_ms - status.time_ms));
-    json_members(&status, out);
+    struct node_status told;
+    const struct node_status *status = &told;
+    const struct config *config = &told.replica.config;
+    node_status(node, keyspace, &told);
+    KEYSPACE_FIELDS(PUT)
+    buf_printf(out, "\"members\":[");
+    for (uint32_t i = 0; i < config->count; i++) {
+        buf_printf(out, "%s", i ? "," : "");
+        json_member(status, &config->members[i], out);
+    }
+    buf_printf(out, "]");
 }
+
+/* X(name, format, about, value of `named` and `status`) */
+#define KEYSPACE_HEAD_FIELDS(X)                                    \
+    X(name, "\"%s\"", "the keyspace", named->name)                 \
+    X(machine, "\"%s\"", "what is replicated", named->machine)     \
+    X(protocol, "\"%s\"", "by what: raft or zab", named->protocol) \
+    X(health, "\"%s\"", "ok, or what stands in the way", status->health)
 
 static void json_keyspaces(const struct node *node, struct buf *out) {
     buf_printf(out, "\"keyspaces\":[");
     NODE_EACH_GROUP(group, node) {
         const struct node_keyspace *named = &node->options.keyspaces[group->keyspace];
-        struct replica_status replica;
-        group->protocol->status(group->replica, &replica);
-        buf_printf(out,
-                   "%s{\"name\":\"%s\",\"machine\":\"%s\",\"protocol\":\"%s\",\"health\":\"%s\",",
-                   group->keyspace ? "," : "", named->name, named->machine, named->protocol,
-                   group_health(group, &replica));
+        struct node_status told;
+        const struct node_status *status = &told;
+        node_status(node, group->keyspace, &told);
+        buf_printf(out, "%s{", group->keyspace ? "," : "");
+        KEYSPACE_HEAD_FIELDS(PUT)
         json_fields(node, group->keyspace, out);
         buf_printf(out, "}");
     }
     buf_printf(out, "]");
 }
+
+/* X(name, format, about, value of `node`, `identity`, `status`, `log`) */
+#define NODE_FIELDS(X)                                                                      \
+    X(node, "%llu", "this node's number", (ull)identity->node)                              \
+    X(cluster, "\"%016llx\"", "a hash of the cluster's name", (ull)identity->cluster)       \
+    X(incarnation, "\"%016llx\"", "of this node's data folder", (ull)identity->incarnation) \
+    X(epoch, "%llu", "of the cluster: rises by cairn repair", (ull)identity->epoch)         \
+    X(version, "\"%s\"", "this build", CAIRN_VERSION)                                       \
+    X(health, "\"%s\"", "of all keyspaces: ok, or what stands in the way of one",           \
+      node_health(node))                                                                    \
+    X(links_up, "%u", "peers linked", status.links_up)                                      \
+    X(log_bytes, "%llu", "log on disk", (ull)log.log_bytes)                                 \
+    X(log_direct, "%s", "the log is written past the system's cache", truth(log.direct))
 
 /* The first keyspace's fields stand at the top too. */
 void node_status_json(const struct node *node, struct buf *out) {
@@ -164,13 +219,8 @@ void node_status_json(const struct node *node, struct buf *out) {
     struct wal_stats log;
     node_status(node, 0, &status);
     wal_stats(node->wal, &log);
-    buf_printf(out,
-               "{\"node\":%llu,\"cluster\":\"%016llx\",\"incarnation\":\"%016llx\",\"epoch\":%llu,"
-               "\"version\":\"%s\",\"health\":\"%s\",\"links_up\":%u,\"log_bytes\":%llu,"
-               "\"log_direct\":%s,",
-               (ull)identity->node, (ull)identity->cluster, (ull)identity->incarnation,
-               (ull)identity->epoch, CAIRN_VERSION, node_health(node), status.links_up,
-               (ull)log.log_bytes, log.direct ? "true" : "false");
+    buf_printf(out, "{");
+    NODE_FIELDS(PUT)
     buf_printf(out, "\"cluster_name\":\"");
     size_t from = out->len;
     buf_printf(out, "%s", node->options.cluster_name);
@@ -183,102 +233,22 @@ void node_status_json(const struct node *node, struct buf *out) {
     buf_printf(out, "}\n");
 }
 
-/* X(name, type, help, value of `status`) */
-#define KEYSPACE_METRICS(X)                                                                    \
-    X("cairn_is_leader", "gauge", "1 on the leader", status->replica.role == ROLE_LEADER)      \
-    X("cairn_has_leader", "gauge", "1 when a leader is known", status->replica.leader != 0)    \
-    X("cairn_term", "gauge", "Current term", status->replica.term)                             \
-    X("cairn_last_index", "gauge", "Last index in the log", status->replica.last_index)        \
-    X("cairn_commit_index", "gauge", "Commit index", status->replica.commit_index)             \
-    X("cairn_applied_index", "gauge", "Applied index", status->replica.applied_index)          \
-    X("cairn_snapshot_index", "gauge", "Index of the newest snapshot", status->snapshot_index) \
-    X("cairn_damaged", "gauge", "1 while the log waits for repair", status->replica.damaged)   \
-    X("cairn_keys", "gauge", "Keys in the machine", status->keys)                              \
-    X("cairn_machine_bytes", "gauge", "Memory of the machine's state", status->machine_bytes)  \
-    X("cairn_log_memory_bytes", "gauge", "Log entries held in memory",                         \
-      status->replica.memory_bytes)                                                            \
-    X("cairn_sessions", "gauge", "Open exactly-once sessions", status->sessions)               \
-    X("cairn_requests", "gauge", "Requests outstanding", status->requests)                     \
-    X("cairn_clock_off_ms", "gauge", "Replicated time and this node's clock differ by this",   \
-      clock_off_ms(status))                                                                    \
-    X("cairn_cluster_version", "gauge", "Replicated cluster version", status->cluster_version)
+#define NAME(name, format, about, value) {part, #name, about},
 
-static uint64_t clock_off_ms(const struct node_status *status) {
-    return status->wall_ms > status->time_ms ? status->wall_ms - status->time_ms
-                                             : status->time_ms - status->wall_ms;
-}
-
-static void keyspace_metrics(const struct node *node, struct buf *out) {
-    struct node_status all[NODE_KEYSPACES_MAX];
-    for (uint32_t i = 0; i < node->group_count; i++)
-        node_status(node, i, &all[i]);
-#define X(metric, type, help, value)                                                           \
-    buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n", metric, help, metric, type);               \
-    for (uint32_t i = 0; i < node->group_count; i++) {                                         \
-        const struct node_status *status = &all[i];                                            \
-        buf_printf(out, "%s{keyspace=\"%s\"} %llu\n", metric, node->options.keyspaces[i].name, \
-                   (ull)(value));                                                              \
-    }
-    KEYSPACE_METRICS(X)
-#undef X
-}
-
-struct metric {
-    const char *name;
-    const char *type;
-    const char *help;
-    uint64_t value;
-};
-
-void node_metrics(const struct node *node, struct buf *out) {
-    struct node_status status;
-    struct wal_stats log;
-    keyspace_metrics(node, out);
-    node_status(node, 0, &status);
-    wal_stats(node->wal, &log);
-    const struct metric metrics[] = {
-        {"cairn_links_up", "gauge", "Peers linked", status.links_up},
-        {"cairn_executed_total", "counter", "Requests answered", status.counters.executed},
-        {"cairn_refused_total", "counter", "Requests refused, not executed",
-         status.counters.refused},
-        {"cairn_unknown_total", "counter", "Requests whose fate is unknown",
-         status.counters.unknown},
-        {"cairn_forwarded_total", "counter", "Requests sent on to the leader",
-         status.counters.forwarded},
-        {"cairn_reads_total", "counter", "Reads executed", status.counters.reads},
-        {"cairn_applied_total", "counter", "Entries applied", status.counters.applied},
-        {"cairn_elections_won_total", "counter", "Elections won", status.counters.elections},
-        {"cairn_turn_work_max", "gauge", "Greatest work of one turn of a group, in units",
-         status.work_max},
-        {"cairn_snapshots_taken_total", "counter", "Snapshots written",
-         status.counters.snapshots_taken},
-        {"cairn_snapshots_sent_total", "counter", "Snapshots sent to peers",
-         status.counters.snapshots_sent},
-        {"cairn_snapshots_installed_total", "counter", "Snapshots installed from a leader",
-         status.counters.snapshots_installed},
-        {"cairn_frames_bad_total", "counter", "Peer frames refused as damaged or malformed",
-         status.counters.frames_bad},
-        {"cairn_links_refused_total", "counter", "Peer connections refused at hello",
-         status.counters.links_refused},
-        {"cairn_log_writes_total", "counter", "Disk writes of the log", log.writes},
-        {"cairn_log_written_bytes_total", "counter", "Bytes written to the log", log.bytes_written},
-        {"cairn_log_bytes", "gauge", "Log on disk", log.log_bytes},
-        {"cairn_log_write_ns", "gauge", "Duration of the last log write", log.write_ns_last},
-        {"cairn_log_full", "gauge", "1 while the disk is full", log.full},
-        {"cairn_wal_damaged", "gauge", "1 while a file of the log has damage that was found",
-         log.damaged},
-        {"cairn_wal_scrubbed_bytes", "counter", "Bytes of the log read back to find damage",
-         status.counters.scrubbed_bytes},
-        {"cairn_wal_damage_found", "counter", "Damage of the log found while running",
-         status.counters.damage_found},
-        {"cairn_wal_damage_repaired", "counter", "Times the log was whole again after such damage",
-         status.counters.damage_repaired},
-        {"cairn_log_room_bytes", "gauge", "Log that can be written without asking for space",
-         log.room_bytes},
+const struct node_status_field *node_status_field_at(size_t n) {
+#define part "node"
+    static const struct node_status_field table[] = {
+        NODE_FIELDS(NAME){part, "cluster_name", "as it was set, cluster.name"},
+        {part, "change", "the change of members under way; empty: none"},
+        {part, "keyspaces", "a list, with the fields below; those of the first stand here too"},
+#undef part
+#define part "keyspace"
+        KEYSPACE_HEAD_FIELDS(NAME)
+            KEYSPACE_FIELDS(NAME){part, "members", "a list, with the fields below"},
+#undef part
+#define part "member"
+        MEMBER_FIELDS(NAME) PEER_FIELDS(NAME)
+#undef part
     };
-    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
-        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", metrics[i].name, metrics[i].help,
-                   metrics[i].name, metrics[i].type, metrics[i].name, (ull)metrics[i].value);
-    spans_metrics(&node->slices, out, "cairn_snapshot_slice_seconds",
-                  "Time of the event loop that a slice of snapshot work took");
+    return n < sizeof table / sizeof *table ? &table[n] : NULL;
 }

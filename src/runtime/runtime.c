@@ -97,11 +97,9 @@ static void note_round(struct runtime *runtime) {
     runtime->idle_ns = idle;
 }
 
-void runtime_metrics(const struct runtime *runtime, struct buf *out) {
-    spans_metrics(&runtime->rounds, out, "cairn_loop_round_seconds",
-                  "Time for which one round of the event loop kept everything else waiting");
-    spans_metrics(&runtime->worked, out, "cairn_loop_round_cpu_seconds",
-                  "Processor time of one round of the event loop");
+void runtime_metrics(const struct runtime *runtime, struct metrics *metrics) {
+    metrics_put_one_span(metrics, METRIC_ROUND_TIME, &runtime->rounds);
+    metrics_put_one_span(metrics, METRIC_ROUND_CPU, &runtime->worked);
 }
 
 /* Before the loop sleeps: closings come behind the check, and are callbacks too. */

@@ -7,6 +7,7 @@
 #ifndef CAIRN_RUNTIME_RUNTIME_H
 #define CAIRN_RUNTIME_RUNTIME_H
 
+#include "base/metrics.h"
 #include "env/env.h"
 
 struct runtime;
@@ -35,7 +36,7 @@ struct env *runtime_env(struct runtime *runtime);
 void runtime_run(struct runtime *runtime);
 /* Appends how long the rounds of the loop took: what is longer keeps heartbeats and all clients
  * waiting. */
-void runtime_metrics(const struct runtime *runtime, struct buf *out);
+void runtime_metrics(const struct runtime *runtime, struct metrics *metrics);
 void runtime_stop(struct runtime *runtime);
 /* SIGINT or SIGTERM arrived; on the loop. From then on the process no longer ends by them. */
 void runtime_on_signal(struct runtime *runtime, void (*arrived)(void *context, int signal),

@@ -590,7 +590,7 @@ static void job_done(struct env_work *work) {
     wal->stalled_since = wal->waiting ? job->started : 0;
     wal->bytes_written += job->bytes_written;
     wal->writes += job->writes;
-    wal->write_ns_last = env_now(wal->env) - job->started;
+    spans_note(&wal->write_times, env_now(wal->env) - job->started);
     if (status == CAIRN_OK)
         keep_batch(wal);
     else
@@ -642,7 +642,7 @@ void wal_stats(const struct wal *wal, struct wal_stats *stats) {
                                 .failed = wal->failed,
                                 .full = wal_full(wal),
                                 .room_bytes = wal_segment_room(wal),
-                                .write_ns_last = wal->write_ns_last};
+                                .write_times = wal->write_times};
     LIST_EACH(at, &wal->segments) {
         const struct wal_segment *segment = container_of(at, const struct wal_segment, link);
         stats->segments++;

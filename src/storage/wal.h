@@ -21,6 +21,7 @@
 #define CAIRN_STORAGE_WAL_H
 
 #include "base/mutant.h"
+#include "base/spans.h"
 #include "base/status.h"
 #include "core/entry.h"
 #include "core/room.h"
@@ -142,10 +143,10 @@ struct wal_stats {
     uint64_t log_bytes; /* on disk in live segments */
     bool direct;        /* false: buffered fallback */
     bool failed;
-    bool full;           /* wal_full */
-    bool damaged;        /* a load found damage in a segment that is still there */
-    uint64_t room_bytes; /* certain room */
-    uint64_t write_ns_last;
+    bool full;                /* wal_full */
+    bool damaged;             /* a load found damage in a segment that is still there */
+    uint64_t room_bytes;      /* certain room */
+    struct spans write_times; /* of batches */
 };
 void wal_stats(const struct wal *wal, struct wal_stats *stats);
 

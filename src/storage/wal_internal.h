@@ -110,7 +110,7 @@ struct wal {
     struct env_timer space_timer; /* a segment is tried again */
     uint64_t bytes_written;
     uint64_t writes;
-    uint64_t write_ns_last;
+    struct spans write_times;
 };
 
 /* A job on the bulk queue; embedded first in its kind. */

@@ -1,8 +1,8 @@
 // cairn's subcommands: what they print, what they refuse, with which exit code.
 import fs from 'node:fs';
 import path from 'node:path';
-import { Client, Cluster, await_program, binary, cairn, call_program, check, equal, http, run_tests, sleep, start_program, temporary_folder,
-  test, until } from './lib.mjs';
+import { Client, Cluster, await_program, binary, cairn, call_program, check, equal, has_program, http, run_tests, skip, sleep, start_program,
+  temporary_folder, test, until } from './lib.mjs';
 
 const cluster = await Cluster.started();
 const at = ['--node', `127.0.0.1:${cluster.redis(1)}`];
@@ -151,13 +151,37 @@ test('admin pages: metrics, status, health, and 404 for others', async () => {
   const metrics = await http(cluster.admin(1), '/metrics');
   equal(metrics.status, 200);
   for (const line of metrics.text.trim().split('\n'))
-    check(/^# (HELP|TYPE) cairn_\w+ .+$|^cairn_\w+(\{[^}]*\})? [\d.e+-]+$/.test(line), line);
+    check(/^# (HELP|TYPE) (cairn|process)_\w+ .+$|^(cairn|process)_\w+(\{[^}]*\})? [\d.e+-]+$/.test(line), line);
   const status = JSON.parse((await http(cluster.admin(2), '/status')).text);
   equal(status.node, 2);
   equal((await http(cluster.admin(3), '/health')).status, 200);
   equal((await http(cluster.admin(1), '/nosuch')).status, 404);
   const posted = await fetch(`http://127.0.0.1:${cluster.admin(1)}/metrics`, { method: 'POST', body: 'x'.repeat(100000) }).catch(() => ({ status: 0 }));
   check(posted.status !== 500, 'POST');
+});
+
+test('metrics: each of the reference once, by one node or another, each of those there; units are Prometheus\'', async () => {
+  equal(cairn('shell', ...at, 'set', 'counted', '1').code, 0);
+  equal(cairn('bench', '--zookeeper', `127.0.0.1:${cluster.zookeeper(1)}`, '--seconds', '1').code, 0);
+  const texts = await Promise.all(cluster.ids().map(async (id) => (await http(cluster.admin(id), '/metrics')).text));
+  const told = texts.map((text) => [...text.matchAll(/^# TYPE (\w+) (\w+)$/gm)].map(([, name, type]) => `${name} ${type}`));
+  for (const names of told) equal(new Set(names).size, names.length, 'no metric twice');
+  const documented = [...cairn('reference').out.matchAll(/^\| `(\w+)` \| (gauge|counter|histogram) /gm)].map(([, name, type]) => `${name} ${type}`);
+  const greatest = documented.filter((each) => each.endsWith(' histogram')).map((each) => each.replace(' histogram', '_max gauge'));
+  equal([...new Set(told.flat())].sort(), [...documented, ...greatest].sort());
+  for (const name of ['cairn_redis_command_seconds', 'cairn_zookeeper_request_seconds', 'cairn_log_write_seconds'])
+    check(Number(texts[0].match(new RegExp(`^${name}_count (\\d+)$`, 'm'))[1]) > 0, name);
+  check(Number(texts[0].match(/^cairn_commit_seconds_count\{keyspace="kv"\} (\d+)$/m)[1]) > 0, 'commit');
+  check(Number(texts[0].match(/^process_start_time_seconds (\S+)$/m)[1]) > Date.now() / 1000 - 600, 'the start');
+  if (!has_program('promtool')) skip('promtool (Debian\'s package prometheus) is not installed');
+  for (const input of texts) {
+    const { code, out, err } = call_program('promtool', ['check', 'metrics'], { input });
+    equal([code, out, err], [0, '', '']);
+  }
+});
+
+test('the reference is what the program prints', async () => {
+  equal(fs.readFileSync(new URL('../../docs/reference.md', import.meta.url), 'utf8'), cairn('reference').out, 'docs/reference.md');
 });
 
 test('dev: endpoints, a ready line a node, a last line; goes on from its folder; ends its nodes whatever ends it', async () => {

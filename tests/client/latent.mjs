@@ -75,8 +75,8 @@ for (const protocol of ['raft', 'zab'])
       await whole(cluster);
       cluster.check_alive();
       equal(cluster.pid(hurt), pid);
-      check((await cluster.metric(hurt, 'cairn_wal_damage_found')) >= 1, 'it found the damage');
-      equal(await cluster.metric(hurt, 'cairn_wal_damage_repaired'), await cluster.metric(hurt, 'cairn_wal_damage_found'), 'all of it is repaired');
+      check((await cluster.metric(hurt, 'cairn_wal_damage_found_total')) >= 1, 'it found the damage');
+      equal(await cluster.metric(hurt, 'cairn_wal_damage_repaired_total'), await cluster.metric(hurt, 'cairn_wal_damage_found_total'), 'all of it is repaired');
       check((await cluster.metric(away, 'cairn_snapshots_installed_total')) > 0, 'a snapshot took the place of what was damaged');
       check(/can't give entries \d+ to \d+ of the log back/.test(cluster.logs[hurt]), 'the damage is told');
       check(/the log is whole again/.test(cluster.logs[hurt]), 'the repair is told');
@@ -89,8 +89,8 @@ for (const protocol of ['raft', 'zab'])
 test('a running node reads its log back and tells how much', async () => {
   const cluster = await Cluster.started({ nodes: 1, sets: { 'log.segment_mb': 1 } });
   await write(cluster, 1, 0, 1000);
-  await until('the scrub has read', async () => (await cluster.metric(1, 'cairn_wal_scrubbed_bytes')) > 0);
-  equal(await cluster.metric(1, 'cairn_wal_damage_found'), 0);
+  await until('the scrub has read', async () => (await cluster.metric(1, 'cairn_wal_scrubbed_bytes_total')) > 0);
+  equal(await cluster.metric(1, 'cairn_wal_damage_found_total'), 0);
   await cluster.stop_all();
 });
 

@@ -86,6 +86,12 @@ test('bench where no server is ends at once, and says so', async () => {
   }
 });
 
+test('bench --floor makes its folder', async () => {
+  const { code, err } = operator('bench', '--floor', path.join(elsewhere, 'floor'), '--seconds', '1');
+  equal(code, 0, err);
+  check(operator('bench', '--floor', '/proc/nowhere', '--seconds', '1').err.includes("can't make /proc/nowhere: No such file"), 'why');
+});
+
 test('SIGHUP reads the token again; until then the former counts', async () => {
   const [path_of, node] = [token_of(cluster, 3), at(cluster, 3)];
   const old = path.join(elsewhere, 'old');

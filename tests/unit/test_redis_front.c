@@ -330,7 +330,8 @@ static void a_wrong_password_is_told_late_counted_and_logged(void **state) {
     redis_box_wait(box, 350);
     expect(client, "-WRONGPASS invalid username-password pair or user is disabled.\r\n");
     redis_box_wait(box, 450);
-    redis_front_metrics(redis_box_front(box), &metrics);
+    struct metrics writer = metrics_to(&metrics);
+    redis_front_metrics(redis_box_front(box), &writer);
     buf_u8(&metrics, 0);
     assert_non_null(strstr((char *)metrics.data, "cairn_redis_wrong_passwords_total 3\n"));
     assert_non_null(strstr(redis_box_log(box, &lines), "10.0.0.1:1000"));

@@ -5,6 +5,7 @@
 #ifndef CAIRN_FRONT_REDIS_H
 #define CAIRN_FRONT_REDIS_H
 
+#include "base/metrics.h"
 #include "base/mutant.h"
 #include "core/machine.h"
 #include "env/env.h"
@@ -46,7 +47,7 @@ void redis_front_disconnect(struct redis_front *front);
 void redis_front_close(struct redis_front *front);
 uint32_t redis_front_clients(const struct redis_front *front);
 /* Prometheus text. */
-void redis_front_metrics(const struct redis_front *front, struct buf *out);
+void redis_front_metrics(const struct redis_front *front, struct metrics *metrics);
 
 /* The command table, for the shell's completion and the documentation. NULL at the end. */
 struct redis_command_help {

@@ -357,6 +357,7 @@ static void let_all_on(struct redis_front *front) {
 }
 
 void redis_front_turn(struct redis_front *front) {
+    front->asked_ns = front->answered_ns = 0;
     front->long_bytes = 0;
     waits_turn(front, env_now(front->env));
     if (front->lifted)
@@ -446,29 +447,15 @@ uint32_t redis_front_clients(const struct redis_front *front) {
     return front->conn_count;
 }
 
-void redis_front_metrics(const struct redis_front *front, struct buf *out) {
-    const struct {
-        const char *name, *type, *help;
-        unsigned long long value;
-    } metrics[] = {
-        {"cairn_redis_clients", "gauge", "Connected Redis clients", front->conn_count},
-        {"cairn_redis_connections_total", "counter", "Redis connections accepted",
-         front->total_connections},
-        {"cairn_redis_commands_total", "counter", "Redis commands received", front->total_commands},
-        {"cairn_redis_rejected_total", "counter", "Redis connections turned away",
-         front->rejected_connections},
-        {"cairn_redis_evicted_total", "counter",
-         "Redis connections closed for what they made this node hold", front->evicted_connections},
-        {"cairn_redis_wrong_passwords_total", "counter", "Refused Redis passwords",
-         front->wrong_passwords},
-        {"cairn_redis_unread_bytes", "gauge", "Bytes of replies that clients have not taken",
-         front->output_bytes},
-        {"cairn_redis_unexecuted_bytes", "gauge", "Bytes of commands that were not executed yet",
-         front->input_bytes},
-        {"cairn_redis_protocol_errors_total", "counter", "Malformed Redis requests",
-         front->protocol_errors},
-    };
-    for (size_t i = 0; i < sizeof metrics / sizeof *metrics; i++)
-        buf_printf(out, "# HELP %s %s\n# TYPE %s %s\n%s %llu\n", metrics[i].name, metrics[i].help,
-                   metrics[i].name, metrics[i].type, metrics[i].name, metrics[i].value);
+void redis_front_metrics(const struct redis_front *front, struct metrics *metrics) {
+    metrics_put(metrics, METRIC_REDIS_CLIENTS, NULL, front->conn_count);
+    metrics_put(metrics, METRIC_REDIS_CONNECTIONS, NULL, front->total_connections);
+    metrics_put(metrics, METRIC_REDIS_COMMANDS, NULL, front->total_commands);
+    metrics_put_one_span(metrics, METRIC_REDIS_TIME, &front->command_times);
+    metrics_put(metrics, METRIC_REDIS_REJECTED, NULL, front->rejected_connections);
+    metrics_put(metrics, METRIC_REDIS_EVICTED, NULL, front->evicted_connections);
+    metrics_put(metrics, METRIC_REDIS_WRONG_PASSWORDS, NULL, front->wrong_passwords);
+    metrics_put(metrics, METRIC_REDIS_UNREAD, NULL, front->output_bytes);
+    metrics_put(metrics, METRIC_REDIS_UNEXECUTED, NULL, front->input_bytes);
+    metrics_put(metrics, METRIC_REDIS_PROTOCOL_ERRORS, NULL, front->protocol_errors);
 }

@@ -54,6 +54,7 @@ struct publication {
 struct slot {
     struct list list;  /* conn->slots */
     struct conn *conn; /* NULL: the client has gone */
+    uint64_t asked_ns;
     bool done;
     bool quiet;        /* CLIENT REPLY OFF or SKIP */
     bool heavy;        /* its reply may be long, and comes whether there is room for it or not */
@@ -184,6 +185,8 @@ struct redis_front {
     struct env_listener listener;
     bool listening, stopping;
     struct list conns, dirty, waiting;
+    struct spans command_times;
+    uint64_t asked_ns, answered_ns; /* the first command, the first reply since the last turn */
     struct hmap by_id;
     uint32_t conn_count;
     uint32_t guest_count; /* of these, above clients_max */

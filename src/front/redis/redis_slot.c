@@ -7,9 +7,25 @@
 
 #include <string.h>
 
+/* The clock is read once for all commands, and once for all replies, of a round of the loop. */
+static uint64_t now_once(struct redis_front *front, uint64_t *known) {
+    if (*known == 0)
+        *known = env_now(front->env);
+    return *known;
+}
+
+static void learn_time(const struct slot *slot) {
+    struct redis_front *front = slot->conn->front;
+    if (slot->command == NULL || slot->command->opcode == 0)
+        return;
+    uint64_t now = now_once(front, &front->answered_ns);
+    spans_note(&front->command_times, now > slot->asked_ns ? now - slot->asked_ns : 0);
+}
+
 struct slot *slot_new(struct conn *conn, const struct command *command) {
     struct slot *slot = cairn_alloc_zero(sizeof *slot);
     slot->conn = conn;
+    slot->asked_ns = now_once(conn->front, &conn->front->asked_ns);
     slot->command = command;
     slot->protocol = conn->protocol;
     slot->quiet = conn->reply_mode != REPLY_MODE_ON;
@@ -140,6 +156,7 @@ void slot_done(void *context, enum cairn_status status, struct bytes reply) {
     bool told = conn_make_room(conn, reply.len); /* false: the client is closed */
     struct buf *out = first && !slot->quiet ? &conn->out : &slot->reply;
     learn_size(slot, reply.len);
+    learn_time(slot);
     if (told && !long_reply_take(slot, reply))
         put_done(slot, status, reply, out);
     slot->done = true;

@@ -10,6 +10,7 @@
 #ifndef CAIRN_FRONT_ZOOKEEPER_H
 #define CAIRN_FRONT_ZOOKEEPER_H
 
+#include "base/metrics.h"
 #include "base/mutant.h"
 #include "core/machine.h"
 #include "env/env.h"
@@ -66,7 +67,7 @@ uint32_t zookeeper_front_clients(const struct zookeeper_front *front);
 /* The node's keyspace that it serves. */
 uint32_t zookeeper_front_keyspace(const struct zookeeper_front *front);
 /* Prometheus text. */
-void zookeeper_front_metrics(struct zookeeper_front *front, struct buf *out);
+void zookeeper_front_metrics(struct zookeeper_front *front, struct metrics *metrics);
 /* The admin server's commands (GET /commands/NAME) as a JSON object; false: no such command. The
  * name "" lists them. */
 bool zookeeper_front_command(struct zookeeper_front *front, const char *name, struct buf *out);

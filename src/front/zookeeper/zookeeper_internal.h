@@ -180,7 +180,8 @@ struct zookeeper_front {
     uint32_t conn_count;
     uint32_t tls_count; /* of these, with TLS */
     struct zk_watches *watches;
-    struct node_client client; /* of the front end itself: tells the tree its address */
+    struct spans request_times; /* never reset, other than traffic */
+    struct node_client client;  /* of the front end itself: tells the tree its address */
     bool telling, told;
     uint64_t zxid;        /* the newest applied that was heard of */
     size_t input_bytes;   /* of requests that were not taken yet */

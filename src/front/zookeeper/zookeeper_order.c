@@ -36,6 +36,7 @@ static void learn_response(struct zk_conn *conn, size_t bytes) {
 static void learn_latency(struct zk_conn *conn, int32_t xid, int32_t op, uint64_t since_ns) {
     struct zookeeper_front *front = conn->front;
     uint64_t us = front->now_ns > since_ns ? (front->now_ns - since_ns) / 1000 : 0;
+    spans_note(&front->request_times, us * 1000);
     zk_traffic_latency(&conn->traffic, us);
     zk_traffic_latency(&front->traffic, us);
     conn->traffic.sent++;

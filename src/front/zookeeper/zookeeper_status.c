@@ -240,57 +240,40 @@ void zk_configuration(struct zookeeper_front *front, zk_line *line, void *contex
 
 /* ---- Prometheus ---- */
 
-struct metric {
-    const char *name, *type, *help;
-    uint64_t value;
-};
-
-static void put_metrics(struct buf *out, const struct metric *metrics, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        buf_printf(out,
-                   "# HELP cairn_zookeeper_%s %s\n# TYPE cairn_zookeeper_%s %s\n"
-                   "cairn_zookeeper_%s %llu\n",
-                   metrics[i].name, metrics[i].help, metrics[i].name, metrics[i].type,
-                   metrics[i].name, (ull)metrics[i].value);
-}
-
-void zookeeper_front_metrics(struct zookeeper_front *front, struct buf *out) {
+void zookeeper_front_metrics(struct zookeeper_front *front, struct metrics *metrics) {
     struct zk_summary summary;
     zk_summarise(front, &summary);
     const struct zk_traffic *traffic = &front->traffic;
-    const struct metric metrics[] = {
-        {"clients", "gauge", "Connected ZooKeeper clients", front->conn_count},
-        {"connections_total", "counter", "Connections accepted", front->counters.connections},
-        {"rejected_total", "counter", "Connections turned away", front->counters.rejected},
-        {"tls_clients", "gauge", "Of the connected, those with TLS", front->tls_count},
-        {"tls_connections_total", "counter", "TLS handshakes that succeeded",
-         front->counters.tls_connections},
-        {"tls_failed_total", "counter", "Connections with TLS that ended before their handshake",
-         front->counters.tls_failed},
-        {"requests_total", "counter", "Requests received", traffic->received},
-        {"responses_total", "counter", "Answers and notifications sent", traffic->sent},
-        {"notifications_total", "counter", "Notifications sent", front->counters.notifications},
-        {"latency_us_total", "counter", "Time that requests took together, in microseconds",
-         traffic->latency_total_us},
-        {"outstanding", "gauge", "Requests with the node", front->outstanding},
-        {"unknown_total", "counter", "Connections closed because a request's fate was unknown",
-         front->counters.unknown},
-        {"throttled_total", "counter", "Times that a client had to wait because of others",
-         front->counters.throttled},
-        {"auth_failed_total", "counter", "Failed authentications", front->counters.auth_failed},
-        {"malformed_total", "counter", "Malformed requests", front->counters.malformed},
-        {"large_total", "counter", "Requests above the frame limit", front->counters.large},
-        {"sessions_moved_total", "counter", "Connections whose session moved to another",
-         front->counters.moved},
-        {"sessions_ended_total", "counter", "Connections whose session ended",
-         front->counters.expired},
-        {"sessions", "gauge", "Sessions of the ensemble", summary.sessions},
-        {"znodes", "gauge", "Znodes", summary.nodes},
-        {"ephemerals", "gauge", "Ephemeral znodes", summary.ephemerals},
-        {"data_bytes", "gauge", "Bytes of data in znodes", summary.data_bytes},
-        {"watches", "gauge", "Watches set at this server", summary.watches.watches},
-        {"watch_bytes", "gauge", "Memory of these watches", summary.watches.bytes},
-        {"read_only", "gauge", "1 in read-only mode", front->read_only},
+    const struct {
+        enum metric_id id;
+        uint64_t value;
+    } values[] = {
+        {METRIC_ZK_CLIENTS, front->conn_count},
+        {METRIC_ZK_CONNECTIONS, front->counters.connections},
+        {METRIC_ZK_REJECTED, front->counters.rejected},
+        {METRIC_ZK_TLS_CLIENTS, front->tls_count},
+        {METRIC_ZK_TLS_CONNECTIONS, front->counters.tls_connections},
+        {METRIC_ZK_TLS_FAILED, front->counters.tls_failed},
+        {METRIC_ZK_REQUESTS, traffic->received},
+        {METRIC_ZK_RESPONSES, traffic->sent},
+        {METRIC_ZK_NOTIFICATIONS, front->counters.notifications},
+        {METRIC_ZK_OUTSTANDING, front->outstanding},
+        {METRIC_ZK_UNKNOWN, front->counters.unknown},
+        {METRIC_ZK_THROTTLED, front->counters.throttled},
+        {METRIC_ZK_AUTH_FAILED, front->counters.auth_failed},
+        {METRIC_ZK_MALFORMED, front->counters.malformed},
+        {METRIC_ZK_LARGE, front->counters.large},
+        {METRIC_ZK_MOVED, front->counters.moved},
+        {METRIC_ZK_ENDED, front->counters.expired},
+        {METRIC_ZK_SESSIONS, summary.sessions},
+        {METRIC_ZK_ZNODES, summary.nodes},
+        {METRIC_ZK_EPHEMERALS, summary.ephemerals},
+        {METRIC_ZK_DATA, summary.data_bytes},
+        {METRIC_ZK_WATCHES, summary.watches.watches},
+        {METRIC_ZK_WATCH_BYTES, summary.watches.bytes},
+        {METRIC_ZK_READ_ONLY, front->read_only},
     };
-    put_metrics(out, metrics, sizeof metrics / sizeof *metrics);
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        metrics_put(metrics, values[i].id, NULL, values[i].value);
+    metrics_put_one_span(metrics, METRIC_ZK_TIME, &front->request_times);
 }
