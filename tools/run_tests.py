@@ -7,6 +7,8 @@ Stages, in order:
   lint      the include table, the allowed symbols, layout
   release   unit, scenario and simulated tests on the release build
   asan      unit and scenario tests and a slice of the simulated ones, address + undefined sanitizers
+  debug     the program without optimization, address + undefined sanitizers: it links, without a
+            warning, and simulates
   tsan      unit tests that use threads, and a real node, thread sanitizer
   mutants   a third of the mutants of the judge, which its tests must kill (make soak: all)
   fuzz      a short slice of every fuzz target
@@ -134,6 +136,15 @@ def stage_asan(tally):
         run_suites(tally, "asan", "build-asan", ["unit", "scenario", "sim"], ASAN)
 
 
+def stage_debug(tally):
+    """What an optimizer leaves out, a library's functions for one, is missed here or nowhere."""
+    options = ["--buildtype=debug", "-Db_sanitize=address,undefined", "-Db_lundef=false", "--werror"]
+    if build(tally, "build-debug", options, targets=["cairn"]):
+        full = dict(os.environ, **ASAN)
+        code, output, seconds = run(["build-debug/cairn", "sim", "--seeds", "1-2"], env=full)
+        tally.add("debug: two seeds", code == 0, code != 0, seconds, output)
+
+
 def stage_tsan(tally):
     options = ["--buildtype=debugoptimized", "-Db_sanitize=thread", "-Db_lundef=false"]
     if build(tally, "build-tsan", options, dict(os.environ, CC="clang")):
@@ -173,8 +184,8 @@ def stage_client(tally):
     tally.add("client: real processes", passed, failed, seconds, failures(output))
 
 
-STAGES = {"lint": stage_lint, "release": stage_release, "asan": stage_asan, "tsan": stage_tsan,
-          "mutants": stage_mutants, "fuzz": stage_fuzz, "client": stage_client}
+STAGES = {"lint": stage_lint, "release": stage_release, "asan": stage_asan, "debug": stage_debug,
+          "tsan": stage_tsan, "mutants": stage_mutants, "fuzz": stage_fuzz, "client": stage_client}
 
 
 def main():

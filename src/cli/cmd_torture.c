@@ -194,7 +194,7 @@ static bool make_dir(struct command *command) {
     command->options.dir = whole;
     if (made)
         return true;
-    char history[500];
+    char history[sizeof whole + sizeof "/history.jsonl"];
     snprintf(history, sizeof history, "%s/history.jsonl", whole);
     if (old && access(history, F_OK) != 0)
         return true;
