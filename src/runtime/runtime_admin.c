@@ -10,18 +10,22 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Kept below the library's own limit: at that it hears no newcomer until it is run again, and has
  * no reason of its own to ask for that. */
 #define VISITORS_MAX 64u
 #define CONNECTIONS_MAX (2 * VISITORS_MAX)
-#define BACKLOG 1024
+#define BACKLOG 4096
 #define TIMEOUT_SECONDS 10u /* of silence */
 #define VISIT_NS 30000000000ull
 #define MEMORY_BYTES 16384u
 /* How often the library is run while there are visitors. */
 #define LOOK_MS 250u
+#define SPENT_NS_LITTLE 2000000u
+#define REST_FACTOR 4u
+#define REST_MS_MOST 50u /* newcomers wait at the listening socket meanwhile */
 
 /* One connection; its requests come one after the other. */
 struct runtime_visit {
@@ -179,11 +183,32 @@ static void on_visit(void *context, struct MHD_Connection *connection, void **st
     }
 }
 
+/* How long visitors wait because of what the last look at them took: clients, peers and heartbeats
+ * have most of the loop's time, however many pages are asked for at once. */
+static uint64_t rest_ms(uint64_t spent_ns) {
+    uint64_t rest = spent_ns < SPENT_NS_LITTLE ? 0 : spent_ns * REST_FACTOR / 1000000u;
+    return rest < REST_MS_MOST ? rest : REST_MS_MOST;
+}
+
+/* Processor time: what others run meanwhile is not the visitors' doing. */
+static uint64_t worked_ns(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
 static void serve(struct runtime_admin *admin) {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
+    uint64_t began = worked_ns();
     admin->runtime->turn_due = true;
     admin->mhd.run(admin->daemon);
     keep_order(admin);
+    uint64_t rests = rest_ms(worked_ns() - began);
+    if (rests > 0) {
+        uv_poll_stop(&admin->poll);
+        uv_timer_start(&admin->timer, on_timeout, rests, 0);
+        return;
+    }
     bool visited = !list_empty(&admin->visitors) || !list_empty(&admin->leaving);
     if (admin->mhd.get_timeout(admin->daemon, &timeout_ms) != MHD_YES || timeout_ms > LOOK_MS)
         timeout_ms = LOOK_MS;
@@ -198,7 +223,9 @@ static void on_ready(uv_poll_t *poll, int status, int events) {
 }
 
 static void on_timeout(uv_timer_t *timer) {
-    serve(timer->data);
+    struct runtime_admin *admin = timer->data;
+    uv_poll_start(&admin->poll, UV_READABLE, on_ready); /* it may have rested */
+    serve(admin);
 }
 
 /* ---- the library comes with the first visitor ---- */
