@@ -45,6 +45,7 @@ struct making {
     const struct history *history;
     enum model model;
     bool adds; /* some operation adds to a number */
+    bool real_time;
     struct cells given, needed;
 };
 
@@ -194,7 +195,9 @@ static void of_lock(struct making *making, uint32_t number) {
     if (refused || unsure)
         return;
     uint32_t before = op->f == OP_RELEASE ? held_before(making, number) : number;
-    bool paired = before != OP_NONE && ops[before].f != OP_RELEASE &&
+    bool surely = before == OP_NONE || before == number || !making->real_time ||
+                  op_precedes(&ops[before], op);
+    bool paired = before != OP_NONE && surely && ops[before].f != OP_RELEASE &&
                   !is_unsure(making, &ops[before]) &&
                   (making->model != MODEL_SEMAPHORE || ops[before].arg == op->arg);
     put(&making->given, op->key, ANY_WRITE, number);
@@ -375,7 +378,7 @@ static bool is_lock(enum model model) {
 
 void depend_make(struct depend *depend, const struct history *history, enum model model,
                  bool real_time) {
-    struct making making = {.history = history, .model = model};
+    struct making making = {.history = history, .model = model, .real_time = real_time};
     /* What is put away and taken again is missed by others than those two, whenever. */
     bool mutual = model == MODEL_QUEUE || model == MODEL_UNORDERED_QUEUE || model == MODEL_STACK ||
                   model == MODEL_PRIORITY_QUEUE || model == MODEL_SET || model == MODEL_APPEND ||

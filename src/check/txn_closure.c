@@ -50,7 +50,25 @@ static void add(struct closure *closure, uint32_t a, uint32_t b) {
     limits_over(closure->limits, 16);
 }
 
-/* Who must have committed: all that is known to have, and whom they read from. */
+/* Of lists, what stands before the last element was appended too: whose is it, if only one can have
+ * done so? True: one more has committed. */
+static bool list_commits(struct closure *closure, const struct fact_read *read) {
+    const struct txn_facts *facts = closure->facts;
+    uint32_t at, end, place;
+    bool more = false;
+    txn_facts_key(facts, read->key, &at, &end);
+    for (uint32_t w = at; w < end && facts->lists; w++) {
+        const struct fact_write *write = &facts->writes[w];
+        bool only = !closure->committed[write->op] && txn_facts_in_list(facts, read, write, &place);
+        for (uint32_t other = at; other < end && only; other++)
+            only = other == w || facts->writes[other].value != write->value;
+        closure->committed[write->op] |= only;
+        more |= only;
+    }
+    return more;
+}
+
+/* What must have committed: all that is known to have, and what was read from. */
 static void find_sources(struct closure *closure) {
     const struct txn_facts *facts = closure->facts;
     const struct history *history = facts->history;
@@ -66,6 +84,7 @@ static void find_sources(struct closure *closure) {
             more |= closure->known[r];
             if (closure->known[r] && closure->sources[r] != NULL)
                 closure->committed[closure->sources[r]->op] = true;
+            more |= list_commits(closure, &facts->reads[r]);
         }
     }
 }

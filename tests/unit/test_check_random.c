@@ -422,6 +422,13 @@ static void counters_locks_and_banks(void **state) {
     orders_of(MODEL_SEMAPHORE, true);
 }
 
+/* Two releases and an acquisition of one process that touch: the second release may have come
+ * first, and so the first one is needed. */
+static void a_release_may_come_before_the_acquisition_that_it_touches(void **state) {
+    struct plan plan = plan_of(MODEL_SEMAPHORE, 82542, true, false);
+    compare_levels(&plan);
+}
+
 static void weak_levels(void **state) {
     for (int model = MODEL_REGISTER; model <= MODEL_CAS_REGISTER; model++) {
         compared = held_count = 0;
@@ -445,6 +452,7 @@ int main(void) {
         cmocka_unit_test(transactions_on_one_object),
         cmocka_unit_test(sums_of_changes),
         cmocka_unit_test(counters_locks_and_banks),
+        cmocka_unit_test(a_release_may_come_before_the_acquisition_that_it_touches),
         cmocka_unit_test(weak_levels),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
