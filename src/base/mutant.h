@@ -39,7 +39,7 @@
       "a follower commits what its log holds, from that leader or not")                            \
     X(JOINT_NEW_ONLY, "joint-new-only", "joint consensus commits by the new members alone")        \
     X(CHANGE_PROGRESS_OF_ALL, "change-progress-of-all",                                            \
-      "a change waits for an absent member as long as anybody gains something")                    \
+      "a change waits for an absent member as long as any replica gains something")                \
     X(AIM_FORGOTTEN, "aim-forgotten",                                                              \
       "a new leader does not take up the change of members that is under way")                     \
     X(ZAB_EPOCH_NOT_DURABLE, "zab-epoch-not-durable",                                              \

@@ -64,7 +64,7 @@ static struct item *item_of(struct bag *bag, uint32_t number) {
     if (item != UINT32_MAX)
         return &bag->items[item];
     bag->verdict->anomalies |= 1u << ANOMALY_THIN_AIR;
-    contradict(bag, number, OP_NONE, "nobody put that in");
+    contradict(bag, number, OP_NONE, "no operation put that in");
     return NULL;
 }
 

@@ -1,4 +1,4 @@
-/* Removals of which nobody knows what they took, or whether: they can have taken what stayed. */
+/* Removals of which it is not known what they took, or whether: they can have taken what stayed. */
 #include "check/containers.h"
 
 #include "base/alloc.h"

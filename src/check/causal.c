@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-/* ---- who wrote what ---- */
+/* ---- which operation wrote what ---- */
 
 /* (key, value) -> operation: open addressing over the operations' numbers. */
 struct writers {
@@ -54,7 +54,7 @@ static enum causal_fault find_writers(const struct history *history, struct writ
 
 /* ---- the operations that count ---- */
 
-/* An open write that nobody saw may never have happened; one that was seen did, and so did what it
+/* An open write that no read saw may never have happened; one that was seen did, and so did what it
  * compared with. */
 static void mark_seen(const struct history *history, struct writers *writers, uint32_t number,
                       bool *seen) {
@@ -105,7 +105,7 @@ static void thin_air(const struct history *history, uint32_t op, struct verdict 
     verdict_op(verdict, op);
     verdict->anomalies |= 1u << ANOMALY_THIN_AIR;
     history_describe(history, op, &verdict->text);
-    buf_printf(&verdict->text, ": nobody wrote that value");
+    buf_printf(&verdict->text, ": no operation wrote that value");
 }
 
 static bool link_reads(struct causal *causal, struct writers *writers, const uint32_t *number_of,

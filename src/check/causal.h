@@ -1,8 +1,8 @@
 /* Registers with unique values, as the weak levels see them: process order, reads-from, and their
  * closure, causal order, as vector clocks.
  *
- * A compare-and-set reads and writes. An open write counts when somebody read it. Memory: 4 bytes
- * an operation and process for the clocks.
+ * A compare-and-set reads and writes. An open write counts when an operation read it. Memory: 4
+ * bytes an operation and process for the clocks.
  */
 #ifndef CAIRN_CHECK_CAUSAL_H
 #define CAIRN_CHECK_CAUSAL_H

@@ -49,11 +49,12 @@ struct element {
 struct elements {
     struct element *at;
     uint32_t count;
-    uint32_t *blind; /* removals of which nobody knows what they took, by their calls */
+    uint32_t *blind; /* removals of which it is not known what they took, by their calls */
     uint32_t blind_count;
 };
 enum elements_fault { ELEMENTS_FINE, ELEMENTS_NOT_UNIQUE, ELEMENTS_CONTRADICT };
-/* CONTRADICT: told in the verdict: something was taken that nobody put, or twice, or too early. */
+/* CONTRADICT: told in the verdict: something was taken that no operation put, or twice, or too
+ * early. */
 enum elements_fault elements_make(struct elements *elements, const struct history *history,
                                   const uint32_t *ops, uint32_t count, enum op_f put,
                                   enum op_f take, struct verdict *verdict);

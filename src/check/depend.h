@@ -1,4 +1,4 @@
-/* What can't be dropped from a history without something else: a read of a value needs everyone who
+/* What can't be dropped from a history without something else: a read of a value needs all that
  * may have written it, else what is left would contradict itself although the whole did not. What
  * remains after depend_drop, as part.h makes it a history, has this property: if the whole history
  * satisfies a level, so does it.

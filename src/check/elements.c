@@ -40,7 +40,7 @@ static bool take_out(struct elements *elements, const struct history *history, u
     const struct op *op = &history->ops[number];
     if (of_value[op->out] == UINT32_MAX) {
         verdict->anomalies |= 1u << ANOMALY_THIN_AIR;
-        tell(history, number, OP_NONE, "nobody put that in", verdict);
+        tell(history, number, OP_NONE, "no operation put that in", verdict);
         return false;
     }
     struct element *element = &elements->at[of_value[op->out]];
@@ -75,7 +75,7 @@ static void find_nothing(struct elements *elements, const struct history *histor
                                                        .take_ret = op->ret};
 }
 
-/* Open insertions that nobody took out may not have happened. */
+/* Open insertions that no removal took out may not have happened. */
 static void drop_unseen(struct elements *elements, const struct history *history) {
     uint32_t kept = 0;
     for (uint32_t i = 0; i < elements->count; i++) {
@@ -109,7 +109,7 @@ enum elements_fault elements_make(struct elements *elements, const struct histor
         if (op->outcome != OP_OK)
             elements->blind[elements->blind_count++] = ops[i];
         else if (op->out == VALUE_NONE)
-            fault = ELEMENTS_NOT_UNIQUE; /* it took something, or found nothing: who knows */
+            fault = ELEMENTS_NOT_UNIQUE; /* it took something, or found nothing: not known */
         else if (op->out == VALUE_NULL)
             find_nothing(elements, history, ops[i]);
         else if (!take_out(elements, history, ops[i], of_value, verdict))

@@ -128,7 +128,7 @@ static bool step(struct gen *gen, uint32_t number, uint32_t *left) {
     return false;
 }
 
-static bool anybody(struct gen *gen, uint32_t *left) {
+static bool any_client(struct gen *gen, uint32_t *left) {
     for (uint32_t i = 0; i < gen->options.clients; i++)
         if (step(gen, i, left))
             return true;
@@ -140,7 +140,7 @@ static void play(struct gen *gen) {
     uint32_t left = gen->options.ops, half = left / 2;
     bool violate = gen->options.bad && gen->options.level != LEVEL_CONVERGENCE;
     for (;;) {
-        if (!step(gen, gen_below(gen, gen->options.clients), &left) && !anybody(gen, &left))
+        if (!step(gen, gen_below(gen, gen->options.clients), &left) && !any_client(gen, &left))
             break;
         if (gen->system->drift != NULL)
             gen->system->drift(gen->state);

@@ -29,7 +29,7 @@ struct gen_options {
     uint32_t ops;          /* operations or transactions */
     uint32_t keys;         /* accounts of a bank */
     uint64_t values;       /* so many different values; 0: each is written once */
-    uint32_t info_percent; /* of operations whose outcome nobody learns */
+    uint32_t info_percent; /* of operations whose outcome no client learns */
     bool bad; /* with a few operations that violate this level, by processes of their own */
     uint64_t seed;
 };

@@ -198,7 +198,7 @@ static bool replicas_apply(void *system, uint32_t client, uint32_t at) {
     return true;
 }
 
-/* For convergence: each key is written once more, everything arrives, everybody reads all. */
+/* For convergence: each key is written once more, everything arrives, every process reads all. */
 static void replicas_settle(void *system) {
     struct replicas *r = system;
     struct gen *gen = r->gen;

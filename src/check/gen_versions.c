@@ -1,7 +1,8 @@
 /* Transactions on a store that keeps all versions. A transaction reads a snapshot, which it took
  * when it was called, and commits at a later moment:
  * - serializable: what only reads may take an old snapshot, what writes takes the newest at commit;
- * - snapshot-isolation: refused when somebody else committed one of its keys since its snapshot;
+ * - snapshot-isolation: refused when another transaction committed one of its keys since its
+ * snapshot;
  * - prefix, and what is weaker for lists: never refused.
  * With sessions, a snapshot has at least what its client has seen before. */
 #include "base/alloc.h"

@@ -206,8 +206,8 @@ static void bank_total(const struct history *history, enum model model, struct v
     }
 }
 
-/* ---- set: the last read has every element whose addition was acknowledged before and that nobody
- * tried to remove, and none that nobody tried to add ---- */
+/* ---- set: the last read has every element whose addition was acknowledged before and that no
+ * operation tried to remove, and none that none tried to add ---- */
 
 static uint32_t last_read(const struct history *history, uint32_t key) {
     uint32_t last = OP_NONE;
@@ -271,7 +271,7 @@ static void set_key(const struct history *history, uint32_t key, uint8_t *state,
         if (state[element] & TRIED)
             continue;
         broken(history, verdict, last);
-        buf_printf(&verdict->text, ": nobody added ");
+        buf_printf(&verdict->text, ": no operation added ");
         value_print(&history->values, element, &verdict->text);
         return;
     }

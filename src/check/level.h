@@ -9,11 +9,11 @@
  * - pram: for each process, all writes and its own operations have a legal order containing every
  *   process's order (Lipton & Sandberg 1988);
  * - causal order is the closure of process order and reads-from; a cycle in it, or a read of what
- *   nobody wrote, fails the next three (Bouajjani et al. 2017):
- *   causal: for each read, its causal past has an order containing causal order that explains it;
- *   causal-memory: as pram with causal order in place of process order;
- *   causal-convergence (causal+): one total order of all writes, containing causal order, such that
- *   each read returns the last write of its key in its causal past;
+ * no operation wrote, fails the next three (Bouajjani et al. 2017): causal: for each read, its
+ * causal past has an order containing causal order that explains it; causal-memory: as pram with
+ * causal order in place of process order; causal-convergence (causal+): one total order of all
+ * writes, containing causal order, such that each read returns the last write of its key in its
+ * causal past;
  * - the session guarantees (Terry et al. 1994), as pram with a part of the order: for each process
  *   all writes and its own reads have a legal order containing
  *   read-your-writes: its writes in their order, and each before its later reads;

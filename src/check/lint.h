@@ -43,7 +43,7 @@ void lint_sort(struct lint *lint);
 
 /* Values that are written (appended, enqueued, ...) more than once to one key: a note for single
  * operations, for whose checkers unique values are only faster; a warning for transactions, whose
- * checkers need to know who wrote what was read. */
+ * checkers need to know which wrote what was read. */
 void lint_values(struct lint *lint, const struct history *history);
 
 /* Findings on the history as a whole (line 0), which belong beside every verdict on it:

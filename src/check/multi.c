@@ -1,6 +1,7 @@
 /* One object of several registers, on which transactions act: as transactions of a store, where
- * "linearizable" is called strict serializability. Who wrote what is read is known when no value is
- * written twice to one register; then few orders are left open, and cycles decide. */
+ * "linearizable" is called strict serializability. Which transaction wrote what is read is known
+ * when no value is written twice to one register; then few orders are left open, and cycles decide.
+ */
 #include "check/containers.h"
 
 #include "base/alloc.h"

@@ -155,7 +155,7 @@ struct balances {
     int64_t of[BANK_ACCOUNTS];
 };
 
-/* States by position, 0 to final_count; NULL: a token is nobody's. */
+/* States by position, 0 to final_count; NULL: a token is of no operation. */
 static struct balances *replay(const struct bank_op *ops, size_t count, const uint32_t *final,
                                size_t final_count) {
     struct balances *states = cairn_alloc_zero((final_count + 1) * sizeof *states);
@@ -257,7 +257,7 @@ enum answer bank_check(const struct bank_op *ops, size_t count, const uint32_t *
     struct balances *states = replay(ops, count, final, final_count);
     *where = SIZE_MAX;
     if (states == NULL) {
-        snprintf(error, error_size, "a transfer took effect that nobody asked for");
+        snprintf(error, error_size, "a transfer took effect that no client asked for");
         return ANSWER_NO;
     }
     struct order_op *orders = cairn_alloc((count + 1) * sizeof *orders);

@@ -3,7 +3,7 @@
  * its insertion to the first instant, from the beginning of its removal on, at which no lesser one
  * is: its zone. Any order has it inside for all of that; and the order in which it is inside for
  * no longer is legal if there is one. So it is enough that each removal has such an instant before
- * its end, and whoever found nothing one that lies in no zone. O(n log n), but for moving zones. */
+ * its end, and what found nothing one that lies in no zone. O(n log n), but for moving zones. */
 #include "check/containers.h"
 
 #include "base/alloc.h"
@@ -34,7 +34,7 @@ static bool found_nothing(const struct element *element) {
     return element->put == element->take;
 }
 
-/* The least first; who found nothing behind all. */
+/* The least first; what found nothing behind all. */
 static int by_priority(const void *a, const void *b, void *context) {
     const struct element *x = a, *y = b;
     if (found_nothing(x) != found_nothing(y))
@@ -183,8 +183,8 @@ static int64_t has_to_go(const struct elements *elements, uint32_t number) {
     return until;
 }
 
-/* With removals of which nobody knows what they took: yes if it is with those that press; no if it
- * is no even when one of them took all that stayed; else nothing is decided. */
+/* With removals of which it is not known what they took: yes if it is with those that press; no if
+ * it is no even when one of them took all that stayed; else nothing is decided. */
 static bool judge(struct heap *heap, bool *holds) {
     struct elements *elements = heap->elements;
     blind_share(elements, heap->history, has_to_go);

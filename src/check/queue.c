@@ -104,7 +104,7 @@ static int64_t free_until(const struct line *line) {
     return INT64_MAX;
 }
 
-/* Whoever can have found nothing now takes its place now: later there is less room. */
+/* What can have found nothing now takes its place now: later there is less room. */
 static void go_empties(struct line *line) {
     int64_t until = free_until(line);
     while (line->empty_first < line->empty_count && line->gone[line->empties[line->empty_first]])
@@ -194,7 +194,7 @@ static int by_place(const void *a, const void *b) {
     return x->take - y->take;
 }
 
-/* Each operation as early as it may be; whoever found nothing behind all removals before it, and
+/* Each operation as early as it may be; what found nothing behind all removals before it, and
  * before all insertions behind it. False: that is too late for some; then this order of elements
  * does not do, which with removals that found nothing does not mean that none does. */
 static bool place_all(const struct line *line, struct placed_op *placed, uint32_t *count) {
@@ -221,7 +221,7 @@ static bool place_all(const struct line *line, struct placed_op *placed, uint32_
     return fits;
 }
 
-/* Nobody finds nothing while something is there. */
+/* No operation finds nothing while something is there. */
 static bool empty_where_told(const struct line *line, const struct placed_op *placed,
                              uint32_t count) {
     uint32_t inside = 0;

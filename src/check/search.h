@@ -6,9 +6,9 @@
  *
  * What keeps the search small, each without losing a history:
  * - what observes is placed as soon as the state fits;
- * - what nobody was told about (a write, an append) may have been overwritten at once: from the
- *   moment when something overwrites the object during its interval it is "hidden if need be", and
- *   so it never has to be placed for its own sake;
+ * - what no operation was told about (a write, an append) may have been overwritten at once: from
+ * the moment when something overwrites the object during its interval it is "hidden if need be",
+ * and so it never has to be placed for its own sake;
  * - of operations with equal effect the one that ends first is placed first, and those that never
  *   end last: open operations are counted, not enumerated;
  * - nothing is placed before its return unless an open operation can see what it leaves; what

@@ -1,8 +1,8 @@
-/* A set whose elements are added once: who is seen where leaves few choices. An element is inside
- * from its addition to the first removal behind that. So a removal of it stands before the addition
- * or behind everybody who saw it, and whoever missed it stands before the addition or behind some
- * removal that is behind the addition. Those are edges between operations, some of them chosen;
- * a choice without a cycle, together with real time, is an order (txn_solver.h). */
+/* A set whose elements are added once: which element is seen where leaves few choices. An element
+ * is inside from its addition to the first removal behind that. So a removal of it stands before
+ * the addition or behind all that saw it, and what missed it stands before the addition or behind
+ * some removal that is behind the addition. Those are edges between operations, some of them
+ * chosen; a choice without a cycle, together with real time, is an order (txn_solver.h). */
 #include "check/containers.h"
 
 #include "base/alloc.h"
@@ -41,7 +41,7 @@ static const struct op *op_at(const struct set_run *run, uint32_t op) {
     return &run->history->ops[op];
 }
 
-/* 1: the element was new, or there; 0: it was not; -1: nobody knows. Not of reads. */
+/* 1: the element was new, or there; 0: it was not; -1: not known. Not of reads. */
 static int told(const struct set_run *run, const struct op *op) {
     return answers_truth(&run->history->values, answers_told(MODEL_SET, run->history, op));
 }
@@ -172,7 +172,7 @@ static bool saw(struct set_run *run, uint32_t op, uint32_t element) {
         verdict_op(run->verdict, op);
         run->verdict->anomalies |= 1u << ANOMALY_THIN_AIR;
         history_describe(run->history, op, &run->verdict->text);
-        buf_printf(&run->verdict->text, ": nobody added ");
+        buf_printf(&run->verdict->text, ": no operation added ");
         value_show(&run->history->values, element, &run->verdict->text);
         return false;
     }
@@ -265,7 +265,7 @@ static enum set_answer was_new(struct set_run *run, uint32_t op) {
         return SET_HOLDS;
     verdict_op(run->verdict, op);
     history_describe(run->history, op, &run->verdict->text);
-    buf_printf(&run->verdict->text, ": nobody had added it before");
+    buf_printf(&run->verdict->text, ": no operation had added it before");
     return SET_FAILS;
 }
 

@@ -273,8 +273,9 @@ static uint32_t value_seen(struct spec *spec, const struct spec_op *op) {
     return value_int(&spec->pool, before);
 }
 
-/* What may be added without anybody being told makes more values matter: those from which a sum of
- * such amounts leads to one that is seen. False: too many of them; then every state counts. */
+/* What may be added without any operation being told makes more values matter: those from which a
+ * sum of such amounts leads to one that is seen. False: too many of them; then every state counts.
+ */
 static bool learn_sums(struct spec *spec, const struct spec_op *ops, uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {
         if (ops[i].f != OP_ADD || ops[i].told)

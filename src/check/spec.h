@@ -2,8 +2,8 @@
  * written. States are small numbers; equal states have equal numbers.
  *
  * A state that no operation of the history can tell from others any more is one state, SPEC_DEAD,
- * until something overwrites it blindly: a register's value that nobody reads, a text or list that
- * is no beginning of anything read. Searches gain much by that, and lose nothing.
+ * until something overwrites it blindly: a register's value that no operation reads, a text or list
+ * that is no beginning of anything read. Searches gain much by that, and lose nothing.
  */
 #ifndef CAIRN_CHECK_SPEC_H
 #define CAIRN_CHECK_SPEC_H
@@ -16,7 +16,8 @@
 enum spec_class {
     SPEC_OBSERVES,   /* never changes the state */
     SPEC_OVERWRITES, /* always possible, and the next state is `a` whatever it was */
-    SPEC_CHANGES, /* always possible, nobody is told anything, the next state depends on the last */
+    SPEC_CHANGES, /* always possible, no operation is told anything, the next state depends on the
+                     last */
     SPEC_CONDITIONAL /* possible in some states only */
 };
 

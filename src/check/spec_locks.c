@@ -5,7 +5,7 @@
  * - fenced-mutex: [[holder] or null, the least that the last token can have been, or null];
  * - semaphore: [free permits, all permits].
  *
- * Who holds is the process, or what the argument names: as it is, or the `client` of a map, as
+ * The holder is the process, or what the argument names: as it is, or the `client` of a map, as
  * histories of Hazelcast have it. */
 #include "base/assert.h"
 #include "check/spec_internal.h"
@@ -101,7 +101,7 @@ static bool step_reentrant(struct spec *spec, uint32_t state, const struct spec_
     return outcome(op, possible);
 }
 
-/* Is the token above the last? Of one that nobody was told, the least that it can be. */
+/* Is the token above the last? Of one that no operation was told, the least that it can be. */
 static bool rises(struct spec *spec, const struct spec_op *op, uint32_t last, uint32_t *token) {
     int64_t before = last == VALUE_NULL ? INT64_MIN : value_at(&spec->pool, last)->integer;
     *token = last;

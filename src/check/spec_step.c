@@ -196,7 +196,7 @@ static bool put(struct spec *spec, uint32_t state, const struct spec_op *op, uin
 }
 
 /* Takes the item at `at`: the answer, where there is one, has to be it, and null when there is
- * none. Whoever was told nothing took something, or found nothing. */
+ * none. What was told nothing took something, or found nothing. */
 static bool take(struct spec *spec, uint32_t state, const struct spec_op *op, bool last, bool stays,
                  uint32_t *next) {
     uint32_t len = value_at(&spec->pool, state)->len;

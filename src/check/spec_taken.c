@@ -23,7 +23,7 @@ static bool learn(struct spec *spec, const struct op *op, const struct spec_op *
     if (to->f == OP_PEEK)
         return true;
     if (!is_put(to) && (!is_take(to) || !to->told))
-        return false; /* drained, or nobody knows what was taken */
+        return false; /* drained, or it is not known what was taken */
     if (value == VALUE_NULL)
         return is_take(to);
     struct taken *taken = &spec->taken[value];

@@ -200,7 +200,7 @@ static enum piled peel_all(struct pile *pile) {
     return PILED;
 }
 
-/* Whoever found nothing did so outside of all stretches. */
+/* What found nothing did so outside of all stretches. */
 static bool place_empty(struct pile *pile, const struct stretch *stretches, uint32_t count,
                         const int64_t *ends, const struct element *empty) {
     uint32_t low = 0, high = count;

@@ -1,6 +1,6 @@
 /* Texts that are put, appended to and read, as a register with unique states: every token is
  * written once, so that a text that was read tells which tokens it is made of, and each append that
- * somebody saw replaced the text before it by the text with it. */
+ * a read saw replaced the text before it by the text with it. */
 #include "check/zones.h"
 
 #include "base/alloc.h"
@@ -180,7 +180,7 @@ static bool read_all(struct texts *texts, const uint32_t *ops, uint32_t count, u
         if (op->out == initial)
             texts->to[i].reads = 0;
         else if (!is_text(texts->history, op->out))
-            texts->to[i].reads = texts->states++; /* nobody wrote it */
+            texts->to[i].reads = texts->states++; /* no operation wrote it */
         else
             readings[reading_count++] =
                 (struct reading){value_bytes(&texts->history->values, op->out), i};
@@ -213,7 +213,7 @@ static bool puts_are_clear(const struct texts *texts) {
     return true;
 }
 
-/* What nobody saw: a put, or an append somewhere, whose text was replaced before anybody looked. An
+/* What no read saw: a put, or an append somewhere, whose text was replaced before any read. An
  * open one may not have happened. */
 static void number_unseen(struct texts *texts, const uint32_t *ops) {
     for (uint32_t i = 0; i < texts->token_count; i++) {

@@ -4,7 +4,7 @@
  *
  * What a history means:
  * - an operation of outcome FAIL did not happen; what it wrote can only be read by a violation;
- * - one of outcome INFO happened exactly if somebody read what it wrote; its own reads are not
+ * - one of outcome INFO happened exactly if another read what it wrote; its own reads are not
  *   known, but for a cas, which happened only if it matched;
  * - a read of MOP value VALUE_NONE is not known and explains itself;
  * - a read after an own write of the key sees that write, and the last write of a transaction is
@@ -12,8 +12,9 @@
  * - a list that was read is the appends of all that committed up to its last writer; so lists of
  *   one key are prefixes of each other, and fix the commit order of their writers, at every level.
  *
- * Values written twice make it unknown who was read. Then every way to read is tried, as far as the
- * limits and TXN_WAYS_MAX allow; a list whose elements were appended twice is left undecided.
+ * Values written twice make it unknown which one was read. Then every way to read is tried, as far
+ * as the limits and TXN_WAYS_MAX allow; a list whose elements were appended twice is left
+ * undecided.
  */
 #ifndef CAIRN_CHECK_TXN_H
 #define CAIRN_CHECK_TXN_H

@@ -59,7 +59,7 @@ void txn_build_fault(struct txn_build *build, enum anomaly anomaly, uint32_t op,
                      uint32_t key, uint32_t value);
 /* Entries that hold the value; ENTRY_NONE: none. */
 uint32_t txn_build_find(const struct txn_build *build, uint32_t key, uint32_t value);
-/* The operation happened, since somebody saw it. */
+/* The operation happened, since another saw it. */
 void txn_build_include(struct txn_build *build, uint32_t op);
 void txn_build_source(struct txn_build *build, const struct txn_source *source);
 /* Which of `of` candidates this build takes. */
@@ -69,7 +69,7 @@ uint32_t txn_build_pick(struct txn_build *build, uint32_t of);
  * order. */
 void txn_build_registers(struct txn_build *build, uint32_t op);
 void txn_build_lists(struct txn_build *build, uint32_t op);
-/* When all list reads are known: the longest list of each key, what each read took from whom. */
+/* When all list reads are known: the longest list of each key, what each read took from which. */
 void txn_build_versions(struct txn_build *build);
 /* From sources and entries to transactions (txn_number.c). */
 void txn_build_number(struct txn_build *build);

@@ -2,7 +2,7 @@
  * before v. Of each session only the last such w counts: the others come before it.
  *
  * The causal past of a transaction is one number a session: how many of its transactions are in it.
- * These rows are made in causal order, and a row is given back when nobody needs it any more.
+ * These rows are made in causal order, and a row is given back when it is not needed any more.
  */
 #include "check/txn_weak.h"
 
@@ -108,7 +108,7 @@ static void join(struct causal *causal, uint32_t *row, uint32_t before) {
     const struct txns *txns = causal->graph->txns;
     uint32_t session = txns->at[before].session;
     uint32_t mine = causal->dense[session], place = before - txns->session_at[session] + 1;
-    /* Who already knows `before` knows all that it knew. */
+    /* What already knows `before` knows all that it knew. */
     if (row[mine] >= place)
         return;
     const uint32_t *other = causal->rows[before];

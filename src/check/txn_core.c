@@ -48,7 +48,7 @@ static bool still_no(struct core *core, const bool *keep) {
     return no;
 }
 
-/* Takes `op` and all who may have read from it out of `keep`. */
+/* Takes `op` and all that may have read from it out of `keep`. */
 static void take_out(const struct history *history, uint32_t op, bool *keep) {
     struct mop mine[2], theirs[2];
     const struct mop *writes, *reads;

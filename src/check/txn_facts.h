@@ -45,7 +45,8 @@ uint32_t txn_facts_appended(const struct txn_facts *facts, uint32_t op, uint32_t
 /* Could the read have seen this write, or (write NULL) the first version? */
 bool txn_facts_fits(const struct txn_facts *facts, const struct fact_read *read,
                     const struct fact_write *write);
-/* Who was read, when only one can have been; false: several, or nobody. NULL: the first version. */
+/* Which write was read, when only one can have been; false: several, or none. NULL: the first
+ * version. */
 bool txn_facts_source(const struct txn_facts *facts, const struct fact_read *read,
                       const struct fact_write **source);
 

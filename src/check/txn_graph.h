@@ -80,7 +80,7 @@ void txn_graph_base(struct txn_graph *graph);
 /* Edges of real time: what ended before another began stands before its start (when nodes are
  * split: it sees it). */
 void txn_graph_real_time(struct txn_graph *graph);
-/* Whoever read version `slot` (as in txns.reader_at) of the key stands before all of the key's
+/* What read version `slot` (as in txns.reader_at) of the key stands before all of the key's
  * versions from number `first` on. */
 void txn_graph_readers_before(struct txn_graph *graph, uint32_t key, uint32_t slot, uint32_t first);
 

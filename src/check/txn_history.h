@@ -1,5 +1,5 @@
 /* A history as the axioms of the transactional levels see it: transactions with their sessions,
- * what each read from outside itself and from whom, what each left written. Made once, by
+ * what each read from outside itself and from which, what each left written. Made once, by
  * txns_build, and only read afterwards.
  *
  * Transactions are numbered session by session, in session order: the one before t in its session
@@ -39,8 +39,8 @@ struct txn_key {
     uint32_t ranked;    /* that many of them come first, in the order of their ranks */
 };
 
-/* The ways to read where it is not known who was read: which candidate each such read takes, in
- * the order in which txns_build meets them. */
+/* The ways to read where it is not known which write was read: which candidate each such read
+ * takes, in the order in which txns_build meets them. */
 struct txn_picks {
     uint32_t *pick, *of;
     uint32_t count, cap;
@@ -53,7 +53,7 @@ bool txn_picks_next(struct txn_picks *picks);
 enum txns_result {
     TXNS_FINE,
     TXNS_FAULTY,  /* no level holds: fault_ops, anomalies, text */
-    TXNS_UNCLEAR, /* cannot be told who was read: text */
+    TXNS_UNCLEAR, /* cannot be told which write was read: text */
     TXNS_FOREIGN, /* operations that are no reads, writes or appends: text */
     TXNS_STOPPED  /* by the limits */
 };

@@ -22,7 +22,7 @@ void txn_judge(const struct txns *txns, struct limits *limits, bool want_order,
                const struct txn_known *known, struct verdict *verdict);
 
 /* A NO that no cycle shows: into the verdict's ops, operations none of which can be left out (with
- * those who read from it) without making it a yes. Nothing when that would take too long. */
+ * those that read from it) without making it a yes. Nothing when that would take too long. */
 void txn_core(const struct history *history, bool lists, struct limits *limits,
               struct verdict *verdict);
 

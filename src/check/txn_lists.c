@@ -1,5 +1,5 @@
-/* Who was read, of lists: every list that was read is a prefix of the longest one of its key, and
- * so tells its writers and their order. */
+/* Which append was read, of lists: every list that was read is a prefix of the longest one of its
+ * key, and so tells its writers and their order. */
 #include "check/txn_build.h"
 
 #include "base/alloc.h"
@@ -97,7 +97,7 @@ void txn_build_lists(struct txn_build *build, uint32_t op) {
 
 /* ---- versions ---- */
 
-/* By key, the source with the longest list; ENTRY_NONE: nobody read it. */
+/* By key, the source with the longest list; ENTRY_NONE: no operation read it. */
 static uint32_t *longest_of(struct txn_build *build) {
     uint32_t *longest = cairn_alloc((build->key_count + 1u) * sizeof *longest);
     memset(longest, 0xff, (build->key_count + 1u) * sizeof *longest);

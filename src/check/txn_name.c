@@ -27,7 +27,7 @@ static struct census count(const struct verdict *verdict) {
     return census;
 }
 
-/* Two who wrote one key, and one of them had not seen the other. */
+/* Two that wrote one key, and one of them had not seen the other. */
 static bool loses_update(const struct verdict *verdict) {
     const struct edge *edges = verdict->edges;
     return verdict->edge_count == 2 && edges[0].key == edges[1].key &&

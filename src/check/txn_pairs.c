@@ -47,7 +47,7 @@ static bool was_read(const struct txns *txns, uint32_t version) {
     return txns->reader_at[version + 1] > txns->reader_at[version];
 }
 
-/* Two versions that nobody read ask for nothing, unless their writers have to see each other. */
+/* Two versions that were not read ask for nothing, unless their writers have to see each other. */
 static bool matters(const struct finder *finder, uint32_t a, uint32_t b) {
     const struct txns *txns = finder->graph->txns;
     return finder->rules->conflict || was_read(txns, a) || was_read(txns, b);

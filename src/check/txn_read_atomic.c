@@ -8,9 +8,9 @@
 
 struct atomic {
     struct txn_graph *graph;
-    uint32_t *wrote, *wrote_in; /* by key: who wrote it last in the session, and which session */
-    uint32_t *read_of, *read;   /* by key: who is looked at, and its first read of it */
-    uint32_t *seen;             /* by writer: who is looked at */
+    uint32_t *wrote, *wrote_in; /* by key: which wrote it last in the session, and which session */
+    uint32_t *read_of, *read;   /* by key: the reader that is looked at, and its first read of it */
+    uint32_t *seen;             /* by writer: the reader that is looked at */
 };
 
 static void force(struct atomic *atomic, uint32_t writer, uint32_t read) {

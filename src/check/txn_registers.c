@@ -1,13 +1,13 @@
-/* Who was read, of registers. */
+/* Which write was read, of registers. */
 #include "check/txn_build.h"
 
-/* A write that somebody else could read: not surely failed, the last of its transaction. */
+/* A write that another could read: not surely failed, the last of its transaction. */
 static bool readable(const struct txn_build *build, const struct txn_entry *entry, uint32_t op) {
     return entry->op != op && entry->after == ENTRY_NONE &&
            build->history->ops[entry->op].outcome != OP_FAIL;
 }
 
-/* Nobody can have been read: why does that look so? */
+/* No write can have been read: why does that look so? */
 static void impossible(struct txn_build *build, uint32_t op, uint32_t key, uint32_t value) {
     enum anomaly anomaly = ANOMALY_THIN_AIR;
     uint32_t other = OP_NONE;

@@ -1,17 +1,17 @@
 /* Prefix, snapshot isolation and serializability, with and without sessions and real time, as one
  * question: are there an order for each two writers of a key so that a graph has no cycle?
  *
- * Serializable: a node is a transaction. When a comes before b, which both wrote x, whoever read x
+ * Serializable: a node is a transaction. When a comes before b, which both wrote x, what read x
  * from a comes before b.
  * Prefix and snapshot isolation: a transaction has a start and a commit; it reads what had
  * committed before its start. Commits are in the commit order; a start stands after the commits
  * that it must see: of its session before it, of those it read from, for snapshot isolation also of
  * those that committed before and wrote a key that it wrote, for strong snapshot isolation of all
- * that had ended before it began. When a commits before b and both wrote x, whoever read x from a
+ * that had ended before it began. When a commits before b and both wrote x, what read x from a
  * started before b committed. The axioms of level.h ask for just this: put each start as early as
  * it may be, and "t2 commits before or is one that t3 sees" is "t2 commits before t3 starts".
  *
- * Where lists were read the order of versions is known, and only what nobody read is open; then
+ * Where lists were read the order of versions is known, and only what was not read is open; then
  * serializability is a test for a cycle.
  *
  * What sessions a history has is what txns says (txns_cut): a level without session order is one of

@@ -108,7 +108,7 @@ static bool has_order(struct trial *trial, uint32_t placed) {
     return false;
 }
 
-/* Whoever may have been read by those that are kept is kept as well: then an order of all would be
+/* What may have been read by those that are kept is kept as well: then an order of all would be
  * an order of these. */
 static bool is_closed(const struct txn_facts *facts, const bool *keep) {
     for (uint32_t r = 0; r < facts->read_count; r++) {
@@ -218,7 +218,7 @@ static uint32_t invented_writer(const struct history *whole, uint32_t recorded, 
     return found;
 }
 
-/* The edges name nobody where the writer is an invented one: it is the one of the key. */
+/* The edges name no operation where the writer is an invented one: it is the one of the key. */
 static void name_invented(const struct history *whole, uint32_t recorded, struct edge *edges,
                           uint32_t count) {
     for (uint32_t i = 0; i < count; i++) {

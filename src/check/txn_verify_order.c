@@ -305,14 +305,14 @@ static bool first_sources(struct replay *replay, uint32_t *sources, uint32_t *pi
         picks[r] = 0;
         sources[r] = OP_NONE;
         if (replay->place[facts->reads[r].op] != OP_NONE && !nth_source(replay, r, 0, &sources[r]))
-            return refuse(replay, facts->reads[r].op, "reads from nobody before it");
+            return refuse(replay, facts->reads[r].op, "reads from none before it");
         if (limits_over(replay->limits, 4))
             return false;
     }
     return true;
 }
 
-/* The next way to have read, where it is not clear who was; false: all were tried. */
+/* The next way to have read, where it is not clear which was; false: all were tried. */
 static bool next_sources(struct replay *replay, uint32_t *sources, uint32_t *picks) {
     const struct txn_facts *facts = replay->facts;
     for (uint32_t r = facts->read_count; r-- > 0;) {

@@ -36,7 +36,7 @@ static void gather(const struct history *history, struct pairs *pairs) {
     qsort(pairs->at, pairs->count, sizeof *pairs->at, by_number);
 }
 
-/* The reads that nobody explains: numbers of micro-operations of committed transactions. */
+/* The reads that no write explains: numbers of micro-operations of committed transactions. */
 static uint32_t unexplained(const struct history *history, uint32_t **found) {
     struct pairs pairs;
     uint32_t count = 0;

@@ -21,7 +21,7 @@ static bool number_writes(const struct history *history, const uint32_t *ops, ui
     return true;
 }
 
-/* What nobody wrote has a state too, without a writer. */
+/* What no operation wrote has a state too, without a writer. */
 static void number_reads(const struct history *history, const uint32_t *ops, uint32_t count,
                          uint32_t *state_of, struct state_op *to, uint32_t *states) {
     for (uint32_t i = 0; i < count; i++) {

@@ -36,7 +36,7 @@ const char *reason_text(enum reason reason);
  * wrote that key too and has to be known to `by`. */
 struct edge {
     uint32_t from, to; /* operations; OP_NONE: the initial state */
-    uint32_t by;       /* OP_NONE: nobody */
+    uint32_t by;       /* OP_NONE: none */
     uint32_t key;      /* a value, VALUE_NONE: no key */
     enum reason reason;
 };
@@ -63,7 +63,7 @@ struct order {
     X(WRITE_SKEW, "write skew")                                                      \
     X(LONG_FORK, "long fork")                                                        \
     X(INTERNAL, "internal (own write not read)")                                     \
-    X(THIN_AIR, "read of a value that nobody wrote")                                 \
+    X(THIN_AIR, "read of a value that no operation wrote")                           \
     X(DUPLICATE, "an element twice in one list")                                     \
     X(INCOMPATIBLE_ORDER, "two reads of one key that are no prefixes of each other") \
     X(FRACTURED_READ, "fractured read")                                              \

@@ -265,7 +265,7 @@ static bool edge_holds(const struct history *history, const struct edge *edge) {
     const struct op *ops = history->ops;
     if (edge->from == OP_NONE) /* the initial state is before all */
         return edge->reason == REASON_REAL_TIME && edge->to != OP_NONE;
-    if (edge->to == OP_NONE) { /* and together with who read it */
+    if (edge->to == OP_NONE) { /* and together with what read it */
         return edge->reason == REASON_TOGETHER &&
                chain_meets(history, edge->from, history_initial(history, ops[edge->from].key));
     }

@@ -8,7 +8,8 @@
 #define NOWHERE UINT32_MAX
 #define QUADRATIC_MAX 20000u /* operations, for checks that walk the causal past of every read */
 
-/* The history as plain arrays: who wrote what was read, and the operation before in the process. */
+/* The history as plain arrays: which wrote what was read, and the operation before in the process.
+ */
 struct facts {
     const struct history *history;
     uint32_t count;
@@ -63,7 +64,7 @@ static uint32_t writer_in(const struct history *history, const uint32_t *writers
     return there ? writers[low] : OP_NONE;
 }
 
-/* False: something was read that nobody wrote. */
+/* False: something was read that no operation wrote. */
 static bool find_facts(struct facts *facts) {
     const struct history *history = facts->history;
     uint32_t *writers = cairn_alloc((facts->count + 1) * sizeof *writers), count = 0;
@@ -92,7 +93,7 @@ static bool find_facts(struct facts *facts) {
     }
     cairn_free(writers);
     cairn_free(last);
-    /* An open operation happened if somebody saw it. */
+    /* An open operation happened if another saw it. */
     for (bool changed = true; changed;) {
         changed = false;
         for (uint32_t i = 0; i < facts->count; i++)
@@ -352,7 +353,7 @@ enum verify verify_weak_yes(const struct history *history, const struct verdict 
     enum verify verified;
     open_facts(&facts, history);
     if (!find_facts(&facts)) {
-        buf_printf(why, "something was read that nobody wrote");
+        buf_printf(why, "something was read that no operation wrote");
         verified = VERIFY_WRONG;
     } else if (verdict->level != LEVEL_CAUSAL && verdict->level != LEVEL_CAUSAL_CONVERGENCE) {
         verified = verify_processes(&facts, verdict, why);

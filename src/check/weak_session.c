@@ -63,7 +63,7 @@ void weak_read_your_writes(const struct causal *causal, bool want_order, struct 
 struct runs {
     const struct causal *causal;
     uint32_t *now;     /* key -> the write whose value was read last; causal->count: the initial */
-    uint32_t *by;      /* key -> who read it */
+    uint32_t *by;      /* key -> what read it */
     uint32_t *left_by; /* write -> the process that left its value */
 };
 

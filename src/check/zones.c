@@ -11,7 +11,7 @@
 
 /* All operations of one state; clusters are numbered as states are. */
 struct cluster {
-    uint32_t writer; /* OP_NONE: the initial state, or one that nobody wrote */
+    uint32_t writer; /* OP_NONE: the initial state, or one that no operation wrote */
     uint32_t from;   /* what a compare-and-set that wrote it replaced; STATE_NONE: none did */
     uint32_t before, after; /* clusters, linked by compare-and-set */
     int64_t first_ret, last_call;
@@ -125,7 +125,7 @@ static bool gather(struct zones *zones, struct verdict *verdict) {
     return true;
 }
 
-/* Open operations whose value nobody saw may never have happened. A compare-and-set saw the value
+/* Open operations whose value no read saw may never have happened. A compare-and-set saw the value
  * that it replaced; so this is told from the end of each chain. */
 static bool is_seen(const struct zones *zones, uint32_t number) {
     const struct cluster *cluster = &zones->clusters[number];

@@ -7,8 +7,8 @@
  * linearizable iff within each block no operation ends before one begins that must precede it,
  * forward zones are disjoint, and no backward zone lies inside a forward one.
  *
- * Texts that are appended to are such registers as well (text_states.c): an append that somebody
- * saw replaced one text by one longer text; one that nobody saw is a write that nobody read.
+ * Texts that are appended to are such registers as well (text_states.c): an append that a read
+ * saw replaced one text by one longer text; one that no read saw is a write that was not read.
  */
 #ifndef CAIRN_CHECK_ZONES_H
 #define CAIRN_CHECK_ZONES_H

@@ -448,7 +448,7 @@ static int run(struct server *server) {
         !address_is_loopback(server->settings.peer_listen) || is_open_to_all(server))
         log_line(
             &server->log, 2,
-            "listening beyond loopback without asking for certificates: whoever reaches the ports "
+            "listening beyond loopback without asking for certificates: any client at the ports "
             "can read and change everything");
     if (identity.founders.count == 0 && !server->ready)
         log_line(&server->log, 1,

@@ -81,7 +81,7 @@ static const struct setting table[] = {
     {"zookeeper", "reconfig", YES_NO, AT(zookeeper_reconfig), "yes", 0, 0,
      "Clients with rights on /zookeeper/config may change the members."},
     {"zookeeper", "super_digest", TEXT, AT(zookeeper_super_digest), "", 0, 0,
-     "super:BASE64-OF-SHA1: who gives that password has every right; empty: nobody."},
+     "super:BASE64-OF-SHA1: who gives that password has every right; empty: none has."},
     {"zookeeper", "sasl_users", TEXT, AT(zookeeper_sasl_users), "", 0, 0,
      "name:password name:password, for SASL DIGEST-MD5."},
     {"zookeeper", "words", TEXT, AT(zookeeper_words), "*", 0, 0,
@@ -100,10 +100,10 @@ static const struct setting table[] = {
     {"admin", "listen", TEXT, AT(admin_listen), "127.0.0.1:7201", 0, 0,
      "HTTP: /metrics (Prometheus), /status (JSON), /health; members and leaders (cairn member)."},
     {"admin", "token_file", TEXT, AT(admin_token_file), "", 0, 0,
-     "Whoever can read this file may change members and leaders; empty: token in node.dir. Made\n"
+     "A reader of this file may change members and leaders; empty: token in node.dir. Made\n"
      "# at the first start; SIGHUP: read it again."},
     {"network", "beyond_loopback", YES_NO, AT(beyond_loopback), "no", 0, 0,
-     "Whoever reaches the ports can read and change everything, unless a certificate is required.\n"
+     "Any client at the ports can read and change everything, unless a certificate is required.\n"
      "# yes: listen on other addresses than loopback all the same."},
     {"raft", "election_timeout_min_ms", NUMBER, AT(election_timeout_min_ms), "150", 2, 3600000,
      "A follower that hears nothing for a random time between these two stands for election."},
@@ -325,7 +325,7 @@ static const char *problem_of(const struct settings *settings) {
         (settings->zookeeper_tls_listen[0] == 0 || settings_tls_is_closed(settings) ||
          address_is_loopback(settings->zookeeper_tls_listen));
     if (!loopback && !settings->beyond_loopback)
-        return "listening beyond loopback without asking for certificates lets whoever reaches the "
+        return "listening beyond loopback without asking for certificates lets any client at the "
                "ports read and change everything; if the network is trusted, say "
                "network.beyond_loopback = yes";
     const char *tls = tls_problem(settings);

@@ -89,7 +89,7 @@ void settings_to_identity(const struct settings *settings, struct identity *iden
 uint64_t settings_cluster(const char *name);
 void settings_to_redis(const struct settings *settings, struct redis_options *options);
 void settings_to_zookeeper(const struct settings *settings, struct zookeeper_options *options);
-/* Whether whoever reaches the port may ask for things: not with certificates required. */
+/* Whether any client at the port may ask for things: not with certificates required. */
 bool settings_tls_is_closed(const struct settings *settings);
 bool address_is_loopback(const char *address);
 

@@ -1,4 +1,4 @@
-/* The operators' token: whoever can read a node's token file may change its cluster's members and
+/* The operators' token: the reader of a node's token file may change its cluster's members and
  * leaders. 32 random bytes as 64 hexadecimal digits, in a file that its owner alone can read.
  */
 #ifndef CAIRN_CLI_TOKEN_H

@@ -100,7 +100,7 @@ static void look(struct node *node, const struct member *member, uint64_t now) {
         strcmp(announced, member->address) == 0)
         return;
     if (check->link != NULL && now - check->link->since_ns > LOOK_PATIENCE_NS)
-        link_drop(check->link, "nobody says hello there");
+        link_drop(check->link, "no node says hello there");
     else if (check->link == NULL && now >= check->at_ns)
         check->link =
             link_look(node, member->id, check->recorded_fails ? announced : member->address);

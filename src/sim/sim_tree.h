@@ -40,7 +40,7 @@ struct sim_tree_judgement {
     const struct zk_workload *const *workloads;
     unsigned count;
     bool calm;              /* nothing was broken: no session may have ended by silence */
-    bool late;              /* something made signs of life late without anybody knowing */
+    bool late;              /* something made signs of life late, which no client knows */
     char error[400];        /* empty: all is well */
     const struct zk_op *op; /* where, or NULL */
 };

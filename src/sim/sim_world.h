@@ -22,7 +22,7 @@ enum sim_kind {
     SIM_DATA,    /* bytes were delivered */
     SIM_STREAM,  /* a connection opened or closed */
     SIM_WORK,    /* background work ended */
-    SIM_FAULT    /* the plan did something to somebody */
+    SIM_FAULT    /* the plan did something to a node */
 };
 
 typedef void sim_fire(void *target, uint64_t number);

@@ -281,7 +281,7 @@ static void rename_run(struct env_work *work) {
     wal_segment_path(job->folder, job->segment->incarnation, from);
     wal_segment_path(job->folder, job->to, to);
     job->status = CAIRN_OK;
-    /* First nobody may miss the segment, then it goes. */
+    /* First no group may need the segment, then it goes. */
     if (job->control.seq && !job->renamed)
         job->status =
             wal_control_store(job->env, job->control_file, &job->control, job->control_first);

@@ -119,7 +119,7 @@ function op_label(history, op, max = 40) {
   return words.join(' ') + ['', ' ✗', ' …?', ' → no match'][outcome[op]];
 }
 
-const OUTCOMES = ['ok', 'failed: it did not happen', 'open: nobody knows whether it happened', 'answered: no match'];
+const OUTCOMES = ['ok', 'failed: it did not happen', 'open: it is not known whether it happened', 'answered: no match'];
 
 function op_place(history, op) {
   return history.line[op] > 0 ? `line ${history.line[op]}` : `operation ${op}`;

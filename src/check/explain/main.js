@@ -256,4 +256,4 @@ else if (history_.count > 400) timeline.reveal(timeline.in_order().slice(0, 150)
 new ResizeObserver(() => timeline.size()).observe($('stage'));
 window.addEventListener('resize', () => timeline.size());
 reduce.addEventListener('change', () => timeline.theme());
-window.cairn = { history: history_, page, timeline }; // for whoever wants to look closer, and for tests
+window.cairn = { history: history_, page, timeline }; // for a closer look, and for tests

@@ -185,7 +185,7 @@ static struct zk_call call_of(struct zk_slot *slot, struct buf *out) {
 
 /* ---- writes ---- */
 
-/* The reply's results behind its header; a malformed one can't be told to anybody. */
+/* The reply's results behind its header; a malformed one can't be told to any client. */
 static bool put_write(struct zk_slot *slot, struct bytes reply, struct buf *out) {
     struct zk_call call = call_of(slot, out);
     struct zk_reply taken;

@@ -194,10 +194,10 @@ bool tree_stat_decode(struct bytes bytes, struct tree_stat *stat);
 
 /* ---- changes ----
  * CHANGE_KEY, key: path; value: u8 enum tree_event, u64 zxid, then the node's ACL entries (as
- * tree_acl_next reads them; none: anybody has every right). CHANGE_LIFE: sessions, the holder as
- * above. A transaction's changes come in its order, whatever it did before to the same path: what a
- * persistent watch tells last must be so. The end of a session, and what time brings, tell each
- * (path, event) once. */
+ * tree_acl_next reads them; none: every client has every right). CHANGE_LIFE: sessions, the holder
+ * as above. A transaction's changes come in its order, whatever it did before to the same path:
+ * what a persistent watch tells last must be so. The end of a session, and what time brings, tell
+ * each (path, event) once. */
 enum tree_event {
     TREE_EVENT_CREATED = 1,
     TREE_EVENT_DELETED = 2,

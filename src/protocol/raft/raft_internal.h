@@ -355,7 +355,7 @@ void raft_change_lost(struct replica *raft);
 
 /* ---- transfer (raft_transfer.c) ---- */
 void raft_on_transfer(struct replica *raft, uint64_t tag, uint64_t to);
-/* Hands over without anybody waiting for the outcome. */
+/* Hands over without a client waiting for the outcome. */
 void raft_hand_over(struct replica *raft);
 void raft_transfer_advance(struct replica *raft, const struct raft_peer *peer);
 void raft_transfer_tick(struct replica *raft);

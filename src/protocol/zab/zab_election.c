@@ -220,7 +220,7 @@ static void note_vote(struct replica *zab, struct zab_peer *peer, uint64_t round
 static void on_looking(struct replica *zab, struct zab_peer *peer,
                        const struct zab_message *message, struct zab_vote vote) {
     if (!zab_may_vote(zab))
-        return; /* it tells everybody now and then where it is, and has no vote to compare */
+        return; /* it tells every node now and then where it is, and has no vote to compare */
     if (!(message->flags & ZAB_FLAG_VOTES)) {
         zab_notify(zab, peer->id);
         return;

@@ -175,7 +175,7 @@ void zab_amnesia_advance(struct replica *zab) {
     zab->accepted_from = ZAB_NO_LEADER;
     zab->journal.hard_dirty = true;
     zab_persist(zab);
-    outbox_trace(&zab->journal.out, 1, "the lost promise is settled: epoch %" PRIu64 " is nobody's",
-                 zab->accepted);
+    outbox_trace(&zab->journal.out, 1,
+                 "the lost promise is settled: epoch %" PRIu64 " is no leader's", zab->accepted);
     zab_look(zab);
 }
