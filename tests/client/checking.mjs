@@ -21,13 +21,13 @@ const gen = (...args) => {
 };
 const piped = (input, ...args) => call_program(binary, args, { input });
 
-/** Wall time in ms from start to end, peak memory in KiB, and what was said. */
+/** Processor time in ms from start to end, peak memory in KiB, and what was said. */
 function measured(...args) {
   const done = spawnSync('python3', ['-c', `
-import resource, subprocess, sys, time
-began = time.monotonic()
+import resource, subprocess, sys
 code = subprocess.call(sys.argv[1:])
-print("took", round((time.monotonic() - began) * 1000), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print("took", round((used.ru_utime + used.ru_stime) * 1000), used.ru_maxrss, file=sys.stderr)
 sys.exit(code)`, binary, ...args], { encoding: 'utf8', timeout: 60000 });
   const [, ms, kib] = /took (\d+) (\d+)\n$/.exec(done.stderr);
   return { code: done.status, out: done.stdout, err: done.stderr, ms: Number(ms), kib: Number(kib) };
@@ -369,7 +369,8 @@ const hard = [
   [['--model', 'register', '--level', 'causal-memory', '--clients', '40', '--ops', '10000', '--keys', '20'], ['writes-follow-reads']],
   [['--model', 'register', '--clients', '6', '--ops', '60000', '--keys', '4'], ['writes-follow-reads']],
 ];
-const TIME_MS = 200, TIME_SLACK_MS = 500; // other programs run on this machine too; 50 ms are asked for where it is quiet
+// By processor time: what goes on behind its limit uses some, and other programs on this machine cost none.
+const TIME_MS = 200, TIME_SLACK_MS = 200;
 const MEM_M = 60, MEM_SLACK = 1.1;
 
 test('limits of time and memory hold, and what was proved is said', () => {
@@ -379,7 +380,7 @@ test('limits of time and memory hold, and what was proved is said', () => {
     const commands = levels.map((level) => ['check', name, '--model', args[1], '--level', level]).concat([['place', name, '--model', args[1]]]);
     for (const command of commands) {
       const timed = measured(...command, '--limit-time', `${TIME_MS}ms`);
-      check(timed.code <= 2 && timed.ms <= TIME_MS + TIME_SLACK_MS, `${command.join(' ')}: exit code ${timed.code} after ${timed.ms} ms`);
+      check(timed.code <= 2 && timed.ms <= TIME_MS + TIME_SLACK_MS, `${command.join(' ')}: exit code ${timed.code} with ${timed.ms} ms of processor time`);
       if (timed.code === 2) check(command[0] === 'place' || /stopped by the time limit/.test(timed.out), timed.out);
       const bounded = measured(...command, '--limit-mem', `${MEM_M}M`, '--limit-time', '900ms');
       check(bounded.code <= 2 && bounded.kib <= MEM_M * 1024 * MEM_SLACK, `${command.join(' ')}: exit code ${bounded.code} with ${bounded.kib} KiB`);
@@ -389,19 +390,19 @@ test('limits of time and memory hold, and what was proved is said', () => {
       largest = Math.max(largest, bounded.kib);
     }
   }
-  console.log(`# the latest ended ${latest} ms after a limit of ${TIME_MS} ms (starting included), the largest took ${Math.round(largest / 1024)} of ${MEM_M} MiB`);
+  console.log(`# the longest used ${latest} ms more than a limit of ${TIME_MS} ms, the largest took ${Math.round(largest / 1024)} of ${MEM_M} MiB`);
   check(undecided > 0, 'some of these are hard');
 }, { timeout_ms: 120000 });
 
 test('a limit stops reading and shrinking too', () => {
   const large = gen('--model', 'register', '--clients', '50', '--ops', '300000', '--keys', '20');
   const read = measured('check', large, '--limit-time', '50ms');
-  check(read.code === 2 && read.ms < 50 + TIME_SLACK_MS, `reading: exit code ${read.code} after ${read.ms} ms: ${read.err}`);
+  check(read.code === 2 && read.ms < 50 + TIME_SLACK_MS, `reading: exit code ${read.code} with ${read.ms} ms of processor time: ${read.err}`);
   const small = measured('check', large, '--limit-mem', '20M');
   check(small.code === 2 && small.kib <= 20 * 1024 * 1.1, `reading: exit code ${small.code} with ${small.kib} KiB`);
   const bad = gen('--model', 'register', '--level', 'causal', '--bad', '--clients', '20', '--ops', '20000', '--keys', '5');
   const shrunk = measured('shrink', bad, '--model', 'register', '--level', 'causal', '--limit-time', '400ms');
-  check(shrunk.code <= 2 && shrunk.ms < 400 + TIME_SLACK_MS, `shrinking: exit code ${shrunk.code} after ${shrunk.ms} ms`);
+  check(shrunk.code <= 2 && shrunk.ms < 400 + TIME_SLACK_MS, `shrinking: exit code ${shrunk.code} with ${shrunk.ms} ms of processor time`);
 });
 
 await run_tests();
