@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/log.h"
 #include "cli/pid_file.h"
+#include "cli/process_metrics.h"
 #include "cli/secret_file.h"
 #include "cli/settings.h"
 #include "cli/signals.h"
@@ -258,6 +259,7 @@ static bool open_zookeeper(struct server *server) {
     if (options.tls_address[0] != 0 && !open_tls(server))
         return false;
     options.tls = server->tls;
+    options.descriptors_max = process_descriptors_max();
     options.process_id = (uint64_t)getpid();
     enum cairn_status status = zookeeper_front_open(server->node, &options, &server->zookeeper);
     if (status == CAIRN_NOT_FOUND) {

@@ -70,10 +70,14 @@ static double seconds_of(struct timeval time) {
     return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
+uint64_t process_descriptors_max(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : 0;
+}
+
 void process_metrics(const char *folder, struct metrics *metrics) {
     struct stat_fields fields;
     struct rusage usage;
-    struct rlimit limit;
     struct statvfs space;
     double boot = boot_time();
     if (statvfs(folder, &space) == 0)
@@ -90,6 +94,6 @@ void process_metrics(const char *folder, struct metrics *metrics) {
                                 boot + (double)fields.start_ticks / (double)sysconf(_SC_CLK_TCK));
     }
     metrics_put(metrics, METRIC_FDS, NULL, open_descriptors());
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0)
-        metrics_put(metrics, METRIC_FDS_MAX, NULL, limit.rlim_cur);
+    if (process_descriptors_max() > 0)
+        metrics_put(metrics, METRIC_FDS_MAX, NULL, process_descriptors_max());
 }

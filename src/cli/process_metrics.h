@@ -7,4 +7,7 @@
 /* What the system does not tell is left out. */
 void process_metrics(const char *folder, struct metrics *metrics);
 
+/* Most file descriptors that may be open; 0: not known. */
+uint64_t process_descriptors_max(void);
+
 #endif

@@ -45,6 +45,7 @@ struct node {
     size_t timer_count;
     struct zk_box_client clients[CLIENTS_MAX];
     size_t client_count;
+    const struct replica_status *replica; /* NULL: one member */
 };
 
 struct zk_box {
@@ -214,6 +215,10 @@ void node_client_close(struct node_client *client) {
 
 void node_status(const struct node *node, uint32_t keyspace, struct node_status *status) {
     *status = (struct node_status){.identity.node = 1, .health = "ok"};
+    if (node->replica != NULL) {
+        status->replica = *node->replica;
+        return;
+    }
     status->replica.leader = node->leader ? 1 : 0;
     status->replica.config.count = 1;
     status->replica.config.members[0] = (struct member){.id = 1, .voter = true};
@@ -315,6 +320,10 @@ void zk_box_wait(struct zk_box *box, uint64_t ms) {
         zk_box_turn(box);
     }
     node->now = end;
+}
+
+void zk_box_set_replica(struct zk_box *box, const struct replica_status *replica) {
+    box->node.replica = replica;
 }
 
 void zk_box_set_leader(struct zk_box *box, bool there) {

@@ -41,6 +41,8 @@ void zk_box_turn(struct zk_box *box);
 /* Time passes: timers fire. */
 void zk_box_wait(struct zk_box *box, uint64_t ms);
 void zk_box_set_leader(struct zk_box *box, bool there);
+/* What node 1 tells of its replica; must outlive the box. */
+void zk_box_set_replica(struct zk_box *box, const struct replica_status *replica);
 /* The node refuses what it is asked. */
 void zk_box_set_busy(struct zk_box *box, bool busy);
 /* The node has no state to read from: a snapshot is being installed. */

@@ -352,6 +352,39 @@ static void a_word_is_answered_in_full_before_the_connection_ends(void **state) 
     zk_box_free(box);
 }
 
+static bool tells(struct zk_box_client *client, const char *line) {
+    const struct buf *told = zk_box_output(client);
+    return memmem(told->data, told->len, line, strlen(line)) != NULL;
+}
+
+/* Node 3 is a member that is not heard, node 4 observes. */
+static void monitors_are_told_of_the_peers_that_are_connected(void **state) {
+    static const struct replica_status leading = {
+        .leader = 1,
+        .config = {.count = 4,
+                   .members = {{.id = 1, .voter = true},
+                               {.id = 2, .voter = true},
+                               {.id = 3, .voter = true},
+                               {.id = 4}}},
+        .peer_count = 3,
+        .peers = {{.id = 2, .active = true}, {.id = 3}, {.id = 4, .active = true}}};
+    struct zk_box *box = box_with(NULL);
+    zk_box_set_replica(box, &leading);
+    zk_box_wait(box, 1000);
+    struct zk_box_client *client = zk_box_connect(box, "10.0.0.1:5");
+    zk_box_send(client, BYTES("mntr"));
+    zk_box_settle(box);
+    assert_true(tells(client, "zk_server_state\tleader\n"));
+    assert_true(tells(client, "zk_peer_state\tleading - broadcast\n"));
+    assert_true(tells(client, "zk_quorum_size\t3\n"));
+    assert_true(tells(client, "zk_learners\t2\n"));
+    assert_true(tells(client, "zk_followers\t1\n"));
+    assert_true(tells(client, "zk_synced_followers\t1\n"));
+    assert_true(tells(client, "zk_synced_observers\t1\n"));
+    assert_false(tells(client, "zk_max_file_descriptor_count")); /* not known here */
+    zk_box_free(box);
+}
+
 /* Whoever writes everything before it reads anything comes through. */
 static void a_burst_is_taken_while_no_answers_are(void **state) {
     struct zk_box *box = box_with(NULL);
@@ -526,6 +559,7 @@ int main(void) {
         cmocka_unit_test(a_client_that_saw_more_than_this_server_is_cut_off),
         cmocka_unit_test(a_closed_session_gets_its_answer_then_the_connection_ends),
         cmocka_unit_test(a_client_that_has_said_all_is_answered_then_closed),
+        cmocka_unit_test(monitors_are_told_of_the_peers_that_are_connected),
         cmocka_unit_test(a_word_is_answered_in_full_before_the_connection_ends),
         cmocka_unit_test(a_burst_is_taken_while_no_answers_are),
         cmocka_unit_test(timeouts_are_clamped_to_2_and_20_ticks),

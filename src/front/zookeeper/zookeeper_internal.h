@@ -303,7 +303,7 @@ struct zk_summary {
     const char *mode; /* "leader", "follower", "observer", "standalone", "read-only" */
     struct node_status node;
     struct zk_watch_counts watches;
-    uint32_t followers, synced;
+    uint32_t followers, observers; /* of a leader: those that it hears */
 };
 void zk_summarise(struct zookeeper_front *front, struct zk_summary *summary);
 void zk_traffic_latency(struct zk_traffic *traffic, uint64_t latency_us);

@@ -113,6 +113,16 @@ static void ask_summary(struct zookeeper_front *front, struct zk_summary *summar
     buf_free(&query);
 }
 
+/* Those that are connected, as ZooKeeper counts them, not those that are configured. */
+static void count_peers(struct zk_summary *summary, const struct replica_status *replica) {
+    for (uint32_t i = 0; i < replica->peer_count; i++) {
+        const struct member *member = config_member(&replica->config, replica->peers[i].id);
+        bool observes = member != NULL && !member->voter;
+        summary->observers += observes && replica->peers[i].active;
+        summary->followers += !observes && replica->peers[i].active;
+    }
+}
+
 void zk_summarise(struct zookeeper_front *front, struct zk_summary *summary) {
     *summary = (struct zk_summary){0};
     node_status(front->node, front->keyspace, &summary->node);
@@ -120,10 +130,7 @@ void zk_summarise(struct zookeeper_front *front, struct zk_summary *summary) {
     uint64_t self = summary->node.identity.node;
     summary->serving = front->has_leader || replica->leader != 0 || front->read_only;
     summary->mode = mode_of(front, replica, self);
-    for (uint32_t i = 0; i < replica->config.count; i++)
-        summary->followers += replica->config.members[i].id != self;
-    for (uint32_t i = 0; i < replica->peer_count; i++)
-        summary->synced += replica->peers[i].active;
+    count_peers(summary, replica);
     ask_summary(front, summary);
     zk_watches_count(front->watches, &summary->watches);
 }
@@ -158,11 +165,25 @@ static void count_name(void *context, const char *name, bool is_folder, uint64_t
 static void monitor_leader(const struct lines *lines, const struct zk_summary *summary) {
     if (strcmp(summary->mode, "leader") != 0)
         return;
-    number_line(lines, "quorum_size", summary->node.replica.config.count);
-    number_line(lines, "learners", summary->followers);
+    const struct config *config = &summary->node.replica.config;
+    uint32_t voters = 0;
+    for (uint32_t i = 0; i < config->count; i++)
+        voters += config->members[i].voter;
+    number_line(lines, "quorum_size", voters);
+    number_line(lines, "learners", summary->followers + summary->observers);
     number_line(lines, "followers", summary->followers);
-    number_line(lines, "synced_followers", summary->synced);
+    number_line(lines, "synced_followers", summary->followers);
+    number_line(lines, "synced_observers", summary->observers);
     number_line(lines, "pending_syncs", 0);
+}
+
+static const char *peer_state(const struct zk_summary *summary) {
+    if (!summary->serving || summary->node.replica.leader == 0)
+        return "looking - election";
+    if (strcmp(summary->mode, "leader") == 0)
+        return "leading - broadcast";
+    return strcmp(summary->mode, "observer") == 0 ? "observing - broadcast"
+                                                  : "following - broadcast";
 }
 
 void zk_monitor(struct zookeeper_front *front, zk_line *line, void *context) {
@@ -172,6 +193,7 @@ void zk_monitor(struct zookeeper_front *front, zk_line *line, void *context) {
     zk_summarise(front, &summary);
     text_line(&lines, "version", ZK_VERSION_TOLD);
     text_line(&lines, "server_state", summary.mode);
+    text_line(&lines, "peer_state", peer_state(&summary));
     decimal_line(&lines, "avg_latency", zk_traffic_average(&front->traffic));
     number_line(&lines, "max_latency", front->traffic.latency_max_us / 1000);
     number_line(&lines, "min_latency", front->traffic.latency_min_us / 1000);
@@ -187,6 +209,8 @@ void zk_monitor(struct zookeeper_front *front, zk_line *line, void *context) {
     number_line(&lines, "local_sessions", 0);
     if (env_list(front->env, "/proc/self/fd", count_name, &files) == CAIRN_OK)
         number_line(&lines, "open_file_descriptor_count", files);
+    if (front->options.descriptors_max > 0)
+        number_line(&lines, "max_file_descriptor_count", front->options.descriptors_max);
     number_line(&lines, "uptime", (front->now_ns - front->started_ns) / NS_PER_MS);
     number_line(&lines, "last_client_response_size", front->counters.response_last);
     number_line(&lines, "max_client_response_size", front->counters.response_max);
