@@ -12,6 +12,7 @@ Parts:
   failover  50 kills of the leader under load
   upgrade   a cluster of an earlier build is upgraded node by node under load
   members   200 changes of members on real processes
+  attack    whatever a stranger can do at every port, for M minutes in all (tools/attack.py)
 """
 import argparse
 import re
@@ -23,6 +24,7 @@ CAIRN = "build/cairn"
 MUTANT_MINUTES = 10
 FUZZ_RUNS = 1000000
 KILLS = 50
+ATTACKS = 29  # those at the peer port twice
 CHANGES = 200
 FIRST_STARTS = 40  # of cairn dev, killed in their first milliseconds
 HISTORIES = [("check_random", {"CAIRN_TEST_TIMES": "20"}), ("forced", {"CAIRN_TEST_TIMES": "10"}),
@@ -100,8 +102,14 @@ def part_dev(_):
     return [("first starts", run(["env", f"KILLS={FIRST_STARTS}", "node", "tests/client/dev.mjs", "first start"]) == 0)]
 
 
+def part_attack(minutes):
+    seconds = max(2, minutes * 60 // ATTACKS)
+    return [("attack", run(["python3", "tools/attack.py", "--seconds", str(seconds)]) == 0)]
+
+
 PARTS = {"seeds": part_seeds, "mutants": part_mutants, "judge": part_judge, "histories": part_histories,
-         "fuzz": part_fuzz, "failover": part_failover, "members": part_members, "dev": part_dev, "upgrade": part_upgrade}
+         "fuzz": part_fuzz, "failover": part_failover, "members": part_members, "dev": part_dev, "upgrade": part_upgrade,
+         "attack": part_attack}
 
 
 def main():

@@ -22,7 +22,7 @@ struct redis_options {
     size_t output_budget;     /* bytes of replies; a client that leaves its part of them unread has
                                  nothing more executed */
     size_t output_max;        /* bytes of replies that all clients together may leave unread: above
-                                 it one is closed that does not read, above twice as much any */
+                                 it one is closed that does not read, above half as much more any */
     size_t input_budget;      /* bytes of commands that were not executed yet, of all clients */
     size_t memory_max;        /* 0: none; commands that need memory are refused above it */
     uint64_t idle_timeout_ns; /* 0: never; a silent client is closed after this */

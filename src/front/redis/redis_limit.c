@@ -170,9 +170,14 @@ static struct conn *greatest(struct redis_front *front, uint64_t now, uint64_t p
     return found;
 }
 
+/* Beyond that clients are closed that do read. Buffers have room besides what they hold. */
+static size_t output_most(const struct redis_front *front) {
+    return front->options.output_max + front->options.output_max / 2;
+}
+
 bool conn_make_room(struct conn *conn, size_t len) {
     struct redis_front *front = conn->front;
-    size_t most = 2 * front->options.output_max;
+    size_t most = output_most(front);
     if (conn->closed)
         return false;
     conn->counted += len; /* as if it were there */
@@ -256,7 +261,7 @@ void limits_sweep(struct redis_front *front, uint64_t now) {
     LIST_EACH(item, &front->conns)
     sweep_one(container_of(item, struct conn, list), now);
     while (front->output_bytes > front->options.output_max) {
-        bool any = front->output_bytes > 2 * front->options.output_max;
+        bool any = front->output_bytes > output_most(front);
         struct conn *victim = greatest(front, now, STUCK_NS);
         if (victim == NULL && any)
             victim = greatest(front, 0, 0);
