@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""An attacker's hour: what can be done to a cluster of three by whoever reaches its ports, at every door, before
+"""An attacker's hour: what can be done to a cluster of three by one that reaches its ports, at every door, before
 and after authentication, while clients of two nodes go on reading and writing.
 
 Usage: tools/attack.py [--seconds S] [--only NAME[,NAME...]] [--offset N] [--list]

@@ -2,10 +2,10 @@
  * it. Pure: bytes in, bytes out.
  *
  * Both sides' hellos carry a nonce. A proof is HMAC-SHA-256 (RFC 2104), with the secret as its key,
- * over who proves (the side that dialled, or the other) and both hellos as they were sent: nonces,
- * cluster, epoch, ids, incarnations, addresses and wire versions. So a proof is good for one link
- * and one direction, and nothing of a hello can be changed on its way. It says that its sender has
- * the secret, not which of the members it is; and nothing of the frames behind it.
+ * over which side proves (the one that dialled, or the other) and both hellos as they were sent:
+ * nonces, cluster, epoch, ids, incarnations, addresses and wire versions. So a proof is good for
+ * one link and one direction, and nothing of a hello can be changed on its way. It says that its
+ * sender has the secret, not which of the members it is; and nothing of the frames behind it.
  */
 #ifndef CAIRN_NODE_PROOF_H
 #define CAIRN_NODE_PROOF_H

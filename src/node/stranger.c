@@ -4,8 +4,8 @@
  * links that still greet, the oldest makes room for the next. Then a node that is no member may say
  * what members say: it joins, or leads already by a configuration that is not known here yet. So
  * its messages are not cut short, but all that strangers have begun to send is bounded: the message
- * that was begun first goes, with its link, and none may take for ever. Who proved the secret is no
- * stranger.
+ * that was begun first goes, with its link, and none may take for ever. A link that proved the
+ * secret is no stranger.
  */
 #include "node/node_internal.h"
 

@@ -1,4 +1,4 @@
-// The secret that nodes share: who has none, or another one, is kept out and told why; it is set and replaced
+// The secret that nodes share: a node that has none, or another one, is kept out and told why; it is set and replaced
 // on a running cluster; bad files are refused in words.
 import fs from 'node:fs';
 import net from 'node:net';
