@@ -39,7 +39,8 @@
     X(OUT_OF_WINDOW, "sequence number outside the session's window")                \
     X(EXHAUSTED, "the machine is short of descriptors or memory at the moment")     \
     X(UNREACHABLE, "it does not answer")                                            \
-    X(REMOVED, "this node is no member of the cluster any more")
+    X(REMOVED, "this node is no member of the cluster any more")                    \
+    X(IN_USE, "the address is in use (by what: ss -ltnp)")
 
 enum cairn_status {
 #define X(name, text) CAIRN_##name,

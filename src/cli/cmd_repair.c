@@ -3,11 +3,10 @@
  * majority, should it come back, is refused (Raft feature 23). Others join it afresh. */
 #include "base/alloc.h"
 #include "cli/cli.h"
+#include "cli/folder_replica.h"
 #include "node/node.h"
-#include "node/registry.h"
 #include "runtime/runtime.h"
 #include "storage/identity.h"
-#include "storage/snapshot.h"
 #include "storage/wal.h"
 
 #include <stdio.h>
@@ -15,11 +14,7 @@
 
 /* One keyspace of the folder. */
 struct part {
-    uint64_t group;
-    const struct protocol *protocol;
-    struct replica *replica;
-    uint64_t base_index;     /* of the snapshot */
-    uint64_t order, time_ms; /* of the newest entry */
+    struct folder_replica at;
     bool damaged;
 };
 
@@ -47,22 +42,22 @@ static struct part *part_of(struct repair *repair, uint64_t group) {
 static void on_hard(void *context, uint64_t group, struct bytes hard) {
     struct part *part = part_of(context, group);
     if (part != NULL)
-        part->protocol->recover_hard(part->replica, hard);
+        part->at.protocol->recover_hard(part->at.replica, hard);
 }
 
 static void on_entry(void *context, uint64_t group, const struct entry *entry, bool repaired) {
     struct part *part = part_of(context, group);
     if (part == NULL)
         return;
-    part->order = entry->order;
-    part->time_ms = entry->time_ms;
-    part->protocol->recover_entry(part->replica, entry, repaired);
+    part->at.order = entry->order;
+    part->at.time_ms = entry->time_ms;
+    part->at.protocol->recover_entry(part->at.replica, entry, repaired);
 }
 
 static void on_reset(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain) {
     struct part *part = part_of(context, group);
     if (part != NULL) /* the snapshot that it begins behind may be gone */
-        part->damaged |= index > part->base_index;
+        part->damaged |= index > part->at.base_index;
 }
 
 static void on_damage(void *context, uint64_t group, uint64_t first, uint64_t last) {
@@ -83,65 +78,17 @@ static void on_written(void *context, uint64_t group, uint64_t seq, enum cairn_s
         runtime_stop(repair->runtime);
 }
 
-static void load_base(struct repair *repair, struct part *part) {
-    struct snapshot_reader *reader;
-    struct snapshot_meta meta;
-    char folder[600];
-    snprintf(folder, sizeof folder, "%s/snapshots", repair->dir);
-    if (snapshot_reader_open(repair->env, folder, part->group, 0, &reader) != CAIRN_OK)
-        return;
-    snapshot_reader_meta(reader, &meta);
-    struct log_base base = {.index = meta.index,
-                            .term = meta.term,
-                            .chain = meta.chain,
-                            .order = meta.order,
-                            .time_ms = meta.time_ms,
-                            .state = meta.protocol};
-    part->base_index = meta.index;
-    part->order = meta.order;
-    part->time_ms = meta.time_ms;
-    part->protocol->recover_base(part->replica, &base);
-    snapshot_reader_close(reader);
-}
-
-static bool open_part(struct repair *repair, uint32_t keyspace, const char *protocol) {
-    struct part *part = &repair->parts[keyspace];
-    struct node_options defaults;
-    node_options_default(&defaults);
-    struct replica_options options = {.group = NODE_GROUP_OF(keyspace),
-                                      .id = repair->identity.node,
-                                      .incarnation = repair->identity.incarnation,
-                                      .bootstrap = repair->identity.founders,
-                                      .election_timeout_min_ns = defaults.election_timeout_min_ns,
-                                      .election_timeout_max_ns = defaults.election_timeout_max_ns,
-                                      .heartbeat_ns = defaults.heartbeat_ns,
-                                      .entry_bytes_max = defaults.command_bytes_max,
-                                      .append_bytes_max = defaults.append_bytes_max,
-                                      .inflight_max = defaults.inflight_max,
-                                      .inflight_bytes_max = defaults.inflight_bytes_max,
-                                      .uncommitted_bytes_max = defaults.uncommitted_bytes_max,
-                                      .window_bytes_max = defaults.window_bytes_max,
-                                      .apply_bytes_max = defaults.apply_bytes_max};
-    part->group = options.group;
-    part->protocol = registry_protocol(protocol);
-    if (part->protocol == NULL) {
-        fprintf(stderr, "cairn repair: the folder is of a protocol '%s', which this build lacks\n",
-                protocol);
-        return false;
-    }
-    part->replica = part->protocol->create(&options);
-    repair->part_count = keyspace + 1;
-    load_base(repair, part);
-    return true;
-}
-
 static bool open_parts(struct repair *repair) {
     const struct identity *identity = &repair->identity;
-    if (identity->keyspace_count == 0)
-        return open_part(repair, 0, "raft");
-    for (uint32_t i = 0; i < identity->keyspace_count; i++)
-        if (!open_part(repair, i, identity->keyspaces[i].protocol))
+    for (uint32_t i = 0; i < folder_keyspaces(identity); i++) {
+        if (!folder_replica_open(repair->env, repair->dir, identity, i, &repair->parts[i].at)) {
+            fprintf(stderr,
+                    "cairn repair: the folder is of a protocol '%s', which this build lacks\n",
+                    folder_protocol(identity, i));
             return false;
+        }
+        repair->part_count = i + 1;
+    }
     return true;
 }
 
@@ -181,8 +128,8 @@ static void write_configuration(struct repair *repair, struct part *part) {
     struct config alone = {0};
     struct buf payload = {0};
     uint64_t chain = 0;
-    part->protocol->status(part->replica, &status);
-    part->protocol->chain_at(part->replica, status.last_index, &chain);
+    part->at.protocol->status(part->at.replica, &status);
+    part->at.protocol->chain_at(part->at.replica, status.last_index, &chain);
     const struct member *own = config_member(&status.config, repair->identity.node);
     struct member member = own ? *own : (struct member){.id = repair->identity.node};
     member.voter = true;
@@ -192,12 +139,12 @@ static void write_configuration(struct repair *repair, struct part *part) {
     config_encode(&payload, &alone);
     struct entry entry = {.index = status.last_index + 1,
                           .term = status.term > status.last_term ? status.term : status.last_term,
-                          .order = part->order + 1,
-                          .time_ms = part->time_ms,
+                          .order = part->at.order + 1,
+                          .time_ms = part->at.time_ms,
                           .kind = ENTRY_CONFIG};
     entry.blob = blob_new(entry_size(payload.len));
     entry_encode(&entry, entry.blob->data, buf_view(&payload), chain);
-    struct wal_write write = {.group = part->group, .seq = 1, .entries = &entry, .count = 1};
+    struct wal_write write = {.group = part->at.group, .seq = 1, .entries = &entry, .count = 1};
     wal_write(repair->wal, &write);
     entry_unref(&entry);
     buf_free(&payload);
@@ -215,12 +162,15 @@ static void write_configurations(struct repair *repair) {
 }
 
 static int run(struct repair *repair) {
-    enum cairn_status status =
-        identity_load(repair->env, repair->dir, &repair->identity, &repair->lock);
+    /* First without the lock: what is no data folder is not to get one. */
+    enum cairn_status status = identity_load(repair->env, repair->dir, &repair->identity, NULL);
+    if (status == CAIRN_OK)
+        status = identity_load(repair->env, repair->dir, &repair->identity, &repair->lock);
     if (status != CAIRN_OK) {
         fprintf(stderr, "cairn repair: %s: %s\n", repair->dir,
-                status == CAIRN_BUSY ? "a process runs on it; stop it first"
-                                     : cairn_status_text(status));
+                status == CAIRN_BUSY        ? "a process runs on it; stop it first"
+                : status == CAIRN_NOT_FOUND ? "this is no data folder of a node"
+                                            : cairn_status_text(status));
         return EXIT_NO;
     }
     if (!open_parts(repair) || !recover(repair))
@@ -257,7 +207,7 @@ int cmd_repair(int argc, char **argv) {
     if (repair.wal != NULL)
         wal_close(repair.wal);
     for (uint32_t i = 0; i < repair.part_count; i++)
-        repair.parts[i].protocol->destroy(repair.parts[i].replica);
+        folder_replica_close(&repair.parts[i].at);
     if (repair.lock != NULL)
         env_file_close(repair.env, repair.lock);
     runtime_free(repair.runtime);

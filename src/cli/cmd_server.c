@@ -2,6 +2,7 @@
  * event loop. The only place, with the simulator's host, where these parts meet. */
 #include "cli/admin.h"
 #include "cli/cli.h"
+#include "cli/cluster_file.h"
 #include "cli/log.h"
 #include "cli/pid_file.h"
 #include "cli/process_metrics.h"
@@ -33,6 +34,7 @@ struct server {
     struct env_tls *tls;               /* of its clients; NULL: none */
     struct admin *admin;
     struct env_file *lock;
+    const char *config; /* the file; NULL: none */
     bool ready, stopping, failed;
 };
 
@@ -123,6 +125,11 @@ static void on_turn(void *context) {
 
 /* ---- identity ---- */
 
+/* As the system says it. */
+static const char *file_problem(enum cairn_status status) {
+    return status == CAIRN_NOT_FOUND ? "No such file or directory" : cairn_status_text(status);
+}
+
 static bool fresh_identity(struct server *server, struct identity *identity) {
     struct settings *settings = &server->settings;
     settings_to_identity(settings, identity);
@@ -131,7 +138,7 @@ static bool fresh_identity(struct server *server, struct identity *identity) {
     enum cairn_status status = identity_store(server->env, settings->dir, identity);
     if (status != CAIRN_OK)
         fprintf(stderr, "cairn server: can't write to %s: %s\n", settings->dir,
-                cairn_status_text(status));
+                file_problem(status));
     return status == CAIRN_OK;
 }
 
@@ -159,8 +166,11 @@ static bool keyspaces_fit(const struct server *server, const struct identity *id
 static bool find_identity(struct server *server, struct identity *identity) {
     struct settings *settings = &server->settings;
     enum cairn_status status = env_make_folder(server->env, settings->dir);
-    if (status == CAIRN_OK)
-        status = identity_load(server->env, settings->dir, identity, &server->lock);
+    if (status != CAIRN_OK) {
+        fprintf(stderr, "cairn server: can't make %s: %s\n", settings->dir, file_problem(status));
+        return false;
+    }
+    status = identity_load(server->env, settings->dir, identity, &server->lock);
     if (status == CAIRN_NOT_FOUND)
         return fresh_identity(server, identity);
     if (status == CAIRN_BUSY)
@@ -208,10 +218,6 @@ static void fill_options(struct server *server, const struct identity *identity,
 }
 
 /* ---- start ---- */
-
-static const char *listen_problem(enum cairn_status status) {
-    return status == CAIRN_BUSY ? "the address is in use" : cairn_status_text(status);
-}
 
 static bool open_tls(struct server *server) {
     const struct settings *settings = &server->settings;
@@ -270,7 +276,7 @@ static bool open_zookeeper(struct server *server) {
     if (status != CAIRN_OK)
         fprintf(stderr, "cairn server: can't listen on %s%s%s for ZooKeeper clients: %s\n",
                 options.address, options.address[0] && options.tls_address[0] ? " and " : "",
-                options.tls_address, listen_problem(status));
+                options.tls_address, cairn_status_text(status));
     return status == CAIRN_OK;
 }
 
@@ -283,7 +289,7 @@ static bool open_redis(struct server *server) {
     enum cairn_status status = redis_front_open(server->node, &options, &server->redis);
     if (status != CAIRN_OK)
         fprintf(stderr, "cairn server: can't listen on %s for Redis clients: %s\n", options.address,
-                listen_problem(status));
+                cairn_status_text(status));
     return status == CAIRN_OK;
 }
 
@@ -342,7 +348,7 @@ static bool open_admin(struct server *server) {
     enum cairn_status status = admin_open(&parts, address, token, &server->admin);
     if (status != CAIRN_OK)
         fprintf(stderr, "cairn server: can't listen on %s for admin pages: %s\n", address,
-                listen_problem(status));
+                cairn_status_text(status));
     return status == CAIRN_OK;
 }
 
@@ -432,12 +438,28 @@ static void fit_clients(struct server *server, uint64_t limit, uint64_t kept) {
     log_line(&server->log, most < 1000 ? 2 : 1, text);
 }
 
+static void tell_start(struct server *server) {
+    const struct settings *settings = &server->settings;
+    const char *tls = settings->zookeeper_tls_listen, *plain = settings->zookeeper_listen;
+    char text[2600];
+    snprintf(text, sizeof text,
+             "cairn %s: node %llu of cluster %s, configuration %s, folder %s; listens for Redis "
+             "on %s, ZooKeeper on %s%s%s, peers on %s, operators on %s",
+             CAIRN_VERSION, (unsigned long long)settings->node, settings->cluster,
+             server->config ? server->config : "by --set alone", settings->dir,
+             settings->redis_listen[0] ? settings->redis_listen : "nothing",
+             plain[0] || !tls[0] ? (plain[0] ? plain : "nothing") : "",
+             plain[0] && tls[0] ? " and " : "", tls, settings->peer_listen, settings->admin_listen);
+    log_line(&server->log, 1, text);
+}
+
 static int run(struct server *server) {
     struct identity identity;
     uint64_t limit = runtime_open_files_max();
     uint64_t kept = descriptors_kept(&server->settings, limit);
     struct runtime_options options = {.wall_error_ns = server->settings.clock_error_ms * 1000000u,
                                       .descriptors_kept = kept};
+    tell_start(server);
     fit_clients(server, limit, kept);
     server->runtime = runtime_new(&options);
     server->env = runtime_env(server->runtime);
@@ -446,6 +468,7 @@ static int run(struct server *server) {
         return EXIT_NO;
     }
     pid_file_write(server->settings.dir);
+    cluster_file_write(server->settings.dir, server->settings.cluster);
     if ((server->redis != NULL && !address_is_loopback(server->settings.redis_listen)) ||
         !address_is_loopback(server->settings.peer_listen) || is_open_to_all(server))
         log_line(
@@ -504,6 +527,7 @@ int cmd_server(int argc, char **argv) {
     for (int i = 0; i < set_count; i++)
         if (!settings_set_word(&server.settings, sets[i], error, sizeof error))
             return misuse("server", "%s", error);
+    server.config = config;
     server.settings.bootstrap |= bootstrap;
     if (!settings_check(&server.settings, error, sizeof error))
         return misuse("server", "%s", error);

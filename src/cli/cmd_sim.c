@@ -4,6 +4,7 @@
 #include "sim/sim.h"
 #include "sim/sim_plan.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +14,7 @@
 
 struct sim_command {
     const char *seeds, *mutant, *history, *scenario, *plan, *protocol, *machine, *faults;
+    const char *node_count;
     uint64_t minutes, nodes;
     bool log, json, once, describe;
     bool terminal;
@@ -165,12 +167,14 @@ static bool take_plan(const char *path, struct plan *plan, struct sim_options *o
     size_t got;
     while (file != NULL && (got = fread(buf_reserve(&text, 4096), 1, 4096, file)) > 0)
         text.len += got;
+    bool readable = file != NULL && !ferror(file);
+    int why = errno;
     if (file != NULL)
         fclose(file);
-    bool ok = file != NULL && plan_parse(plan, buf_view(&text), error, sizeof error);
+    bool ok = readable && plan_parse(plan, buf_view(&text), error, sizeof error);
     buf_free(&text);
-    if (file == NULL)
-        misuse("sim", "can't read the plan %s", path);
+    if (!readable)
+        misuse("sim", "can't read the plan %s: %s", path, strerror(why));
     else if (!ok)
         misuse("sim", "%s: %s", path, error);
     options->plan = plan;
@@ -204,7 +208,7 @@ int cmd_sim(int argc, char **argv) {
     const struct flag flags[] = {
         {"seeds", FLAG_TEXT, &command.seeds},     {"minutes", FLAG_NUMBER, &command.minutes},
         {"mutant", FLAG_TEXT, &command.mutant},   {"log", FLAG_SWITCH, &command.log},
-        {"history", FLAG_TEXT, &command.history}, {"nodes", FLAG_NUMBER, &command.nodes},
+        {"history", FLAG_TEXT, &command.history}, {"nodes", FLAG_TEXT, &command.node_count},
         {"json", FLAG_SWITCH, &command.json},     {"scenario", FLAG_TEXT, &command.scenario},
         {"once", FLAG_SWITCH, &command.once},     {"describe", FLAG_SWITCH, &command.describe},
         {"plan", FLAG_TEXT, &command.plan},       {"protocol", FLAG_TEXT, &command.protocol},
@@ -229,8 +233,9 @@ int cmd_sim(int argc, char **argv) {
         return misuse("sim", "there is no protocol '%s'", command.protocol);
     if (command.machine != NULL && registry_machine(command.machine) == NULL)
         return misuse("sim", "there is no machine '%s'", command.machine);
-    if (command.nodes > 7)
-        return misuse("sim", "at most 7 nodes");
+    if (command.node_count != NULL && (!parse_number(command.node_count, &command.nodes) ||
+                                       command.nodes == 0 || command.nodes > 7))
+        return misuse("sim", "--nodes is a number from 1 to 7, not '%s'", command.node_count);
     static struct plan plan; /* large; there is one */
     if (command.plan != NULL && !take_plan(command.plan, &plan, &hunt.options))
         return EXIT_MISUSE;

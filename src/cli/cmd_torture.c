@@ -2,6 +2,8 @@
  * person or as JSON. */
 #include "cli/cli.h"
 #include "cli/signals.h"
+#include "check/level.h"
+#include "check/model.h"
 #include "torture/torture.h"
 
 #include "base/alloc.h"
@@ -144,15 +146,21 @@ static bool fill_options(struct command *command) {
         command->sets[0] = run->set;
         options->set_count = ++command->set_count;
     }
+    if (!take_workload(command))
+        return false;
     options->level = command->level  ? command->level
                      : run->level[0] ? run->level
                                      : torture_promise(options->target, options->sync);
+    bool transactional = model_transactional(model_of(torture_workload_model(options->workload)));
+    if (level_of(options->level, transactional) == LEVEL_NONE) {
+        misuse("torture", "there is no level '%s' for this workload (cairn check --help)",
+               options->level);
+        return false;
+    }
     uint64_t reads = command->read_percent != UINT64_MAX ? command->read_percent
                      : run->read_percent != UINT64_MAX   ? run->read_percent
                                                          : 50;
     options->read_percent = (uint32_t)reads;
-    if (!take_workload(command))
-        return false;
     if (options->nodes < 1 || options->nodes > PLAN_NODES_MAX || options->clients < 1 ||
         options->clients > CLIENTS_MAX || options->keys < 1 || options->keys > 10000 ||
         reads > 100 || options->time_ms > 86400000 || command->port_base > 60000) {

@@ -360,13 +360,27 @@ static bool wants_help(int argc, char **argv) {
     return false;
 }
 
+static const struct subcommand *find(const char *name) {
+    for (int i = 0; subcommand_at(i) != NULL; i++)
+        if (strcmp(name, subcommand_at(i)->name) == 0)
+            return subcommand_at(i);
+    fprintf(stderr, "cairn: there is no command '%s'; cairn --help lists them\n", name);
+    return NULL;
+}
+
+static int explain(const struct subcommand *subcommand) {
+    printf("cairn %s: %s\n\n%s", subcommand->name,
+           subcommand->summary ? subcommand->summary : "for documents", subcommand->help);
+    return EXIT_FINE;
+}
+
 int main(int argc, char **argv) {
     if (argc < 2) {
         print_help(stderr);
         return EXIT_MISUSE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
+    bool helps = strcmp(argv[1], "help") == 0;
+    if ((helps && argc == 2) || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help(stdout);
         return EXIT_FINE;
     }
@@ -374,17 +388,10 @@ int main(int argc, char **argv) {
         printf("cairn " CAIRN_VERSION "\n");
         return EXIT_FINE;
     }
-    for (int i = 0; subcommand_at(i) != NULL; i++) {
-        const struct subcommand *subcommand = subcommand_at(i);
-        if (strcmp(argv[1], subcommand->name) != 0)
-            continue;
-        if (wants_help(argc - 1, argv + 1)) {
-            printf("cairn %s: %s\n\n%s", subcommand->name,
-                   subcommand->summary ? subcommand->summary : "for documents", subcommand->help);
-            return EXIT_FINE;
-        }
-        return subcommand->run(argc - 1, argv + 1);
-    }
-    fprintf(stderr, "cairn: there is no command '%s'; cairn --help lists them\n", argv[1]);
-    return EXIT_MISUSE;
+    const struct subcommand *subcommand = find(argv[helps ? 2 : 1]);
+    if (subcommand == NULL)
+        return EXIT_MISUSE;
+    if (helps || wants_help(argc - 1, argv + 1))
+        return explain(subcommand);
+    return subcommand->run(argc - 1, argv + 1);
 }

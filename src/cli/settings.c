@@ -84,8 +84,9 @@ static const struct setting table[] = {
      "super:BASE64-OF-SHA1: who gives that password has every right; empty: none has."},
     {"zookeeper", "sasl_users", TEXT, AT(zookeeper_sasl_users), "", 0, 0,
      "name:password name:password, for SASL DIGEST-MD5."},
-    {"zookeeper", "words", TEXT, AT(zookeeper_words), "*", 0, 0,
-     "Four-letter words that are answered, by commas; *: all."},
+    {"zookeeper", "words", TEXT, AT(zookeeper_words), "auto", 0, 0,
+     "Four-letter words that are answered, by commas; *: all; auto: all on loopback, beyond it\n"
+     "# srvr,ruok,mntr,isro, which change nothing and tell nothing of clients."},
     {"kv", "protocol", TEXT, AT(kv_protocol), "raft", 0, 0,
      "What replicates the keys of Redis clients: raft or zab. A folder keeps its protocols for\n"
      "# ever, and all nodes must agree on them."},
@@ -235,10 +236,11 @@ bool settings_read(struct settings *settings, const char *path, char *error, siz
         got = file ? fread(buf_reserve(&text, 4096), 1, 4096, file) : 0;
     } while (got > 0 && text.len < FILE_BYTES_MAX);
     bool readable = file != NULL && !ferror(file);
+    int why = errno;
     if (file != NULL)
         fclose(file);
     if (!readable)
-        snprintf(error, error_size, "%s: can't be read", path);
+        snprintf(error, error_size, "can't read %s: %s", path, strerror(why));
     bool ok = readable && parse(settings, buf_view(&text), path, error, error_size);
     buf_free(&text);
     return ok;
@@ -457,7 +459,14 @@ void settings_to_zookeeper(const struct settings *settings, struct zookeeper_opt
     memcpy(options->advertised, settings->zookeeper_advertised, sizeof options->advertised);
     memcpy(options->super_digest, settings->zookeeper_super_digest, sizeof options->super_digest);
     memcpy(options->sasl_users, settings->zookeeper_sasl_users, sizeof options->sasl_users);
-    memcpy(options->words, settings->zookeeper_words, sizeof options->words);
+    bool plain =
+        settings->zookeeper_listen[0] == 0 || address_is_loopback(settings->zookeeper_listen);
+    bool tls = settings->zookeeper_tls_listen[0] == 0 ||
+               address_is_loopback(settings->zookeeper_tls_listen);
+    const char *words = strcmp(settings->zookeeper_words, "auto") != 0 ? settings->zookeeper_words
+                        : plain && tls                                 ? "*"
+                                                                       : "srvr,ruok,mntr,isro";
+    snprintf(options->words, sizeof options->words, "%s", words);
     options->tick_ms = (uint32_t)settings->zookeeper_tick_ms;
     options->timeout_min_ms = (uint32_t)settings->zookeeper_timeout_min_ms;
     options->timeout_max_ms = (uint32_t)settings->zookeeper_timeout_max_ms;

@@ -289,7 +289,7 @@ static enum cairn_status listen_on(const struct runtime_address *address, int *o
         *out = fd;
         return CAIRN_OK;
     }
-    enum cairn_status status = errno == EADDRINUSE ? CAIRN_BUSY : CAIRN_IO;
+    enum cairn_status status = errno == EADDRINUSE ? CAIRN_IN_USE : CAIRN_IO;
     close(fd);
     return status;
 }

@@ -26,7 +26,7 @@ struct runtime_answer {
 typedef void runtime_admin_handler(void *context, const struct runtime_question *question,
                                    struct runtime_visit *visit, struct runtime_answer *answer);
 
-/* address: "host:port", host numeric or localhost. BUSY: the port is taken; INVALID, IO. */
+/* address: "host:port", host numeric or localhost. IN_USE: the port is taken; INVALID, IO. */
 enum cairn_status runtime_admin_open(struct runtime *runtime, const char *address,
                                      runtime_admin_handler *handler, void *context,
                                      struct runtime_admin **out);

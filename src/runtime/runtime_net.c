@@ -58,7 +58,7 @@ enum cairn_status runtime_status(int uv_error) {
     case UV_ETIMEDOUT:
         return CAIRN_TIMEOUT;
     case UV_EADDRINUSE:
-        return CAIRN_BUSY;
+        return CAIRN_IN_USE;
     case UV_EACCES:
     case UV_EPERM:
         return CAIRN_DENIED;

@@ -444,7 +444,7 @@ void sim_net_connect(struct sim_host *host, const char *address, struct env_stre
 enum cairn_status sim_net_listen(struct sim_host *host, const char *address,
                                  struct env_listener *listener) {
     if (listener_find(host, address) != NULL)
-        return CAIRN_BUSY;
+        return CAIRN_IN_USE;
     struct sim_listener *entry = cairn_alloc_zero(sizeof *entry);
     entry->listener = listener;
     strncpy(entry->address, address, sizeof entry->address - 1);

@@ -180,6 +180,44 @@ test('metrics: each of the reference once, by one node or another, each of those
   }
 });
 
+test('what looks like a file or a number and is none is told before anything runs', async () => {
+  const told = {
+    'sim --nodes 0': '--nodes is a number from 1 to 7', 'sim --plan /tmp': '/tmp: Is a directory', 'torture --plan /tmp': '/tmp: Is a directory',
+    'torture --level nosuch': "no level 'nosuch'", 'torture --workload bank --level snapshot-isolation': "no level 'snapshot-isolation' for this workload",
+    'server --config /tmp': '/tmp: Is a directory', 'server --config /proc/none.ini': 'No such file', 'help nosuch': "no command 'nosuch'",
+  };
+  for (const [line, reason] of Object.entries(told)) {
+    const { code, err } = call_program(binary, line.split(' '), { timeout: 5000, cwd: temporary_folder() });
+    check(code === 3 && err.includes(reason), `${line}: ${err}`);
+  }
+  equal(cairn('help', 'server').out, cairn('server', '--help').out);
+  const nowhere = cairn('server', '--set', 'node.dir=/proc/nowhere/x', '--set', 'cluster.bootstrap=yes');
+  check(nowhere.code === 1 && nowhere.err.includes('/proc/nowhere/x: No such file or directory'), nowhere.err);
+});
+
+test('inspect tells what a lost majority asks for; repair of what is no data folder changes nothing', async () => {
+  equal(cairn('shell', ...at, 'set', 'inspected', '1').code, 0);
+  const { out } = cairn('inspect', cluster.dir(2));
+  const names = await Promise.all(['kv', 'tree'].map(async (name) => (await cluster.status(2)).keyspaces.find((each) => each.name === name)));
+  for (const { name, protocol, last_index, term } of names) {
+    const line = out.match(new RegExp(`^keyspace ${name} \\(group \\d, ${protocol}\\): last index (\\d+) of term (\\d+), first index 1, no snapshot.*\n    members: (.*)$`, 'm'));
+    check(line && Math.abs(Number(line[1]) - last_index) < 50 && Number(line[2]) === term, `${out}\n${JSON.stringify(names)}`);
+    equal(line[3], [1, 2, 3].map((id) => `${id} at 127.0.0.1:${cluster.peer(id)}, voter`).join('; '));
+  }
+  check(out.includes(`node 2 of cluster ${cluster.name} (`), out);
+  const empty = temporary_folder();
+  for (const folder of [empty, path.join(empty, 'none')]) {
+    const refused = cairn('repair', folder, '--yes');
+    check(refused.code === 1 && refused.err.includes('no data folder'), refused.err);
+  }
+  equal(fs.readdirSync(empty), []);
+});
+
+test('a node tells at its start what it is, and where', async () => {
+  const { text } = cluster.children[1];
+  for (const word of [`node 1 of cluster ${cluster.name}`, cluster.dir(1), `${cluster.redis(1)}`, `${cluster.admin(1)}`]) check(text.split('\n')[0].includes(word), text);
+});
+
 test('the reference is what the program prints', async () => {
   equal(fs.readFileSync(new URL('../../docs/reference.md', import.meta.url), 'utf8'), cairn('reference').out, 'docs/reference.md');
 });
@@ -213,7 +251,7 @@ test('a busy port is named', async () => {
     const spare = await Cluster.make();
     const { code, err } = call_program(binary, spare.args(1, { 'cluster.bootstrap': 'yes', [key]: `127.0.0.1:${taken}` }), { timeout: 5000 });
     equal(code, 1);
-    check(err.includes(String(taken)) && err.includes(word), err);
+    check(err.includes(`${taken} for`) && err.includes(word) && err.includes('the address is in use'), err);
   }
 });
 

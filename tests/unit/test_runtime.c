@@ -321,8 +321,8 @@ static void stopped(struct env_listener *listener) {
 /* On the first free port of a range that depends on the process. */
 static void serve(struct world *world, struct server *server) {
     *server = (struct server){.listener = {.accept = take, .closed = stopped}, .world = world};
-    enum cairn_status status = CAIRN_BUSY;
-    for (int port = 20000 + getpid() % 20000; status == CAIRN_BUSY; port++) {
+    enum cairn_status status = CAIRN_IN_USE;
+    for (int port = 20000 + getpid() % 20000; status == CAIRN_IN_USE; port++) {
         snprintf(world->address, sizeof world->address, "127.0.0.1:%d", port);
         status = env_listen(world->env, world->address, &server->listener);
     }
@@ -663,8 +663,8 @@ static void the_admin_server_answers_a_get(void **state) {
     struct world world;
     struct runtime_admin *admin;
     world_open(&world);
-    enum cairn_status status = CAIRN_BUSY;
-    for (int port = 20000 + getpid() % 20000; status == CAIRN_BUSY; port++) {
+    enum cairn_status status = CAIRN_IN_USE;
+    for (int port = 20000 + getpid() % 20000; status == CAIRN_IN_USE; port++) {
         snprintf(world.address, sizeof world.address, "127.0.0.1:%d", port);
         status = runtime_admin_open(world.runtime, world.address, admin_answer, NULL, &admin);
     }
@@ -700,8 +700,8 @@ static void silent_visitors_do_not_keep_others_from_the_admin_server(void **stat
     struct world world;
     struct runtime_admin *admin;
     world_open(&world);
-    enum cairn_status status = CAIRN_BUSY;
-    for (int port = 20000 + getpid() % 20000; status == CAIRN_BUSY; port++) {
+    enum cairn_status status = CAIRN_IN_USE;
+    for (int port = 20000 + getpid() % 20000; status == CAIRN_IN_USE; port++) {
         snprintf(world.address, sizeof world.address, "127.0.0.1:%d", port);
         status = runtime_admin_open(world.runtime, world.address, admin_answer, NULL, &admin);
     }

@@ -191,6 +191,27 @@ static void settings_reach_the_node_and_the_front_end(void **state) {
     assert_int_equal(redis.memory_max, 3 << 20);
 }
 
+static void words_beyond_loopback_change_nothing(void **state) {
+    static const struct {
+        const char *listen, *tls, *words, *expected;
+    } cases[] = {{"127.0.0.1:2181", "", "auto", "*"},
+                 {"", "", "auto", "*"},
+                 {"0.0.0.0:2181", "", "auto", "srvr,ruok,mntr,isro"},
+                 {"127.0.0.1:2181", "10.0.0.1:2281", "auto", "srvr,ruok,mntr,isro"},
+                 {"0.0.0.0:2181", "", "*", "*"},
+                 {"127.0.0.1:2181", "", "ruok", "ruok"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct settings settings;
+        struct zookeeper_options options;
+        settings_default(&settings);
+        strcpy(settings.zookeeper_listen, cases[i].listen);
+        strcpy(settings.zookeeper_tls_listen, cases[i].tls);
+        strcpy(settings.zookeeper_words, cases[i].words);
+        settings_to_zookeeper(&settings, &options);
+        assert_string_equal(options.words, cases[i].expected);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_example_parses_and_equals_the_defaults),
@@ -203,6 +224,7 @@ int main(void) {
         cmocka_unit_test(
             a_port_with_tls_needs_its_files_and_may_be_open_when_certificates_are_required),
         cmocka_unit_test(settings_reach_the_node_and_the_front_end),
+        cmocka_unit_test(words_beyond_loopback_change_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -136,8 +136,8 @@ static void serve(struct world *world, void **state, enum runtime_tls_clients cl
     runtime_tls_new(&options, &world->tls, error, sizeof error);
     assert_string_equal(error, "");
     world->listener = (struct env_listener){.accept = take, .tls = world->tls};
-    enum cairn_status status = CAIRN_BUSY;
-    for (int port = 20000 + getpid() % 20000; status == CAIRN_BUSY; port++) {
+    enum cairn_status status = CAIRN_IN_USE;
+    for (int port = 20000 + getpid() % 20000; status == CAIRN_IN_USE; port++) {
         snprintf(world->address, sizeof world->address, "127.0.0.1:%d", port);
         status = env_listen(world->env, world->address, &world->listener);
     }
