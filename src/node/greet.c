@@ -139,10 +139,10 @@ static void take_proof(struct link *link, struct bytes proof) {
     agree(link);
 }
 
-void greet_ended(struct link *link) {
+void greet_ended(struct link *link, bool by_peer) {
     if (link->state == LINK_CONNECTING)
         note_refusal(link, NULL);
-    if (link->state == LINK_PROOF && link->dialled)
+    if (link->state == LINK_PROOF && by_peer)
         note_refusal(link, "it does not take this node's secret (peer.secret_file)");
 }
 

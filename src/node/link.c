@@ -43,7 +43,7 @@ void link_drop(struct link *link, const char *why) {
         link->looks_for = 0;
         address_looked(link->node, id, false);
     }
-    greet_ended(link);
+    greet_ended(link, false);
     node_log(link->node, link->state == LINK_UP ? 1 : 0, "link to node %llu dropped: %s",
              (unsigned long long)(link->peer ? link->peer->id : link->hello.node), why);
     peer_lose_link(link);
@@ -213,8 +213,10 @@ static void on_drain(struct env_stream *stream) {
 
 static void on_close(struct env_stream *stream, enum cairn_status why) {
     struct link *link = container_of(stream, struct link, stream);
-    if (!link->node->closing)
+    if (!link->node->closing) {
+        greet_ended(link, true);
         link_drop(link, cairn_status_text(why));
+    }
     link_free(link);
 }
 

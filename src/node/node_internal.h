@@ -144,8 +144,8 @@ struct link *link_look(struct node *node, uint64_t id, const char *address);
 void link_greet(struct link *link);
 /* Takes the frame if its type is one with which links begin. */
 bool greet_take(struct link *link, enum frame_type type, struct bytes body);
-/* The link is about to be dropped. */
-void greet_ended(struct link *link);
+/* The link is about to be dropped. by_peer: the other side, or the way to it, ended it. */
+void greet_ended(struct link *link, bool by_peer);
 /* From now on the groups use it. */
 void link_up(struct link *link);
 void link_drop(struct link *link, const char *why);
