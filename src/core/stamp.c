@@ -52,9 +52,12 @@ void stamps_note(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64
 }
 
 void stamps_hear(struct stamps *stamps, uint64_t time_ms, uint64_t now) {
-    if (time_ms == 0 || time_ms > STAMP_TIME_MS_MAX)
+    if (time_ms > STAMP_TIME_MS_MAX)
         return;
-    come_to(stamps, 0, time_ms, now);
+    if (time_ms > 0)
+        come_to(stamps, 0, time_ms, now);
+    else if (!stamps->noted)
+        stamps->noted_at = now;
     stamps->noted = true;
 }
 

@@ -37,8 +37,8 @@ void stamps_restore(struct stamps *stamps, uint64_t order, uint64_t time_ms);
 /* An entry of a live leader was appended here at `now`. It may have been placed long before: of the
  * time that passed since it tells nothing. */
 void stamps_note(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64_t now);
-/* A live leader told its replicated time (0: it did not): it goes on from there, whichever replica
- * leads next. */
+/* A live leader told its replicated time: it goes on from there, whichever replica leads next. 0:
+ * it is of a version that does not tell, so time goes on from the last entry. */
 void stamps_hear(struct stamps *stamps, uint64_t time_ms, uint64_t now);
 /* A leader tells its replicated time, ms, which never goes back from there. */
 uint64_t stamps_tell(struct stamps *stamps, uint64_t now, uint64_t wall_ms);

@@ -98,6 +98,16 @@ static void an_old_entry_after_a_restart_does_not_hold_time_back(void **state) {
     assert_in_range(stamps_time_ms(&stamps, 3 * SECOND, 0), WALL + 700, WALL + 900);
 }
 
+/* A leader of an older version tells none: then its entries are all there is to go by. */
+static void a_leader_that_tells_no_time_is_followed_by_its_entries(void **state) {
+    struct stamps stamps = {0};
+    stamps_restore(&stamps, 5, WALL);
+    stamps_hear(&stamps, 0, SECOND);
+    assert_int_equal(stamps_time_ms(&stamps, SECOND, WALL + 90000), WALL);
+    stamps_note(&stamps, 6, WALL + 5000, 2 * SECOND);
+    assert_int_equal(stamps_time_ms(&stamps, 2 * SECOND, WALL + 90000), WALL + 5000);
+}
+
 /* However long a leader with a slow clock follows a wall clock that is behind. */
 static void a_follower_does_not_run_ahead_of_its_leader(void **state) {
     struct stamps leader = {.drift_ppm = 100000}, follower = leader;
@@ -121,6 +131,7 @@ int main(void) {
         cmocka_unit_test(progress_keeps_to_its_limits_and_forgets_what_it_lost),
         cmocka_unit_test(an_old_word_does_not_hold_time_back),
         cmocka_unit_test(an_old_entry_after_a_restart_does_not_hold_time_back),
+        cmocka_unit_test(a_leader_that_tells_no_time_is_followed_by_its_entries),
         cmocka_unit_test(a_follower_does_not_run_ahead_of_its_leader),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
