@@ -13,6 +13,8 @@ Parts:
   upgrade   a cluster of an earlier build is upgraded node by node under load
   members   200 changes of members on real processes
   attack    whatever a stranger can do at every port, for M minutes in all (tools/attack.py)
+  day       an operator's day: machines with networks and disks of their own, replaced, moved, filled, lost
+  bare      README's commands on a bare Debian root (tools/bare_system)
 """
 import argparse
 import re
@@ -102,6 +104,14 @@ def part_dev(_):
     return [("first starts", run(["env", f"KILLS={FIRST_STARTS}", "node", "tests/client/dev.mjs", "first start"]) == 0)]
 
 
+def part_day(_):
+    return [("operators' day", run(["node", "tests/client/operators_day.mjs"]) == 0)]
+
+
+def part_bare(_):
+    return [("bare system", run(["tools/bare_system"]) == 0)]
+
+
 def part_attack(minutes):
     seconds = max(2, minutes * 60 // ATTACKS)
     return [("attack", run(["python3", "tools/attack.py", "--seconds", str(seconds)]) == 0)]
@@ -109,7 +119,7 @@ def part_attack(minutes):
 
 PARTS = {"seeds": part_seeds, "mutants": part_mutants, "judge": part_judge, "histories": part_histories,
          "fuzz": part_fuzz, "failover": part_failover, "members": part_members, "dev": part_dev, "upgrade": part_upgrade,
-         "attack": part_attack}
+         "attack": part_attack, "day": part_day, "bare": part_bare}
 
 
 def main():
