@@ -141,17 +141,26 @@ static void start(struct history_reader *reader, enum read_format format) {
         history_build_init(&reader->build, reader->history, reader->lint, &options);
 }
 
-/* True: the format is known. A byte order mark is dropped. */
+/* A byte order mark at the very beginning. False: what is there may become one. */
+static bool mark_dropped(struct history_reader *reader) {
+    struct buf *kept = &reader->kept;
+    size_t mark = kept->len < 3 ? kept->len : 3;
+    bool fits = mark != 0 && memcmp(kept->data, "\xef\xbb\xbf", mark) == 0;
+    if (mark == 0 || (fits && mark < 3 && !reader->final))
+        return false;
+    if (fits && mark == 3)
+        buf_consume(kept, 3);
+    return true;
+}
+
+/* True: the format is known. */
 static bool ready(struct history_reader *reader) {
     if (reader->format != READ_AUTO)
         return true;
     struct buf *kept = &reader->kept;
-    size_t mark = kept->len < 3 ? kept->len : 3;
-    if (mark != 0 && memcmp(kept->data, "\xef\xbb\xbf", mark) == 0) {
-        if (kept->len < 3)
-            return false;
-        buf_consume(kept, 3);
-    }
+    reader->begun = reader->begun || mark_dropped(reader);
+    if (!reader->begun && !reader->final)
+        return false;
     enum read_format format = reader->options.format;
     if (format == READ_AUTO && kept->len != 0)
         format = detect(kept->data, kept->data + kept->len);

@@ -32,6 +32,7 @@ struct history_reader {
     struct history_build build;
     struct data data;
     struct buf kept;  /* what was not yet parsed */
+    bool begun;       /* past where a byte order mark may be */
     size_t retry_len; /* as much of it must be there before it is worth another try */
     enum read_place place;
     uint8_t close;                        /* the bracket that ends the list */

@@ -20,6 +20,19 @@ static void json_may_be_an_array_over_several_lines(void **state) {
         NULL, "process 3: write \"a\xc3\xa4\\\"\" (line 2)\n");
 }
 
+/* A second one is no mark, however the bytes come; what looks like the beginning of one is none. */
+static void a_byte_order_mark_is_dropped_once(void **state) {
+    static const char *const texts[] = {"\xef\xbb\xbf\xef\xbb\xbf",
+                                        "\xef\xbb\xbf\xef\xbb\xbf{\"process\":0}", "\xef\xbb",
+                                        "\xef\xbb\xbf\xef"};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct text_history read;
+        read_text(&read, texts[i], NULL);
+        assert_false(read.good);
+        text_history_free(&read);
+    }
+}
+
 static void a_failed_cas_in_json_had_no_match_unless_an_error_stands_there(void **state) {
     assert_ops("{\"process\":0,\"type\":\"invoke\",\"f\":\"cas\",\"value\":[1,2]}\n"
                "{\"process\":0,\"type\":\"fail\",\"f\":\"cas\",\"value\":[1,2]}\n"
@@ -408,6 +421,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_json_line_is_an_event),
         cmocka_unit_test(json_may_be_an_array_over_several_lines),
+        cmocka_unit_test(a_byte_order_mark_is_dropped_once),
         cmocka_unit_test(a_failed_cas_in_json_had_no_match_unless_an_error_stands_there),
         cmocka_unit_test(commands_of_redis_are_functions_in_any_case),
         cmocka_unit_test(other_names_of_the_process_and_of_the_answer_are_taken),
