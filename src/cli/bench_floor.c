@@ -2,6 +2,7 @@
 
 #include "cli/cli.h"
 #include "cli/histogram.h"
+#include "runtime/folders.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

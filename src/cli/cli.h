@@ -64,8 +64,6 @@ int misuse(const char *subcommand, const char *format, ...) __attribute__((forma
  * most max, and NULL behind the last. */
 int words_split(char *line, char **words, int max);
 bool parse_number(const char *text, uint64_t *value);
-/* Like mkdir -p. False: errno says why. */
-bool folders_make(const char *path);
 /* host:port with a port from 1 to 65535. */
 bool address_is_one(const char *text);
 

@@ -2,6 +2,7 @@
 
 #include "cli/cli.h"
 #include "cli/secret_file.h"
+#include "runtime/folders.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -87,20 +86,6 @@ bool program_exists(const char *program) {
         path += len + (path[len] == ':');
     }
     return false;
-}
-
-bool make_folders(const char *path) {
-    char copy[512];
-    if (strlen(path) >= sizeof copy)
-        return false;
-    memcpy(copy, path, strlen(path) + 1);
-    for (char *at = copy + 1; *at; at++)
-        if (*at == '/') {
-            *at = 0;
-            mkdir(copy, 0755);
-            *at = '/';
-        }
-    return mkdir(copy, 0755) == 0 || errno == EEXIST;
 }
 
 bool port_is_free(uint16_t port) {

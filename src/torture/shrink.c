@@ -30,7 +30,7 @@ static bool fails(struct shrinking *shrinking) {
         snprintf(dir, sizeof dir, "%s/shrink-%u", shrinking->shrink->options->dir,
                  ++shrinking->shrink->runs);
         options.seed = prng_mix(shrinking->shrink->options->seed, i);
-        if (!make_folders(dir))
+        if (!folders_make(dir))
             return false;
         torture_run(&options, &result);
         if (result.verdict == TORTURE_VIOLATED)

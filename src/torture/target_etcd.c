@@ -6,7 +6,7 @@
 #include <string.h>
 
 static bool prepare(struct run *run, struct run_node *node) {
-    return make_folders(node->dir);
+    return folders_make(node->dir);
 }
 
 static void command(struct run *run, const struct run_node *node, struct args *args) {

@@ -13,7 +13,7 @@
 #define FRESH_NS 1000000000ull
 
 static bool prepare(struct run *run, struct run_node *node) {
-    return make_folders(node->dir);
+    return folders_make(node->dir);
 }
 
 static void command(struct run *run, const struct run_node *node, struct args *args) {

@@ -9,7 +9,7 @@
 static bool prepare(struct run *run, struct run_node *node) {
     char path[620];
     snprintf(path, sizeof path, "%s/data", node->dir);
-    if (!make_folders(path))
+    if (!folders_make(path))
         return false;
     snprintf(path, sizeof path, "%s/data/myid", node->dir);
     FILE *file = fopen(path, "w");

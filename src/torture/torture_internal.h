@@ -4,6 +4,7 @@
 
 #include "base/list.h"
 #include "env/env.h"
+#include "runtime/folders.h"
 #include "runtime/runtime.h"
 #include "torture/layer.h"
 #include "torture/proxy.h"
@@ -33,7 +34,6 @@ pid_t process_start(const struct args *args, const char *const *env_words, const
 bool process_ended(pid_t pid, int *status);
 /* True: found in the path or as it is. */
 bool program_exists(const char *program);
-bool make_folders(const char *path);
 bool port_is_free(uint16_t port);
 
 /* ---- nodes ---- */

@@ -1,4 +1,4 @@
-#include "cli/cli.h"
+#include "runtime/folders.h"
 
 #include <errno.h>
 #include <string.h>
