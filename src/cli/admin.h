@@ -1,4 +1,4 @@
-/* A server's admin pages over HTTP: what it tells to everyone who reaches the port, and what
+/* A server's admin pages over HTTP: what it tells to any client that reaches the port, and what
  * operators ask for. Questions are GET; what changes something is POST with the operators' token
  * (cli/token.h) as "Authorization: Bearer TOKEN", which no page in a browser can send of itself.
  */

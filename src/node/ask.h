@@ -1,5 +1,5 @@
 /* What operators ask of a node in words: members and leadership. One grammar and one set of answers
- * for every door; who may ask is the door's to know. No I/O.
+ * for every door; each door decides which requests it lets through. No I/O.
  */
 #ifndef CAIRN_NODE_ASK_H
 #define CAIRN_NODE_ASK_H
