@@ -68,7 +68,7 @@ void zookeeper_front_change(struct zookeeper_front *front, const struct change *
             front->zxid = zxid;
         zk_notify(front, change, event, zxid);
         if (bytes_equal(change->key, BYTES(ZK_CONFIG_PATH)))
-            front->told = false; /* look again whether it tells the truth of this server */
+            front->told = false; /* look again whether clients can find this server */
         break;
     case CHANGE_LIFE:
         zk_session_changed(front, change);
@@ -88,29 +88,34 @@ static void told(void *context, enum cairn_status status, struct bytes reply) {
     struct zookeeper_front *front = context;
     front->telling = false;
     front->told = status == CAIRN_OK;
+    front->told_once = front->told_once || front->told;
 }
 
-/* /zookeeper/config has this server's line, and it ends with the address. */
-static bool is_known(struct zookeeper_front *front, const char *address) {
-    struct buf wanted = {0};
-    struct bytes data;
+/* The address in this server's line of /zookeeper/config; empty when it has none. */
+static struct bytes shown_address(struct zookeeper_front *front) {
+    struct bytes data, none = {0};
     struct reader rest;
-    uint64_t zxid, id = node_get_options(front->node)->identity.node;
-    const char *line = NULL, *end = NULL;
+    uint64_t zxid;
+    char begin[32];
+    snprintf(begin, sizeof begin,
+             "server.%llu=", (unsigned long long)node_get_options(front->node)->identity.node);
     if (!zk_config_read(front, &data, &rest, &zxid) || data.len == 0)
-        return false;
-    buf_printf(&wanted, "server.%llu=", (unsigned long long)id);
-    line = memmem(data.data, data.len, wanted.data, wanted.len);
-    if (line != NULL)
-        end = memchr(line, '\n', data.len - (size_t)((const uint8_t *)line - data.data));
-    buf_clear(&wanted);
-    buf_printf(&wanted, ";%s", address);
-    bool known = end != NULL && (size_t)(end - line) > wanted.len &&
-                 memcmp(end - wanted.len, wanted.data, wanted.len) == 0;
-    buf_free(&wanted);
-    return known;
+        return none;
+    const char *line = memmem(data.data, data.len, begin, strlen(begin));
+    if (line == NULL)
+        return none;
+    size_t left = data.len - (size_t)((const uint8_t *)line - data.data);
+    const char *end = memchr(line, '\n', left);
+    size_t len = end == NULL ? left : (size_t)(end - line);
+    const char *semicolon = memchr(line, ';', len);
+    if (semicolon == NULL)
+        return none;
+    size_t before = (size_t)(semicolon + 1 - line);
+    return bytes_of(semicolon + 1, len - before);
 }
 
+/* A server tells its own address once after its start, so that a changed setting counts. What an
+ * operator's reconfig says behind that stays. */
 static void tell_address(struct zookeeper_front *front) {
     const struct zookeeper_options *options = &front->options;
     const char *address = options->advertised[0] != 0 ? options->advertised
@@ -119,8 +124,9 @@ static void tell_address(struct zookeeper_front *front) {
     struct buf *command = &front->command;
     if (front->told || front->telling || !front->has_leader || front->stopping)
         return;
-    if (is_known(front, address)) {
-        front->told = true;
+    struct bytes shown = shown_address(front);
+    if (front->told_once ? shown.len > 0 : bytes_equal(shown, bytes_cstr(address))) {
+        front->told = front->told_once = true;
         return;
     }
     buf_clear(command);

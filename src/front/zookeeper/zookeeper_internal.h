@@ -182,10 +182,11 @@ struct zookeeper_front {
     struct zk_watches *watches;
     struct spans request_times; /* never reset, other than traffic */
     struct node_client client;  /* of the front end itself: tells the tree its address */
-    bool telling, told;
-    uint64_t zxid;        /* the newest applied that was heard of */
-    size_t input_bytes;   /* of requests that were not taken yet */
-    uint32_t outstanding; /* requests with the node */
+    bool telling, told;         /* this server's own address, to the tree */
+    bool told_once;             /* since the start */
+    uint64_t zxid;              /* the newest applied that was heard of */
+    size_t input_bytes;         /* of requests that were not taken yet */
+    uint32_t outstanding;       /* requests with the node */
     uint64_t started_ns, now_ns;
     uint64_t leader_ns; /* when there last was a leader */
     uint64_t swept_ns;  /* when all connections were last looked at */
