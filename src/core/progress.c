@@ -13,8 +13,9 @@ void progress_reset(struct progress *progress, uint64_t next) {
     progress->state = PROGRESS_PROBE;
     progress->match = 0;
     progress->next = next;
-    progress->paused = false;
+    progress->paused = progress->bare = false;
     progress->snapshot_index = 0;
+    progress->round_trip_ns = 0;
     forget_inflight(progress);
 }
 
@@ -32,7 +33,7 @@ void progress_probe(struct progress *progress) {
         next = progress->next;
     progress->state = PROGRESS_PROBE;
     progress->next = next;
-    progress->paused = false;
+    progress->paused = progress->bare = false;
     progress->snapshot_index = 0;
     forget_inflight(progress);
 }
@@ -73,7 +74,7 @@ static void push(struct progress *progress, struct inflight item) {
 void progress_sent(struct progress *progress, uint64_t last, size_t bytes, uint64_t now) {
     cairn_assert(last + 1 >= progress->next);
     if (progress->state == PROGRESS_PROBE) {
-        progress->paused = true;
+        progress->paused = progress->bare = true;
         return;
     }
     cairn_assert(progress->state == PROGRESS_REPLICATE);
@@ -128,13 +129,31 @@ bool progress_rejected(struct progress *progress, uint64_t prev, uint64_t next) 
         next = progress->match + 1;
     progress->state = PROGRESS_PROBE;
     progress->next = next;
-    progress->paused = false;
+    progress->paused = progress->bare = false;
     forget_inflight(progress);
     return true;
 }
 
-uint64_t progress_oldest(const struct progress *progress) {
-    return progress->count ? progress->inflight[progress->head].sent_at : UINT64_MAX;
+void progress_answered(struct progress *progress, uint64_t sent_at, uint64_t now) {
+    if (sent_at < now)
+        progress->round_trip_ns = now - sent_at;
+}
+
+/* Messages wait in a queue on a slow link, and copies of them would make it longer. */
+static uint64_t patience_of(const struct progress *progress, uint64_t patience_ns) {
+    uint64_t twice = 2 * progress->round_trip_ns, most = 20 * patience_ns;
+    uint64_t measured = twice < most ? twice : most;
+    return measured > patience_ns ? measured : patience_ns;
+}
+
+void progress_tick(struct progress *progress, uint64_t patience_ns, uint64_t now) {
+    if (progress->count > 0 &&
+        now - progress->inflight[progress->head].sent_at > patience_of(progress, patience_ns)) {
+        progress_probe(progress);
+        progress->bare = true;
+    }
+    if (progress->state == PROGRESS_PROBE)
+        progress->paused = false;
 }
 
 void progress_check(const struct progress *progress, uint64_t last) {

@@ -1,7 +1,8 @@
 /* What a leader knows of one peer's log, and how much it may send it (Ongaro 2014, sections 3.5 and
  * 10.2.1). Shared by protocols whose leader streams a log.
  *
- * PROBE: where the logs meet is not known; one message at a time, repeated at heartbeats.
+ * PROBE: where the logs meet is not known; one message at a time, repeated at heartbeats without
+ * its entries, which may still be on their way.
  * REPLICATE: they meet at match; messages are pipelined, next runs ahead of match, limits on
  * their number and bytes hold. SNAPSHOT: entries wait until the peer has snapshot_index.
  */
@@ -25,6 +26,8 @@ struct progress {
     uint64_t match; /* the peer's log is ours up to here, durably */
     uint64_t next;  /* the next index to send */
     bool paused;    /* PROBE: a message is out, or there is reason to wait for a heartbeat */
+    bool bare;      /* PROBE: entries are out, or may be: messages carry none until an answer */
+    uint64_t round_trip_ns; /* of the last message that was answered; 0: none yet */
     uint64_t snapshot_index;
     struct inflight *inflight; /* ring, oldest first */
     uint32_t head;
@@ -55,8 +58,11 @@ bool progress_acked(struct progress *progress, uint64_t index);
 /* The peer has no entry as ours at prev; try `next` (it is clamped to what makes sense). False: an
  * old answer, nothing changed. */
 bool progress_rejected(struct progress *progress, uint64_t prev, uint64_t next);
-/* Monotonic ns at which the oldest unanswered message left; UINT64_MAX: none. */
-uint64_t progress_oldest(const struct progress *progress);
+/* An answer came to a message that left at sent_at. */
+void progress_answered(struct progress *progress, uint64_t sent_at, uint64_t now);
+/* At each heartbeat: a message that is not answered within patience_ns, or twice the last round
+ * trip where that is longer (20 times patience_ns at most), may be lost; a probe is repeated. */
+void progress_tick(struct progress *progress, uint64_t patience_ns, uint64_t now);
 /* Asserts what must hold between the fields. */
 void progress_check(const struct progress *progress, uint64_t last);
 

@@ -19,6 +19,11 @@ void stream_free(struct stream *stream) {
     progress_free(&stream->progress);
 }
 
+/* Whether a message may carry so much now. */
+static bool may_carry(const struct progress *progress, size_t bytes) {
+    return progress->state != PROGRESS_PROBE || (!progress->bare && bytes <= PROBE_BYTES_MAX);
+}
+
 static bool chain_before(const struct stream *stream, const struct journal *journal,
                          uint64_t *chain) {
     uint64_t prev = stream->progress.next - 1;
@@ -30,17 +35,17 @@ static bool from_memory(struct stream *stream, struct journal *journal,
                         struct stream_message *message) {
     struct log *log = &journal->log;
     uint64_t next = stream->progress.next;
-    if (next <= log->last && next < log->window_first)
+    if (next <= log->last && next < log->window_first && may_carry(&stream->progress, 0))
         return false;
     *message = (struct stream_message){.prev = next - 1};
     if (!log_term(log, next - 1, &message->prev_term) ||
         !chain_before(stream, journal, &message->prev_chain))
         return false;
     size_t bytes = 0;
-    message->entries = log_slice(log, next, log->last, journal->options->append_bytes_max,
-                                 &message->count, &bytes);
-    /* A probe is repeated with every heartbeat: it must not carry 64 MiB each time. */
-    if (stream->progress.state == PROGRESS_PROBE && bytes > PROBE_BYTES_MAX)
+    if (may_carry(&stream->progress, 0))
+        message->entries = log_slice(log, next, log->last, journal->options->append_bytes_max,
+                                     &message->count, &bytes);
+    if (!may_carry(&stream->progress, bytes))
         message->count = bytes = 0;
     progress_sent(&stream->progress, message->prev + message->count, bytes, journal->now);
     return true;
@@ -73,6 +78,12 @@ static enum stream_step from_disk(struct stream *stream, struct journal *journal
     else
         return STREAM_SNAPSHOT;
     return STREAM_IDLE;
+}
+
+void stream_tick(struct stream *stream, const struct journal *journal, uint64_t patience_ns) {
+    struct progress *progress = &stream->progress;
+    progress_tick(progress, patience_ns + progress->inflight_bytes * JOURNAL_NS_PER_BYTE,
+                  journal->now);
 }
 
 enum stream_step stream_next(struct stream *stream, struct journal *journal,
@@ -119,10 +130,14 @@ enum stream_step stream_loaded(struct stream *stream, struct journal *journal,
     size_t bytes = 0;
     for (size_t i = skip; i < count; i++)
         bytes += entries[i].encoded.len;
-    message->entries = journal_hold(journal, entries, count) + skip;
-    message->count = count - skip;
-    stream->known_index = entries[count - 1].index;
-    stream->known_chain = entries[count - 1].chain;
+    if (may_carry(progress, bytes)) {
+        message->entries = journal_hold(journal, entries, count) + skip;
+        message->count = count - skip;
+        stream->known_index = entries[count - 1].index;
+        stream->known_chain = entries[count - 1].chain;
+    } else {
+        bytes = 0;
+    }
     progress_sent(progress, message->prev + message->count, bytes, journal->now);
     return STREAM_MESSAGE;
 }

@@ -26,6 +26,8 @@ enum stream_step { STREAM_IDLE, STREAM_MESSAGE, STREAM_SNAPSHOT };
 /* Nothing is known of the peer but that `next` may be sent; PROBE. */
 void stream_reset(struct stream *stream, uint64_t next);
 void stream_free(struct stream *stream);
+/* At each heartbeat: see progress_tick; patience_ns is that with an empty message. */
+void stream_tick(struct stream *stream, const struct journal *journal, uint64_t patience_ns);
 /* The next message, accounted as sent; to be called until it says something else. IDLE: nothing to
  * send, limits reached, or a load was emitted. SNAPSHOT: the log does not reach back so far. */
 enum stream_step stream_next(struct stream *stream, struct journal *journal,

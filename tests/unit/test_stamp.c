@@ -64,11 +64,40 @@ static void progress_keeps_to_its_limits_and_forgets_what_it_lost(void **state) 
     assert_false(progress_may_send(&progress, &limits));
     assert_true(progress_acked(&progress, 1));
     assert_true(progress_may_send(&progress, &limits));
-    assert_int_equal(progress_oldest(&progress), 3);
-    progress_probe(&progress);
+    progress_tick(&progress, 5, 8);
+    assert_int_equal(progress.state, PROGRESS_REPLICATE);
+    progress_tick(&progress, 5, 9);
+    assert_int_equal(progress.state, PROGRESS_PROBE);
     assert_int_equal(progress.next, 2);
     assert_int_equal(progress.inflight_bytes, 0);
     progress_check(&progress, 2);
+    progress_free(&progress);
+}
+
+static void copies_of_what_may_be_on_its_way_do_not_fill_a_slow_link(void **state) {
+    const struct progress_limits limits = {2, 100};
+    struct progress progress = {0};
+    progress_reset(&progress, 1);
+    assert_false(progress.bare);
+    progress_sent(&progress, 1, 10, 0);
+    progress_tick(&progress, 5, 1);
+    assert_true(progress_may_send(&progress, &limits)); /* repeated, without its entries */
+    assert_true(progress.bare);
+    progress_answered(&progress, 0, 100);
+    assert_true(progress_acked(&progress, 1));
+    progress_sent(&progress, 2, 10, 100);
+    progress_tick(&progress, 11, 300); /* the last answer took 100 */
+    assert_int_equal(progress.state, PROGRESS_REPLICATE);
+    progress_tick(&progress, 11, 301);
+    assert_int_equal(progress.state, PROGRESS_PROBE);
+    assert_true(progress.bare);
+    progress_probe(&progress); /* a new link: what was on its way is lost */
+    assert_false(progress.bare);
+    progress_answered(&progress, 0, 1000);
+    progress_acked(&progress, 1);
+    progress_sent(&progress, 2, 10, 1000);
+    progress_tick(&progress, 11, 1221); /* 20 times the patience at most */
+    assert_int_equal(progress.state, PROGRESS_PROBE);
     progress_free(&progress);
 }
 
@@ -129,6 +158,7 @@ int main(void) {
         cmocka_unit_test(after_a_restart_time_does_not_go_back),
         cmocka_unit_test(order_survives_a_wall_clock_at_the_end_of_time),
         cmocka_unit_test(progress_keeps_to_its_limits_and_forgets_what_it_lost),
+        cmocka_unit_test(copies_of_what_may_be_on_its_way_do_not_fill_a_slow_link),
         cmocka_unit_test(an_old_word_does_not_hold_time_back),
         cmocka_unit_test(an_old_entry_after_a_restart_does_not_hold_time_back),
         cmocka_unit_test(a_leader_that_tells_no_time_is_followed_by_its_entries),

@@ -172,16 +172,8 @@ void raft_leader_tick(struct replica *raft) {
     raft_room_tick(raft);
     if (raft->role != ROLE_LEADER)
         return;
-    for (uint32_t i = 0; i < raft->peer_count; i++) {
-        struct raft_peer *peer = &raft->peers[i];
-        uint64_t oldest = progress_oldest(&peer->stream.progress);
-        uint64_t patience = raft->options.election_timeout_min_ns +
-                            peer->stream.progress.inflight_bytes * JOURNAL_NS_PER_BYTE;
-        if (oldest != UINT64_MAX && raft->now - oldest > patience)
-            progress_probe(&peer->stream.progress);
-        if (peer->stream.progress.state == PROGRESS_PROBE)
-            peer->stream.progress.paused = false;
-    }
+    for (uint32_t i = 0; i < raft->peer_count; i++)
+        stream_tick(&raft->peers[i].stream, &raft->journal, raft->options.election_timeout_min_ns);
     raft_heartbeat(raft);
     raft_replicate_all(raft);
 }
@@ -245,6 +237,7 @@ void raft_on_append_answer(struct replica *raft, const struct raft_message *mess
         return;
     heard(raft, peer, message);
     struct progress *progress = &peer->stream.progress;
+    progress_answered(progress, message->sent_at, raft->now);
     if (message->flags & RAFT_FLAG_YES) {
         if (message->index > raft->journal.log.last) {
             outbox_trace(&raft->journal.out, 2,

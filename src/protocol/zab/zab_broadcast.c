@@ -166,18 +166,10 @@ void zab_resign(struct replica *zab, const char *why) {
 
 static void probe_silent(struct replica *zab) {
     for (uint32_t i = 0; i < zab->peer_count; i++) {
-        struct progress *progress = &zab->peers[i].stream.progress;
         if (zab->now - zab->peers[i].heard_at > zab->options.election_timeout_max_ns)
             zab_peer_away(zab, &zab->peers[i]);
-        if (zab->peers[i].stage < ZAB_SYNCING)
-            continue;
-        uint64_t oldest = progress_oldest(progress);
-        uint64_t patience =
-            zab->options.election_timeout_min_ns + progress->inflight_bytes * JOURNAL_NS_PER_BYTE;
-        if (oldest != UINT64_MAX && zab->now - oldest > patience)
-            progress_probe(progress);
-        if (progress->state == PROGRESS_PROBE)
-            progress->paused = false;
+        if (zab->peers[i].stage >= ZAB_SYNCING)
+            stream_tick(&zab->peers[i].stream, &zab->journal, zab->options.election_timeout_min_ns);
     }
 }
 
@@ -251,6 +243,7 @@ void zab_on_ack(struct replica *zab, const struct zab_message *message) {
     if (peer == NULL || peer->stage < ZAB_SYNCING)
         return;
     struct progress *progress = &peer->stream.progress;
+    progress_answered(progress, message->sent_at, zab->now);
     if (message->flags & ZAB_FLAG_GAP) {
         progress_rejected(progress, message->last, message->index + 1);
     } else if (message->index > zab->journal.log.last) {
