@@ -58,7 +58,7 @@ void stamps_hear(struct stamps *stamps, uint64_t time_ms, uint64_t now) {
         come_to(stamps, 0, time_ms, now);
     else if (!stamps->noted)
         stamps->noted_at = now;
-    stamps->noted = true;
+    stamps->noted = stamps->time_ns > 0; /* else no time is known that this could lead on */
 }
 
 static uint64_t time_ns(const struct stamps *stamps, uint64_t now, uint64_t wall_ms) {

@@ -395,9 +395,10 @@ static void judge_bank(struct sim_cluster *cluster, const struct clients *client
     cairn_free(ops);
 }
 
-/* A leader goes by a majority's wall clocks: with too many of them wrong, or silent because they
- * are of an older version, it may be as wrong as they are. Some may run away from a slow leader
- * faster than replicated time may follow, and be believed after a restart of all. */
+/* A leader goes by a majority's wall clocks: with too many of them wrong it may be as wrong as they
+ * are. Some may run away from a slow leader faster than replicated time may follow, and be believed
+ * after a restart of all. So may any after a leader that goes by its own, for the others are of an
+ * older version and tell nothing. */
 static bool time_is_unsure(const struct sim_cluster *cluster) {
     unsigned jumped = 0;
     bool old = false;
@@ -406,7 +407,7 @@ static bool time_is_unsure(const struct sim_cluster *cluster) {
         old |= cluster->nodes[id].was_old;
     }
     bool far = 2 * cluster->defaults.clock_drift_ppm >= 10000 * STAMP_SLEW_PERCENT;
-    return far || (jumped > 0 && (old || 2 * jumped >= cluster->founders));
+    return far || old || 2 * jumped >= cluster->founders;
 }
 
 static void judge_expiry(struct sim_cluster *cluster, unsigned workload) {

@@ -128,6 +128,12 @@ static void an_old_entry_after_a_restart_does_not_hold_time_back(void **state) {
 }
 
 /* A leader of an older version tells none: then its entries are all there is to go by. */
+static void no_time_at_all_is_not_the_year_1970(void **state) {
+    struct stamps stamps = {0};
+    stamps_hear(&stamps, 0, SECOND); /* of an older version, before its first entry */
+    assert_int_equal(stamps_time_ms(&stamps, 2 * SECOND, WALL), WALL);
+}
+
 static void a_leader_that_tells_no_time_is_followed_by_its_entries(void **state) {
     struct stamps stamps = {0};
     stamps_restore(&stamps, 5, WALL);
@@ -161,6 +167,7 @@ int main(void) {
         cmocka_unit_test(copies_of_what_may_be_on_its_way_do_not_fill_a_slow_link),
         cmocka_unit_test(an_old_word_does_not_hold_time_back),
         cmocka_unit_test(an_old_entry_after_a_restart_does_not_hold_time_back),
+        cmocka_unit_test(no_time_at_all_is_not_the_year_1970),
         cmocka_unit_test(a_leader_that_tells_no_time_is_followed_by_its_entries),
         cmocka_unit_test(a_follower_does_not_run_ahead_of_its_leader),
     };
