@@ -13,7 +13,7 @@
 struct cluster {
     uint32_t writer; /* OP_NONE: the initial state, or one that no operation wrote */
     uint32_t from;   /* what a compare-and-set that wrote it replaced; STATE_NONE: none did */
-    uint32_t before, after; /* clusters, linked by compare-and-set */
+    uint32_t after;  /* the cluster whose compare-and-set replaced it, if that happened */
     int64_t first_ret, last_call;
     uint32_t first_op, last_op; /* whose return and call these are; OP_NONE: the initial state's */
     bool read;
@@ -34,8 +34,8 @@ struct zones {
     uint32_t op_count, op_cap;
     struct cluster *clusters;
     uint32_t count, cap;
-    struct block *blocks;
-    uint32_t block_count, block_cap;
+    struct block *blocks; /* room for one a cluster */
+    uint32_t block_count;
 };
 
 struct zones *zones_new(const struct history *history) {
@@ -68,13 +68,13 @@ static void open_clusters(struct zones *zones, uint32_t states) {
     if (states > zones->cap) {
         zones->cap = states * 2;
         zones->clusters = cairn_realloc(zones->clusters, zones->cap * sizeof *zones->clusters);
+        zones->blocks = cairn_realloc(zones->blocks, zones->cap * sizeof *zones->blocks);
     }
     zones->count = states;
     zones->block_count = 0;
     for (uint32_t i = 0; i < states; i++)
         zones->clusters[i] = (struct cluster){.writer = OP_NONE,
                                               .from = STATE_NONE,
-                                              .before = NO_CLUSTER,
                                               .after = NO_CLUSTER,
                                               .first_ret = INT64_MAX,
                                               .last_call = INT64_MIN,
@@ -137,6 +137,11 @@ static bool is_seen(const struct zones *zones, uint32_t number) {
 
 /* ---- compare-and-set ---- */
 
+static uint32_t before(const struct zones *zones, uint32_t number) {
+    uint32_t from = zones->clusters[number].from;
+    return from != STATE_NONE && zones->clusters[from].after == number ? from : NO_CLUSTER;
+}
+
 static void two_successors(struct zones *zones, uint32_t a, uint32_t b, struct verdict *verdict) {
     verdict_op(verdict, a);
     verdict_op(verdict, b);
@@ -147,7 +152,8 @@ static void two_successors(struct zones *zones, uint32_t a, uint32_t b, struct v
 }
 
 static bool link(struct zones *zones, uint32_t number, struct verdict *verdict) {
-    struct cluster *to = &zones->clusters[number], *from = &zones->clusters[to->from];
+    const struct cluster *to = &zones->clusters[number];
+    struct cluster *from = &zones->clusters[to->from];
     if (to->from != 0 && from->writer == OP_NONE) {
         no_writer(zones, to->writer, verdict);
         return false;
@@ -157,7 +163,6 @@ static bool link(struct zones *zones, uint32_t number, struct verdict *verdict) 
         return false;
     }
     from->after = number;
-    to->before = to->from;
     return true;
 }
 
@@ -172,8 +177,8 @@ static bool link_all(struct zones *zones, struct verdict *verdict) {
     }
     for (uint32_t i = 0; i < zones->count; i++)
         for (uint32_t at = i; at != NO_CLUSTER && zones->clusters[at].from != STATE_NONE &&
-                              zones->clusters[at].before == NO_CLUSTER && is_seen(zones, at);
-             at = zones->clusters[at].before)
+                              before(zones, at) == NO_CLUSTER && is_seen(zones, at);
+             at = before(zones, at))
             if (!link(zones, at, verdict))
                 return false;
     return true;
@@ -253,7 +258,7 @@ static bool no_circle(struct zones *zones, uint32_t clusters_in_blocks, struct v
     for (uint32_t i = 0; i < zones->count; i++) {
         uint32_t slow = i;
         for (uint32_t steps = 0; steps <= zones->count && slow != NO_CLUSTER; steps++)
-            slow = zones->clusters[slow].before;
+            slow = before(zones, slow);
         if (slow == NO_CLUSTER)
             continue;
         for (uint32_t at = slow;;) {
@@ -273,12 +278,8 @@ static bool no_circle(struct zones *zones, uint32_t clusters_in_blocks, struct v
 static bool make_blocks(struct zones *zones, struct verdict *verdict) {
     uint32_t in_blocks = 0;
     for (uint32_t i = 0; i < zones->count; i++) {
-        if (zones->clusters[i].before != NO_CLUSTER || !is_seen(zones, i))
+        if (before(zones, i) != NO_CLUSTER || !is_seen(zones, i))
             continue;
-        if (zones->block_count == zones->block_cap) {
-            zones->block_cap = zones->block_cap ? zones->block_cap * 2 : 64;
-            zones->blocks = cairn_realloc(zones->blocks, zones->block_cap * sizeof *zones->blocks);
-        }
         if (!chain_in_order(zones, i, &zones->blocks[zones->block_count], verdict))
             return false;
         zones->block_count++;
@@ -410,11 +411,11 @@ static uint32_t state_of(const struct state_op *op) {
 /* Each operation's place is its cluster's; reads stand in the order of their calls behind the
  * write. */
 static void tell_order(struct zones *zones, uint32_t key, struct verdict *verdict) {
+    qsort(zones->blocks, zones->block_count, sizeof *zones->blocks, by_point); /* needs room, too */
     uint32_t *place = cairn_alloc((zones->count + 1) * sizeof *place);
     uint32_t *next = cairn_alloc_zero((zones->count + 2) * sizeof *next);
     uint32_t places = 0;
     memset(place, 0xff, zones->count * sizeof *place);
-    qsort(zones->blocks, zones->block_count, sizeof *zones->blocks, by_point);
     for (uint32_t i = 0; i < zones->block_count; i++)
         for (uint32_t at = zones->blocks[i].first; at != NO_CLUSTER; at = zones->clusters[at].after)
             place[at] = places++;
