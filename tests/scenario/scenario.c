@@ -12,7 +12,7 @@
  *           manual, deliver, drop, auto
  *           propose ID TEXT   read ID   transfer ID TO   configure VOTERS [LEARNERS]
  *           awaited ID PEER   (the peer waits for what it forwarded to ID)
- *           partition 1 2 | 3   heal   disconnect A B   connect A B
+ *           partition 1 2 | 3   cut A B   heal   disconnect A B   connect A B
  *           crash ID   restart ID   wipe ID   damage ID INDEX   compact ID
  *           hold ID   release ID   disk ID COUNT   (COUNT writes that wait are done)
  *           traffic on|off   status   logs
@@ -143,6 +143,11 @@ static void do_partition(struct play *play) {
             world_cut(play->world, a, b, side[a] != side[b]);
 }
 
+static void do_cut(struct play *play) {
+    world_cut(play->world, number(play, 1), number(play, 2), true);
+    world_cut(play->world, number(play, 2), number(play, 1), true);
+}
+
 static void do_disconnect(struct play *play) {
     world_disconnect(play->world, number(play, 1), number(play, 2));
 }
@@ -218,35 +223,16 @@ static const struct {
     const char *name;
     void (*run)(struct play *play);
 } commands[] = {
-    {"group", do_group},
-    {"log", do_log},
-    {"start", do_start},
-    {"lead", do_lead},
-    {"run", do_run},
-    {"manual", do_manual},
-    {"auto", do_auto},
-    {"deliver", do_deliver},
-    {"drop", do_drop},
-    {"propose", do_propose},
-    {"read", do_read},
-    {"transfer", do_transfer},
-    {"configure", do_configure},
-    {"awaited", do_awaited},
-    {"heal", do_heal},
-    {"partition", do_partition},
-    {"disconnect", do_disconnect},
-    {"connect", do_connect},
-    {"crash", do_crash},
-    {"restart", do_restart},
-    {"wipe", do_wipe},
-    {"damage", do_damage},
-    {"compact", do_compact},
-    {"hold", do_hold},
-    {"release", do_release},
-    {"disk", do_disk},
-    {"traffic", do_traffic},
-    {"status", do_status},
-    {"logs", do_logs},
+    {"group", do_group},         {"log", do_log},         {"start", do_start},
+    {"lead", do_lead},           {"run", do_run},         {"manual", do_manual},
+    {"auto", do_auto},           {"deliver", do_deliver}, {"drop", do_drop},
+    {"propose", do_propose},     {"read", do_read},       {"transfer", do_transfer},
+    {"configure", do_configure}, {"awaited", do_awaited}, {"heal", do_heal},
+    {"partition", do_partition}, {"cut", do_cut},         {"disconnect", do_disconnect},
+    {"connect", do_connect},     {"crash", do_crash},     {"restart", do_restart},
+    {"wipe", do_wipe},           {"damage", do_damage},   {"compact", do_compact},
+    {"hold", do_hold},           {"release", do_release}, {"disk", do_disk},
+    {"traffic", do_traffic},     {"status", do_status},   {"logs", do_logs},
 };
 
 static bool command(struct play *play, const char *line) {

@@ -88,6 +88,7 @@ void raft_heard_leader(struct replica *raft, uint64_t leader, const struct raft_
     lease_renew(&raft->promise, raft->now);
     raft->heard_at = raft->now;
     raft->leader_lost = false;
+    raft->pre_campaigns = 0;
     raft_election_reset(raft);
     if (raft->role != ROLE_FOLLOWER || raft->leader != leader)
         raft_become_follower(raft, raft->term, leader);
@@ -135,6 +136,7 @@ static void become_leader(struct replica *raft) {
     raft->role = ROLE_LEADER;
     raft->leader = raft->options.id;
     raft->leader_since = raft->now;
+    raft->pre_campaigns = 0;
     raft->lease_revoked = false;
     raft->stall_handled = false;
     raft->uncommitted_bytes = 0;
@@ -268,6 +270,7 @@ void raft_pre_campaign(struct replica *raft) {
         return;
     }
     raft->role = ROLE_PRE_CANDIDATE;
+    raft->pre_campaigns++;
     raft->leader = 0;
     raft->campaign_at = 0;
     raft->campaign_by_transfer = false;
@@ -334,10 +337,13 @@ static void answer(struct replica *raft, uint64_t to, uint64_t after, uint64_t t
     raft_send(raft, to, after, &message, NULL, 0);
 }
 
-/* Two candidates at once: the one with the older log, or the lower id, stands down. */
+/* Two candidates at once: the one with the older log, or the lower id, stands down; and so does one
+ * that asked before and was not elected, for perhaps it does not see the majority that the other
+ * one sees. */
 static bool stands_down(const struct replica *raft, const struct raft_message *request) {
     return request->log_term > log_last_term(&raft->journal.log) ||
-           request->index > raft->journal.log.last || request->from > raft->options.id;
+           request->index > raft->journal.log.last || request->from > raft->options.id ||
+           (raft->pre_campaigns > 1 && raft->campaign_at == 0);
 }
 
 static void on_pre_vote_request(struct replica *raft, const struct raft_message *request) {

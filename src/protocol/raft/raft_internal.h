@@ -87,8 +87,9 @@ struct replica {
     bool diverged;               /* the leader's log contradicts this one */
     bool leader_lost;            /* its connection ended */
     uint64_t election_at;
-    uint64_t campaign_at; /* pre-candidate with a quorum: when promises have run out */
-    uint64_t vote_seq;    /* the own vote counts when this is durable */
+    uint32_t pre_campaigns; /* since a leader was heard */
+    uint64_t campaign_at;   /* pre-candidate with a quorum: when promises have run out */
+    uint64_t vote_seq;      /* the own vote counts when this is durable */
     bool campaign_by_transfer;
 
     /* leader */

@@ -28,10 +28,26 @@ bool zab_may_lead(const struct replica *zab) {
            !journal_disk_stalled(&zab->journal);
 }
 
+static uint64_t told_at(const void *context, uint64_t id) {
+    const struct replica *zab = context;
+    if (id == zab->options.id)
+        return zab->now;
+    const struct zab_peer *peer = zab_peer_of(zab, id);
+    return peer != NULL ? peer->heard_at : 0;
+}
+
+/* One that hears no quorum can't lead, and votes for it keep those from another that can: from one
+ * that alone sees all the others, say. It steps aside once an election has gone on for a while. */
+static bool hears_too_few(const struct replica *zab) {
+    uint64_t patience = zab->options.election_timeout_max_ns;
+    return zab->phase == ZAB_ELECTION && zab->now - zab->leaderless_since > patience &&
+           zab->now - quorum_reached(journal_config(&zab->journal), told_at, zab) > patience;
+}
+
 /* One that its own configuration removes may be needed until that is committed, and one whose disk
  * is full when all others' are, but others first. */
 bool zab_stands(const struct replica *zab) {
-    if (!zab_may_lead(zab) || zab->now < zab->makes_way_until)
+    if (!zab_may_lead(zab) || zab->now < zab->makes_way_until || hears_too_few(zab))
         return false;
     return (config_is_voter(journal_config(&zab->journal), zab->options.id) &&
             journal_takes_commands(&zab->journal)) ||
@@ -247,7 +263,10 @@ static void on_looking(struct replica *zab, struct zab_peer *peer,
 static void on_leading(struct replica *zab, struct zab_peer *peer,
                        const struct zab_message *message, struct zab_vote vote) {
     /* One that has less of the history is told so by the next notification, and gives up. */
-    bool better = zab_may_vote(zab) && !zab_vote_better(zab_own_vote(zab), vote);
+    struct zab_vote own = zab_own_vote(zab);
+    if (!zab_stands(zab))
+        own.leader = vote.leader; /* of two with one history, the one that stands */
+    bool better = zab_may_vote(zab) && !zab_vote_better(own, vote);
     if (message->flags & ZAB_FLAG_ACTIVE || better)
         zab_follow(zab, peer->id);
 }
@@ -325,6 +344,7 @@ void zab_on_notification(struct replica *zab, const struct zab_message *message)
             zab_look(zab); /* it follows another, and not because word has not reached it yet */
         return;
     }
+    peer->heard_at = zab->now;
     if (looks) {
         on_looking(zab, peer, message, vote);
         return;
