@@ -11,6 +11,8 @@
 #define MUTANT_LIST(X)                                                                             \
     X(NONE, "none", "nothing is broken")                                                           \
     X(VOTE_NOT_DURABLE, "vote-not-durable", "a vote leaves before it is on disk and is forgotten") \
+    X(TERM_TOLD_EARLY, "term-told-early",                                                          \
+      "a refusal of entries tells a term and a promise that are not on disk")                      \
     X(VOTE_TWICE, "vote-twice", "a second candidate gets a vote in the same term")                 \
     X(VOTE_STALE_LOG, "vote-stale-log", "a vote ignores that the candidate's log is behind")       \
     X(COMMIT_OLD_TERM, "commit-old-term", "old-term entries commit by counting (Figure 8)")        \

@@ -275,6 +275,48 @@ static bool epoch_goes_to_two(enum mutant mutant) {
     return !settled;
 }
 
+/* A new leader's entries do not follow the log of a follower that lacks some, and are the first
+ * that it hears of the term. What its refusal tells (the term, and the promise that the leader's
+ * lease counts) must be on its disk. */
+static bool a_refusal_leaves_early(enum mutant mutant) {
+    struct world *world = world_empty(3, 3);
+    for (uint64_t id = 1; id <= 3; id++)
+        world->nodes[id].options.mutant = mutant;
+    world_boot(world);
+    assert_true(world_elect(world));
+    uint64_t leader = world_leader(world), one = leader % 3 + 1;
+    world_isolate(world, one, true);
+    world_propose(world, leader, "a");
+    world_run(world, 100 * MS);
+    world_crash(world, leader);
+    world_restart(world, leader);
+    world_isolate(world, one, false);
+    world->nodes[one].hold_disk = true;
+    world->manual = true;
+    bool refused = false, early = false;
+    for (int ms = 0; ms < 1000 && !refused; ms++) {
+        world_run(world, 1 * MS);
+        while (world->network.count > 0 && !refused) {
+            const struct world_message *message = &world->network.items[0];
+            refused = message->to == one && is(world, 0, "append ");
+            if (message->to == one && !refused)
+                world_drop(world, 0);
+            else
+                world_deliver_one(world, 0);
+        }
+    }
+    assert_true(refused);
+    for (size_t i = 0; i < world->network.count; i++)
+        early |= world->network.items[i].from == one && is(world, i, "append-answer");
+    world_free(world);
+    return early;
+}
+
+static void what_a_refusal_of_entries_tells_is_on_the_disk(void **state) {
+    assert_false(a_refusal_leaves_early(MUTANT_NONE));
+    assert_true(a_refusal_leaves_early(MUTANT_TERM_TOLD_EARLY));
+}
+
 static void zab_an_epoch_has_one_author(void **state) {
     assert_false(epoch_goes_to_two(MUTANT_NONE));
     assert_true(epoch_goes_to_two(MUTANT_ZAB_EPOCH_TWO_AUTHORS));
@@ -540,6 +582,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_end_of_the_log_is_a_loss_also_under_a_snapshot),
         cmocka_unit_test(who_forgot_its_vote_acknowledges_no_leader_before_all_terms_are_told),
+        cmocka_unit_test(what_a_refusal_of_entries_tells_is_on_the_disk),
         cmocka_unit_test(zab_an_epoch_has_one_author),
         cmocka_unit_test(leases_do_not_trust_that_all_have_the_same_settings),
         cmocka_unit_test(what_is_not_told_counts_for_no_lease),

@@ -269,6 +269,9 @@ void raft_on_append_answer(struct replica *raft, const struct raft_message *mess
 
 static void reply(struct replica *raft, const struct raft_message *append, bool yes,
                   uint64_t index) {
+    /* The term and the promise that it tells, whatever it says of entries. */
+    if (raft->options.mutant != MUTANT_TERM_TOLD_EARLY)
+        raft_persist(raft);
     struct raft_message answer = {.type = RAFT_APPEND_ANSWER,
                                   .term = raft->term,
                                   .index = index,
