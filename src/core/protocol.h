@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 struct replica; /* each protocol defines its own */
+struct protocol_view;
 
 /* Wire versions that this build speaks; peers use the highest both know (the link's version), and
  * the replicated cluster version is the highest that all members know. Version 2 is version 1 under
@@ -359,6 +360,7 @@ struct replica_status {
 
 struct protocol {
     const char *name;
+    const struct protocol_view *view; /* for simulators and tests (core/view.h) */
     struct replica *(*create)(const struct replica_options *options);
     void (*destroy)(struct replica *replica);
 

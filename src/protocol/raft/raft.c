@@ -460,6 +460,7 @@ static void say_term(uint64_t term, uint64_t incarnation, struct buf *out) {
 
 const struct protocol protocol_raft = {
     .name = "raft",
+    .view = &raft_view,
     .create = create,
     .destroy = destroy,
     .recover_hard = raft_recover_hard,

@@ -14,6 +14,7 @@
 #include "core/reads.h"
 #include "core/stream.h"
 #include "core/term.h"
+#include "core/view.h"
 #include "core/wall.h"
 
 #define RAFT_NUMBER_MAX TERM_MAX
@@ -397,6 +398,8 @@ void raft_recover_damage(struct replica *raft, uint64_t first, uint64_t last);
 void raft_recover_hard_lost(struct replica *raft);
 void raft_recover_replaced(struct replica *raft, uint64_t incarnation);
 void raft_recover_finish(struct replica *raft);
+
+extern const struct protocol_view raft_view; /* raft_view.c */
 
 /* Asserts the invariants that one replica can see (raft_check.c). */
 void raft_check(struct replica *raft);

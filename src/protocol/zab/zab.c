@@ -550,6 +550,7 @@ static void say_term(uint64_t term, uint64_t incarnation, struct buf *out) {
 
 const struct protocol protocol_zab = {
     .name = "zab",
+    .view = &zab_view,
     .create = create,
     .destroy = destroy,
     .recover_hard = zab_recover_hard,

@@ -14,6 +14,7 @@
 #include "core/reads.h"
 #include "core/stream.h"
 #include "core/term.h"
+#include "core/view.h"
 #include "core/wall.h"
 
 #define ZAB_NUMBER_MAX TERM_MAX
@@ -442,6 +443,8 @@ void zab_recover_replaced(struct replica *zab, uint64_t incarnation);
 void zab_recover_finish(struct replica *zab);
 /* A peer told its epoch. */
 void zab_amnesia_advance(struct replica *zab);
+
+extern const struct protocol_view zab_view; /* zab_view.c */
 
 /* Asserts the invariants that one replica can see (zab_check.c). */
 void zab_check(struct replica *zab);

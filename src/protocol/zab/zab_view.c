@@ -1,0 +1,98 @@
+/* Zab as an observer sees it (core/view.h): an accepted epoch is the term, the replica that it was
+ * accepted from the vote. */
+#include "protocol/zab/zab_internal.h"
+
+static void belief(const struct replica *zab, struct belief *out) {
+    *out = (struct belief){.role = zab_role(zab),
+                           .term = zab->accepted,
+                           .vote = zab->accepted_from,
+                           .last = zab->journal.log.last,
+                           .commit = zab->journal.commit,
+                           .lease_end = zab_lease_end(zab),
+                           .config = journal_config(&zab->journal)};
+}
+
+static bool promise(struct bytes hard, struct promise *out) {
+    struct replica zab; /* only what a hard state names is written */
+    if (zab_hard_decode(&zab, hard) != CAIRN_OK)
+        return false;
+    *out = (struct promise){zab.accepted, zab.accepted_from, zab.promise.length_ns};
+    return true;
+}
+
+/* PING is also sent in discovery, before an epoch is chosen: it claims nothing. */
+static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *out) {
+    struct zab_message message;
+    if (zab_message_decode(body, &message, NULL) != CAIRN_OK)
+        return false;
+    *out = (struct claim){.term = message.term};
+    switch (message.type) {
+    case ZAB_NEWEPOCH:
+    case ZAB_SYNC:
+    case ZAB_PROPOSE:
+    case ZAB_COMMIT:
+    case ZAB_UPTODATE:
+        out->vote = from;
+        return true;
+    case ZAB_ACK_EPOCH:
+        out->vote = to;
+        out->durable = message.index;
+        return true;
+    case ZAB_ACK:
+        out->vote = to;
+        out->lease_ns = message.lease_ns;
+        out->durable = message.index;
+        out->matches = true;
+        return true;
+    case ZAB_PONG:
+        out->lease_ns = message.term ? message.lease_ns : 0;
+        return true;
+    case ZAB_CEPOCH:
+    case ZAB_READ:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static uint64_t mix(uint64_t sum, uint64_t value) {
+    return prng_mix(sum, value);
+}
+
+static uint64_t abstract_peer(const struct zab_peer *peer, const struct replica *zab) {
+    const struct progress *progress = &peer->stream.progress;
+    uint64_t sum = mix(peer->id, peer->up | (uint64_t)peer->voted << 1 | peer->vote.leader << 2);
+    if (!zab_leads(zab))
+        return sum;
+    sum = mix(sum, (uint64_t)peer->stage << 4 | (uint64_t)progress->state << 1 | progress->paused);
+    if (peer->stage >= ZAB_SYNCING)
+        sum = mix(sum, zab->journal.log.last - progress->match);
+    return mix(sum, progress->count);
+}
+
+static uint64_t abstract(const struct replica *zab) {
+    const struct journal *journal = &zab->journal;
+    uint64_t sum = mix(zab->phase, zab->leader);
+    sum = mix(sum, zab->accepted_from);
+    sum = mix(sum, zab->accepted - log_last_term(&journal->log));
+    sum = mix(sum, journal->log.last - journal->commit);
+    sum = mix(sum, journal->log.last - journal->durable_index);
+    sum = mix(sum, zab->synced ? journal->log.last - zab->verified : UINT64_MAX);
+    sum =
+        mix(sum, zab->mending | zab->amnesia << 1 | zab->installing << 2 | zab->transferring << 3 |
+                     zab->lease_revoked << 4 | zab->active << 5 | (zab->epoch_pending != 0) << 6 |
+                     zab->epoch_chosen << 7 | (zab->now < lease_promise_end(&zab->promise)) << 8);
+    sum = mix(sum, (uint64_t)zab->change.stage << 8 | zab->reads.leading.count);
+    for (uint32_t i = 0; i < zab->peer_count; i++)
+        sum = mix(sum, abstract_peer(&zab->peers[i], zab));
+    return sum;
+}
+
+const struct protocol_view zab_view = {
+    .belief = belief,
+    .promise = promise,
+    .claim = claim,
+    .describe = zab_describe,
+    .abstract = abstract,
+    .check_deep = zab_check_deep,
+};
