@@ -3,6 +3,7 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define TICK_NS (100 * NS_PER_MS)
