@@ -184,6 +184,39 @@ static void a_lost_hard_state_gives_no_vote_until_all_others_told_their_terms(vo
     world_free(world);
 }
 
+/* Two of five lose data at once. One gets an empty disk, so its former folder never tells its term;
+ * the other has lost its hard state, and the beginning of its log, which the others have trimmed.
+ * It was no founder, so its log alone names the members. */
+static void a_replaced_voter_has_no_term_to_tell(void **state) {
+    struct world *world = with_entries(3, 3);
+    uint64_t leader = world_leader(world), hurt = 5, gone = 4;
+    struct config target = world_config("12345", "");
+    world_add(world, hurt);
+    world_add(world, gone);
+    world_configure(world, leader, &target);
+    world_run(world, 2000 * MS);
+    struct replica_status status = world_status(world, hurt);
+    assert_true(config_is_voter(&status.config, gone));
+    world_crash(world, hurt);
+    world_crash(world, gone);
+    world_propose(world, leader, "a");
+    world_run(world, 500 * MS);
+    for (uint64_t id = 1; id <= 5; id++)
+        if (id < gone)
+            world_compact(world, id, 3);
+    world_wipe(world, gone);
+    world_restart(world, gone);
+    world->nodes[hurt].hard_lost = true;
+    world_damage(world, hurt, 1);
+    world_restart(world, hurt);
+    assert_true(world_status(world, hurt).damaged);
+    world_run(world, 3000 * MS);
+    assert_false(world_status(world, hurt).damaged);
+    assert_true(world_settled(world));
+    assert_null(world->broken);
+    world_free(world);
+}
+
 /* Fault 33. */
 static void a_full_disk_refuses_writes_and_recovers(void **state) {
     struct world *world = with_entries(3, 3);
@@ -246,6 +279,7 @@ int main(void) {
         cmocka_unit_test(damage_at_the_same_entry_on_all_is_never_served),
         cmocka_unit_test(a_damaged_end_gives_no_votes_until_a_leader_gave_it_back),
         cmocka_unit_test(a_lost_hard_state_gives_no_vote_until_all_others_told_their_terms),
+        cmocka_unit_test(a_replaced_voter_has_no_term_to_tell),
         cmocka_unit_test(a_full_disk_refuses_writes_and_recovers),
         cmocka_unit_test(a_leader_whose_disk_hangs_hands_over),
         cmocka_unit_test(after_a_failed_write_a_replica_promises_nothing),

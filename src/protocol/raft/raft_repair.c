@@ -90,6 +90,10 @@ static uint64_t next_peer(const struct replica *raft) {
 /* No replica holds the entries any more: give up what lies behind the damage and take the leader's
  * log instead, without voting until it is here. */
 static void give_up(struct replica *raft) {
+    if (raft->amnesia) { /* the members that are to tell their terms may be among what would go */
+        drop_fill(raft);
+        return;
+    }
     uint64_t first = raft->holes[0].first;
     outbox_trace(&raft->journal.out, 2,
                  "entries from %" PRIu64 " are lost here and trimmed elsewhere", first);
@@ -163,15 +167,18 @@ void raft_on_unreadable(struct replica *raft, uint64_t first, uint64_t last) {
     lost_advance(raft);
 }
 
-static bool others_told_terms(const struct replica *raft) {
+/* One whose disk was replaced meanwhile has nothing to tell, and is no candidate under its former
+ * folder any more. Where it was elected, another that voted for it tells the term. */
+static bool others_told_terms(struct replica *raft) {
     const struct config *config = journal_config(&raft->journal);
     for (uint32_t i = 0; config != NULL && i < config->count; i++) {
         uint64_t id = config->members[i].id;
         if (id == raft->options.id || !config_is_voter(config, id))
             continue;
-        for (uint32_t j = 0; j < raft->peer_count; j++)
-            if (raft->peers[j].id == id && !raft->peers[j].term_told)
-                return false;
+        const struct raft_peer *peer = raft_peer(raft, id);
+        if (peer == NULL ||
+            (!peer->term_told && journal_counts(&raft->journal, id, peer->incarnation)))
+            return false;
     }
     return config != NULL;
 }

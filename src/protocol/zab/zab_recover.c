@@ -158,7 +158,9 @@ static uint64_t longest_promise(const struct replica *zab) {
 }
 
 /* The forgotten promise was made to a leader whose own accepted epoch is at least that: once every
- * other voter told its epoch, giving the highest of them to none keeps the promise. */
+ * other voter told its epoch, giving the highest of them to none keeps the promise. One whose disk
+ * was replaced meanwhile has nothing to tell, and leads nothing under its former folder any more.
+ */
 void zab_amnesia_advance(struct replica *zab) {
     const struct config *config = journal_config(&zab->journal);
     if (!zab->amnesia || config == NULL)
@@ -166,8 +168,10 @@ void zab_amnesia_advance(struct replica *zab) {
     for (uint32_t i = 0; i < config->count; i++) {
         uint64_t id = config->members[i].id;
         const struct zab_peer *peer = zab_peer_of(zab, id);
-        if (id != zab->options.id && config_is_voter(config, id) &&
-            (peer == NULL || !peer->term_told))
+        if (id == zab->options.id || !config_is_voter(config, id))
+            continue;
+        if (peer == NULL ||
+            (!peer->term_told && journal_counts(&zab->journal, id, peer->incarnation)))
             return;
     }
     zab->amnesia = false;
