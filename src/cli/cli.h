@@ -32,6 +32,7 @@ int cmd_inspect(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_repair(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
+int cmd_sim_cores(int argc, char **argv); /* of cmd_sim, with --cores */
 int cmd_torture(int argc, char **argv);
 int cmd_lint(int argc, char **argv);
 int cmd_gen(int argc, char **argv);
@@ -64,6 +65,8 @@ int misuse(const char *subcommand, const char *format, ...) __attribute__((forma
  * most max, and NULL behind the last. */
 int words_split(char *line, char **words, int max);
 bool parse_number(const char *text, uint64_t *value);
+/* "17" or "1-1000" (cmd_sim.c). */
+bool seeds_parse(const char *text, uint64_t *first, uint64_t *last);
 /* host:port with a port from 1 to 65535. */
 bool address_is_one(const char *text);
 

@@ -21,8 +21,7 @@ struct sim_command {
     uint64_t last_shown_ns;
 };
 
-/* "17" or "1-1000". */
-static bool parse_seeds(const char *text, uint64_t *first, uint64_t *last) {
+bool seeds_parse(const char *text, uint64_t *first, uint64_t *last) {
     const char *dash = strchr(text, '-');
     char head[24];
     if (dash == NULL)
@@ -203,6 +202,9 @@ static int run(struct sim_command *command, struct sim_hunt *hunt) {
 }
 
 int cmd_sim(int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--cores") == 0)
+            return cmd_sim_cores(argc, argv);
     struct sim_command command = {.seeds = "1-100"};
     struct sim_hunt hunt = {0};
     const struct flag flags[] = {
@@ -217,7 +219,7 @@ int cmd_sim(int argc, char **argv) {
         return EXIT_MISUSE;
     if (argc > 1)
         return misuse("sim", "unexpected '%s'", argv[1]);
-    if (!parse_seeds(command.seeds, &hunt.first, &hunt.last))
+    if (!seeds_parse(command.seeds, &hunt.first, &hunt.last))
         return misuse("sim", "--seeds wants a number or a range such as 1-1000, not '%s'",
                       command.seeds);
     if (command.mutant != NULL && !mutant_find(command.mutant, &hunt.options.mutant))

@@ -18,6 +18,10 @@ const struct protocol *registry_protocol(const char *name) {
     return NULL;
 }
 
+const struct protocol *registry_protocol_at(size_t at) {
+    return at < sizeof protocols / sizeof *protocols ? protocols[at] : NULL;
+}
+
 const struct machine_kind *registry_machine(const char *name) {
     for (size_t i = 0; i < sizeof machines / sizeof *machines; i++)
         if (strcmp(machines[i]->name, name) == 0)

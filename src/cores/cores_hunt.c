@@ -1,0 +1,48 @@
+/* Many runs, until one fails. */
+#include "cores/cores.h"
+
+#include <time.h>
+
+static uint64_t cpu_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static void add(struct cores_result *sum, const struct cores_result *one) {
+    sum->moves += one->moves;
+    sum->steps += one->steps;
+    sum->elections += one->elections;
+    sum->placed += one->placed;
+    sum->reads += one->reads;
+}
+
+static void found(struct cores_hunt *hunt, uint64_t seed, const struct cores_result *one) {
+    struct cores_result sum = hunt->sum;
+    hunt->found = true;
+    hunt->seed = seed;
+    hunt->sum = *one;
+    hunt->sum.moves = sum.moves;
+    hunt->sum.steps = sum.steps;
+    hunt->sum.elections = sum.elections;
+    hunt->sum.placed = sum.placed;
+    hunt->sum.reads = sum.reads;
+}
+
+void cores_hunt(struct cores_hunt *hunt) {
+    struct cores_world *world = cores_world_new();
+    uint64_t start = cpu_ns();
+    for (uint64_t seed = hunt->first; seed <= hunt->last && !hunt->found; seed++) {
+        struct cores_result one;
+        cores_run(world, &hunt->options, seed, NULL, NULL, &one);
+        hunt->runs++;
+        hunt->cpu_ns = cpu_ns() - start;
+        add(&hunt->sum, &one);
+        if (one.broken != NULL)
+            found(hunt, seed, &one);
+        if ((hunt->cpu_ns_max != 0 && hunt->cpu_ns >= hunt->cpu_ns_max) ||
+            (hunt->ran != NULL && !hunt->ran(hunt->context, hunt, seed)))
+            break;
+    }
+    cores_world_free(world);
+}

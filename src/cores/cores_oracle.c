@@ -1,0 +1,350 @@
+#include "cores/cores_oracle.h"
+
+#include "base/alloc.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define AUTHORS 16384u /* a power of two, above what a run's entries need */
+
+/* The entry that was first seen with an index and a term. */
+struct cores_author {
+    uint32_t life; /* of the run; another: free */
+    uint32_t index;
+    uint64_t term;
+    uint64_t chain;
+};
+
+static const struct {
+    const char *text, *rule;
+} rules[] = {
+#define X(constant, text, rule) {text, rule},
+    CORES_RULE_LIST(X)
+#undef X
+};
+
+void cores_breach(struct cores_world *world, enum cores_rule rule, const char *format, ...) {
+    if (world->broken != NULL)
+        return;
+    world->broken = rules[rule].text;
+    world->rule = rules[rule].rule;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(world->detail, sizeof world->detail, format, args);
+    va_end(args);
+    cores_say(world, "  BROKEN: %s (%s)", world->broken, world->detail);
+}
+
+void cores_oracle_open(struct cores_world *world) {
+    world->history = cairn_alloc_zero(CORES_INDEX_MAX * sizeof *world->history);
+    world->authors = cairn_alloc_zero(AUTHORS * sizeof *world->authors);
+}
+
+void cores_oracle_begin(struct cores_world *world) {
+    memset(world->history, 0, CORES_INDEX_MAX * sizeof *world->history);
+    world->committed = world->commit_term = world->applied = 0;
+    memset(world->leader_of, 0, sizeof world->leader_of);
+    memset(world->reads, 0, sizeof world->reads);
+    world->author_life++;
+    world->tags = world->acked = world->reads_done = world->elections = 0;
+    world->broken = world->rule = NULL;
+}
+
+void cores_oracle_close(struct cores_world *world) {
+    cairn_free(world->history);
+    cairn_free(world->authors);
+}
+
+/* ---- leaders and authors ---- */
+
+void cores_oracle_author(struct cores_world *world, const struct cores_node *node,
+                         const struct entry *entry) {
+    if (entry->index >= CORES_INDEX_MAX || entry->term >= CORES_TERMS_MAX) {
+        world->unfounded = true;
+        return;
+    }
+    uint64_t at =
+        (entry->index * 0x9e3779b97f4a7c15ull ^ entry->term * 0xc2b2ae3d27d4eb4full) >> 40;
+    for (at &= AUTHORS - 1;; at = (at + 1) & (AUTHORS - 1)) {
+        struct cores_author *author = &world->authors[at];
+        if (author->life != world->author_life) {
+            *author = (struct cores_author){world->author_life, (uint32_t)entry->index, entry->term,
+                                            entry->chain};
+            return;
+        }
+        if (author->index == entry->index && author->term == entry->term) {
+            if (author->chain != entry->chain)
+                cores_breach(world, CORES_RULE_TWO_AUTHORS,
+                             "%" PRIu64 " writes another entry %" PRIu64 " of term %" PRIu64,
+                             node->id, entry->index, entry->term);
+            return;
+        }
+    }
+}
+
+/* The highest index that is known to be committed in a term up to this one: an older term's leader
+ * and those that follow it need not have what a newer one committed. */
+static uint64_t committed_by(const struct cores_world *world, uint64_t term) {
+    uint64_t index = world->committed;
+    while (index > 0 && (world->history[index].chain == 0 || world->history[index].term > term))
+        index--;
+    return index;
+}
+
+static void check_complete(struct cores_world *world, const struct cores_node *node,
+                           uint64_t term) {
+    struct belief belief;
+    uint64_t chain, committed = committed_by(world, term);
+    world->view->belief(node->replica, &belief);
+    if (belief.last < committed)
+        cores_breach(world, CORES_RULE_INCOMPLETE,
+                     "%" PRIu64 " leads term %" PRIu64 " with %" PRIu64 " entries, and %" PRIu64
+                     " are committed",
+                     node->id, term, belief.last, committed);
+    else if (committed > 0 && world->setup.protocol->chain_at(node->replica, committed, &chain) &&
+             chain != world->history[committed].chain)
+        cores_breach(world, CORES_RULE_INCOMPLETE,
+                     "%" PRIu64 " leads term %" PRIu64 " with another entry %" PRIu64, node->id,
+                     term, committed);
+}
+
+void cores_oracle_leader(struct cores_world *world, struct cores_node *node, uint64_t term) {
+    if (term >= CORES_TERMS_MAX) {
+        world->unfounded = true;
+        return;
+    }
+    uint8_t known = world->leader_of[term];
+    if (known == node->id)
+        return;
+    world->elections++;
+    world->leader_of[term] = (uint8_t)node->id;
+    if (known != 0)
+        cores_breach(world, CORES_RULE_TWO_LEADERS, "%u and %" PRIu64 " in term %" PRIu64, known,
+                     node->id, term);
+    check_complete(world, node, term);
+}
+
+/* ---- committing and applying ---- */
+
+/* term UINT64_MAX: not known yet; the end of the step tells it. */
+static void agree(struct cores_world *world, const struct cores_node *node, uint64_t index,
+                  uint64_t chain, uint64_t term) {
+    if (index >= CORES_INDEX_MAX)
+        return;
+    if (world->history[index].chain == 0 && term != UINT64_MAX)
+        world->history[index] = (struct cores_point){chain, term};
+    else if (world->history[index].chain != 0 && world->history[index].chain != chain)
+        cores_breach(world, CORES_RULE_TWO_COMMITTED, "%" PRIu64 " has another entry %" PRIu64,
+                     node->id, index);
+}
+
+struct holders {
+    const struct cores_world *world;
+    uint64_t index, chain;
+};
+
+static uint64_t holds(const void *context, uint64_t id) {
+    const struct holders *holders = context;
+    if (id == 0 || id > holders->world->count)
+        return 0;
+    return cores_disk_holds(&holders->world->nodes[id], holders->index, holders->chain);
+}
+
+/* By the configuration in force when the replica's step began, or when it ended. */
+static void check_quorum(struct cores_world *world, const struct cores_node *node,
+                         const struct belief *belief) {
+    struct holders holders = {world, belief->commit, world->history[belief->commit].chain};
+    if (holders.chain == 0)
+        return; /* a snapshot stands for it */
+    bool quorum = (node->config.count > 0 && quorum_reached(&node->config, holds, &holders) > 0) ||
+                  (belief->config != NULL && quorum_reached(belief->config, holds, &holders) > 0);
+    if (!quorum)
+        cores_breach(world, CORES_RULE_NO_QUORUM,
+                     "%" PRIu64 " calls %" PRIu64 " committed in term %" PRIu64, node->id,
+                     belief->commit, belief->term);
+}
+
+static void commit_rose(struct cores_world *world, const struct cores_node *node,
+                        const struct belief *belief) {
+    uint64_t chain;
+    if (belief->commit >= CORES_INDEX_MAX) {
+        world->unfounded = true;
+        return;
+    }
+    for (uint64_t index = node->belief.commit + 1; index <= belief->commit; index++)
+        if (world->setup.protocol->chain_at(node->replica, index, &chain))
+            agree(world, node, index, chain, belief->term);
+    if (belief->commit > world->committed) {
+        check_quorum(world, node, belief);
+        world->committed = belief->commit;
+        if (belief->term > world->commit_term)
+            world->commit_term = belief->term;
+    }
+}
+
+void cores_oracle_apply(struct cores_world *world, struct cores_node *node,
+                        const struct entry *entry) {
+    if (entry->index != node->applied + 1)
+        cores_breach(world, CORES_RULE_APPLY_ORDER,
+                     "%" PRIu64 " applies %" PRIu64 " behind %" PRIu64, node->id, entry->index,
+                     node->applied);
+    node->applied = entry->index;
+    agree(world, node, entry->index, entry->chain, UINT64_MAX);
+    if (entry->index > world->applied)
+        world->applied = entry->index;
+}
+
+void cores_oracle_install(struct cores_world *world, struct cores_node *node,
+                          const struct log_base *base) {
+    if (base->index < node->applied)
+        cores_breach(world, CORES_RULE_OLD_SNAPSHOT,
+                     "%" PRIu64 " installs %" PRIu64 " over %" PRIu64, node->id, base->index,
+                     node->applied);
+    agree(world, node, base->index, base->chain, world->commit_term);
+}
+
+/* ---- the disk ---- */
+
+void cores_oracle_promise(struct cores_world *world, const struct cores_node *node,
+                          const struct promise *before) {
+    const struct promise *now = &node->image.promise;
+    if (now->term < before->term ||
+        (now->term == before->term && before->vote != 0 && now->vote != before->vote))
+        cores_breach(world, CORES_RULE_PROMISE_BACK,
+                     "%" PRIu64 " had term %" PRIu64 " and vote %" PRIu64 ", and writes %" PRIu64
+                     " and %" PRIu64,
+                     node->id, before->term, before->vote, now->term, now->vote);
+}
+
+uint64_t cores_oracle_held(const struct cores_world *world, const struct cores_node *node) {
+    uint64_t last = cores_disk_last(node);
+    uint64_t committed = committed_by(world, node->image.promise.term);
+    uint64_t index = last < committed ? last : committed;
+    while (index > 0 && !cores_disk_holds(node, index, world->history[index].chain))
+        index--;
+    return index;
+}
+
+void cores_oracle_kept(struct cores_world *world, const struct cores_node *node, uint64_t held) {
+    if (held > 0 && !cores_disk_holds(node, held, world->history[held].chain))
+        cores_breach(world, CORES_RULE_TAKEN_BACK, "%" PRIu64 " cuts %" PRIu64, node->id, held);
+}
+
+/* ---- what messages say ---- */
+
+static void check_acknowledgement(struct cores_world *world, const struct cores_node *node,
+                                  uint64_t to, const struct claim *claim) {
+    uint64_t mine, leaders;
+    if (cores_disk_last(node) < claim->durable) {
+        cores_breach(world, CORES_RULE_EARLY_ACK,
+                     "%" PRIu64 " acknowledges %" PRIu64 " and has %" PRIu64, node->id,
+                     claim->durable, cores_disk_last(node));
+        return;
+    }
+    const struct cores_node *leader = &world->nodes[to];
+    if (!claim->matches || !leader->up || leader->belief.term != claim->term ||
+        !cores_disk_chain(node, claim->durable, &mine) ||
+        !world->setup.protocol->chain_at(leader->replica, claim->durable, &leaders))
+        return;
+    if (mine != leaders)
+        cores_breach(world, CORES_RULE_FALSE_ACK, "%" PRIu64 " acknowledges another entry %" PRIu64,
+                     node->id, claim->durable);
+}
+
+/* What the disk has promised to a later term since makes an older claim void. */
+void cores_oracle_claim(struct cores_world *world, struct cores_node *node, uint64_t to,
+                        struct bytes message) {
+    struct claim claim;
+    const struct promise *disk = &node->image.promise;
+    if (!world->view->claim(message, node->id, to, &claim))
+        return;
+    if (claim.term > node->told_term) {
+        node->told_term = claim.term;
+        node->told_vote = 0;
+    }
+    if (claim.term == node->told_term && claim.vote != 0)
+        node->told_vote = claim.vote;
+    if (claim.lease_ns > disk->lease_ns)
+        cores_breach(world, CORES_RULE_EARLY_LEASE, "%" PRIu64 " promises %" PRIu64, node->id, to);
+    if (disk->term < claim.term)
+        cores_breach(world, CORES_RULE_EARLY_TERM,
+                     "%" PRIu64 " tells term %" PRIu64 " and has %" PRIu64, node->id, claim.term,
+                     disk->term);
+    else if (disk->term == claim.term && claim.vote != 0 && disk->vote != claim.vote)
+        cores_breach(world, CORES_RULE_EARLY_VOTE,
+                     "%" PRIu64 " tells its vote for %" PRIu64 " in term %" PRIu64
+                     ", and its disk has %" PRIu64,
+                     node->id, claim.vote, claim.term, disk->vote);
+    if (claim.durable > 0 && disk->term == claim.term)
+        check_acknowledgement(world, node, to, &claim);
+}
+
+/* ---- reads and leases ---- */
+
+uint64_t cores_oracle_ask(struct cores_world *world) {
+    uint64_t tag = ++world->tags;
+    world->reads[tag % CORES_READS].tag = tag;
+    world->reads[tag % CORES_READS].floor = world->applied;
+    return tag;
+}
+
+void cores_oracle_read(struct cores_world *world, const struct cores_node *node, uint64_t tag,
+                       enum cairn_status status, uint64_t index) {
+    if (status != CAIRN_OK || world->reads[tag % CORES_READS].tag != tag)
+        return;
+    world->reads_done++;
+    if (index < world->reads[tag % CORES_READS].floor)
+        cores_breach(world, CORES_RULE_STALE_READ,
+                     "%" PRIu64 " reads at %" PRIu64 ", and %" PRIu64 " was applied before",
+                     node->id, index, world->reads[tag % CORES_READS].floor);
+}
+
+static void check_leases(struct cores_world *world) {
+    for (unsigned id = 1; id <= world->count; id++) {
+        const struct cores_node *node = &world->nodes[id];
+        if (!node->up || node->belief.role != ROLE_LEADER ||
+            node->belief.term >= world->commit_term || node->belief.commit >= world->committed)
+            continue;
+        if (node->belief.lease_end > cores_clock(world, node))
+            cores_breach(world, CORES_RULE_STALE_LEASE,
+                         "%u of term %" PRIu64 " with %" PRIu64 ", and term %" PRIu64
+                         " has committed %" PRIu64,
+                         id, node->belief.term, node->belief.commit, world->commit_term,
+                         world->committed);
+    }
+}
+
+/* ---- each step ---- */
+
+void cores_oracle_step(struct cores_world *world, struct cores_node *node) {
+    struct belief belief;
+    world->view->belief(node->replica, &belief);
+    if (belief.commit > node->belief.commit)
+        commit_rose(world, node, &belief);
+    else if (belief.commit < node->belief.commit)
+        cores_breach(world, CORES_RULE_COMMIT_BACK, "%" PRIu64 " from %" PRIu64 " to %" PRIu64,
+                     node->id, node->belief.commit, belief.commit);
+    if (node->applied > belief.commit)
+        cores_breach(world, CORES_RULE_APPLY_ORDER,
+                     "%" PRIu64 " applied %" PRIu64 " and calls %" PRIu64 " committed", node->id,
+                     node->applied, belief.commit);
+    world->leaders += (belief.role == ROLE_LEADER) - (node->belief.role == ROLE_LEADER);
+    if (node->config_told && belief.config != NULL)
+        node->config = *belief.config;
+    node->config_told = false;
+    node->belief = belief;
+    if (world->leaders > 1)
+        check_leases(world);
+}
+
+void cores_oracle_started(struct cores_world *world, struct cores_node *node) {
+    const struct belief *belief = &node->belief;
+    if (belief->term < node->told_term || (belief->term == node->told_term &&
+                                           node->told_vote != 0 && belief->vote != node->told_vote))
+        cores_breach(world, CORES_RULE_FORGOTTEN,
+                     "%" PRIu64 " told term %" PRIu64 " and a vote for %" PRIu64
+                     ", and starts with %" PRIu64 " and %" PRIu64,
+                     node->id, node->told_term, node->told_vote, belief->term, belief->vote);
+}
