@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "cli/cli.h"
 #include "cli/folder_replica.h"
+#include "cli/lock_wait.h"
 #include "node/node.h"
 #include "runtime/runtime.h"
 #include "storage/identity.h"
@@ -164,8 +165,11 @@ static void write_configurations(struct repair *repair) {
 static int run(struct repair *repair) {
     /* First without the lock: what is no data folder is not to get one. */
     enum cairn_status status = identity_load(repair->env, repair->dir, &repair->identity, NULL);
+    unsigned waited_ms = 0;
     if (status == CAIRN_OK)
-        status = identity_load(repair->env, repair->dir, &repair->identity, &repair->lock);
+        do
+            status = identity_load(repair->env, repair->dir, &repair->identity, &repair->lock);
+        while (status == CAIRN_BUSY && lock_wait(&waited_ms, LOCK_PATIENCE_MS));
     if (status != CAIRN_OK) {
         fprintf(stderr, "cairn repair: %s: %s\n", repair->dir,
                 status == CAIRN_BUSY        ? "a process runs on it; stop it first"

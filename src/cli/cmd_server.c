@@ -3,6 +3,7 @@
 #include "cli/admin.h"
 #include "cli/cli.h"
 #include "cli/cluster_file.h"
+#include "cli/lock_wait.h"
 #include "cli/log.h"
 #include "cli/pid_file.h"
 #include "cli/process_metrics.h"
@@ -162,6 +163,22 @@ static bool keyspaces_fit(const struct server *server, const struct identity *id
     return true;
 }
 
+static enum cairn_status load_identity(struct server *server, struct identity *identity) {
+    const char *dir = server->settings.dir;
+    char text[700];
+    unsigned waited_ms = 0;
+    enum cairn_status status = identity_load(server->env, dir, identity, &server->lock);
+    if (status == CAIRN_BUSY) {
+        snprintf(text, sizeof text,
+                 "another process runs on %.600s: waiting up to %u s for its end", dir,
+                 LOCK_PATIENCE_MS / 1000);
+        log_line(&server->log, 1, text);
+    }
+    while (status == CAIRN_BUSY && lock_wait(&waited_ms, LOCK_PATIENCE_MS))
+        status = identity_load(server->env, dir, identity, &server->lock);
+    return status;
+}
+
 /* Which node's folder it is: ours, none's yet, or a reason not to start. */
 static bool find_identity(struct server *server, struct identity *identity) {
     struct settings *settings = &server->settings;
@@ -170,7 +187,7 @@ static bool find_identity(struct server *server, struct identity *identity) {
         fprintf(stderr, "cairn server: can't make %s: %s\n", settings->dir, file_problem(status));
         return false;
     }
-    status = identity_load(server->env, settings->dir, identity, &server->lock);
+    status = load_identity(server, identity);
     if (status == CAIRN_NOT_FOUND)
         return fresh_identity(server, identity);
     if (status == CAIRN_BUSY)

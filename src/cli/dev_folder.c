@@ -1,6 +1,7 @@
 #include "cli/dev_folder.h"
 
 #include "cli/cli.h"
+#include "cli/lock_wait.h"
 #include "cli/secret_file.h"
 #include "runtime/folders.h"
 
@@ -14,7 +15,6 @@
 #include <unistd.h>
 
 #define DEFAULT_NODES 3u
-#define LEAVE_PATIENCE_MS 3000
 
 typedef unsigned long long ull;
 
@@ -129,15 +129,14 @@ static bool is_locked(const char *path) {
 /* 0: none does. Nodes whose cairn dev was killed are about to stop. */
 static uint64_t node_that_runs(const struct dev_folder *folder) {
     char path[640];
-    for (int waited = 0;; waited += 20) {
+    for (unsigned waited_ms = 0;;) {
         uint64_t found = 0;
         for (uint64_t i = 1; i <= DEV_NODES_MAX && found == 0; i++) {
             snprintf(path, sizeof path, "%s/node-%llu/lock", folder->dir, (ull)i);
             found = is_locked(path) ? i : 0;
         }
-        if (found == 0 || waited >= LEAVE_PATIENCE_MS)
+        if (found == 0 || !lock_wait(&waited_ms, LOCK_PATIENCE_MS))
             return found;
-        nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }
 }
 
@@ -149,7 +148,10 @@ static bool lock(const struct dev_folder *folder, int *code) {
     if (fd < 0)
         return cannot_write(folder, code);
     *code = EXIT_NO;
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    unsigned waited_ms = 0;
+    while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (lock_wait(&waited_ms, LOCK_PATIENCE_DEV_MS))
+            continue;
         fprintf(stderr, "cairn dev: another cairn dev runs on %s; nothing was changed\n",
                 folder->dir);
         return false;

@@ -306,6 +306,22 @@ test('stray signals end neither a node nor cairn dev', async () => {
   equal((await dev.ended).code, 0);
 });
 
+test('a node that is started before its predecessor has ended waits for it', async () => {
+  const dead = cluster.kill(3);
+  const before = cluster.logs[3].length;
+  cluster.spawn(3);
+  await cluster.ready(3);
+  await dead;
+  await cluster.kill(3);
+  const holder = start_program('flock', [path.join(cluster.dir(3), 'lock'), 'sleep', '0.5']);
+  await until('the lock is held', () => call_program('flock', ['-n', path.join(cluster.dir(3), 'lock'), 'true']).code === 1);
+  cluster.spawn(3);
+  await cluster.ready(3);
+  equal((await holder.ended).code, 0);
+  const told = cluster.logs[3].slice(before).split('waiting up to 3 s for its end').length - 1;
+  check(told === 1 || told === 2, cluster.logs[3].slice(before));
+});
+
 test('nobody died, and the nodes stop cleanly', async () => {
   cluster.check_alive();
   await cluster.stop_all();
