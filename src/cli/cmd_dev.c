@@ -103,7 +103,7 @@ static bool start(struct dev *dev, uint64_t node) {
 static void take_line(struct dev *dev, uint64_t node, const char *line) {
     static const int colours[] = {36, 35, 32, 34, 33, 31, 96, 95, 92};
     struct child *child = &dev->children[node];
-    if (strncmp(line, "ready ", 6) == 0)
+    if (strstr(line, "ready node=") != NULL)
         child->ready = true;
     if (dev->terminal)
         printf("\033[%dmnode %llu\033[0m | %s\n", colours[(node - 1) % 9], (unsigned long long)node,

@@ -103,13 +103,13 @@ static void tell_ready(struct server *server) {
     if (strcmp(health, "ok") != 0 && !full)
         return;
     server->ready = true;
-    printf("ready node=%llu redis=%s zookeeper=%s peer=%s admin=http://%s leader=%llu\n",
-           (unsigned long long)server->settings.node,
-           server->redis ? server->settings.redis_listen : "none",
-           server->zookeeper ? zookeeper_address(&server->settings) : "none",
-           server->settings.peer_listen, server->settings.admin_listen,
-           (unsigned long long)status.replica.leader);
-    fflush(stdout);
+    char fields[2600];
+    snprintf(fields, sizeof fields, "redis=%s zookeeper=%s peer=%s admin=http://%s leader=%llu",
+             server->redis ? server->settings.redis_listen : "none",
+             server->zookeeper ? zookeeper_address(&server->settings) : "none",
+             server->settings.peer_listen, server->settings.admin_listen,
+             (unsigned long long)status.replica.leader);
+    log_ready(&server->log, fields);
 }
 
 static void on_turn(void *context) {

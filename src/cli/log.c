@@ -29,23 +29,39 @@ static void put_quoted(const char *text) {
     fputs("\"\n", stderr);
 }
 
-static void write_line(void *context, int level, const char *text) {
-    const struct log *log = context;
-    static const char *const colours[] = {"\033[2m", "", "\033[33m"};
+/* The time, and behind it the level unless a person reads. */
+static void put_head(const struct log *log, int level, FILE *out) {
     struct timespec now;
     struct tm parts;
     char stamp[40];
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &parts);
     strftime(stamp, sizeof stamp, log->terminal ? "%H:%M:%S" : "%Y-%m-%dT%H:%M:%S", &parts);
+    if (log->terminal)
+        fprintf(out, "%s.%03ld ", stamp, now.tv_nsec / 1000000);
+    else
+        fprintf(out, "time=%s.%03ldZ level=%s ", stamp, now.tv_nsec / 1000000, names[level]);
+}
+
+static void write_line(void *context, int level, const char *text) {
+    const struct log *log = context;
+    static const char *const colours[] = {"\033[2m", "", "\033[33m"};
     if (log->terminal) {
-        fprintf(stderr, "%s%s.%03ld %s%s\n", colours[level], stamp, now.tv_nsec / 1000000, text,
-                colours[level][0] ? "\033[0m" : "");
+        fputs(colours[level], stderr);
+        put_head(log, level, stderr);
+        fprintf(stderr, "%s%s\n", text, colours[level][0] ? "\033[0m" : "");
         return;
     }
-    fprintf(stderr, "time=%s.%03ldZ level=%s node=%llu msg=", stamp, now.tv_nsec / 1000000,
-            names[level], (unsigned long long)log->node);
+    put_head(log, level, stderr);
+    fprintf(stderr, "node=%llu msg=", (unsigned long long)log->node);
     put_quoted(text);
+}
+
+void log_ready(const struct log *log, const char *fields) {
+    put_head(log, 1, stdout);
+    printf("%sready node=%llu %s\n", log->terminal ? "" : "msg=", (unsigned long long)log->node,
+           fields);
+    fflush(stdout);
 }
 
 static uint64_t now_ns(void) {

@@ -18,6 +18,9 @@ struct log {
 /* format: terminal, logfmt, or auto. */
 void log_open(struct log *log, const char *level, const char *format, uint64_t node);
 void log_line(struct log *log, int level, const char *text);
+/* To standard output, where nothing else goes, whatever the level: the node serves. fields:
+ * key=value. */
+void log_ready(const struct log *log, const char *fields);
 /* Now and then: what was counted is told when its time is over. */
 void log_turn(struct log *log);
 void log_close(struct log *log);

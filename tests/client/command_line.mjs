@@ -229,7 +229,10 @@ test('dev: endpoints, a ready line a node, a last line; goes on from its folder;
   const serves = (child) => until('it serves', () => child.text.includes('The cluster serves. Ctrl-C stops it.'));
   let child = dev();
   await serves(child);
-  for (const id of [1, 2, 3]) check(child.text.includes(`ready node=${id} redis=127.0.0.1:${spare.redis(id)}`), child.text);
+  for (const id of [1, 2, 3])
+    check(new RegExp(`^node ${id} \\| time=[-\\dT:.]+Z level=info msg=ready node=${id} redis=127.0.0.1:${spare.redis(id)} `, 'm').test(child.text), child.text);
+  const plain = child.text.split('\n').filter((line) => /^node \d \| /.test(line) && !/^node \d \| time=\S+ level=\w+ /.test(line));
+  equal(plain.length, 0, plain[0]);
   let client = await spare.client(3);
   equal(await client.call('SET', 'dev', '1'), 'OK');
   client.close();
