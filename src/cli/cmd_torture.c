@@ -4,6 +4,7 @@
 #include "cli/signals.h"
 #include "check/level.h"
 #include "check/model.h"
+#include "runtime/folders.h"
 #include "torture/torture.h"
 
 #include "base/alloc.h"
@@ -113,6 +114,23 @@ static bool take_workload(struct command *command) {
     return false;
 }
 
+static bool addresses_fit(const char *list) {
+    unsigned count = 0;
+    char address[96];
+    for (const char *at = list; *at;) {
+        size_t len = strcspn(at, " ,");
+        if (len >= sizeof address)
+            return false;
+        memcpy(address, at, len);
+        address[len] = 0;
+        if (len > 0 && !address_is_one(address))
+            return false;
+        count += len > 0;
+        at += len + (at[len] != 0);
+    }
+    return count > 0 && count <= PLAN_NODES_MAX;
+}
+
 /* The command line first, then the plan, then what is usual. */
 static bool fill_options(struct command *command) {
     struct torture_options *options = &command->options;
@@ -146,6 +164,11 @@ static bool fill_options(struct command *command) {
         command->sets[0] = run->set;
         options->set_count = ++command->set_count;
     }
+    if (options->addresses != NULL && !addresses_fit(options->addresses)) {
+        misuse("torture", "--addresses wants HOST:PORT[,HOST:PORT...], %u at most, not '%s'",
+               PLAN_NODES_MAX, options->addresses);
+        return false;
+    }
     if (!take_workload(command))
         return false;
     options->level = command->level  ? command->level
@@ -173,6 +196,18 @@ static bool fill_options(struct command *command) {
     return true;
 }
 
+/* The folders that it is to lie in; what can't be made shows when it is made itself. */
+static void make_above(const char *path) {
+    char above[4096];
+    const char *slash = strrchr(path, '/');
+    size_t len = slash == NULL ? 0 : (size_t)(slash - path);
+    if (len == 0 || len >= sizeof above)
+        return;
+    memcpy(above, path, len);
+    above[len] = 0;
+    folders_make(above);
+}
+
 static bool make_dir(struct command *command) {
     if (command->dir == NULL) {
         time_t now = time(NULL);
@@ -193,7 +228,9 @@ static bool make_dir(struct command *command) {
         misuse("torture", "the path of --dir is too long");
         return false;
     }
+    make_above(whole);
     bool made = mkdir(whole, 0755) == 0, old = !made && errno == EEXIST;
+    int why_not = errno;
     /* As the kernel tells it of open files: the layer compares. */
     char *real = realpath(whole, NULL);
     if (real != NULL && strlen(real) < sizeof whole)
@@ -206,7 +243,10 @@ static bool make_dir(struct command *command) {
     snprintf(history, sizeof history, "%s/history.jsonl", whole);
     if (old && access(history, F_OK) != 0)
         return true;
-    misuse("torture", old ? "%s holds another run: choose another --dir" : "can't make %s", whole);
+    if (old)
+        misuse("torture", "%s holds another run: choose another --dir", whole);
+    else
+        misuse("torture", "can't make %s: %s", whole, strerror(why_not));
     return false;
 }
 

@@ -64,6 +64,7 @@ static void on_data(struct env_stream *stream, struct bytes bytes) {
     if (run->target->probe_answer(run, buf_view(&probe->in), &state)) {
         state.at_ns = env_now(run->env);
         probe->node->state = state;
+        probe->node->trouble = NULL;
         find_leader(run);
         abandon(probe);
     } else if (probe->in.len > ANSWER_MAX) {
@@ -73,8 +74,10 @@ static void on_data(struct env_stream *stream, struct bytes bytes) {
 
 static void on_close(struct env_stream *stream, enum cairn_status why) {
     struct probe *probe = container_of(stream, struct probe, stream);
-    if (probe->node != NULL)
+    if (probe->node != NULL) {
         probe->node->probe = NULL;
+        probe->node->trouble = cairn_status_text(why);
+    }
     buf_free(&probe->in);
     cairn_free(probe);
 }
@@ -101,8 +104,10 @@ void probes_send(struct run *run) {
     uint64_t now = env_now(run->env);
     for (unsigned i = 1; i <= run->nodes; i++) {
         struct run_node *node = &run->node[i];
-        if (node->probe != NULL && now - node->probe->since_ns > PATIENCE_NS)
+        if (node->probe != NULL && now - node->probe->since_ns > PATIENCE_NS) {
+            node->trouble = "no answer";
             abandon(node->probe);
+        }
         if (node->probe == NULL && (node->pid > 0 || run->options->addresses != NULL))
             send_one(node);
     }

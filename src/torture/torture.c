@@ -12,6 +12,7 @@
 
 #define TICK_NS 50000000ull
 #define START_PATIENCE_NS 60000000000ull
+#define RUNS_PATIENCE_NS 3000000000ull /* with servers that are said to run */
 #define SETUP_PATIENCE_NS 20000000000ull
 #define FINAL_PATIENCE_NS 10000000000ull
 /* Lists are written whole by each read: they must stay short. */
@@ -253,13 +254,28 @@ static void end(struct run *run) {
     runtime_stop(run->runtime);
 }
 
+/* Servers that were to be there. */
+static void fail_addresses(struct run *run) {
+    const char *name = run->target->name;
+    for (unsigned i = 1; i <= run->nodes; i++) {
+        const struct run_node *node = &run->node[i];
+        if (node->trouble != NULL || node->state.role == ROLE_UNKNOWN)
+            run_fail(run, "%s does not answer as a server of %s: %s (--addresses, --target)",
+                     node->address, name, node->trouble ? node->trouble : "it is silent");
+    }
+    run_fail(run, "the servers of %s at --addresses have no leader", name);
+}
+
 static void look_at_start(struct run *run) {
     uint64_t waited = env_now(run->env) - run->phase_ns;
+    bool runs = run->options->addresses != NULL;
     if (run->phase == PHASE_START && nodes_serve(run)) {
         enter(run, PHASE_SETUP);
         start_clients(run, true);
     } else if (run->phase == PHASE_SETUP && all_idle(run)) {
         begin_torment(run);
+    } else if (runs && run->phase == PHASE_START && waited > RUNS_PATIENCE_NS) {
+        fail_addresses(run);
     } else if (waited > (run->phase == PHASE_START ? START_PATIENCE_NS : SETUP_PATIENCE_NS)) {
         run_fail(run, "%s does not serve: see %s/node-*.log", run->target->name, run->options->dir);
     }

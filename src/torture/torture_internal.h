@@ -67,6 +67,7 @@ struct run_node {
     char control_path[600];
     struct node_state state;
     struct probe *probe; /* under way */
+    const char *trouble; /* how the last probe ended; NULL: with an answer, or there was none */
 };
 
 /* ---- targets: how servers of a kind are run (target_*.c) ---- */

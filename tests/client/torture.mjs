@@ -1,6 +1,7 @@
 // cairn torture: short runs with real processes, real faults and a verdict.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
+import net from 'node:net';
 import path from 'node:path';
 import { binary, cairn, check, equal, has_program, root, run_tests, skip, sleep, start_program, temporary_folder, test, until } from './lib.mjs';
 
@@ -116,11 +117,28 @@ test('what can not be done is said, with exit code 3', () => {
   for (const [args, words] of [
     [['--target', 'oracle'], 'no target'], [['--workload', 'chess'], 'no workload'], [['--plan', '/nonexistent'], 'can\'t read'], [['--plan', bad], 'line 2'],
     [['--nodes', '10'], '--nodes'], [['--clients', '501'], '--clients'], [['--dir', used], 'another run'], [['--nosuch'], 'nosuch'], [['operand'], 'operand'],
+    [['--addresses', 'nonsense'], 'HOST:PORT'], [['--addresses', ''], 'HOST:PORT'], [['--addresses', Array.from({ length: 10 }, (_, i) => `127.0.0.1:${i + 1}`).join()], '9 at most'], [['--dir', `${used}/history.jsonl/run`], 'Not a directory'],
   ]) {
     const { code, err } = cairn('torture', ...args);
     equal(code, 3, args.join(' '));
     check(err.includes(words), err);
   }
+});
+
+test('servers that are not there are named at once, in whatever folder', async () => {
+  const deaf = await new Promise((resolve) => {
+    const server = net.createServer(() => {}).listen(0, '127.0.0.1', () => resolve(server));
+  });
+  const dir = path.join(temporary_folder(), 'a', 'b', 'c');
+  const tries = [];
+  for (const [address, words] of [['127.0.0.1:1', 'refused'], [`127.0.0.1:${deaf.address().port}`, 'no answer']])
+    for (const target of ['cairn', 'zookeeper']) tries.push((async () => {
+      const child = start_program(binary, ['torture', '--target', target, '--time', '1', '--addresses', address, '--dir', `${dir}-${target}-${words}`]);
+      const ended = await Promise.race([child.ended, sleep(20000)]);
+      check(ended !== undefined && ended.code === 3 && child.text.includes(`${address} does not answer as a server of ${target}: ${words}`), child.text);
+    })());
+  await Promise.all(tries);
+  deaf.close();
 });
 
 await run_tests();
