@@ -72,6 +72,7 @@ void outbox_trace(struct outbox *out, int level, const char *format, ...) {
 
 void outbox_begin(struct outbox *out) {
     out->effect_count = 0;
+    out->malformed = false;
     for (size_t i = 0; i < out->grave_count; i++)
         blob_unref(out->graveyard[i]);
     out->grave_count = 0;

@@ -12,6 +12,7 @@ struct outbox_chunk;
 struct outbox { /* zero-initialised */
     struct effect *effects;
     size_t effect_count, effect_cap;
+    bool malformed; /* of struct effects */
     struct outbox_chunk *chunks;
     struct blob **graveyard; /* let go of at the next step */
     size_t grave_count, grave_cap;

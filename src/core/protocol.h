@@ -298,6 +298,7 @@ struct effect {
 struct effects {
     const struct effect *items;
     size_t count;
+    bool malformed; /* the event was a message that can't be read: it changed nothing */
 };
 
 /* ---- the table ---- */

@@ -36,8 +36,12 @@ static void send_digest(struct group *group, uint64_t to, uint64_t index) {
 void compare_asked(struct group *group, struct link *link, struct bytes body) {
     struct reader reader = reader_of(body);
     uint64_t index = read_u64(&reader);
-    if (!reader_done(&reader) || link->hello.node != group->leader || group->install != NULL ||
-        index < group->applied || (index == group->applied && group_paused(group)))
+    if (!reader_done(&reader)) {
+        link_malformed(link, "malformed question for the state's digest");
+        return;
+    }
+    if (link->hello.node != group->leader || group->install != NULL || index < group->applied ||
+        (index == group->applied && group_paused(group)))
         return; /* too late: its state is not that of the index any more */
     group->compare.asked_index = index;
     group->compare.asked_by = link->hello.node;
@@ -82,7 +86,11 @@ void compare_told(struct group *group, struct link *link, struct bytes body) {
     struct reader reader = reader_of(body);
     uint64_t index = read_u64(&reader);
     bool majority = read_u8(&reader) != 0;
-    if (!reader_done(&reader) || link->hello.node != group->leader || group->node->failed)
+    if (!reader_done(&reader)) {
+        link_malformed(link, "malformed word of replicas that differ");
+        return;
+    }
+    if (link->hello.node != group->leader || group->node->failed)
         return;
     if (majority)
         stop_replica(group, index);
@@ -188,7 +196,11 @@ void compare_answered(struct group *group, struct link *link, struct bytes body)
     struct reader reader = reader_of(body);
     uint64_t index = read_u64(&reader), digest = read_u64(&reader);
     uint64_t from = link->hello.node;
-    if (!reader_done(&reader) || group->role != ROLE_LEADER || index != compare->index ||
+    if (!reader_done(&reader)) {
+        link_malformed(link, "malformed digest");
+        return;
+    }
+    if (group->role != ROLE_LEADER || index != compare->index ||
         config_member(&group->config, from) == NULL || answer_of(compare, from) != NULL ||
         compare->count == CONFIG_MEMBERS_MAX)
         return;

@@ -239,6 +239,10 @@ void forward_receive(struct group *group, struct link *link, struct bytes body) 
     struct asker from = {.group = group, .peer = link->hello.node, .boot = link->hello.boot};
     uint64_t term = read_u64(&reader);
     from.epoch = read_u64(&reader);
+    if (reader.bad) {
+        link_malformed(link, "malformed forwarded request");
+        return;
+    }
     while (reader_left(&reader) > 0) {
         from.tag = read_u64(&reader);
         uint8_t kind = read_u8(&reader);
@@ -247,7 +251,7 @@ void forward_receive(struct group *group, struct link *link, struct bytes body) 
         if (reader.bad ||
             (kind != REQUEST_WRITE && kind != REQUEST_OPERATE &&
              kind != (REQUEST_WRITE | KIND_FAR) && kind != (REQUEST_READ | KIND_FAR))) {
-            link_drop(link, "malformed forwarded request");
+            link_malformed(link, "malformed forwarded request");
             return;
         }
         if (may_serve(group, link, term, from.epoch))
@@ -292,7 +296,7 @@ void forward_receive_reply(struct group *group, struct link *link, struct bytes 
         answer.term = read_u64(&reader);
         answer.reply = read_block(&reader, FRAME_MESSAGE_MAX);
         if (reader.bad || status >= CAIRN_STATUS_COUNT) {
-            link_drop(link, "malformed answer to a forwarded request");
+            link_malformed(link, "malformed answer to a forwarded request");
             return;
         }
         answer.status = (enum cairn_status)status;

@@ -300,7 +300,7 @@ void founding_receive(struct link *link, struct bytes body) {
     enum word word = read_u8(&reader);
     bool founder = read_u8(&reader) != 0;
     if (!reader_done(&reader) || word < WORD_MEETS || word > WORD_SETTLED) {
-        link_drop(link, "malformed word of a founder");
+        link_malformed(link, "malformed word of a founder");
         return;
     }
     if (word == WORD_OTHER)

@@ -160,8 +160,7 @@ static void was_looked_for(struct link *link, const struct hello *hello) {
 static void take_hello(struct link *link, struct bytes body) {
     struct hello hello;
     if (hello_decode(body, &hello) != CAIRN_OK) {
-        link->node->counted.counters.frames_bad++;
-        link_drop(link, "malformed hello");
+        link_malformed(link, "malformed hello");
         return;
     }
     if (link->only_looks) {
@@ -207,8 +206,7 @@ bool greet_take(struct link *link, enum frame_type type, struct bytes body) {
         if (greetings[i].state == link->state) {
             greetings[i].take(link, body);
         } else {
-            link->node->counted.counters.frames_bad++;
-            link_drop(link, "a greeting that has no place here");
+            link_malformed(link, "a greeting that has no place here");
         }
         return true;
     }

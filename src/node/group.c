@@ -315,12 +315,19 @@ void group_feed_applied(struct group *group) {
         env_wake(group->node->env);
 }
 
-void group_step(struct group *group, struct event *event) {
+/* False: it was a message that can't be read. */
+static bool step(struct group *group, struct event *event) {
     if (group->node->failed || group->node->closing)
-        return;
+        return true;
     stamp(group, event);
-    group_effects(group, group->protocol->step(group->replica, event));
+    struct effects effects = group->protocol->step(group->replica, event);
+    group_effects(group, effects);
     group_feed_applied(group);
+    return !effects.malformed;
+}
+
+void group_step(struct group *group, struct event *event) {
+    step(group, event);
 }
 
 void group_persist_done(struct group *group, uint64_t seq, enum cairn_status status) {
@@ -362,7 +369,8 @@ void group_message(struct group *group, struct link *link, struct blob *frame) {
     event.message.frame = frame;
     event.message.body = blob_view(frame);
     event.message.wire_version = link->wire_version;
-    group_step(group, &event);
+    if (!step(group, &event))
+        link_malformed(link, "malformed message of a protocol");
 }
 
 void node_hear_term(struct node *node, uint32_t keyspace, uint64_t from, uint64_t term) {

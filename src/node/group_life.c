@@ -41,7 +41,7 @@ void group_lives_receive(struct group *group, struct link *link, struct bytes bo
     uint64_t now = env_now(group->node->env);
     struct reader reader = reader_of(body);
     if (body.len % 8 != 0) {
-        link_drop(link, "malformed signs of life");
+        link_malformed(link, "malformed signs of life");
         return;
     }
     while (reader_left(&reader) > 0)

@@ -35,7 +35,7 @@ static void link_free(struct link *link) {
     cairn_free(link);
 }
 
-void link_drop(struct link *link, const char *why) {
+static void end(struct link *link, int level, const char *why) {
     if (link->state == LINK_CLOSING)
         return;
     if (link->looks_for != 0) {
@@ -44,11 +44,21 @@ void link_drop(struct link *link, const char *why) {
         address_looked(link->node, id, false);
     }
     greet_ended(link, false);
-    node_log(link->node, link->state == LINK_UP ? 1 : 0, "link to node %llu dropped: %s",
+    node_log(link->node, level, "link to node %llu dropped: %s",
              (unsigned long long)(link->peer ? link->peer->id : link->hello.node), why);
     peer_lose_link(link);
     link->state = LINK_CLOSING;
     env_abort(link->node->env, &link->stream);
+}
+
+void link_drop(struct link *link, const char *why) {
+    end(link, link->state == LINK_UP ? 1 : 0, why);
+}
+
+/* By a frame whose checksum is right: the sender is no sound node of this cluster. */
+void link_malformed(struct link *link, const char *what) {
+    link->node->counted.counters.frames_bad++;
+    end(link, 2, what);
 }
 
 /* Of a keyspace that this node does not serve (yet): no group's. */
@@ -61,49 +71,51 @@ static void take_message(struct link *link, enum frame_type type, uint64_t id,
     switch (type) {
     case FRAME_PROTOCOL:
         group_message(group, link, message);
-        epoch_adopt(link);
-        break;
+        if (link->state == LINK_UP)
+            epoch_adopt(link);
+        return;
     case FRAME_FORWARD:
         forward_receive(group, link, body);
-        break;
+        return;
     case FRAME_FORWARD_REPLY:
         forward_receive_reply(group, link, body);
-        break;
+        return;
     case FRAME_SNAPSHOT_OFFER:
         snapshot_receive_offer(group, link, body);
-        break;
+        return;
     case FRAME_SNAPSHOT_ANSWER:
         snapshot_send_answer(group, link, body);
-        break;
+        return;
     case FRAME_SNAPSHOT_CHUNK:
         snapshot_receive_chunk(group, link, message);
-        break;
+        return;
     case FRAME_SNAPSHOT_ACK:
         snapshot_send_ack(group, link, body);
-        break;
+        return;
     case FRAME_LIVES:
         group_lives_receive(group, link, body);
-        break;
+        return;
     case FRAME_COMPARE:
         compare_asked(group, link, body);
-        break;
+        return;
     case FRAME_COMPARED:
         compare_answered(group, link, body);
-        break;
+        return;
     case FRAME_DIVERGED:
         compare_told(group, link, body);
-        break;
+        return;
     case FRAME_MEMBERS:
         removal_receive(group, link, body);
-        break;
+        return;
     case FRAME_HELLO:
     case FRAME_PING:
     case FRAME_FACTS:
     case FRAME_FOUNDING:
     case FRAME_PROOF:
     case FRAME_TYPE_COUNT:
-        break;
+        return;
     }
+    link_malformed(link, "a frame of no known type");
 }
 
 /* Puts a frame's payload to its message; hands the message on when it is whole. */
@@ -114,7 +126,7 @@ static void take_frame(struct link *link, const struct frame_head *head, struct 
     if (meets && head->type == FRAME_FOUNDING)
         founding_receive(link, payload);
     else if (!(meets && head->type == FRAME_PING) && link->state != LINK_UP)
-        link_drop(link, "a frame that has no place here");
+        link_malformed(link, "a frame that has no place here");
     if (link->state != LINK_UP || head->type == FRAME_PING)
         return;
     struct assembly *assembly = &link->assembly[head->lane];
@@ -129,7 +141,7 @@ static void take_frame(struct link *link, const struct frame_head *head, struct 
     if (assembly->type != head->type || assembly->group != head->group ||
         assembly->blob->len != head->message_len ||
         payload.len > head->message_len - assembly->filled) {
-        link_drop(link, "frames of a message do not fit together");
+        link_malformed(link, "frames of a message do not fit together");
         return;
     }
     if (payload.len)
@@ -183,8 +195,6 @@ void link_input(struct link *link, struct bytes bytes) {
         buf_consume(&link->in, taken);
         if (link->in.len == 0 && link->in.cap > FRAME_PAYLOAD_MAX)
             buf_free(&link->in);
-        buf_free(&link->hello_sent);
-        buf_free(&link->hello_got);
     } else if (link->state != LINK_CLOSING) {
         buf_append(&link->in, bytes.data + taken, bytes.len - taken);
     }

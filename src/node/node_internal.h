@@ -149,6 +149,8 @@ void greet_ended(struct link *link, bool by_peer);
 /* From now on the groups use it. */
 void link_up(struct link *link);
 void link_drop(struct link *link, const char *why);
+/* What it says can't be read: counted, and told in the log. */
+void link_malformed(struct link *link, const char *what);
 void link_input(struct link *link, struct bytes bytes);
 /* Control: copied into the link's next write. Bulk: entries are referenced. */
 void link_send(struct link *link, enum effect_lane lane, enum frame_type type, uint64_t group,

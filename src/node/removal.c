@@ -36,7 +36,7 @@ void removal_receive(struct group *group, struct link *link, struct bytes body) 
     uint64_t index = read_u64(&reader);
     struct bytes encoded = read_block(&reader, CONFIG_BYTES_MAX);
     if (!reader_done(&reader) || config_decode(encoded, &config) != CAIRN_OK) {
-        link_drop(link, "malformed word of the members");
+        link_malformed(link, "malformed word of the members");
         return;
     }
     if (index <= group->told_index)

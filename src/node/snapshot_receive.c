@@ -229,7 +229,7 @@ void snapshot_receive_offer(struct group *group, struct link *link, struct bytes
     uint64_t leader_term = read_u64(&reader);
     base.state = read_block(&reader, SNAPSHOT_META_BYTES_MAX);
     if (!reader_done(&reader)) {
-        link_drop(link, "malformed snapshot offer");
+        link_malformed(link, "malformed snapshot offer");
         return;
     }
     if (group->install != NULL) {
@@ -281,7 +281,7 @@ void snapshot_receive_answer(struct group *group, uint64_t from, bool accept) {
 void snapshot_receive_chunk(struct group *group, struct link *link, struct blob *message) {
     struct receiving *receiving = group->receiving;
     if (message->len < CHUNK_HEAD_BYTES) {
-        link_drop(link, "malformed snapshot chunk");
+        link_malformed(link, "malformed snapshot chunk");
         return;
     }
     if (receiving == NULL || !receiving->accepted || receiving->from != link->hello.node ||

@@ -248,8 +248,12 @@ void snapshot_send_answer(struct group *group, struct link *link, struct bytes b
     bool accept = read_u8(&reader) != 0;
     uint64_t offset = read_u64(&reader);
     struct sending *sending = sending_to(group, link->hello.node);
-    if (!reader_done(&reader) || sending == NULL || sending->state != SENDING_OFFERED ||
-        sending->meta.index != index || offset > sending->size)
+    if (!reader_done(&reader)) {
+        link_malformed(link, "malformed answer to a snapshot offer");
+        return;
+    }
+    if (sending == NULL || sending->state != SENDING_OFFERED || sending->meta.index != index ||
+        offset > sending->size)
         return;
     if (!accept) {
         end(sending, CAIRN_REFUSED, true);
@@ -267,8 +271,11 @@ void snapshot_send_ack(struct group *group, struct link *link, struct bytes body
     uint8_t status = read_u8(&reader);
     bool complete = read_u8(&reader) != 0;
     struct sending *sending = sending_to(group, link->hello.node);
-    if (!reader_done(&reader) || sending == NULL || sending->state != SENDING_STREAMS ||
-        sending->meta.index != index || status >= CAIRN_STATUS_COUNT)
+    if (!reader_done(&reader) || status >= CAIRN_STATUS_COUNT) {
+        link_malformed(link, "malformed word of a snapshot's progress");
+        return;
+    }
+    if (sending == NULL || sending->state != SENDING_STREAMS || sending->meta.index != index)
         return;
     bool installs = offset > sending->size && sending->acked == sending->size;
     if (installs && !complete && status == CAIRN_OK) {

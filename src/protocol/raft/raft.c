@@ -59,7 +59,8 @@ static struct effects finish(struct replica *raft) {
     uint64_t durable = journal->durable_index;
     log_evict(&journal->log, journal->applied < durable ? journal->applied : durable);
     raft_check(raft);
-    return (struct effects){journal->out.effects, journal->out.effect_count};
+    return (struct effects){journal->out.effects, journal->out.effect_count,
+                            journal->out.malformed};
 }
 
 static struct effects start(struct replica *raft, uint64_t now, uint64_t wall_ms) {
@@ -190,7 +191,7 @@ static void on_message(struct replica *raft, uint64_t from, struct blob *frame, 
     }
     message.from = from;
     if (status != CAIRN_OK || from == 0 || from == raft->options.id) {
-        outbox_trace(&raft->journal.out, 2, "malformed message from %" PRIu64 " dropped", from);
+        raft->journal.out.malformed = true;
         return;
     }
     if (!raft_takes_term(raft, message.term)) {

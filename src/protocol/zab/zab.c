@@ -138,7 +138,8 @@ static struct effects finish(struct replica *zab) {
     uint64_t durable = journal->durable_index;
     log_evict(&journal->log, journal->applied < durable ? journal->applied : durable);
     zab_check(zab);
-    return (struct effects){journal->out.effects, journal->out.effect_count};
+    return (struct effects){journal->out.effects, journal->out.effect_count,
+                            journal->out.malformed};
 }
 
 static struct effects start(struct replica *zab, uint64_t now, uint64_t wall_ms) {
@@ -244,7 +245,7 @@ static void on_message(struct replica *zab, uint64_t from, struct blob *frame, s
     enum cairn_status status = zab_message_decode(body, &message, &zab->journal.out);
     message.from = from;
     if (status != CAIRN_OK || from == 0 || from == zab->options.id) {
-        outbox_trace(&zab->journal.out, 2, "malformed message from %" PRIu64 " dropped", from);
+        zab->journal.out.malformed = true;
         return;
     }
     bool far = zab->options.mutant == MUTANT_TERM_GUARD_RELATIVE
