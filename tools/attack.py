@@ -33,8 +33,12 @@ PASSWORD = "of-the-clients"
 
 # ---- those that are to be served meanwhile ----
 
+EVERY = 0.005
+
+
 def canary(port, stop, out):
-    """SET and GET, again and again: latencies in ms, and how many were not served."""
+    """SET and GET, every 5 ms: latencies in ms, and how many were not served. While one waits, those that should have
+    been asked meanwhile wait, too: they count with what is left of the wait."""
     waits, lost, client = [], 0, None
     while not stop.is_set():
         began = time.time()
@@ -46,8 +50,10 @@ def canary(port, stop, out):
             client("GET", f"canary-{port}")
         except (OSError, RespError):
             lost, client = lost + 1, None
-        waits.append((time.time() - began) * 500)  # of two commands
-        time.sleep(0.005)
+        took = time.time() - began
+        waits.append(took * 500)  # of two commands
+        waits.extend((took - missed * EVERY) * 500 for missed in range(1, int(took / EVERY)))
+        time.sleep(EVERY)
     out.put((waits, lost))
 
 
@@ -202,6 +208,13 @@ def redis_exec_of_reads(c, s):
     hold(c.redis(1), 5, resp("AUTH", PASSWORD) + commands, s)
 
 
+def redis_exec_of_reads_and_a_write(c, s):
+    client = login(c.redis(1))
+    client("SET", "large", b"x" * MIB)
+    commands = resp("MULTI") + resp("GET", "large") * 1000 + resp("INCR", "n") + resp("EXEC")
+    hold(c.redis(1), 5, resp("AUTH", PASSWORD) + commands, s)
+
+
 def redis_patterns(c, s):
     client = login(c.redis(1))
     for i in range(0, 20000, 500):
@@ -312,7 +325,7 @@ def peer_impostor(c, s):
 
 
 ATTACKS = [redis_idle, redis_half_commands, redis_garbage, redis_large_before_password, redis_guess_passwords, redis_unread, redis_uploads,
-           redis_watch_many, redis_exec_of_reads, redis_patterns, redis_deaf_subscribers, zookeeper_half_frames, zookeeper_lies,
+           redis_watch_many, redis_exec_of_reads, redis_exec_of_reads_and_a_write, redis_patterns, redis_deaf_subscribers, zookeeper_half_frames, zookeeper_lies,
            zookeeper_sessions, zookeeper_words, admin_held, admin_slow, admin_floods, admin_guesses, peer_silent, peer_garbage, peer_fills,
            peer_floods, peer_impostor]
 

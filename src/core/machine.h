@@ -128,6 +128,7 @@ struct machine_kind {
     void *(*read_begin)(struct machine *machine, const struct read_context *context,
                         struct bytes query);
     bool (*read_step)(struct machine *machine, void *task, uint64_t budget_ns, struct buf *reply);
+    size_t (*read_gathered)(const void *task); /* bytes of its reply so far */
     void (*read_end)(struct machine *machine, void *task);
 
     /* True when the command changes nothing, so that it may go to read(). Malformed commands count

@@ -70,8 +70,7 @@ bool forward_answers_far(const struct group *group) {
 /* Only for requests that take an answer whatever this node's own state is. */
 static bool is_far(const struct request *request) {
     return request->kind == REQUEST_READ ||
-           (request->kind == REQUEST_WRITE &&
-            (request->client == NULL || request->client->consistency == NODE_LINEARIZABLE));
+           (request->kind == REQUEST_WRITE && (request->client == NULL || !request->weak));
 }
 
 void forward_requests(struct group *group, struct list *queue) {

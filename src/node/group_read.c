@@ -7,8 +7,6 @@
 
 #define READ_RETRY_NS 10000000ull
 #define DUE_PATIENCE_NS 200000000ull
-#define LONG_READ_SLICE_NS 500000ull
-#define LONG_READS_AT_ONCE 4u
 /* What is copied into answers in one turn, but for one answer more: of clients that were answered
  * at length before, and of all. */
 #define TURN_BYTES_LONG (8u << 20)
@@ -16,18 +14,17 @@
 #define LONG_ANSWER_BYTES 65536u
 
 static bool is_local(const struct request *request) {
-    return request->client != NULL && !request->barrier &&
-           request->client->consistency != NODE_LINEARIZABLE;
+    return request->client != NULL && !request->barrier && request->weak;
 }
 
-static struct read_context context_of(struct group *group, const struct request *request) {
+struct read_context group_read_context(struct group *group, const struct request *request) {
     return (struct read_context){.time_ms = request->time_ms,
                                  .random = prng_next(&group->node->prng),
                                  .local = request->local};
 }
 
 /* Until an entry is applied whose time is not before the read's. */
-static void wait_for_expiry(struct group *group, struct request *request) {
+void group_read_waits(struct group *group, struct request *request) {
     if (request->due_ns == 0)
         request->due_ns = env_now(group->node->env);
     list_remove(&request->queue);
@@ -44,22 +41,15 @@ static void execute(struct group *group, struct request *request) {
     }
     if (request->time_ms == 0) /* kept for later tries, or constant expiry could starve it */
         request->time_ms = group_time_ms(group);
-    struct read_context context = context_of(group, request);
+    struct read_context context = group_read_context(group, request);
     buf_clear(&group->reply);
     enum cairn_status status = group->stack.kind->read(
         group->stack.machine, &context, bytes_of(request->command, request->len), &group->reply);
     node->counted.counters.reads++;
     if (status == CAIRN_DUE) {
-        wait_for_expiry(group, request);
+        group_read_waits(group, request);
     } else if (status == CAIRN_BUSY) {
-        struct long_read *read = cairn_alloc_zero(sizeof *read);
-        read->request = request;
-        if (request->client != NULL)
-            request->client->reads_long = true;
-        list_remove(&request->queue);
-        list_push(&group->long_reads, &read->list);
-        list_remove(&request->aging); /* it is under way: it ends by itself */
-        env_wake(node->env);
+        long_read_new(group, request);
     } else {
         group->read_bytes += group->reply.len;
         if (request->client != NULL)
@@ -270,60 +260,8 @@ void group_reads_due(struct group *group) {
     execute_all(group, &again);
 }
 
-static void long_read_over(struct group *group, struct long_read *read) {
-    struct request *request = read->request;
-    struct node_client *client = request->client;
-    list_remove(&read->list);
-    if (read->task != NULL)
-        group->stack.kind->read_end(group->stack.machine, read->task);
-    cairn_free(read);
-    if (client == NULL)
-        return;
-    client->reads_long = false;
-    node_client_hold(client, client->holds);
-}
-
-/* Round robin, but no more of them at a time than have room for what they gather. */
-static void next_in_turn(struct group *group, struct long_read *read) {
-    struct list *before = &group->long_reads;
-    list_remove(&read->list);
-    for (unsigned i = 1; i < LONG_READS_AT_ONCE && before->next != &group->long_reads; i++)
-        before = before->next;
-    list_push(before->next, &read->list);
-}
-
-void group_long_reads(struct group *group) {
-    if (list_empty(&group->long_reads) || group_paused(group))
-        return;
-    struct long_read *read = container_of(list_first(&group->long_reads), struct long_read, list);
-    struct request *request = read->request;
-    const struct machine_kind *kind = group->stack.kind;
-    if (read->task == NULL) {
-        struct read_context context = context_of(group, request);
-        read->task = kind->read_begin(group->stack.machine, &context,
-                                      bytes_of(request->command, request->len));
-    }
-    buf_clear(&group->reply);
-    if (kind->read_step(group->stack.machine, read->task, LONG_READ_SLICE_NS, &group->reply)) {
-        long_read_over(group, read);
-        if (group->reply.len > 0)
-            request_answer(group, request, &group->reply);
-        else
-            wait_for_expiry(group, request);
-    } else {
-        next_in_turn(group, read);
-    }
-    if (!list_empty(&group->long_reads))
-        env_wake(group->node->env);
-}
-
 void group_reads_close(struct group *group) {
-    LIST_EACH_SAFE(item, &group->long_reads) {
-        struct long_read *read = container_of(item, struct long_read, list);
-        struct request *request = read->request;
-        long_read_over(group, read);
-        request_finish(group, request, CAIRN_NO_QUORUM, bytes_of(NULL, 0));
-    }
+    group_long_reads_close(group);
     struct list *lists[] = {&group->read_asked, &group->read_waiting};
     for (int i = 0; i < 2; i++)
         LIST_EACH_SAFE(waiting, lists[i]) {

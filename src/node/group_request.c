@@ -89,6 +89,7 @@ struct request *request_new(struct group *group, struct node_client *client, enu
                             void *context) {
     struct request *request = make(group, ORIGIN_CLIENT, kind, head, command, done, context);
     request->client = client;
+    request->weak = client->consistency != NODE_LINEARIZABLE;
     list_push(&client->requests, &request->owned);
     client->writes_inflight += kind == REQUEST_WRITE;
     client->reads_inflight += kind == REQUEST_READ;

@@ -369,11 +369,10 @@ static enum cairn_status execute_joined(struct node_client *client,
 enum cairn_status node_execute_parts(struct node_client *client, struct command_part *parts,
                                      size_t count, node_done *done, void *context) {
     struct group *group = client->group;
-    bool is_read = count == 1 && group->stack.kind->is_read(parts[0].bytes);
     size_t len = 0;
     for (size_t i = 0; i < count; i++)
         len += parts[i].bytes.len;
-    if (is_read || (count == 1 && !upload_wanted(group, len)))
+    if (count == 1 && (!upload_wanted(group, len) || group->stack.kind->is_read(parts[0].bytes)))
         return node_execute(client, parts[0].bytes, done, context);
     if (!upload_wanted(group, len))
         return execute_joined(client, parts, count, done, context);

@@ -142,13 +142,13 @@ struct node_client {
     uint32_t writes_sent;     /* of these: in the log, or with the leader, since ... */
     uint64_t sent_epoch;      /* ... this epoch of the group */
     uint32_t reads_inflight;
-    uint64_t seen_index; /* newest index that an answer carried */
-    enum node_consistency consistency;
-    bool holds;          /* node_client_hold */
-    size_t answer_bytes; /* of its last read */
-    bool reads_long;     /* one of its reads is worked at in slices */
-    struct list held;    /* reads that could be answered, in order */
-    struct list resumed; /* the group's: some of these may be answered now */
+    uint64_t seen_index;               /* newest index that an answer carried */
+    enum node_consistency consistency; /* of what is asked from now on */
+    bool holds;                        /* node_client_hold */
+    size_t answer_bytes;               /* of its last read */
+    bool reads_long;                   /* one of its reads is worked at in slices */
+    struct list held;                  /* reads that could be answered, in order */
+    struct list resumed;               /* the group's: some of these may be answered now */
 };
 
 /* How a request ended. status OK: reply holds one value (core/reply.h), borrowed. Else nothing is
@@ -350,6 +350,8 @@ const struct node_options *node_get_options(const struct node *node);
 /* Bytes that the machine's state occupies. Cheap. A limit on it is the front end's to keep, before
  * a command is placed: in apply it would have to be equal on all replicas. */
 size_t node_machine_bytes(const struct node *node, uint32_t keyspace);
+/* Bytes of answers to this node's reads that are being made. */
+size_t node_gathered(const struct node *node);
 /* How many other voters are known to hold everything that is committed. */
 uint32_t node_replicas_current(const struct node *node, uint32_t keyspace);
 uint64_t node_random(struct node *node);

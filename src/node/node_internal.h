@@ -231,6 +231,7 @@ struct request {
     bool patient;         /* an operation whose leader may work on it for long */
     bool retry_safe;      /* carries a session: may be sent again whatever became of it */
     bool barrier;         /* a read of nothing: only its index is waited for */
+    bool weak;            /* its client's reads may be older than linearizable ones */
     bool local;           /* a read of what this node has, whatever that is */
     bool far;             /* it is answered by the leader: the asking node can't apply now */
     bool due_long;        /* READ: it waited for an expiry in vain: the leader is to answer it */
@@ -254,13 +255,6 @@ struct read_batch {
     uint64_t tag;
     uint64_t index;
     struct list requests;
-};
-
-/* A read that works in slices. */
-struct long_read {
-    struct list list;
-    struct request *request;
-    void *task; /* NULL: not begun */
 };
 
 /* A protocol message that waits for a persist. */
@@ -342,14 +336,16 @@ struct group {
     struct list forwarded;
     struct list operating;
     struct hmap by_tag;
-    struct list aging;        /* all requests, oldest deadline first */
-    struct list read_asked;   /* struct read_batch: the protocol was asked */
-    struct list read_waiting; /* struct read_batch: index known, by rising index */
-    struct list reads_due;    /* struct request: wait for a committed expiry */
-    uint64_t reads_due_tried; /* at which applied index */
-    struct list long_reads;
-    struct list resumed;     /* struct node_client: holds its reads back no more */
-    size_t read_bytes;       /* answered in this turn */
+    struct list aging;          /* all requests, oldest deadline first */
+    struct list read_asked;     /* struct read_batch: the protocol was asked */
+    struct list read_waiting;   /* struct read_batch: index known, by rising index */
+    struct list reads_due;      /* struct request: wait for a committed expiry */
+    uint64_t reads_due_tried;   /* at which applied index */
+    struct list long_reads;     /* group_long.c */
+    size_t gathered;            /* for their answers, so far ... */
+    struct long_read *gatherer; /* ... mostly by this one */
+    struct list resumed;        /* struct node_client: holds its reads back no more */
+    size_t read_bytes;          /* answered in this turn */
     uint64_t write_retry_ns; /* pending requests are tried again then, or when the role changes */
     uint64_t read_retry_ns;
 
@@ -626,6 +622,12 @@ void group_reads_applied(struct group *group, uint64_t applied);
 /* Reads that met a key whose time was over: asked again. */
 void group_reads_due(struct group *group);
 void group_long_reads(struct group *group);
+void group_long_reads_close(struct group *group);
+/* A read that the machine calls too long for one go. */
+void long_read_new(struct group *group, struct request *request);
+struct read_context group_read_context(struct group *group, const struct request *request);
+/* It met what has ended by its time: until an entry of that time is applied. */
+void group_read_waits(struct group *group, struct request *request);
 /* Reads of clients that have room for answers again, or that came late in a busy turn. */
 void group_reads_resume(struct group *group);
 void group_reads_forget(struct group *group, struct node_client *client);

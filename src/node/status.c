@@ -13,6 +13,13 @@ const struct node_options *node_get_options(const struct node *node) {
     return &node->options;
 }
 
+size_t node_gathered(const struct node *node) {
+    size_t bytes = 0;
+    for (uint32_t i = 0; i < node->group_count; i++)
+        bytes += node->groups[i]->gathered;
+    return bytes;
+}
+
 size_t node_machine_bytes(const struct node *node, uint32_t keyspace) {
     const struct stack *stack = &node->groups[keyspace]->stack;
     return stack->kind->memory(stack->machine);

@@ -46,6 +46,7 @@ struct node {
     struct redis_box_client clients[CLIENTS_MAX];
     size_t client_count;
     bool woken;
+    size_t gathered;
     char log[400];
     unsigned lines;
 };
@@ -242,6 +243,10 @@ void node_status_json(const struct node *node, struct buf *out) {
     buf_printf(out, "{}");
 }
 
+size_t node_gathered(const struct node *node) {
+    return node->gathered;
+}
+
 size_t node_machine_bytes(const struct node *node, uint32_t keyspace) {
     return machine_kv.memory(node->machine);
 }
@@ -373,6 +378,10 @@ void redis_box_wait(struct redis_box *box, uint64_t ms) {
     }
     node->now = end;
     redis_box_settle(box);
+}
+
+void redis_box_gather(struct redis_box *box, size_t bytes) {
+    box->node.gathered = bytes;
 }
 
 uint64_t redis_box_executed(const struct redis_box *box) {

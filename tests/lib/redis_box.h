@@ -41,6 +41,8 @@ void redis_box_settle(struct redis_box *box);
 void redis_box_turn(struct redis_box *box);
 /* Time passes: timers fire. */
 void redis_box_wait(struct redis_box *box, uint64_t ms);
+/* So many bytes of answers are being made. */
+void redis_box_gather(struct redis_box *box, size_t bytes);
 /* Commands that the machine carried out. */
 uint64_t redis_box_executed(const struct redis_box *box);
 /* The last line that was logged, and how many there were. */

@@ -216,6 +216,93 @@ static void a_transaction_does_nothing_when_a_watched_key_changed(void **state) 
     kv_text_stop(&kv);
 }
 
+static bool is_read_transaction(const char *key, const char *const *lines) {
+    struct buf command = {0};
+    encode_transact(&command, key, 7, lines);
+    bool reads = machine_kv.is_read(buf_view(&command));
+    for (size_t len = 0; len < command.len; len++) /* whole or a write */
+        assert_false(machine_kv.is_read(bytes_of(command.data, len)));
+    buf_free(&command);
+    return reads;
+}
+
+static void a_transaction_is_a_read_when_all_of_it_is(void **state) {
+    assert_true(is_read_transaction(NULL, LINES("GET a")));
+    assert_true(is_read_transaction("w", LINES("MGET a b", "STRLEN a", "SCAN 0")));
+    assert_true(is_read_transaction(NULL, LINES(NULL)));
+    assert_false(is_read_transaction(NULL, LINES("GET a", "PUBLISH c m", "GET b")));
+    assert_false(is_read_transaction("w", LINES("GET a", "GETEX a")));
+}
+
+/* As a peer may send it. */
+static void a_transaction_that_writes_is_no_read_whatever_it_is_sent_as(void **state) {
+    struct kv_text kv;
+    struct buf command = {0};
+    const struct read_context context = {.time_ms = 1000000};
+    kv_text_start(&kv);
+    encode_transact(&command, NULL, 0, LINES("GET a", "SET a 1"));
+    assert_int_equal(machine_kv.read(kv.machine, &context, buf_view(&command), &kv.reply),
+                     CAIRN_OK);
+    assert_string_equal(kv_text_shown(&kv), "(ERR malformed transaction)");
+    kv_expect(&kv, "GET a", "nil");
+    buf_free(&command);
+    kv_text_stop(&kv);
+}
+
+static void set_zeros(struct kv_text *kv, const char *key, size_t len) {
+    char line[100];
+    snprintf(line, sizeof line, "SETRANGE %s %zu x", key, len - 1);
+    kv_text_run(kv, line);
+}
+
+static void a_transaction_of_long_reads_sees_one_state(void **state) {
+    struct kv_text kv;
+    struct buf command = {0};
+    const struct read_context context = {.time_ms = 1000000};
+    unsigned steps = 1;
+    kv_text_start(&kv);
+    set_zeros(&kv, "big", 4u << 20);
+    kv_expect(&kv, "SET a 1", "OK");
+    encode_transact(&command, "a", version_of(&kv, "a"), LINES("GET a", "GET big", "GET a"));
+    buf_clear(&kv.reply);
+    assert_int_equal(machine_kv.read(kv.machine, &context, buf_view(&command), &kv.reply),
+                     CAIRN_BUSY);
+    void *task = machine_kv.read_begin(kv.machine, &context, buf_view(&command));
+    for (; !machine_kv.read_step(kv.machine, task, 500000, &kv.reply); steps++) {
+        kv_text_run(&kv, "INCR a");
+        buf_clear(&kv.reply);
+    }
+    machine_kv.read_end(kv.machine, task);
+    assert_in_range(steps, 3, 10);
+    const char *shown = kv_text_shown(&kv);
+    assert_memory_equal(shown, "[\"1\" ", 5);
+    assert_string_equal(shown + strlen(shown) - 5, " \"1\"]");
+    buf_free(&command);
+    kv_text_stop(&kv);
+}
+
+static void stop_counting(struct work *work) {}
+
+/* 300 MiB are asked for; the rest is not copied to be thrown away. */
+static void values_beyond_the_limit_of_a_reply_cost_nothing(void **state) {
+    struct kv_text kv;
+    struct work work = {.limit = UINT64_MAX, .pause = stop_counting};
+    kv_text_start(&kv);
+    set_zeros(&kv, "big", 50u << 20);
+    kv.context.work = &work;
+    const char *shown =
+        transact(&kv, NULL, 0,
+                 LINES("SET a 1", "GET big", "GET big", "GETRANGE big 0 -1", "MGET big big",
+                       "GET a", "GETRANGE big 1 3", "DUMP big", "GET big"));
+    static const char error[] = "(ERR the reply is larger than the limit of 144 MiB)";
+    unsigned errors = 0;
+    for (const char *at = shown; (at = strstr(at, error)) != NULL; at++)
+        errors++;
+    assert_int_equal(errors, 4);
+    assert_in_range(work.done, 50u << 20, 170u << 20);
+    kv_text_stop(&kv);
+}
+
 static void publishing_is_a_change_in_order(void **state) {
     struct kv_text kv;
     struct change change;
@@ -496,6 +583,10 @@ int main(void) {
         cmocka_unit_test(the_local_clock_mutant_expires_by_the_replicas_own_clock),
         cmocka_unit_test(a_transaction_answers_for_each_command),
         cmocka_unit_test(a_transaction_does_nothing_when_a_watched_key_changed),
+        cmocka_unit_test(a_transaction_is_a_read_when_all_of_it_is),
+        cmocka_unit_test(a_transaction_that_writes_is_no_read_whatever_it_is_sent_as),
+        cmocka_unit_test(a_transaction_of_long_reads_sees_one_state),
+        cmocka_unit_test(values_beyond_the_limit_of_a_reply_cost_nothing),
         cmocka_unit_test(publishing_is_a_change_in_order),
         cmocka_unit_test(keys_of_a_command_are_found_without_running_it),
         cmocka_unit_test(memory_above_the_limit_refuses_what_needs_memory),

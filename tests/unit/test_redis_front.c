@@ -206,6 +206,31 @@ static void unread_values_are_not_made_before_there_is_room(void **state) {
     redis_box_free(box);
 }
 
+/* Its answer waits, as that of a read, until there is room for it. */
+static void a_transaction_of_reads_is_not_made_before_there_is_room(void **state) {
+    struct redis_box *box = box_new();
+    struct redis_box_client *client = connect_one(box);
+    set_length(box, client, "big", 3000000);
+    redis_box_reads(client, false);
+    redis_box_say(client, "GET big");
+    redis_box_say(client, "MULTI");
+    redis_box_say(client, "GET big");
+    redis_box_say(client, "STRLEN big");
+    redis_box_say(client, "EXEC");
+    redis_box_settle(box);
+    assert_in_range(redis_box_unread(client), 1, 2000000);
+    assert_int_equal(redis_box_executed(box), 2);
+    for (int i = 0; i < 20; i++) {
+        redis_box_reads(client, true);
+        redis_box_settle(box);
+    }
+    assert_int_equal(redis_box_executed(box), 3);
+    assert_int_equal(redis_box_got(client) % 3000000,
+                     strlen(":3000000\r\n$3000000\r\n\r\n+OK\r\n+QUEUED\r\n+QUEUED\r\n"
+                            "*2\r\n$3000000\r\n\r\n:3000000\r\n"));
+    redis_box_free(box);
+}
+
 /* The reply in front may have to wait for room that only it can make. */
 static void a_long_reply_behind_a_read_does_not_stop_it(void **state) {
     struct redis_box *box = box_new();
@@ -249,6 +274,26 @@ static void whoever_leaves_most_unread_is_closed_and_others_go_on(void **state) 
 }
 
 /* ---- input ---- */
+
+static void answers_that_are_being_made_count_as_unread(void **state) {
+    struct redis_options options;
+    redis_options_default(&options);
+    options.output_max = 2000000; /* and half as much again */
+    struct redis_box *box = redis_box_new(&options);
+    struct redis_box_client *lazy = connect_one(box), *other = connect_one(box);
+    set_length(box, other, "big", 1000000);
+    redis_box_reads(lazy, false);
+    redis_box_say(lazy, "GET big");
+    redis_box_settle(box);
+    redis_box_gather(box, 1900000);
+    redis_box_turn(box);
+    assert_false(redis_box_closed(lazy));
+    redis_box_gather(box, 2100000);
+    redis_box_turn(box);
+    assert_true(redis_box_closed(lazy));
+    assert_false(redis_box_closed(other)); /* whose answer it may be */
+    redis_box_free(box);
+}
 
 static void whoever_hoards_most_input_is_closed_and_others_go_on(void **state) {
     struct redis_options options;
@@ -574,8 +619,10 @@ int main(void) {
         cmocka_unit_test(a_pause_of_writes_lets_transactions_of_reads_pass),
         cmocka_unit_test(a_burst_of_any_length_comes_through),
         cmocka_unit_test(unread_values_are_not_made_before_there_is_room),
+        cmocka_unit_test(a_transaction_of_reads_is_not_made_before_there_is_room),
         cmocka_unit_test(a_long_reply_behind_a_read_does_not_stop_it),
         cmocka_unit_test(whoever_leaves_most_unread_is_closed_and_others_go_on),
+        cmocka_unit_test(answers_that_are_being_made_count_as_unread),
         cmocka_unit_test(whoever_hoards_most_input_is_closed_and_others_go_on),
         cmocka_unit_test(strangers_have_small_limits),
         cmocka_unit_test(a_stranger_does_not_leave_a_command_unfinished_for_long),

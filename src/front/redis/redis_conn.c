@@ -360,6 +360,7 @@ void redis_front_turn(struct redis_front *front) {
     front->asked_ns = front->answered_ns = 0;
     front->long_bytes = 0;
     waits_turn(front, env_now(front->env));
+    output_keep_budget(front);
     if (front->lifted)
         let_all_on(front);
     for (size_t left = front->conn_count; left > 0 && !list_empty(&front->dirty); left--) {

@@ -232,8 +232,8 @@ static bool is_heavy(const struct call *call) {
     case KV_SET:
         return call->argc > 3;
     default:
-        return command->kv_flags & KV_READ ? call->conn->client.writes_inflight > 0
-                                           : command->opcode == 0;
+        return call->reads || command->kv_flags & KV_READ ? call->conn->client.writes_inflight > 0
+                                                          : command->opcode == 0;
     }
 }
 

@@ -41,6 +41,7 @@ struct call {
     size_t argc;
     struct buf *out;   /* where a reply that is known now goes */
     bool holds_pushes; /* its reply says what pushes there are, or in which form: they follow it */
+    bool reads;        /* EXEC: none of its commands changes anything */
 };
 
 /* A long message that several subscribers are sent. */
@@ -252,6 +253,8 @@ void conn_account(struct conn *conn);
 /* Room for a reply of that length is found, if need be by closing clients; false: it was this one's
  * turn. */
 bool conn_make_room(struct conn *conn, size_t len);
+/* At each turn: the same for answers that the node is making. */
+void output_keep_budget(struct redis_front *front);
 /* It took something of late, or has all it was sent. */
 bool conn_reads(struct conn *conn);
 /* Whether what it sends is still taken while nothing is executed for it. */

@@ -175,6 +175,14 @@ static size_t output_most(const struct redis_front *front) {
     return front->options.output_max + front->options.output_max / 2;
 }
 
+/* One that takes nothing goes before one that does. NULL: none leaves anything unread. */
+static struct conn *laziest(struct redis_front *front) {
+    struct conn *stuck = greatest(front, env_now(front->env), STUCK_NS);
+    return stuck != NULL ? stuck : greatest(front, 0, 0);
+}
+
+static const char lazy[] = "clients leave too many replies unread, and it the most of them";
+
 bool conn_make_room(struct conn *conn, size_t len) {
     struct redis_front *front = conn->front;
     size_t most = output_most(front);
@@ -183,17 +191,23 @@ bool conn_make_room(struct conn *conn, size_t len) {
     conn->counted += len; /* as if it were there */
     front->output_bytes += len;
     while (front->output_bytes > most && !conn->closed) {
-        struct conn *stuck = greatest(front, env_now(front->env), STUCK_NS);
-        struct conn *victim = stuck != NULL ? stuck : greatest(front, 0, 0);
+        struct conn *victim = laziest(front);
         if (victim == NULL || (victim == conn && conn->counted == len))
             break; /* a reply alone is within its own limit */
-        conn_evict(victim, "clients leave too many replies unread, and it the most of them");
+        conn_evict(victim, lazy);
     }
     if (conn->closed)
         return false;
     conn->counted -= len;
     front->output_bytes -= len;
     return true;
+}
+
+void output_keep_budget(struct redis_front *front) {
+    struct conn *victim;
+    while (front->output_bytes + node_gathered(front->node) > output_most(front) &&
+           (victim = laziest(front)) != NULL)
+        conn_evict(victim, lazy);
 }
 
 /* ---- input ---- */
@@ -262,12 +276,10 @@ void limits_sweep(struct redis_front *front, uint64_t now) {
     sweep_one(container_of(item, struct conn, list), now);
     while (front->output_bytes > front->options.output_max) {
         bool any = front->output_bytes > output_most(front);
-        struct conn *victim = greatest(front, now, STUCK_NS);
-        if (victim == NULL && any)
-            victim = greatest(front, 0, 0);
+        struct conn *victim = any ? laziest(front) : greatest(front, now, STUCK_NS);
         if (victim == NULL)
             break;
-        conn_evict(victim, "clients leave too many replies unread, and it the most of them");
+        conn_evict(victim, lazy);
     }
     if (!list_empty(&front->dirty))
         env_wake(front->env);

@@ -1,6 +1,7 @@
 /* MULTI: commands are queued here and travel as one machine command, so that they are executed all
- * or none in one log entry. Commands of the front end's own (PING, TIME ...) may be among them;
- * they run when the transaction has. WATCH remembers versions, which the machine compares. */
+ * or none in one log entry; reads alone need no entry, and are one read. Commands of the front
+ * end's own (PING, TIME ...) may be among them; they run when the transaction has. WATCH remembers
+ * versions, which the machine compares. */
 #include "front/redis/redis_internal.h"
 
 #include "base/alloc.h"
@@ -186,15 +187,30 @@ static void encode_head(const struct conn *conn, const struct multi *multi, stru
     cairn_free(watches);
 }
 
-/* Its parts are moved from the queue. Reads alone are one part. */
+/* Reads alone, of one state, whatever reads that are no transaction may see. */
+static struct slot *execute_reads(struct call *call, struct buf *encoded,
+                                  void (*finish)(struct slot *, enum cairn_status, struct bytes,
+                                                 struct buf *)) {
+    struct node_client *client = &call->conn->client;
+    enum node_consistency usual = client->consistency;
+    client->consistency = NODE_LINEARIZABLE;
+    call->reads = true;
+    struct slot *slot = exec_encoded(call, encoded, finish);
+    client->consistency = usual;
+    return slot;
+}
+
+/* Its parts are moved from the queue. */
 static struct slot *execute(struct call *call, struct multi *multi,
                             void (*finish)(struct slot *, enum cairn_status, struct bytes,
                                            struct buf *)) {
     struct buf head = {0};
     encode_head(call->conn, multi, &head);
-    if (!multi->writes && multi->part_count == 0) {
+    if (!multi->writes) {
+        for (size_t i = 0; i < multi->part_count; i++)
+            buf_bytes(&head, multi->parts[i].bytes);
         buf_bytes(&head, buf_view(&multi->last));
-        return exec_encoded(call, &head, finish);
+        return execute_reads(call, &head, finish);
     }
     size_t count = multi->part_count + 2;
     struct command_part *parts = cairn_alloc(count * sizeof *parts);

@@ -108,10 +108,16 @@ void kv_run(struct kv_view *view, const struct kv_parsed *parsed, struct buf *re
         kv_reply_too_long(reply);
     else
         command->handler(&call);
-    if (reply->len > KV_REPLY_MAX && !(command->flags & KV_INTERNAL)) {
+    if ((view->too_long || reply->len > KV_REPLY_MAX) && !(command->flags & KV_INTERNAL)) {
         reply->len = start;
         kv_reply_too_long(reply);
+        view->too_long = false;
     }
+}
+
+/* A transaction looks at its parts itself. */
+static bool may_be_read(const struct kv_command *command) {
+    return (command->flags & KV_READ) || command->opcode == KV_TRANSACTION;
 }
 
 void kv_run_bytes(struct kv_view *view, struct bytes command, struct buf *reply) {
@@ -122,7 +128,7 @@ void kv_run_bytes(struct kv_view *view, struct bytes command, struct buf *reply)
     }
     if (parsed.command == NULL)
         reply_errorf(reply, "ERR unknown opcode %u", (unsigned)parsed.opcode);
-    else if (view->reading && !(parsed.command->flags & KV_READ))
+    else if (view->reading && !may_be_read(parsed.command))
         reply_errorf(reply, "ERR '%s' writes and was sent as a read", parsed.command->name);
     else
         kv_run(view, &parsed, reply);
@@ -168,6 +174,7 @@ struct kv_view kv_read_view(struct machine *machine, const struct read_context *
 
 /* A millisecond, about, of one go. */
 #define SHORT_READ_WORK 1000000u
+#define SHORT_QUERY_BYTES 262144u /* looking at all of a longer one takes about as long */
 
 struct short_read {
     struct work work;
@@ -185,6 +192,8 @@ static enum cairn_status read_query(struct machine *machine, const struct read_c
     read.view.work = &read.work;
     read.view.one_go = true;
     size_t before = reply->len;
+    if (query.len > SHORT_QUERY_BYTES)
+        return CAIRN_BUSY;
     kv_run_bytes(&read.view, query, reply);
     if (!read.view.over && !read.view.due)
         return CAIRN_OK;
@@ -192,7 +201,7 @@ static enum cairn_status read_query(struct machine *machine, const struct read_c
     return read.view.over ? CAIRN_BUSY : CAIRN_DUE;
 }
 
-static bool is_read(struct bytes command) {
+static bool reads_only(struct bytes command) {
     const struct kv_command *found = kv_command(opcode_of(command));
     if (found == NULL || !(found->flags & KV_READ))
         return false;
@@ -200,6 +209,25 @@ static bool is_read(struct bytes command) {
     for (uint32_t left = read_u32(&reader); left > 0 && !reader.bad; left--)
         read_block(&reader, UINT32_MAX);
     return reader_done(&reader);
+}
+
+/* Behind the watched keys and their versions, nothing but reads. */
+static bool transaction_reads_only(struct bytes command) {
+    struct reader reader = reader_of(bytes_of(command.data + 2, command.len - 2));
+    uint32_t count = read_u32(&reader);
+    struct bytes watches = read_block(&reader, 4);
+    uint64_t before = watches.len == 4 ? 1 + 2ull * get_u32(watches.data) : UINT64_MAX;
+    for (uint64_t i = 1; i < count && !reader.bad; i++) {
+        struct bytes block = read_block(&reader, UINT32_MAX);
+        if (i >= before && !reads_only(block))
+            return false;
+    }
+    return before <= count && reader_done(&reader);
+}
+
+static bool is_read(struct bytes command) {
+    return opcode_of(command) == KV_TRANSACTION ? transaction_reads_only(command)
+                                                : reads_only(command);
 }
 
 static enum cairn_status keys_of(struct bytes command, struct key_uses *uses, int depth);
@@ -300,6 +328,7 @@ const struct machine_kind machine_kv = {
     .read = read_query,
     .read_begin = kv_long_begin,
     .read_step = kv_long_step,
+    .read_gathered = kv_long_gathered,
     .read_end = kv_long_end,
     .is_read = is_read,
     .keys = keys,

@@ -86,6 +86,7 @@ bool kv_bit_offset(struct kv_call *call, struct bytes text, int64_t unit, int64_
 void *kv_long_begin(struct machine *machine, const struct read_context *context,
                     struct bytes query);
 bool kv_long_step(struct machine *machine, void *task, uint64_t budget_ns, struct buf *reply);
+size_t kv_long_gathered(const void *task);
 void kv_long_end(struct machine *machine, void *task);
 
 /* kv_snapshot.c: the formats of a snapshot. The older holds records of keys alone. */

@@ -70,6 +70,11 @@ bool kv_long_step(struct machine *machine, void *opaque, uint64_t budget_ns, str
     return true;
 }
 
+size_t kv_long_gathered(const void *opaque) {
+    const struct kv_long *task = opaque;
+    return task->reply.len;
+}
+
 void kv_long_end(struct machine *machine, void *opaque) {
     struct kv_long *task = opaque;
     if (task->fiber != NULL) { /* what the handler holds is freed by its end */

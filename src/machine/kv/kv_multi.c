@@ -26,14 +26,16 @@ static bool watches_hold(struct kv_call *call, size_t count) {
     return true;
 }
 
-/* A part's command; NULL when it is malformed or not for a transaction. */
-static const struct kv_command *part_command(struct bytes part) {
+/* A part's command; NULL when it is malformed or not for this transaction. */
+static const struct kv_command *part_command(const struct kv_view *view, struct bytes part) {
     struct kv_parsed parsed;
     if (kv_decode(part, &parsed) != CAIRN_OK)
         return NULL;
     const struct kv_command *command = parsed.command;
     kv_parsed_free(&parsed);
-    return command != NULL && !(command->flags & KV_INTERNAL) ? command : NULL;
+    if (command == NULL || (command->flags & KV_INTERNAL))
+        return NULL;
+    return view->reading && !(command->flags & KV_READ) ? NULL : command;
 }
 
 /* False, and the error answered, when it can't be carried out as a whole. */
@@ -47,8 +49,8 @@ static bool transaction_fits(struct kv_call *call, size_t watches) {
             return false;
         }
     }
-    for (size_t i = 1 + 2 * watches; i < call->argc; i++) {
-        const struct kv_command *command = part_command(call->args[i]);
+    for (size_t i = 1 + 2 * watches; i < call->argc && !kv_view_over(call->view); i++) {
+        const struct kv_command *command = part_command(call->view, call->args[i]);
         work_charge(call->view->work, WORK_LOOKUP);
         if (command == NULL) {
             reply_error(call->reply, "ERR malformed transaction");
@@ -76,7 +78,7 @@ void kv_do_transaction(struct kv_call *call) {
     }
     size_t first = 1 + 2 * watches;
     reply_array(call->reply, (uint32_t)(call->argc - first));
-    for (size_t i = first; i < call->argc; i++) {
+    for (size_t i = first; i < call->argc && !kv_view_over(call->view); i++) {
         struct kv_parsed parsed;
         if (kv_decode(call->args[i], &parsed) != CAIRN_OK)
             return; /* was decoded above */

@@ -20,8 +20,9 @@ void kv_do_get(struct kv_call *call) {
 void kv_do_mget(struct kv_call *call) {
     reply_array(call->reply, (uint32_t)call->argc);
     /* kv_run answers what is longer with an error: no need to gather it all. */
-    for (size_t i = 0;
-         i < call->argc && call->reply->len <= KV_REPLY_MAX && !kv_view_over(call->view); i++) {
+    for (size_t i = 0; i < call->argc && !call->view->too_long &&
+                       call->reply->len <= KV_REPLY_MAX && !kv_view_over(call->view);
+         i++) {
         const struct vmap_item *item = kv_view_get(call->view, call->args[i]);
         reply_value(call, item != NULL && kv_is_string(item) ? item : NULL);
     }

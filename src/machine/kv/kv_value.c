@@ -94,27 +94,29 @@ void kv_copy(struct kv_view *view, struct bytes from, struct buf *out) {
     }
 }
 
-/* A long one is not begun in a read that must end at once. */
-static bool reply_begins(struct kv_view *view, uint64_t len) {
+#define BULK_HEAD 5u
+
+/* A long one is not begun in a read that must end at once, nor one that kv_run will not tell. */
+static bool reply_begins(struct kv_view *view, uint64_t len, const struct buf *reply) {
+    view->too_long |= reply->len + BULK_HEAD + len > KV_REPLY_MAX;
     if (view->one_go && view->work->done + work_of_bytes((size_t)len) >= view->work->limit)
         view->over = true;
-    return !view->over;
+    return !view->over && !view->too_long;
 }
 
 void kv_value_reply(struct kv_view *view, const struct kv_value *value, uint64_t from, uint64_t len,
                     struct buf *reply) {
-    if (!reply_begins(view, len))
+    if (!reply_begins(view, len, reply))
         return;
     reply_bulk_head(reply, (uint32_t)len);
-    uint8_t *out = buf_reserve(reply, (size_t)len);
+    buf_reserve(reply, (size_t)len);
     for (uint64_t at = 0; at < len && !view->over;) {
         uint64_t step = len - at < COPY_STEP ? len - at : COPY_STEP;
         struct bytes piece = kv_value_piece(value, from + at, from + at + step);
-        memcpy(out + at, piece.data, piece.len);
+        buf_bytes(reply, piece);
         at += piece.len;
         work_charge(view->work, work_of_bytes(piece.len));
     }
-    reply->len += (size_t)len;
 }
 
 /* ---- writing chunks ---- */

@@ -25,6 +25,7 @@ struct kv_view {
     bool due;
     bool one_go;        /* a read that must end within the limit of its work */
     bool over;          /* a read became too long for one go: its answer is of no use any more */
+    bool too_long;      /* a reply that would be longer than allowed was not gathered */
     bool chunked;       /* long values are stored in chunks (kv_value.h) */
     struct work *work;  /* what it costs is charged here; NULL: not counted */
     struct buf *record; /* NULL: not recorded */
