@@ -181,6 +181,17 @@ def redis_large_before_password(c, s):
     repeat(s, act)
 
 
+def redis_many_before_password(c, s):
+    words = b"*10\r\n" + b"$16384\r\n%s\r\n" % (b"x" * 16384) * 9
+    pieces = {}
+
+    def more(sock):
+        at = pieces.get(sock, 0)
+        if at < len(words):
+            pieces[sock] = at + sock.send(words[at:at + 65536])
+    hold(c.redis(1), 3000, None, s, more)
+
+
 def redis_guess_passwords(c, s):
     hold(c.redis(1), 200, None, s, lambda sock: sock.send(resp("AUTH", random.random())))
 
@@ -248,6 +259,10 @@ def zookeeper_half_frames(c, s):
     hold(c.zookeeper(1), 1000, lambda: CONNECT + struct.pack(">i", 1000000) + b"x" * 60000, s)
 
 
+def zookeeper_large_before_session(c, s):
+    hold(c.zookeeper(1), 3000, struct.pack(">i", 1000000) + b"x" * 60000, s)
+
+
 def zookeeper_lies(c, s):
     def lie():
         size = random.choice([-1, -2147483648, 2147483647, 1048576, 4, 0])
@@ -275,6 +290,12 @@ def admin_slow(c, s):
 
 def admin_floods(c, s):
     hold(c.admin(1), 50, None, s, lambda sock: sock.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 50))
+
+
+def admin_large(c, s):
+    texts = [b"GET /" + b"x" * 60000, b"POST /member/remove/3 HTTP/1.1\r\nHost: x\r\nContent-Length: 999999999\r\n\r\n" + b"x" * 60000,
+             b"GET / HTTP/1.1\r\n" + b"".join(b"H%d: x\r\n" % i for i in range(5000))]
+    repeat(s, lambda: hold(c.admin(1), 60, lambda: random.choice(texts), 0.2, lambda sock: sock.send(b"x" * 60000)))
 
 
 def admin_guesses(c, s):
@@ -324,9 +345,10 @@ def peer_impostor(c, s):
     c.start(3)
 
 
-ATTACKS = [redis_idle, redis_half_commands, redis_garbage, redis_large_before_password, redis_guess_passwords, redis_unread, redis_uploads,
-           redis_watch_many, redis_exec_of_reads, redis_exec_of_reads_and_a_write, redis_patterns, redis_deaf_subscribers, zookeeper_half_frames, zookeeper_lies,
-           zookeeper_sessions, zookeeper_words, admin_held, admin_slow, admin_floods, admin_guesses, peer_silent, peer_garbage, peer_fills,
+ATTACKS = [redis_idle, redis_half_commands, redis_garbage, redis_large_before_password, redis_many_before_password, redis_guess_passwords,
+           redis_unread, redis_uploads, redis_watch_many, redis_exec_of_reads, redis_exec_of_reads_and_a_write, redis_patterns,
+           redis_deaf_subscribers, zookeeper_half_frames, zookeeper_large_before_session, zookeeper_lies, zookeeper_sessions,
+           zookeeper_words, admin_held, admin_slow, admin_floods, admin_large, admin_guesses, peer_silent, peer_garbage, peer_fills,
            peer_floods, peer_impostor]
 
 

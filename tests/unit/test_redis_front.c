@@ -347,6 +347,34 @@ static void strangers_have_small_limits(void **state) {
     redis_box_free(box);
 }
 
+static void strangers_together_hold_an_eighth_of_what_clients_may(void **state) {
+    struct redis_options options;
+    char line[120];
+    redis_options_default(&options);
+    strcpy(options.password, "open");
+    options.input_budget = 800000; /* strangers: 100,000 */
+    struct redis_box *box = redis_box_new(&options);
+    struct redis_box_client *strangers[20], *other = connect_one(box);
+    unsigned closed = 0;
+    redis_box_say(other, "AUTH open");
+    redis_box_settle(box);
+    redis_box_send(other, BYTES("*2\r\n$3\r\nGET\r\n$500000\r\n"));
+    for (int n = 0; n < 2000; n++)
+        redis_box_send(other, bytes_of(memset(line, 'k', 100), 100));
+    for (int i = 0; i < 20; i++) {
+        strangers[i] = connect_one(box);
+        redis_box_send(strangers[i], BYTES("*3\r\n$3\r\nSET\r\n$16000\r\n"));
+        for (int n = 0; n < 100 + i; n++)
+            redis_box_send(strangers[i], bytes_of(line, 100));
+    }
+    redis_box_settle(box);
+    for (int i = 0; i < 20; i++)
+        closed += redis_box_closed(strangers[i]);
+    assert_in_range(closed, 10, 12);
+    assert_false(redis_box_closed(other));
+    redis_box_free(box);
+}
+
 static void a_stranger_does_not_leave_a_command_unfinished_for_long(void **state) {
     struct redis_box *box = guarded_box();
     struct redis_box_client *client = connect_one(box), *known = connect_one(box);
@@ -625,6 +653,7 @@ int main(void) {
         cmocka_unit_test(answers_that_are_being_made_count_as_unread),
         cmocka_unit_test(whoever_hoards_most_input_is_closed_and_others_go_on),
         cmocka_unit_test(strangers_have_small_limits),
+        cmocka_unit_test(strangers_together_hold_an_eighth_of_what_clients_may),
         cmocka_unit_test(a_stranger_does_not_leave_a_command_unfinished_for_long),
         cmocka_unit_test(a_wrong_password_is_told_late_counted_and_logged),
         cmocka_unit_test(at_the_limit_of_clients_only_operators_are_let_in),

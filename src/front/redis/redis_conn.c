@@ -128,7 +128,7 @@ static void set_reading(struct conn *conn) {
 }
 
 void conn_forget_input(struct conn *conn) {
-    input_account(conn->front, conn->in.len, 0);
+    input_account(conn, conn->in.len, 0);
     buf_free(&conn->in);
     conn->in_at = 0;
     resp_request_reset(&conn->request);
@@ -143,7 +143,7 @@ static void keep_rest(struct conn *conn, struct bytes bytes, size_t taken, bool 
         buf_append(&conn->in, bytes.data + taken, bytes.len - taken);
     if (taken > 0 || before == 0)
         conn->in_since_ns = conn->heard_ns;
-    input_account(front, before, conn->in.len);
+    input_account(conn, before, conn->in.len);
     give_back(front, &conn->in);
     input_keep_budget(front);
 }
@@ -154,7 +154,7 @@ static void read_on(struct conn *conn, struct bytes fresh) {
         return;
     if (buffered) {
         buf_bytes(&conn->in, fresh);
-        input_account(conn->front, 0, fresh.len);
+        input_account(conn, 0, fresh.len);
         fresh = conn_input(conn);
     }
     if (fresh.len == 0)
@@ -178,7 +178,7 @@ static struct buf take_input(struct conn *conn) {
     conn->in_at = 0;
     buf_bytes(&conn->in, behind);
     conn->in_since_ns = conn->heard_ns;
-    input_account(conn->front, taken.len, conn->in.len);
+    input_account(conn, taken.len, conn->in.len);
     conn->taken = true;
     conn->may_take = false;
     return taken;
@@ -229,7 +229,7 @@ static void on_end(struct env_stream *stream) {
 
 static void conn_free(struct conn *conn) {
     struct redis_front *front = conn->front;
-    input_account(front, conn->in.len, 0);
+    input_account(conn, conn->in.len, 0);
     conn->closing = conn->closed = conn->aborted = true;
     conn_account(conn);
     front->conn_count--;

@@ -195,9 +195,10 @@ struct redis_front {
                              with */
     size_t answer_bytes;  /* the same of reads */
     uint64_t next_id;
-    size_t input_bytes;  /* received and not executed, of all clients */
-    size_t output_bytes; /* replies and publications that were not taken, likewise */
-    bool lifted;         /* it fell below its limit: others may go on */
+    size_t input_bytes;    /* received and not executed, of all clients */
+    size_t stranger_bytes; /* of these, from clients that have not said the password */
+    size_t output_bytes;   /* replies and publications that were not taken, likewise */
+    bool lifted;           /* it fell below its limit: others may go on */
     struct hmap channels, pattern_names, memberships;
     struct list patterns;
     struct hmap config; /* remembered parameters (redis_config.c) */
@@ -259,7 +260,9 @@ void output_keep_budget(struct redis_front *front);
 bool conn_reads(struct conn *conn);
 /* Whether what it sends is still taken while nothing is executed for it. */
 bool conn_may_read(const struct conn *conn);
-void input_account(struct redis_front *front, size_t before, size_t after);
+void input_account(struct conn *conn, size_t before, size_t after);
+/* It said the password, or is to say it again. */
+void input_authenticated(struct conn *conn, bool authenticated);
 /* The client that holds most of the input that does not fit any more is closed. */
 void input_keep_budget(struct redis_front *front);
 /* Closed at once, with a line in the log. */

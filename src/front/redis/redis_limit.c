@@ -22,6 +22,8 @@
 #define REPLY_BYTES_MIN 64u
 #define SHORT_BYTES 65536u
 #define BUFFER_KEPT 16384u
+#define BUFFER_STRANGER 1024u /* less is not worth a connection */
+#define STRANGERS_PART 8u     /* of the budget of input, for all that have not said the password */
 /* What a client that does not read its replies may send on, and one that a pause holds. */
 #define READ_AHEAD_MAX (256u << 20)
 #define READ_AHEAD_PAUSED (1u << 20)
@@ -225,15 +227,25 @@ bool conn_may_read(const struct conn *conn) {
     return is_full(conn) && waits < READ_AHEAD_MAX;
 }
 
-void input_account(struct redis_front *front, size_t before, size_t after) {
-    front->input_bytes += after - before;
+void input_account(struct conn *conn, size_t before, size_t after) {
+    conn->front->input_bytes += after - before;
+    if (!conn->authenticated)
+        conn->front->stranger_bytes += after - before;
+}
+
+void input_authenticated(struct conn *conn, bool authenticated) {
+    size_t bytes = conn->in.len;
+    input_account(conn, bytes, 0);
+    conn->authenticated = authenticated;
+    input_account(conn, 0, bytes);
 }
 
 static struct conn *hoarder(struct redis_front *front, bool strangers) {
     struct conn *found = NULL;
+    size_t least = strangers ? BUFFER_STRANGER : BUFFER_KEPT;
     LIST_EACH(item, &front->conns) {
         struct conn *conn = container_of(item, struct conn, list);
-        if (conn->closed || conn->in.len <= BUFFER_KEPT || (strangers && conn->authenticated))
+        if (conn->closed || conn->in.len <= least || (strangers && conn->authenticated))
             continue;
         if (found == NULL || conn->in.len > found->in.len)
             found = conn;
@@ -242,9 +254,15 @@ static struct conn *hoarder(struct redis_front *front, bool strangers) {
 }
 
 void input_keep_budget(struct redis_front *front) {
+    struct conn *stranger;
+    while (front->stranger_bytes > front->options.input_budget / STRANGERS_PART &&
+           (stranger = hoarder(front, true)) != NULL)
+        conn_evict(stranger, "clients that have not said the password have sent too much, and it "
+                             "the most");
     while (front->input_bytes > front->options.input_budget) {
-        struct conn *stranger = hoarder(front, true);
-        struct conn *victim = stranger != NULL ? stranger : hoarder(front, false);
+        struct conn *victim = hoarder(front, true);
+        if (victim == NULL)
+            victim = hoarder(front, false);
         if (victim == NULL)
             return;
         conn_evict(victim, "clients have sent too much that is not executed yet, and it the most");

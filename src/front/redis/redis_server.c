@@ -39,7 +39,7 @@ static bool authenticate(struct call *call, struct bytes user, struct bytes pass
     const struct redis_options *options = &call->conn->front->options;
     bool known = bytes_equal(user, BYTES("default"));
     if (known && (options->password[0] == 0 || same_secret(password, options->password))) {
-        call->conn->authenticated = true;
+        input_authenticated(call->conn, true);
         return true;
     }
     call->conn->front->wrong_passwords++;
@@ -162,7 +162,7 @@ void cmd_reset(struct call *call) {
     conn->protocol = 2;
     conn->reply_mode = REPLY_MODE_ON;
     conn->no_evict = conn->no_touch = false;
-    conn->authenticated = conn->front->options.password[0] == 0;
+    input_authenticated(conn, conn->front->options.password[0] == 0);
     blob_set(&conn->name, bytes_of(NULL, 0));
     resp_put_status(call->out, "RESET");
 }
