@@ -283,6 +283,7 @@ static bool open_zookeeper(struct server *server) {
         return false;
     options.tls = server->tls;
     options.descriptors_max = process_descriptors_max();
+    gethostname(options.host_name, sizeof options.host_name - 1);
     options.process_id = (uint64_t)getpid();
     enum cairn_status status = zookeeper_front_open(server->node, &options, &server->zookeeper);
     if (status == CAIRN_NOT_FOUND) {

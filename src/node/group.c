@@ -227,8 +227,11 @@ static void do_role(struct group *group, const struct effect *effect) {
     if (group->leader != 0)
         requests_hurry(group,
                        env_now(group->node->env) + group->node->options.election_timeout_max_ns);
-    if (group->role == ROLE_LEADER && !was_leader)
+    if (group->role == ROLE_LEADER && !was_leader) {
         group->node->counted.counters.elections++;
+        group->leads_since_ns = env_now(group->node->env);
+        group->proposal_sizes = (struct node_sizes){0};
+    }
     if (was_leader && group->role != ROLE_LEADER)
         snapshot_send_stop_all(group);
     group_lives_role(group, was_leader);

@@ -31,6 +31,16 @@ static size_t gather(struct group *group) {
     return count;
 }
 
+static void note_sizes(struct group *group, size_t count) {
+    struct node_sizes *sizes = &group->proposal_sizes;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t bytes = group->proposals[i].command.len;
+        sizes->min = sizes->last == 0 || bytes < sizes->min ? bytes : sizes->min;
+        sizes->max = bytes > sizes->max ? bytes : sizes->max;
+        sizes->last = bytes;
+    }
+}
+
 void group_propose(struct group *group, uint64_t now) {
     if (list_empty(&group->pending_writes) || now < group->write_retry_ns)
         return;
@@ -46,6 +56,7 @@ void group_propose(struct group *group, uint64_t now) {
     event.propose.items = group->proposals;
     event.propose.count = count;
     group->proposed_count = count;
+    note_sizes(group, count);
     group_step(group, &event);
     group->proposed_count = 0;
 }

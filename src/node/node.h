@@ -301,6 +301,11 @@ enum node_health {
         NODE_HEALTH_COUNT
 };
 
+/* In bytes; last 0: there was none. */
+struct node_sizes {
+    uint64_t last, min, max;
+};
+
 struct node_status {
     struct identity identity;
     struct replica_status replica;
@@ -317,7 +322,9 @@ struct node_status {
     uint32_t cluster_version;
     uint32_t requests; /* outstanding */
     uint32_t links_up;
-    const char *health; /* the keyspace's: "ok", "no leader", "damaged", "disk full" ... */
+    uint64_t led_ns;             /* how long this node has been its leader; 0: it is not */
+    struct node_sizes proposals; /* of commands that it proposed as that leader */
+    const char *health;          /* the keyspace's: "ok", "no leader", "damaged", "disk full" ... */
     struct {
         uint64_t executed, refused, unknown, forwarded, reads, applied;
         uint64_t snapshots_taken, snapshots_sent, snapshots_installed;

@@ -336,12 +336,14 @@ struct group {
     struct list forwarded;
     struct list operating;
     struct hmap by_tag;
-    struct list aging;          /* all requests, oldest deadline first */
-    struct list read_asked;     /* struct read_batch: the protocol was asked */
-    struct list read_waiting;   /* struct read_batch: index known, by rising index */
-    struct list reads_due;      /* struct request: wait for a committed expiry */
-    uint64_t reads_due_tried;   /* at which applied index */
-    struct list long_reads;     /* group_long.c */
+    struct list aging;        /* all requests, oldest deadline first */
+    struct list read_asked;   /* struct read_batch: the protocol was asked */
+    struct list read_waiting; /* struct read_batch: index known, by rising index */
+    struct list reads_due;    /* struct request: wait for a committed expiry */
+    uint64_t reads_due_tried; /* at which applied index */
+    struct list long_reads;   /* group_long.c */
+    uint64_t leads_since_ns;
+    struct node_sizes proposal_sizes;
     size_t gathered;            /* for their answers, so far ... */
     struct long_read *gatherer; /* ... mostly by this one */
     struct list resumed;        /* struct node_client: holds its reads back no more */

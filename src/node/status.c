@@ -90,6 +90,9 @@ void node_status(const struct node *node, uint32_t keyspace, struct node_status 
     status->requests = (uint32_t)group->request_count;
     for (int i = 0; i < PEERS_MAX; i++)
         status->links_up += peer_link(node, node->peers[i].id) != NULL;
+    if (group->role == ROLE_LEADER)
+        status->led_ns = env_now(node->env) - group->leads_since_ns;
+    status->proposals = group->proposal_sizes;
     status->health = group_health(group, &status->replica);
 }
 

@@ -46,6 +46,7 @@ struct node {
     struct zk_box_client clients[CLIENTS_MAX];
     size_t client_count;
     const struct replica_status *replica; /* NULL: one member */
+    struct node_sizes proposals;
 };
 
 struct zk_box {
@@ -217,6 +218,8 @@ void node_status(const struct node *node, uint32_t keyspace, struct node_status 
     *status = (struct node_status){.identity.node = 1, .health = "ok"};
     if (node->replica != NULL) {
         status->replica = *node->replica;
+        status->led_ns = 90000000000;
+        status->proposals = node->proposals;
         return;
     }
     status->replica.leader = node->leader ? 1 : 0;
@@ -324,6 +327,10 @@ void zk_box_wait(struct zk_box *box, uint64_t ms) {
 
 void zk_box_set_replica(struct zk_box *box, const struct replica_status *replica) {
     box->node.replica = replica;
+}
+
+void zk_box_set_proposals(struct zk_box *box, uint64_t last, uint64_t min, uint64_t max) {
+    box->node.proposals = (struct node_sizes){last, min, max};
 }
 
 void zk_box_set_leader(struct zk_box *box, bool there) {

@@ -43,6 +43,7 @@ void zk_box_wait(struct zk_box *box, uint64_t ms);
 void zk_box_set_leader(struct zk_box *box, bool there);
 /* What node 1 tells of its replica; must outlive the box. */
 void zk_box_set_replica(struct zk_box *box, const struct replica_status *replica);
+void zk_box_set_proposals(struct zk_box *box, uint64_t last, uint64_t min, uint64_t max);
 /* The node refuses what it is asked. */
 void zk_box_set_busy(struct zk_box *box, bool busy);
 /* The node has no state to read from: a snapshot is being installed. */

@@ -382,6 +382,60 @@ static void monitors_are_told_of_the_peers_that_are_connected(void **state) {
     assert_true(tells(client, "zk_synced_followers\t1\n"));
     assert_true(tells(client, "zk_synced_observers\t1\n"));
     assert_false(tells(client, "zk_max_file_descriptor_count")); /* not known here */
+    assert_true(tells(client, "zk_leader_uptime\t90000\n"));
+    assert_true(tells(client, "zk_last_proposal_size\t-1\n")); /* there was none */
+    assert_true(tells(client, "zk_last_client_response_size\t-1\n"));
+    zk_box_free(box);
+}
+
+static void monitors_are_told_of_sizes_as_zookeeper_tells_them(void **state) {
+    static const struct replica_status leading = {
+        .leader = 1, .config = {.count = 2, .members = {{.id = 1, .voter = true}, {.id = 2}}}};
+    struct zk_box *box = box_with(NULL);
+    zk_box_set_replica(box, &leading);
+    zk_box_wait(box, 1000);
+    struct zk_box_client *client = zk_box_connect(box, "10.0.0.1:5");
+    zk_box_send(client, BYTES("srvr"));
+    zk_box_settle(box);
+    assert_true(tells(client, "\nProposal sizes last/min/max: -1/-1/-1\n"));
+    zk_box_set_proposals(box, 32, 20, 48);
+    client = zk_box_connect(box, "10.0.0.1:6");
+    zk_box_send(client, BYTES("stat"));
+    zk_box_settle(box);
+    assert_true(tells(client, "\nProposal sizes last/min/max: 32/20/48\n"));
+    client = zk_box_connect(box, "10.0.0.1:7");
+    zk_box_send(client, BYTES("mntr"));
+    zk_box_settle(box);
+    assert_true(tells(client, "zk_last_proposal_size\t32\n"));
+    assert_true(tells(client, "zk_min_proposal_size\t20\n"));
+    assert_true(tells(client, "zk_max_proposal_size\t48\n"));
+    zk_box_free(box);
+}
+
+static bool told(struct zk_box *box, const char *line) {
+    struct zk_box_client *client = zk_box_connect(box, "10.0.0.1:9");
+    zk_box_send(client, BYTES("mntr"));
+    zk_box_settle(box);
+    return tells(client, line);
+}
+
+/* As Debian's ZooKeeper 3.8 counts: a session's orderly end is no drop. */
+static void connections_that_clients_drop_are_counted(void **state) {
+    struct zk_box *box = box_with(NULL);
+    struct jute_connect session = {.timeout_ms = 10000};
+    zk_box_wait(box, 1000);
+    struct zk_box_client *client = served(box, &session);
+    assert_true(told(box, "zk_connection_request_count\t1\n"));
+    assert_true(told(box, "zk_connection_drop_count\t0\n"));
+    zk_box_request(client, 1, JUTE_CLOSE, bytes_of(NULL, 0));
+    zk_box_settle(box);
+    assert_true(told(box, "zk_connection_drop_count\t0\n"));
+    session = (struct jute_connect){.timeout_ms = 10000};
+    client = served(box, &session);
+    zk_box_hang_up(client);
+    zk_box_settle(box);
+    assert_true(told(box, "zk_connection_request_count\t2\n"));
+    assert_true(told(box, "zk_connection_drop_count\t1\n"));
     zk_box_free(box);
 }
 
@@ -483,6 +537,23 @@ static void an_address_has_no_more_connections_than_its_limit(void **state) {
     zk_box_free(box);
 }
 
+static bool announces(struct zk_box *box, struct zk_box_client *client, uint32_t bytes) {
+    const uint8_t head[] = {(uint8_t)(bytes >> 24), (uint8_t)(bytes >> 16), (uint8_t)(bytes >> 8),
+                            (uint8_t)bytes};
+    zk_box_send(client, bytes_of(head, sizeof head));
+    zk_box_settle(box);
+    return !zk_box_closed(client);
+}
+
+static void before_a_session_frames_are_short(void **state) {
+    struct zk_box *box = box_with(NULL);
+    struct jute_connect session = {.timeout_ms = 10000};
+    assert_true(announces(box, zk_box_connect(box, "10.0.0.1:5"), 1024));
+    assert_false(announces(box, zk_box_connect(box, "10.0.0.1:6"), 1025));
+    assert_true(announces(box, served(box, &session), 1000000));
+    zk_box_free(box);
+}
+
 static void a_frame_above_the_limit_ends_the_connection(void **state) {
     struct zk_box *box = box_with(NULL);
     struct zk_box_client *client = with_node(box, "/a");
@@ -560,6 +631,8 @@ int main(void) {
         cmocka_unit_test(a_closed_session_gets_its_answer_then_the_connection_ends),
         cmocka_unit_test(a_client_that_has_said_all_is_answered_then_closed),
         cmocka_unit_test(monitors_are_told_of_the_peers_that_are_connected),
+        cmocka_unit_test(monitors_are_told_of_sizes_as_zookeeper_tells_them),
+        cmocka_unit_test(connections_that_clients_drop_are_counted),
         cmocka_unit_test(a_word_is_answered_in_full_before_the_connection_ends),
         cmocka_unit_test(a_burst_is_taken_while_no_answers_are),
         cmocka_unit_test(timeouts_are_clamped_to_2_and_20_ticks),
@@ -567,6 +640,7 @@ int main(void) {
         cmocka_unit_test(a_short_election_costs_nobody_the_connection),
         cmocka_unit_test(a_state_that_was_replaced_closes_all_connections),
         cmocka_unit_test(an_address_has_no_more_connections_than_its_limit),
+        cmocka_unit_test(before_a_session_frames_are_short),
         cmocka_unit_test(a_frame_above_the_limit_ends_the_connection),
         cmocka_unit_test(beyond_the_requests_under_way_none_is_taken_and_none_is_lost),
         cmocka_unit_test(a_burst_of_reads_behind_a_write_is_bounded),

@@ -41,6 +41,7 @@ struct zookeeper_options {
     char sasl_users[1024];        /* "name:password name:password ...": DIGEST-MD5; may be empty */
     char words[256];              /* four-letter words that are answered, by commas; "*": all */
     uint64_t process_id;          /* for texts */
+    char host_name[256];          /* likewise */
     uint64_t descriptors_max;     /* that the process may open; 0: not known, and not told */
     enum mutant mutant;
 };

@@ -45,6 +45,7 @@ static void put_bool(struct buf *out, const char *name, bool value) {
 }
 
 static bool is_number(const char *text) {
+    text += text[0] == '-';
     return text[0] != 0 && text[strspn(text, "0123456789.")] == 0 && text[0] != '.' &&
            strchr(text, '.') == strrchr(text, '.');
 }
@@ -125,6 +126,18 @@ static void tell_connections(struct zookeeper_front *front, struct buf *out) {
     put_connections(front, "secure_connections", true, out);
 }
 
+/* last 0: there was none yet. */
+static void put_sizes(struct buf *out, const char *name, uint64_t last, uint64_t min,
+                      uint64_t max) {
+    put_name(out, name);
+    if (last == 0)
+        buf_printf(out, "{\"last_buffer_size\":-1,\"min_buffer_size\":-1,\"max_buffer_size\":-1}");
+    else
+        buf_printf(out,
+                   "{\"last_buffer_size\":%llu,\"min_buffer_size\":%llu,\"max_buffer_size\":%llu}",
+                   (ull)last, (ull)min, (ull)max);
+}
+
 static void tell_server(struct zookeeper_front *front, struct buf *out) {
     struct zk_summary summary;
     const struct zk_traffic *traffic = &front->traffic;
@@ -145,6 +158,11 @@ static void tell_server(struct zookeeper_front *front, struct buf *out) {
     put_number(out, "uptime", (front->now_ns - front->started_ns) / NS_PER_MS);
     buf_u8(out, '}');
     put_number(out, "node_count", summary.nodes);
+    const struct node_sizes *sizes = &summary.node.proposals;
+    if (strcmp(summary.mode, "leader") == 0)
+        put_sizes(out, "proposal_stats", sizes->last, sizes->min, sizes->max);
+    put_sizes(out, "client_response_stats", front->counters.response_last,
+              front->counters.response_min, front->counters.response_max);
 }
 
 static void tell_stats(struct zookeeper_front *front, struct buf *out) {

@@ -12,7 +12,8 @@
 #define SLOTS_MAX 2048u    /* requests of one client under way */
 #define BUFFER_KEPT 16384u /* a larger buffer is given back when it is empty */
 #define SLICE_REQUESTS 512u
-#define SLOTS_FIRST 32u /* requests under way while little is known of a client's answers */
+#define CONNECT_BYTES_MAX 1024u /* of the frame that asks for a session: clients' have 45 */
+#define SLOTS_FIRST 32u         /* requests under way while little is known of a client's answers */
 #define ANSWER_BYTES_MIN 64u
 /* What a client that does not read its answers may send on: one that writes everything before it
  * reads anything comes through. */
@@ -120,7 +121,8 @@ static size_t run_frames(struct zk_conn *conn, struct bytes bytes) {
             env_wake(front->env);
             break;
         }
-        size_t used = jute_frame(rest, front->options.frame_bytes_max, &frame);
+        size_t most = conn->phase == ZK_FRESH ? CONNECT_BYTES_MAX : front->options.frame_bytes_max;
+        size_t used = jute_frame(rest, most, &frame);
         conn->starved = used == 0;
         if (conn->starved)
             break;
@@ -213,6 +215,7 @@ static void read_on(struct zk_conn *conn, struct bytes fresh) {
 static void on_data(struct env_stream *stream, struct bytes bytes) {
     struct zk_conn *conn = container_of(stream, struct zk_conn, stream);
     conn->heard_ns = conn->front->now_ns = env_now(conn->front->env);
+    conn->front->counters.bytes_received += bytes.len;
     read_on(conn, bytes);
 }
 
@@ -279,6 +282,8 @@ static void host_put(struct zookeeper_front *front, struct zk_address *host) {
 
 static void conn_free(struct zk_conn *conn) {
     struct zookeeper_front *front = conn->front;
+    bool by_client = conn->ended || !conn->closed;
+    front->counters.dropped += by_client && conn->phase == ZK_SERVING && !conn->ending;
     conn->closed = true;
     front->input_bytes -= conn->in.len;
     front->conn_count--;

@@ -199,6 +199,8 @@ struct zookeeper_front {
         uint64_t connections, rejected, malformed, throttled, auth_failed, large, notifications,
             moved, expired, unknown;
         uint64_t tls_connections, tls_failed;
+        uint64_t bytes_received, connects;
+        uint64_t dropped; /* connections that their clients ended, and not the session */
         uint64_t response_last, response_min, response_max;
     } counters;
     struct buf command, answer; /* scratch: of the command and the reply at hand */

@@ -225,6 +225,7 @@ void zk_session_connect(struct zk_conn *conn, struct bytes frame) {
         zk_conn_lose(conn);
         return;
     }
+    front->counters.connects++;
     conn->phase = ZK_CONNECTING;
     conn->connect.timeout_ms = (int32_t)granted(front, conn->connect.timeout_ms);
     conn->asked_ns = front->now_ns;

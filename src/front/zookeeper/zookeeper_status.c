@@ -152,6 +152,14 @@ static void number_line(const struct lines *lines, const char *name, uint64_t va
     text_line(lines, name, text);
 }
 
+/* Of sizes, of which there is none as long as there is no last one. */
+static void size_line(const struct lines *lines, const char *name, uint64_t last, uint64_t value) {
+    if (last == 0)
+        text_line(lines, name, "-1");
+    else
+        number_line(lines, name, value);
+}
+
 static void decimal_line(const struct lines *lines, const char *name, double value) {
     char text[48];
     snprintf(text, sizeof text, "%.4f", value);
@@ -175,6 +183,11 @@ static void monitor_leader(const struct lines *lines, const struct zk_summary *s
     number_line(lines, "synced_followers", summary->followers);
     number_line(lines, "synced_observers", summary->observers);
     number_line(lines, "pending_syncs", 0);
+    number_line(lines, "leader_uptime", summary->node.led_ns / NS_PER_MS);
+    const struct node_sizes *sizes = &summary->node.proposals;
+    size_line(lines, "last_proposal_size", sizes->last, sizes->last);
+    size_line(lines, "max_proposal_size", sizes->last, sizes->max);
+    size_line(lines, "min_proposal_size", sizes->last, sizes->min);
 }
 
 static const char *peer_state(const struct zk_summary *summary) {
@@ -212,9 +225,13 @@ void zk_monitor(struct zookeeper_front *front, zk_line *line, void *context) {
     if (front->options.descriptors_max > 0)
         number_line(&lines, "max_file_descriptor_count", front->options.descriptors_max);
     number_line(&lines, "uptime", (front->now_ns - front->started_ns) / NS_PER_MS);
-    number_line(&lines, "last_client_response_size", front->counters.response_last);
-    number_line(&lines, "max_client_response_size", front->counters.response_max);
-    number_line(&lines, "min_client_response_size", front->counters.response_min);
+    uint64_t last = front->counters.response_last;
+    size_line(&lines, "last_client_response_size", last, last);
+    size_line(&lines, "max_client_response_size", last, front->counters.response_max);
+    size_line(&lines, "min_client_response_size", last, front->counters.response_min);
+    number_line(&lines, "bytes_received_count", front->counters.bytes_received);
+    number_line(&lines, "connection_request_count", front->counters.connects);
+    number_line(&lines, "connection_drop_count", front->counters.dropped);
     number_line(&lines, "auth_failed_count", front->counters.auth_failed);
     number_line(&lines, "connection_rejected", front->counters.rejected);
     number_line(&lines, "throttled_ops", front->counters.throttled);
@@ -229,7 +246,7 @@ void zk_monitor(struct zookeeper_front *front, zk_line *line, void *context) {
 void zk_environment(struct zookeeper_front *front, zk_line *line, void *context) {
     const struct lines lines = {line, context};
     text_line(&lines, "zookeeper.version", ZK_VERSION_TOLD);
-    text_line(&lines, "host.name", front->options.address);
+    text_line(&lines, "host.name", front->options.host_name);
     text_line(&lines, "cairn.version", CAIRN_VERSION);
     number_line(&lines, "process.id", front->options.process_id);
     text_line(&lines, "user.dir", node_get_options(front->node)->folder);

@@ -39,6 +39,14 @@ static void put_server(struct zookeeper_front *front, struct buf *out) {
                front->conn_count, front->outstanding);
     buf_printf(out, "Zxid: 0x%llx\nMode: %s\nNode count: %llu\n", (ull)summary.zxid, summary.mode,
                (ull)summary.nodes);
+    const struct node_sizes *sizes = &summary.node.proposals;
+    if (strcmp(summary.mode, "leader") != 0)
+        return;
+    if (sizes->last == 0)
+        buf_printf(out, "Proposal sizes last/min/max: -1/-1/-1\n");
+    else
+        buf_printf(out, "Proposal sizes last/min/max: %llu/%llu/%llu\n", (ull)sizes->last,
+                   (ull)sizes->min, (ull)sizes->max);
 }
 
 static void put_version(struct buf *out) {
