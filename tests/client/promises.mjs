@@ -211,6 +211,25 @@ test('a replica whose state differs stops, keeps the evidence, and is rebuilt fr
   await cluster.stop_all();
 }), { timeout_ms: 90000 });
 
+// The same on Zab: what is skipped may be a node, or the beginning or the end of a session.
+test('a replica of the tree whose state differs stops, and is rebuilt from the others', () => with_cluster({}, async (cluster) => {
+  await until_agreed(cluster);
+  await cluster.kill(2, 'SIGTERM');
+  await cluster.start(2, { 'test.mutant': 'skips-an-entry' });
+  const zk = (id, ...words) => call_program(binary, ['zk', '--server', `127.0.0.1:${cluster.zookeeper(id)}`, ...words]);
+  for (let at = 0; at < 30; at++) equal(zk(1, 'create', `/node-${at}`, `${at}`).code, 0, `node ${at}`);
+  const end = await cluster.children[2].ended;
+  check(end.code !== 0, 'it ends with a failure');
+  check(/tree: this replica's state differs from that of a majority/.test(cluster.logs[2]), cluster.logs[2]);
+  equal(zk(3, 'create', '/others', 'go on').code, 0);
+  await cluster.start(2);
+  await until('it is rebuilt', async () => (await cluster.status(2)).health === 'ok');
+  check(fs.existsSync(path.join(cluster.dir(2), 'diverged/log/log.control')), 'the evidence is kept');
+  for (let at = 0; at < 30; at += 7) equal(zk(2, 'get', `/node-${at}`).out.trim(), `${at}`);
+  await same_digests(cluster);
+  await cluster.stop_all();
+}), { timeout_ms: 90000 });
+
 test('replicas that differ without an agreeing majority serve nothing, and say so', () => with_cluster({ nodes: 2 }, async (cluster) => {
   await until_agreed(cluster);
   await cluster.kill(2, 'SIGTERM');
