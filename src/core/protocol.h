@@ -304,6 +304,7 @@ struct effects {
 /* ---- the table ---- */
 
 struct replica_options {
+    void *context; /* the caller's: no protocol looks at it */
     uint64_t group;
     uint64_t id;
     uint64_t incarnation;

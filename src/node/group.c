@@ -9,6 +9,7 @@ static void fill_replica_options(const struct node *node, uint64_t group,
                                  struct replica_options *replica) {
     const struct node_options *options = &node->options;
     *replica = (struct replica_options){
+        .context = options->context,
         .group = group,
         .id = options->identity.node,
         .incarnation = options->identity.incarnation,
@@ -43,7 +44,8 @@ struct group *group_new(struct node *node, uint32_t keyspace) {
     group->node = node;
     group->id = NODE_GROUP_OF(keyspace);
     group->keyspace = keyspace;
-    group->protocol = registry_protocol(named->protocol);
+    group->protocol =
+        node->options.watched ? node->options.watched : registry_protocol(named->protocol);
     group->role = ROLE_FOLLOWER;
     group->epoch = 1; /* above what no link has refused */
     group->due_at_ns = UINT64_MAX;
@@ -382,7 +384,8 @@ void node_hear_term(struct node *node, uint32_t keyspace, uint64_t from, uint64_
     if (member == NULL)
         return;
     struct buf body = {0};
-    group->protocol->say_term(term, member->incarnation, &body);
+    const char *protocol = node->options.keyspaces[keyspace].protocol;
+    registry_protocol(protocol)->say_term(term, member->incarnation, &body);
     struct event event = {.kind = EVENT_MESSAGE};
     event.message.from = from;
     event.message.frame = blob_from(buf_view(&body));

@@ -94,7 +94,10 @@ struct node_options {
     uint64_t scrub_every_ns;     /* all of the log is read back so often, slowly */
     enum mutant mutant;
 
-    void *context; /* for the callbacks below */
+    /* Stands in for every keyspace's protocol, which it knows by replica_options.group and calls:
+     * the simulator's, which looks at what passes. NULL: none. */
+    const struct protocol *watched;
+    void *context; /* for the callbacks below, and in replica_options */
     /* One line about what happens (elections, links, repairs); level as EFFECT_TRACE. */
     void (*log)(void *context, int level, const char *text);
     /* A machine's change, delivered on every node before any reply or read at that index. */

@@ -1,4 +1,5 @@
 #include "sim/sim_cluster.h"
+#include "sim/sim_oracle.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -21,6 +22,7 @@ struct sim_cluster *sim_cluster_new(const struct sim_options *options, struct si
         node->life = SIM_ABSENT;
     }
     sim_draw_options(cluster);
+    cluster->oracle = sim_oracle_open(cluster);
     for (unsigned id = 1; id <= cluster->founders; id++)
         cluster->nodes[id].founder = cluster->nodes[id].bootstraps = true;
     sim_faults_open(cluster);
@@ -77,6 +79,7 @@ void sim_cluster_free(struct sim_cluster *cluster) {
         sim_host_close(&cluster->clients[i]);
     sim_faults_close(cluster);
     sim_judge_close(cluster);
+    sim_oracle_close(cluster->oracle);
     sim_tree_free(&cluster->tree_truth);
     sim_world_close(&cluster->world);
     cairn_free(cluster);
@@ -204,6 +207,7 @@ static void fill_options(struct sim_node *node) {
         strcpy(node->options.seeds[n].address, cluster->nodes[id].address);
     }
     sim_secret_give(node);
+    node->options.watched = &sim_oracle_protocol;
     node->options.context = node;
     node->options.log = on_log;
     node->options.change = on_change;
@@ -369,6 +373,7 @@ bool sim_node_may_be_wiped(struct sim_node *node) {
 void sim_node_wipe(struct sim_node *node) {
     cairn_assert(!node->host.runs);
     sim_disk_wipe(&node->host.disk);
+    sim_oracle_wiped(node->cluster->oracle, node);
     node->host.disk.used = 0;
     /* The operator should have taken that out of the configuration file. */
     node->bootstraps = node->founder && sim_chance(&node->cluster->world, 1, 2);

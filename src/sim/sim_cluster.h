@@ -25,6 +25,7 @@ enum sim_life {
 };
 
 struct sim_cluster;
+struct sim_oracle;
 
 struct sim_node {
     struct sim_host host;
@@ -92,6 +93,7 @@ struct sim_cluster {
     struct sim_tree tree_truth;
     struct zookeeper_options zookeeper;
     struct sim_truth truth[SIM_KEYSPACES_MAX];
+    struct sim_oracle *oracle;
     struct sim_faults *faults;
     struct sim_plan *plan; /* NULL: none was asked for */
     uint64_t cluster_id;

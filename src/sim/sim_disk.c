@@ -142,9 +142,11 @@ static void apply_size(struct sim_inode *inode, uint64_t size) {
         inode->durable_size = size;
 }
 
-static void apply_write(const struct op *op) {
+static void apply_write(struct sim_disk *disk, const struct op *op) {
     memcpy(op->inode->durable + op->offset, op->data, op->len);
     apply_size(op->inode, op->offset + op->len);
+    if (disk->watch != NULL)
+        disk->watch->durable(disk->watch_context, op->offset, op->data, op->len);
 }
 
 static void apply_name(struct sim_disk *disk, const struct op *op) {
@@ -172,7 +174,7 @@ static void settle_inode(struct sim_disk *disk, const struct sim_inode *inode,
         if (op->inode != inode || (op->kind != OP_WRITE && op->kind != OP_SIZE))
             continue;
         if (op->kind == OP_WRITE)
-            apply_write(op);
+            apply_write(disk, op);
         else
             apply_size(op->inode, op->offset);
         op_free(disk, op);
@@ -298,7 +300,7 @@ static void settle_rest(struct sim_disk *disk, bool tear, bool keep) {
             names_kept -= names_kept > 0;
         } else if (op->kind == OP_WRITE) {
             if (keep)
-                apply_write(op);
+                apply_write(disk, op);
             else if (tear)
                 tear_write(disk, op, chance);
         } else if (op->kind == OP_SIZE && (keep || (tear && sim_chance(disk->world, chance, 8)))) {
@@ -336,7 +338,19 @@ static void close_handles(struct sim_disk *disk) {
         sim_disk_close_file(disk, container_of(list_first(&disk->handles), struct env_file, list));
 }
 
+static void tell_under_way(const struct sim_disk *disk) {
+    if (disk->watch == NULL)
+        return;
+    disk->watch->crashes(disk->watch_context);
+    LIST_EACH(at, &disk->journal) {
+        const struct op *op = container_of(at, struct op, list);
+        if (op->kind == OP_WRITE)
+            disk->watch->under_way(disk->watch_context, op->offset, op->data, op->len);
+    }
+}
+
 void sim_disk_crash(struct sim_disk *disk, bool tear, bool keep) {
+    tell_under_way(disk);
     cut_works(disk);
     settle_rest(disk, tear, keep);
     close_handles(disk);
@@ -358,6 +372,7 @@ static void drop_all(struct sim_disk *disk) {
 
 void sim_disk_wipe(struct sim_disk *disk) {
     drop_all(disk);
+    disk->lied = disk->damaged = false;
 }
 
 void sim_disk_open(struct sim_disk *disk, struct sim_world *world, const char *name) {
@@ -395,6 +410,7 @@ static bool has_content(const struct sim_inode *inode, uint64_t offset, size_t l
 static void damage_at(struct sim_disk *disk, struct sim_inode *inode, enum sim_damage kind,
                       uint64_t sector) {
     uint64_t offset = sector * SIM_SECTOR;
+    disk->damaged = true;
     if (kind == SIM_DAMAGE_FLIP) {
         uint64_t at = offset + sim_below(disk->world, SIM_SECTOR);
         uint8_t bit = (uint8_t)(1u << sim_below(disk->world, 8));
@@ -447,6 +463,7 @@ bool sim_disk_lose(struct sim_disk *disk, const char *part) {
         if (strstr(path, part) == NULL)
             continue;
         sim_log(disk->world, disk->name, "disk: %s is gone", path);
+        disk->damaged = true;
         name_remove(disk, &disk->names, path);
         name_remove(disk, &disk->durable_names, path);
         lost = true;
@@ -564,11 +581,13 @@ enum cairn_status sim_disk_write(struct sim_disk *disk, struct env_file *file, u
         return status;
     if (disk->lose_next && inode->log) {
         disk->lose_next = false;
+        disk->lied = true;
         sim_log(disk->world, disk->name, "disk: a write is lost but called done");
         return CAIRN_OK;
     }
     if (disk->misdirect_next && inode->log && offset + len + ENV_DISK_ALIGN <= inode->size) {
         disk->misdirect_next = false;
+        disk->lied = true;
         offset += ENV_DISK_ALIGN;
         sim_log(disk->world, disk->name, "disk: a write goes to the wrong place");
     }

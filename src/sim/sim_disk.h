@@ -29,6 +29,14 @@ struct sim_inode {
     uint64_t unreadable_sectors;
 };
 
+/* Tells what becomes durable, for oracles (sim_oracle_disk.c). */
+struct sim_disk_watch {
+    void (*durable)(void *context, uint64_t offset, const uint8_t *data, size_t len);
+    void (*crashes)(void *context);
+    /* A write that a crash finds unfinished. */
+    void (*under_way)(void *context, uint64_t offset, const uint8_t *data, size_t len);
+};
+
 struct sim_disk {
     struct sim_world *world;
     const char *name;
@@ -46,6 +54,10 @@ struct sim_disk {
     bool lose_next;      /* the next write is called done and is not */
     uint64_t writes, log_writes, syncs, reads, bytes_written;
     uint64_t work_bytes, work_syncs, work_reads; /* of the work that runs, for its latency */
+    const struct sim_disk_watch *watch;          /* NULL: none */
+    void *watch_context;
+    bool lied;    /* a write was called done and is not where it belongs */
+    bool damaged; /* something durable was harmed, or lost; both until the disk is replaced */
 };
 
 void sim_disk_open(struct sim_disk *disk, struct sim_world *world, const char *name);

@@ -480,7 +480,11 @@ void sim_net_write(struct env_stream *stream, const struct env_piece *pieces, si
             memcpy(at, pieces[i].data.data, pieces[i].data.len);
         at += pieces[i].data.len;
     }
-    if (end->unsent_bytes == 0 && end->window_bytes < net_of(end)->window) {
+    struct sim_net *net = net_of(end);
+    const struct sim_host *to = end->conn->ends[!end->side].host;
+    if (net->leaves != NULL && end->conn->peer && to != NULL)
+        net->leaves(net->leaves_context, end, to->id, chunk->data, len);
+    if (end->unsent_bytes == 0 && end->window_bytes < net->window) {
         send_chunk(end, chunk);
         return;
     }

@@ -44,7 +44,8 @@ struct sim_end {
     size_t unsent_bytes;
     size_t window_bytes; /* in flight or not yet taken by the other process */
     uint64_t last_arrival;
-    uint64_t deliver_at; /* when the first in flight is planned to arrive; SIM_NEVER: not */
+    uint64_t deliver_at;      /* when the first in flight is planned to arrive; SIM_NEVER: not */
+    uint32_t message_left[2]; /* for sim_oracle_leave.c, by lane: of a message begun */
 };
 
 struct sim_conn {
@@ -70,6 +71,10 @@ struct sim_net {
     uint64_t corrupt_chance; /* of 100000, between nodes */
     uint64_t reset_chance;   /* of 100000: a delivery ends the connection instead */
     uint64_t chunks, bytes, corrupted, resets;
+    /* What a process writes on a connection between nodes; NULL: not told. */
+    void (*leaves)(void *context, struct sim_end *end, unsigned to, const uint8_t *data,
+                   size_t len);
+    void *leaves_context;
 };
 
 void sim_net_open(struct sim_net *net, struct sim_world *world);

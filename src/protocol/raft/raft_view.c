@@ -10,6 +10,7 @@ static void belief(const struct replica *raft, struct belief *out) {
                            .commit = raft->journal.commit,
                            .lease_end = raft->role == ROLE_LEADER ? raft_lease_end(raft) : 0,
                            .config = journal_config(&raft->journal)};
+    log_term(&raft->journal.log, out->commit, &out->commit_term);
 }
 
 static bool promise(struct bytes hard, struct promise *out) {
@@ -29,6 +30,7 @@ static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *o
     switch (message.type) {
     case RAFT_VOTE_REQUEST:
         out->vote = from;
+        out->releases = message.flags & RAFT_FLAG_TRANSFER;
         return !(message.flags & RAFT_FLAG_PRE);
     case RAFT_VOTE_ANSWER:
         out->vote = yes ? to : 0;
@@ -46,6 +48,8 @@ static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *o
     case RAFT_COMMIT:
     case RAFT_TIMEOUT_NOW:
         out->vote = from;
+        out->commit = message.commit;
+        out->releases = message.type == RAFT_TIMEOUT_NOW;
         return true;
     case RAFT_READ_INDEX:
         return true;

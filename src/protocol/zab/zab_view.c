@@ -10,6 +10,7 @@ static void belief(const struct replica *zab, struct belief *out) {
                            .commit = zab->journal.commit,
                            .lease_end = zab_lease_end(zab),
                            .config = journal_config(&zab->journal)};
+    log_term(&zab->journal.log, out->commit, &out->commit_term);
 }
 
 static bool promise(struct bytes hard, struct promise *out) {
@@ -32,7 +33,10 @@ static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *o
     case ZAB_PROPOSE:
     case ZAB_COMMIT:
     case ZAB_UPTODATE:
+    case ZAB_HAND_OVER:
         out->vote = from;
+        out->commit = message.commit;
+        out->releases = message.type == ZAB_HAND_OVER;
         return true;
     case ZAB_ACK_EPOCH:
         out->vote = to;
