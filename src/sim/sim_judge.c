@@ -6,6 +6,7 @@
 #include "check/order.h"
 #include "core/stamp.h"
 #include "sim/sim_history.h"
+#include "sim/sim_oracle.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -152,6 +153,7 @@ void sim_judge_round(struct sim_node *node) {
     }
     node->role_news = false;
     judge_work(node);
+    sim_oracle_round(node->cluster->oracle, node);
     judge_clients(node->cluster);
 }
 

@@ -166,6 +166,10 @@ static struct effects step(struct replica *replica, const struct event *event) {
         oracle_read_begins(replica->oracle, replica->watched, event);
     else if (event->kind == EVENT_MESSAGE)
         oracle_heard(replica->watched, event);
+    else if (event->kind == EVENT_SNAPSHOT_RECEIVED)
+        oracle_snapshot_stands(replica->watched, event->snapshot.base.index);
+    else if (event->kind == EVENT_COMPACTED)
+        oracle_snapshot_stands(replica->watched, event->compacted.base.index);
     struct effects effects = replica->protocol->step(replica->inner, event);
     look(replica, event, effects);
     return effects;

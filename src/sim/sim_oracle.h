@@ -43,6 +43,7 @@ struct oracle_image {
     struct promise newest; /* of a change that is not in all slots yet */
     uint64_t newest_seq;
     struct oracle_log log;
+    uint64_t snapshot;           /* index of the newest that the executor called durable */
     struct oracle_log under_way; /* log with what a crash caught unfinished */
     bool cut_short;              /* under_way means something */
     struct oracle_point *ever;   /* what was durable here at some time, whatever came later */
@@ -88,9 +89,10 @@ struct oracle_index {
 struct oracle_keyspace {
     struct oracle_index *at;
     uint64_t cap;
-    uint64_t committed;    /* highest */
-    uint64_t applied;      /* highest, of any replica */
-    uint64_t leading_term; /* highest in which a leader committed an entry of its own */
+    uint64_t committed;        /* highest */
+    uint64_t applied;          /* highest, of any replica */
+    uint64_t leading_term;     /* highest in which a leader committed an entry of its own */
+    uint64_t leaderless_since; /* with a majority that could have one */
     struct {
         uint64_t index, hash;
     } * configs; /* committed ones, by rising index */
@@ -99,6 +101,7 @@ struct oracle_keyspace {
 
 struct sim_oracle {
     struct sim_cluster *cluster;
+    uint64_t look_at; /* when sim_oracle_round looks again */
     struct oracle_keyspace keyspaces[SIM_KEYSPACES_MAX];
     struct oracle_replica replicas[SIM_NODES_MAX + 1][SIM_KEYSPACES_MAX];
 };
@@ -110,6 +113,8 @@ struct sim_oracle *sim_oracle_open(struct sim_cluster *cluster);
 void sim_oracle_close(struct sim_oracle *oracle);
 /* For node_options.watched; node_options.context must be the struct sim_node. */
 extern const struct protocol sim_oracle_protocol;
+/* sim_oracle_leader.c: after a round of a node. */
+void sim_oracle_round(struct sim_oracle *oracle, struct sim_node *node);
 /* The disk was replaced: nothing that it held binds what stands there now. */
 void sim_oracle_wiped(struct sim_oracle *oracle, const struct sim_node *node);
 
@@ -129,6 +134,7 @@ bool oracle_image_holds(const struct oracle_replica *replica);
 bool oracle_log_at(const struct oracle_log *log, uint64_t index, struct oracle_point *point);
 void oracle_log_take(struct oracle_log *log, uint64_t index, uint64_t term, uint64_t chain);
 void oracle_log_reset(struct oracle_log *log, uint64_t base, uint64_t chain);
+void oracle_snapshot_stands(struct oracle_replica *replica, uint64_t index);
 /* That very entry was durable here at some time, or a snapshot that stands for it. */
 bool oracle_was_durable(const struct oracle_replica *replica, uint64_t index, uint64_t chain);
 

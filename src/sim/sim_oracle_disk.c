@@ -90,9 +90,14 @@ bool oracle_image_holds(const struct oracle_replica *replica) {
     return replica->image.known && !disk->lied && !disk->damaged;
 }
 
+void oracle_snapshot_stands(struct oracle_replica *replica, uint64_t index) {
+    if (index > replica->image.snapshot)
+        replica->image.snapshot = index;
+}
+
 bool oracle_was_durable(const struct oracle_replica *replica, uint64_t index, uint64_t chain) {
     const struct oracle_image *image = &replica->image;
-    if (replica->node->host.disk.lied || index <= image->ever_base)
+    if (replica->node->host.disk.lied || index <= image->ever_base || index <= image->snapshot)
         return true;
     return index < image->ever_cap && image->ever[index].chain == chain;
 }
@@ -245,7 +250,7 @@ void sim_oracle_wiped(struct sim_oracle *oracle, const struct sim_node *node) {
         struct oracle_image *image = &oracle->replicas[node->id][keyspace].image;
         oracle_log_reset(&image->log, 0, 0);
         image->known = image->has_hard = image->cut_short = false;
-        image->newest_seq = 0;
+        image->newest_seq = image->snapshot = 0;
         memset(image->slots, 0, sizeof image->slots);
     }
 }

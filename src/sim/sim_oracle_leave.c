@@ -67,7 +67,7 @@ static void log_covers(struct sim_oracle *oracle, struct oracle_replica *replica
     uint64_t chain;
     if (claim->term < replica->image.hard.term)
         return; /* it follows another since, and may have cut what this speaks of */
-    if (claim->durable > log->last)
+    if (claim->durable > log->last && claim->durable > replica->image.snapshot)
         oracle_fail(replica,
                     "entries are acknowledged only when they are durable: up to %llu, and the disk "
                     "has them up to %llu",

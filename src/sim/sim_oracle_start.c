@@ -50,6 +50,14 @@ static void judge_log(struct oracle_replica *replica) {
                 (ull)image->log.last, (ull)found->last, (ull)found->base);
 }
 
+static void judge_snapshot(struct oracle_replica *replica) {
+    if (replica->found.base < replica->image.snapshot)
+        oracle_fail(replica,
+                    "a restart finds the snapshot that was durable: one at %llu was, and it began "
+                    "with %llu",
+                    (ull)replica->image.snapshot, (ull)replica->found.base);
+}
+
 /* What came back is what the disk holds. */
 static void believe(struct oracle_replica *replica) {
     struct oracle_image *image = &replica->image;
@@ -62,6 +70,7 @@ static void believe(struct oracle_replica *replica) {
     image->newest_seq = 0;
     memset(image->slots, 0, sizeof image->slots);
     image->cut_short = false;
+    image->snapshot = image->log.base;
     image->known = true;
 }
 
@@ -70,6 +79,7 @@ void oracle_start_end(struct oracle_replica *replica) {
     if (oracle_image_holds(replica)) {
         judge_hard(replica);
         judge_log(replica);
+        judge_snapshot(replica);
         if (replica->found_damage)
             oracle_fail(replica, "a disk that was never harmed holds no damage");
     }
