@@ -1,5 +1,6 @@
 /* cairn sim: the simulator over a range of seeds. */
 #include "cli/cli.h"
+#include "cli/sim_power.h"
 #include "node/registry.h"
 #include "sim/sim.h"
 #include "sim/sim_plan.h"
@@ -11,12 +12,13 @@
 #include <unistd.h>
 
 #define LOG_LINES 60
+#define POWER_MINUTES 10u
 
 struct sim_command {
     const char *seeds, *mutant, *history, *scenario, *plan, *protocol, *machine, *faults;
     const char *node_count;
     uint64_t minutes, nodes;
-    bool log, json, once, describe;
+    bool log, json, once, describe, power;
     bool terminal;
     uint64_t last_shown_ns;
 };
@@ -187,6 +189,11 @@ static int run(struct sim_command *command, struct sim_hunt *hunt) {
         sim_describe(&hunt->options, stdout);
         return EXIT_FINE;
     }
+    if (command->power) {
+        hunt->twice = false;
+        hunt->ran = NULL;
+        return sim_power(hunt);
+    }
     sim_hunt(hunt);
     if (command->terminal)
         fprintf(stderr, "\r\033[K");
@@ -214,7 +221,8 @@ int cmd_sim(int argc, char **argv) {
         {"json", FLAG_SWITCH, &command.json},     {"scenario", FLAG_TEXT, &command.scenario},
         {"once", FLAG_SWITCH, &command.once},     {"describe", FLAG_SWITCH, &command.describe},
         {"plan", FLAG_TEXT, &command.plan},       {"protocol", FLAG_TEXT, &command.protocol},
-        {"machine", FLAG_TEXT, &command.machine}, {"faults", FLAG_TEXT, &command.faults}};
+        {"machine", FLAG_TEXT, &command.machine}, {"faults", FLAG_TEXT, &command.faults},
+        {"power", FLAG_SWITCH, &command.power}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
@@ -251,6 +259,8 @@ int cmd_sim(int argc, char **argv) {
     hunt.options.protocol = command.protocol;
     hunt.options.machine = command.machine;
     hunt.options.log = command.log ? stdout : NULL;
+    if (command.power && command.minutes == 0)
+        command.minutes = POWER_MINUTES;
     hunt.cpu_ns_max = command.minutes * 60 * 1000000000;
     hunt.twice = !command.once && !command.log && hunt.options.history == NULL;
     hunt.ran = ran;
