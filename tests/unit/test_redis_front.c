@@ -328,6 +328,36 @@ static struct redis_box *guarded_box(void) {
     return redis_box_new(&options);
 }
 
+static void what_is_queued_in_a_transaction_counts_as_input(void **state) {
+    struct redis_options options;
+    char line[100004];
+    redis_options_default(&options);
+    options.input_budget = 1000000;
+    struct redis_box *box = redis_box_new(&options);
+    struct redis_box_client *hoarder = connect_one(box), *other = connect_one(box);
+    snprintf(line, sizeof line, "SET key %0*d", 90000, 1);
+    for (int i = 0; i < 2; i++) { /* what is executed, or thrown away, is held no more */
+        redis_box_say(hoarder, "MULTI");
+        for (int n = 0; n < 9; n++)
+            redis_box_say(hoarder, line);
+        redis_box_say(hoarder, i == 0 ? "EXEC" : "DISCARD");
+        redis_box_settle(box);
+    }
+    redis_box_say(other, "MULTI");
+    redis_box_say(other, line);
+    redis_box_say(hoarder, "MULTI");
+    for (int n = 0; n < 12; n++) {
+        redis_box_settle(box);
+        assert_int_equal(redis_box_closed(hoarder), n > 10);
+        if (n <= 10)
+            redis_box_say(hoarder, line);
+    }
+    redis_box_say(other, "EXEC");
+    redis_box_settle(box);
+    assert_non_null(strstr(redis_box_take(other), "*1\r\n+OK\r\n"));
+    redis_box_free(box);
+}
+
 static void strangers_have_small_limits(void **state) {
     struct redis_box *box = guarded_box();
     struct redis_box_client *client = connect_one(box);
@@ -652,6 +682,7 @@ int main(void) {
         cmocka_unit_test(whoever_leaves_most_unread_is_closed_and_others_go_on),
         cmocka_unit_test(answers_that_are_being_made_count_as_unread),
         cmocka_unit_test(whoever_hoards_most_input_is_closed_and_others_go_on),
+        cmocka_unit_test(what_is_queued_in_a_transaction_counts_as_input),
         cmocka_unit_test(strangers_have_small_limits),
         cmocka_unit_test(strangers_together_hold_an_eighth_of_what_clients_may),
         cmocka_unit_test(a_stranger_does_not_leave_a_command_unfinished_for_long),

@@ -202,6 +202,72 @@ static void long_replies_are_put_as_the_client_takes_them(void **state) {
     redis_box_free(box);
 }
 
+/* With commands of the front end's own among its own: carried out as they are put. */
+static void a_transactions_long_reply_is_put_as_the_client_takes_it(void **state) {
+    struct redis_box *box = box_new();
+    struct redis_box_client *client = redis_box_connect(box, "10.0.0.1:1");
+    struct buf value = pattern(5 * MB, 4), sent = {0}, expected = {0};
+    put_words(&sent, (struct bytes[]){BYTES("SET"), BYTES("a"), buf_view(&value)}, 3);
+    send_all(box, client, buf_view(&sent), 65536);
+    redis_box_take(client);
+    redis_box_reads(client, false);
+    redis_box_say(client, "MULTI");
+    redis_box_say(client, "GET a");
+    redis_box_say(client, "ECHO between");
+    redis_box_say(client, "GET a");
+    redis_box_say(client, "PUBLISH ch m");
+    redis_box_say(client, "GET none");
+    redis_box_say(client, "PING");
+    redis_box_say(client, "EXEC");
+    redis_box_say(client, "PING");
+    redis_box_settle(box);
+    for (int turns = 0; redis_box_unread(client) > 0; turns++) {
+        assert_true(redis_box_unread(client) <= 2 * MB);
+        assert_true(turns < 100);
+        read_some(box, client);
+    }
+    buf_printf(&expected, "+OK\r\n");
+    for (int i = 0; i < 6; i++)
+        buf_printf(&expected, "+QUEUED\r\n");
+    buf_printf(&expected, "*6\r\n");
+    put_word(&expected, buf_view(&value));
+    buf_printf(&expected, "$7\r\nbetween\r\n");
+    put_word(&expected, buf_view(&value));
+    buf_printf(&expected, ":0\r\n$-1\r\n+PONG\r\n+PONG\r\n");
+    expect_bytes(client, buf_view(&expected));
+    buf_free(&value);
+    buf_free(&sent);
+    buf_free(&expected);
+    redis_box_free(box);
+}
+
+/* 20,000 lists of all commands are gigabytes. */
+static void what_a_transaction_makes_the_front_end_say_is_made_as_it_is_taken(void **state) {
+    struct redis_box *box = box_new();
+    struct redis_box_client *client = redis_box_connect(box, "10.0.0.1:1");
+    redis_box_say(client, "COMMAND");
+    redis_box_settle(box);
+    size_t one = redis_box_got(client);
+    redis_box_reads(client, false);
+    redis_box_say(client, "MULTI");
+    for (int i = 0; i < 20000; i++)
+        redis_box_say(client, "COMMAND");
+    redis_box_settle(box);
+    while (redis_box_unread(client) > 0)
+        read_some(box, client);
+    size_t before = redis_box_got(client);
+    redis_box_say(client, "EXEC");
+    redis_box_settle(box);
+    for (int i = 0; i < 50; i++) {
+        assert_in_range(redis_box_unread(client), 1, 2 * MB);
+        read_some(box, client);
+    }
+    assert_true(redis_box_got(client) - before > 50 * one);
+    redis_box_hang_up(client);
+    redis_box_settle(box);
+    redis_box_free(box);
+}
+
 static void put_message(struct buf *out, const char *head, const struct buf *message) {
     buf_printf(out, "%s", head);
     put_word(out, buf_view(message));
@@ -284,6 +350,8 @@ int main(void) {
         cmocka_unit_test(long_commands_and_what_follows_them_are_executed_in_order),
         cmocka_unit_test(a_transaction_may_hold_long_commands),
         cmocka_unit_test(long_replies_are_put_as_the_client_takes_them),
+        cmocka_unit_test(a_transactions_long_reply_is_put_as_the_client_takes_it),
+        cmocka_unit_test(what_a_transaction_makes_the_front_end_say_is_made_as_it_is_taken),
         cmocka_unit_test(a_long_message_reaches_all_subscribers_in_its_place),
         cmocka_unit_test(silenced_replies_are_not_put_however_long),
         cmocka_unit_test(a_client_that_goes_in_the_middle_of_a_long_reply_leaves_nothing),

@@ -75,6 +75,9 @@ struct slot {
     size_t long_at;
     uint64_t values_left; /* of the reply, as far as they are known */
     size_t bulk_left;     /* of the value in whose middle long_at is */
+    /* EXEC with commands of the front end's own: they run as their replies are put. NULL: none. */
+    struct multi *multi;
+    size_t item; /* the next of its commands */
 };
 
 /* A command queued in MULTI. */
@@ -170,6 +173,7 @@ struct conn {
     uint64_t answered;   /* heavy replies */
     bool sized;          /* client.answer_bytes tells something */
     struct multi *multi; /* NULL: not in MULTI */
+    size_t multi_bytes;  /* of what it has queued, as counted in front->input_bytes */
     struct list watched;
     struct hmap watched_keys;
     struct list subscriptions; /* struct membership: channels, then patterns */
@@ -195,7 +199,7 @@ struct redis_front {
                              with */
     size_t answer_bytes;  /* the same of reads */
     uint64_t next_id;
-    size_t input_bytes;    /* received and not executed, of all clients */
+    size_t input_bytes;    /* received and not executed, of all clients, in MULTI too */
     size_t stranger_bytes; /* of these, from clients that have not said the password */
     size_t output_bytes;   /* replies and publications that were not taken, likewise */
     bool lifted;           /* it fell below its limit: others may go on */
@@ -375,6 +379,13 @@ void multi_queue(struct conn *conn, const struct command *command, const struct 
 void multi_discard(struct conn *conn);
 /* A slot ends: what an EXEC kept in it ends with it. */
 void exec_forget(struct slot *slot);
+/* The machine's reply is a list of results, whose head has so many bytes: what comes before them is
+ * in slot->reply. False: it is something else. */
+bool exec_begins(struct slot *slot, struct bytes reply, size_t *head_len);
+/* Puts the reply of the next command, or says that values of the machine are next. */
+void exec_next(struct slot *slot, struct reader *replies, struct buf *out);
+/* There is none left, or it was no such transaction. */
+bool exec_ended(const struct slot *slot);
 void watch_forget(struct conn *conn);
 
 /* redis_pubsub.c */

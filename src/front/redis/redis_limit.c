@@ -151,12 +151,13 @@ void conn_evict(struct conn *conn, const char *why) {
         return;
     front->evicted_connections++;
     front_warn(front, "closed the Redis client %s: %s (%zu bytes of replies, %zu of commands)",
-               conn->address, why, conn->counted, conn_input(conn).len);
+               conn->address, why, conn->counted, conn_input(conn).len + conn->multi_bytes);
     conn->closing = conn->closed = conn->aborted = true;
     env_abort(front->env, &conn->stream);
     drop_replies(conn);
     conn_account(conn);
     conn_forget_input(conn);
+    multi_discard(conn);
 }
 
 /* The client that leaves most unread; with a patience, of those that took nothing for so long. */
@@ -233,8 +234,12 @@ void input_account(struct conn *conn, size_t before, size_t after) {
         conn->front->stranger_bytes += after - before;
 }
 
+static size_t held(const struct conn *conn) {
+    return conn->in.len + conn->multi_bytes;
+}
+
 void input_authenticated(struct conn *conn, bool authenticated) {
-    size_t bytes = conn->in.len;
+    size_t bytes = held(conn);
     input_account(conn, bytes, 0);
     conn->authenticated = authenticated;
     input_account(conn, 0, bytes);
@@ -245,9 +250,9 @@ static struct conn *hoarder(struct redis_front *front, bool strangers) {
     size_t least = strangers ? BUFFER_STRANGER : BUFFER_KEPT;
     LIST_EACH(item, &front->conns) {
         struct conn *conn = container_of(item, struct conn, list);
-        if (conn->closed || conn->in.len <= least || (strangers && conn->authenticated))
+        if (conn->closed || held(conn) <= least || (strangers && conn->authenticated))
             continue;
-        if (found == NULL || conn->in.len > found->in.len)
+        if (found == NULL || held(conn) > held(found))
             found = conn;
     }
     return found;

@@ -1,6 +1,7 @@
 /* Long replies and published messages. They stay as the machine made them, in memory taken over
  * from the node, and are put into the client's output a stretch at a time as the client takes them:
- * so a turn copies little, and no more of them is held twice than a stretch.
+ * so a turn copies little, and no more of them is held twice than a stretch. Commands of the front
+ * end's own in a transaction are carried out as their replies are put, for these may be long, too.
  */
 #include "front/redis/redis_internal.h"
 
@@ -9,12 +10,29 @@
 #define LONG_BYTES (256u << 10)
 #define STRETCH (1u << 20)
 #define TURN_BYTES (8u << 20) /* of all clients, but for one stretch more */
+#define ITEMS 4096u           /* of a transaction's commands in a stretch, at most */
+#define ITEM_COST 256u        /* of such a command, as bytes */
 
 /* ---- what is long ---- */
 
+static bool take_machine(struct slot *slot) {
+    return node_reply_take(&slot->conn->client, &slot->machine);
+}
+
+/* Also a short one: what the front end's own commands answer may be long. */
+static bool take_results(struct slot *slot, struct bytes reply) {
+    if (!exec_begins(slot, reply, &slot->long_at))
+        return false;
+    if (!take_machine(slot))
+        buf_bytes(&slot->machine, reply);
+    slot->is_long = true;
+    return true;
+}
+
 bool long_reply_take(struct slot *slot, struct bytes reply) {
-    if (reply.len < LONG_BYTES || slot->finish != NULL || slot->quiet ||
-        !node_reply_take(&slot->conn->client, &slot->machine))
+    if (slot->multi != NULL)
+        return take_results(slot, reply);
+    if (reply.len < LONG_BYTES || slot->finish != NULL || slot->quiet || !take_machine(slot))
         return false;
     slot->is_long = true;
     slot->values_left = 1;
@@ -100,47 +118,63 @@ static bool put_next(struct slot *slot, struct reader *reader, struct buf *out) 
     return true;
 }
 
+static bool values_ended(const struct slot *slot) {
+    return slot->values_left + slot->bulk_left == 0 && exec_ended(slot);
+}
+
 static void put_values(struct slot *slot, struct reader *reader, struct buf *out) {
-    while (out->len < STRETCH && slot->values_left + slot->bulk_left > 0) {
+    for (unsigned items = 0; out->len < STRETCH && !values_ended(slot) && items < ITEMS;) {
         if (slot->bulk_left > 0) {
             put_bulk_part(slot, reader, out);
+        } else if (slot->values_left == 0) {
+            exec_next(slot, reader, out);
+            items++;
+            slot->conn->front->long_bytes += ITEM_COST;
         } else if (!put_next(slot, reader, out)) {
             resp_put_error(out, "ERR malformed reply from the machine");
             slot->conn->closing = true; /* it may stand in the middle of an array */
             slot->values_left = 0;
+            if (slot->multi != NULL)
+                slot->item = slot->multi->count;
         }
     }
-    if (slot->values_left + slot->bulk_left == 0)
+    if (values_ended(slot))
         reader->at = reader->end;
 }
 
-static void put_message(struct slot *slot, struct reader *reader, struct buf *out) {
-    buf_bytes(out, buf_view(&slot->reply));
-    slot->conn->slot_bytes -= slot->reply.len;
-    buf_free(&slot->reply);
+static void put_message(struct reader *reader, struct buf *out) {
     size_t room = out->len < STRETCH ? STRETCH - out->len : 0, left = reader_left(reader);
     buf_bytes(out, read_bytes(reader, left < room ? left : room));
 }
 
-bool long_put(struct slot *slot) {
+static void put_stretch(struct slot *slot, struct buf *out) {
     struct conn *conn = slot->conn;
-    struct redis_front *front = conn->front;
-    struct buf *out = &conn->out;
-    size_t before = out->len;
-    if (before >= STRETCH || front->long_bytes >= TURN_BYTES ||
-        env_stream_queued(front->env, &conn->stream) > 0)
-        return false;
     struct bytes whole = long_bytes(slot);
     struct reader reader = reader_of(bytes_of(whole.data + slot->long_at, long_left(slot)));
+    buf_bytes(out, buf_view(&slot->reply));
+    conn->slot_bytes -= slot->reply.len;
+    buf_free(&slot->reply);
     if (slot->publication != NULL)
-        put_message(slot, &reader, out);
+        put_message(&reader, out);
     else
         put_values(slot, &reader, out);
     size_t left = long_left(slot);
     slot->long_at = (size_t)(reader.at - whole.data);
     conn->slot_bytes -= left - long_left(slot);
-    front->long_bytes += out->len - before;
-    return long_left(slot) == 0;
+}
+
+bool long_put(struct slot *slot) {
+    struct conn *conn = slot->conn;
+    struct redis_front *front = conn->front;
+    struct buf *out = &conn->out, unsaid = {0};
+    size_t before = out->len;
+    if (before >= STRETCH || front->long_bytes >= TURN_BYTES ||
+        env_stream_queued(front->env, &conn->stream) > 0)
+        return false;
+    put_stretch(slot, slot->quiet ? &unsaid : out);
+    front->long_bytes += out->len - before + unsaid.len;
+    buf_free(&unsaid);
+    return long_left(slot) == 0 && values_ended(slot);
 }
 
 void long_go_on(struct conn *conn) {

@@ -19,10 +19,19 @@ static void free_multi(struct multi *multi) {
     cairn_free(multi);
 }
 
+static void account(struct conn *conn) {
+    const struct multi *multi = conn->multi;
+    size_t now =
+        multi == NULL ? 0 : multi->bytes + multi->own.len + multi->count * sizeof *multi->items;
+    input_account(conn, conn->multi_bytes, now);
+    conn->multi_bytes = now;
+}
+
 void multi_discard(struct conn *conn) {
     if (conn->multi != NULL)
         free_multi(conn->multi);
     conn->multi = NULL;
+    account(conn);
 }
 
 static struct queued *add_item(struct multi *multi) {
@@ -80,6 +89,7 @@ void multi_queue(struct conn *conn, const struct command *command, const struct 
     if (command->opcode != 0)
         queue_command(conn, command->opcode, args + 1, argc - 1, len);
     multi->writes |= (command->kv_flags & (KV_WRITE | KV_PUBSUB)) != 0;
+    account(conn);
     resp_put_status(out, "QUEUED");
     reply_end(conn, out);
 }
@@ -104,14 +114,6 @@ void cmd_discard(struct call *call) {
 }
 
 /* ---- EXEC ---- */
-
-/* What finish needs of the queue, kept in the slot's memo: a pointer to the queue itself. */
-static struct multi *memo_multi(struct slot *slot) {
-    struct multi *multi;
-    cairn_assert(slot->memo.len == sizeof multi);
-    __builtin_memcpy(&multi, slot->memo.data, sizeof multi);
-    return multi;
-}
 
 static void run_local_item(struct slot *slot, const struct multi *multi, const struct queued *item,
                            struct buf *out) {
@@ -139,41 +141,50 @@ static void put_receivers(struct conn *conn, const struct multi *multi, const st
         resp_put_error(out, "ERR malformed reply from the machine");
 }
 
-static void put_results(struct slot *slot, const struct multi *multi, struct reader *replies,
-                        struct buf *out) {
-    resp_put_array(out, multi->count);
-    for (size_t i = 0; i < multi->count; i++) {
-        const struct queued *item = &multi->items[i];
-        if (item->command->opcode == 0)
-            run_local_item(slot, multi, item, out);
-        else if (item->command->opcode == KV_PUBLISH)
-            put_receivers(slot->conn, multi, item, replies, out);
-        else if (!put_reply(out, slot->protocol, replies))
-            resp_put_error(out, "ERR malformed reply from the machine");
-    }
-}
-
+/* What is no list of results. */
 static void exec_finish(struct slot *slot, enum cairn_status status, struct bytes reply,
                         struct buf *out) {
-    struct multi *multi = memo_multi(slot);
     struct reader reader = reader_of(reply);
     struct reply_value head;
-    if (status != CAIRN_OK) {
+    if (status != CAIRN_OK)
         resp_put_error(out, status_error(status));
-    } else if (!reply_next(&reader, &head)) {
-        resp_put_error(out, "ERR malformed reply from the machine");
-    } else if (head.kind == REPLY_ERROR) {
+    else if (reply_next(&reader, &head) && head.kind == REPLY_ERROR)
         resp_put_error_bytes(out, head.text);
-    } else if (head.kind == REPLY_NIL_ARRAY) {
+    else if (head.kind == REPLY_NIL_ARRAY)
         resp_put_nil_array(out, slot->protocol);
-    } else {
-        put_results(slot, multi, &reader, out);
-    }
+    else
+        resp_put_error(out, "ERR malformed reply from the machine");
+}
+
+bool exec_begins(struct slot *slot, struct bytes reply, size_t *head_len) {
+    struct reader reader = reader_of(reply);
+    struct reply_value head;
+    if (!reply_next(&reader, &head) || head.kind != REPLY_ARRAY)
+        return false;
+    *head_len = (size_t)(reader.at - reply.data);
+    resp_put_array(&slot->reply, slot->multi->count);
+    return true;
+}
+
+bool exec_ended(const struct slot *slot) {
+    return slot->multi == NULL || slot->item == slot->multi->count;
+}
+
+void exec_next(struct slot *slot, struct reader *replies, struct buf *out) {
+    const struct multi *multi = slot->multi;
+    const struct queued *item = &multi->items[slot->item++];
+    if (item->command->opcode == 0)
+        run_local_item(slot, multi, item, out);
+    else if (item->command->opcode == KV_PUBLISH)
+        put_receivers(slot->conn, multi, item, replies, out);
+    else
+        slot->values_left = 1;
 }
 
 void exec_forget(struct slot *slot) {
-    if (slot->finish == exec_finish && slot->memo.len > 0)
-        free_multi(memo_multi(slot));
+    if (slot->multi != NULL)
+        free_multi(slot->multi);
+    slot->multi = NULL;
 }
 
 static void encode_head(const struct conn *conn, const struct multi *multi, struct buf *out) {
@@ -239,13 +250,14 @@ void cmd_exec(struct call *call) {
         return;
     }
     conn->multi = NULL;
+    account(conn);
     bool plain = multi->own.len == 0; /* the machine's reply is all of the answer */
     struct slot *slot = execute(call, multi, plain ? NULL : exec_finish);
     watch_forget(conn);
     if (plain || slot == NULL)
         free_multi(multi);
     else
-        buf_append(&slot->memo, &multi, sizeof multi);
+        slot->multi = multi;
 }
 
 /* ---- WATCH ---- */

@@ -19,7 +19,7 @@ void zookeeper_options_default(struct zookeeper_options *options) {
         .outstanding_max = 20000,
         .frame_bytes_max = JUTE_FRAME_MAX_DEFAULT,
         .output_budget = 32u << 20,
-        .input_budget = 512u << 20,
+        .input_budget = 320u << 20,
         .leader_patience_ms = 4000,
         .read_only_after_ms = 2000,
         .read_only = true,
