@@ -20,12 +20,10 @@ static bool set_epoch(struct node *node, uint64_t epoch) {
     struct identity *identity = &node->options.identity;
     uint64_t before = identity->epoch;
     identity->epoch = epoch;
-    enum cairn_status status = identity_store(node->env, node->options.folder, identity);
-    if (status != CAIRN_OK)
-        identity->epoch = before;
-    if (status != CAIRN_OK && status != CAIRN_NO_SPACE && status != CAIRN_EXHAUSTED)
-        node_fail(node, status, "can't write this node's identity");
-    return status == CAIRN_OK;
+    if (node_store_identity(node))
+        return true;
+    identity->epoch = before;
+    return false;
 }
 
 /* A founder votes by its founders' configuration, so it is no blank folder even without entries. */

@@ -62,13 +62,18 @@ static bool all_agreed(const struct node *node) {
     return true;
 }
 
-static enum cairn_status adopt(struct node *node, const struct agreed_parameters *theirs) {
+static bool adopt(struct node *node, const struct agreed_parameters *theirs) {
     struct identity *identity = &node->options.identity;
+    struct identity before = *identity;
     identity->value_bytes_max = theirs->value_bytes_max;
     identity->session_window = theirs->session_window;
+    if (!node_store_identity(node)) {
+        *identity = before;
+        return false;
+    }
     NODE_EACH_GROUP(group, node)
     stack_set_own(&group->stack, theirs);
-    return identity_store(node->env, node->options.folder, identity);
+    return true;
 }
 
 /* Entries that precede the agreed parameters are executed by those that the cluster was founded
@@ -82,12 +87,8 @@ static const char *differing(struct node *node, const struct facts *facts) {
         they_join || all_agreed(node))
         return NULL;
     bool joins = identity->founders.count == 0 || facts->number != 0;
-    if (node_holds_nothing(node) && joins) {
-        enum cairn_status status = adopt(node, &facts->own);
-        if (status != CAIRN_OK)
-            node_fail(node, status, "can't write this node's identity");
-        return NULL;
-    }
+    if (node_holds_nothing(node) && joins)
+        return adopt(node, &facts->own) ? NULL : "this node's identity can't be written now";
     return "its cluster was founded with other settings: session.window and redis.value_max_mb "
            "must be the same on all nodes that found a cluster";
 }
@@ -146,11 +147,8 @@ void facts_turn(struct node *node) {
         return;
     }
     identity->number = number;
-    enum cairn_status status = identity_store(node->env, node->options.folder, identity);
-    if (status == CAIRN_NO_SPACE)
+    if (!node_store_identity(node))
         identity->number = 0; /* tried again, at the latest after a restart */
-    else if (status != CAIRN_OK)
-        node_fail(node, status, "can't write this node's identity");
     LIST_EACH_SAFE(item, &node->links) {
         struct link *link = container_of(item, struct link, list);
         if ((link->state == LINK_FOUNDING || link->state == LINK_UP) && link->number != 0 &&

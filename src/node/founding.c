@@ -214,12 +214,9 @@ static bool is_to_note(const struct link *link) {
 
 /* True: written, or not worth writing. */
 static bool store(struct node *node, bool news, uint64_t now) {
-    enum cairn_status status =
-        news ? identity_store(node->env, node->options.folder, &node->options.identity) : CAIRN_OK;
-    node->founding.retry_ns = status == CAIRN_OK ? 0 : now + RETRY_NS;
-    if (status != CAIRN_OK && status != CAIRN_NO_SPACE && status != CAIRN_EXHAUSTED)
-        node_fail(node, status, "can't write this node's identity");
-    return status == CAIRN_OK;
+    bool stored = !news || node_store_identity(node);
+    node->founding.retry_ns = stored ? 0 : now + RETRY_NS;
+    return stored;
 }
 
 static bool has_work(const struct node *node) {

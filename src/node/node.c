@@ -119,6 +119,14 @@ void node_fail(struct node *node, enum cairn_status status, const char *text) {
         node->options.failed(node->options.context, status, text);
 }
 
+bool node_store_identity(struct node *node) {
+    enum cairn_status status =
+        identity_store(node->env, node->options.folder, &node->options.identity);
+    if (status != CAIRN_OK && status != CAIRN_NO_SPACE && status != CAIRN_EXHAUSTED)
+        node_fail(node, status, "can't write this node's identity");
+    return status == CAIRN_OK;
+}
+
 void node_trim(struct buf *buf) {
     if (buf->cap > (1u << 20))
         buf_free(buf);

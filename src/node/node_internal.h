@@ -486,6 +486,9 @@ void node_log(struct node *node, int level, const char *format, ...)
 /* An empty buffer that grew large is given back. */
 void node_trim(struct buf *buf);
 void node_fail(struct node *node, enum cairn_status status, const char *text);
+/* False: not now, for want of space or descriptors, and it is to be tried again later. Any other
+ * error ends the node. */
+bool node_store_identity(struct node *node);
 uint64_t node_wall_ms(struct node *node);
 
 /* The groups of a node, in the order of its keyspaces. */

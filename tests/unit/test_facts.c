@@ -166,6 +166,31 @@ static void a_number_that_is_learnt_is_kept_and_parts_from_other_clusters(void *
     stop(&fixture);
 }
 
+/* A shortage of space or descriptors is no broken disk. */
+static void what_can_not_be_kept_now_is_kept_later(void **state) {
+    struct fake_env *fake = *state;
+    struct fixture fixture;
+    start(&fixture, fake, 5);
+    fixture.group.stack.agreed.cluster_number = 7;
+    fake->exhausted = true;
+    facts_turn(&fixture.node);
+    assert_int_equal(fixture.node.options.identity.number, 0);
+    assert_false(fixture.node.failed);
+    fake->exhausted = false;
+    facts_turn(&fixture.node);
+    assert_int_equal(fixture.node.options.identity.number, 7);
+    stop(&fixture);
+    start(&fixture, fake, 0); /* blank: it takes the settings of the others over */
+    fake->exhausted = true;
+    assert_non_null(refusal(&fixture, 0, "123", 500, 4));
+    assert_false(fixture.node.failed);
+    assert_int_equal(fixture.node.options.identity.session_window, 8);
+    fake->exhausted = false;
+    assert_null(refusal(&fixture, 0, "123", 500, 4));
+    assert_int_equal(fixture.node.options.identity.session_window, 4);
+    stop(&fixture);
+}
+
 /* A quorum-loss repair raised the cluster's epoch: what this node holds is from before, or nothing.
  */
 static void what_holds_nothing_takes_a_later_epoch_and_nothing_else_does(void **state) {
@@ -214,6 +239,7 @@ int main(void) {
         cmocka_unit_test(malformed_facts_are_refused),
         cmocka_unit_test(what_holds_nothing_takes_a_later_epoch_and_nothing_else_does),
         cmocka_unit_test(a_number_that_is_learnt_is_kept_and_parts_from_other_clusters),
+        cmocka_unit_test(what_can_not_be_kept_now_is_kept_later),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
