@@ -145,7 +145,7 @@ static void keep_rest(struct conn *conn, struct bytes bytes, size_t taken, bool 
         conn->in_since_ns = conn->heard_ns;
     input_account(conn, before, conn->in.len);
     give_back(front, &conn->in);
-    input_keep_budget(front);
+    input_keep_budget(conn);
 }
 
 static void read_on(struct conn *conn, struct bytes fresh) {

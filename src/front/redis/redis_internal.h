@@ -267,8 +267,9 @@ bool conn_may_read(const struct conn *conn);
 void input_account(struct conn *conn, size_t before, size_t after);
 /* It said the password, or is to say it again. */
 void input_authenticated(struct conn *conn, bool authenticated);
-/* The client that holds most of the input that does not fit any more is closed. */
-void input_keep_budget(struct redis_front *front);
+/* What it sent is kept. When that does not fit, it is closed, as one that has not said the
+ * password, or else the client that holds most. */
+void input_keep_budget(struct conn *conn);
 /* Closed at once, with a line in the log. */
 void conn_evict(struct conn *conn, const char *why);
 /* A line in the log, once a second at most. */

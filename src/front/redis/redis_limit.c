@@ -258,12 +258,18 @@ static struct conn *hoarder(struct redis_front *front, bool strangers) {
     return found;
 }
 
-void input_keep_budget(struct redis_front *front) {
-    struct conn *stranger;
-    while (front->stranger_bytes > front->options.input_budget / STRANGERS_PART &&
-           (stranger = hoarder(front, true)) != NULL)
-        conn_evict(stranger, "clients that have not said the password have sent too much, and it "
-                             "the most");
+/* The one that sends when there is no room goes: to look for the worst of thousands would cost more
+ * than what it is to spare. */
+static bool is_stranger_too_many(const struct conn *conn) {
+    const struct redis_front *front = conn->front;
+    return !conn->authenticated && held(conn) > BUFFER_STRANGER &&
+           front->stranger_bytes > front->options.input_budget / STRANGERS_PART;
+}
+
+void input_keep_budget(struct conn *conn) {
+    struct redis_front *front = conn->front;
+    if (is_stranger_too_many(conn))
+        conn_evict(conn, "clients that have not said the password have sent too much");
     while (front->input_bytes > front->options.input_budget) {
         struct conn *victim = hoarder(front, true);
         if (victim == NULL)
