@@ -39,6 +39,7 @@ enum plan_layer { PLAN_PROCESS, PLAN_NETWORK, PLAN_DISK, PLAN_CLOCK };
     X(ISOLATE, "isolate", NETWORK, true, "each of these nodes is alone; clients = yes: wholly")    \
     X(ONE_WAY, "one-way", NETWORK, true, "what these nodes send (direction = in: are sent) stops") \
     X(BRIDGE, "bridge", NETWORK, true, "two sides see each other only through this node")          \
+    X(HUB, "hub", NETWORK, true, "this node sees all others, and they see no other")               \
     X(RING, "ring", NETWORK, true, "every node sees its neighbours only")                          \
     X(DELAY, "delay", NETWORK, true, "what passes comes later, by delay +- jitter")                \
     X(LOSS, "loss", NETWORK, true, "packets are lost: TCP sends again, so there are stalls")       \

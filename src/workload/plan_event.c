@@ -114,6 +114,10 @@ static bool bridged(unsigned a, unsigned b, uint32_t picked, unsigned nodes) {
     return ((a + nodes - bridge) % nodes <= half) == ((b + nodes - bridge) % nodes <= half);
 }
 
+static bool is_hub(unsigned a, uint32_t picked, unsigned nodes) {
+    return a == (unsigned)__builtin_ctz(picked | 1u << nodes);
+}
+
 static bool is_hit(const struct plan_fault *fault, uint32_t picked, uint32_t to, unsigned nodes,
                    unsigned a, unsigned b) {
     bool with_clients = a == 0 || b == 0;
@@ -122,6 +126,8 @@ static bool is_hit(const struct plan_fault *fault, uint32_t picked, uint32_t to,
     switch (fault->kind) {
     case PLAN_RING:
         return !with_clients && !in_ring(a, b, nodes);
+    case PLAN_HUB:
+        return !with_clients && !is_hub(a, picked, nodes) && !is_hub(b, picked, nodes);
     case PLAN_BRIDGE:
         return !with_clients && !bridged(a, b, picked, nodes);
     case PLAN_ISOLATE:

@@ -164,6 +164,15 @@ static void isolation_reaches_the_clients_when_asked(void **state) {
     assert_true(links[0][1] && links[2][0] && !links[0][3]);
 }
 
+static void of_a_hub_every_node_sees_the_hub_and_no_other(void **state) {
+    bool links[PLAN_NODES_MAX + 1][PLAN_NODES_MAX + 1];
+    struct plan_fault fault = {.kind = PLAN_HUB};
+    plan_links(&fault, 1 << 4, 0, 5, links);
+    for (unsigned a = 0; a <= 5; a++)
+        for (unsigned b = 0; b <= 5; b++)
+            assert_int_equal(links[a][b], a != b && a != 4 && b != 4 && a != 0 && b != 0);
+}
+
 /* faults.md: "each node sees a different majority", "two halves share a single node". */
 static void rings_and_bridges_leave_every_node_a_majority(void **state) {
     bool links[PLAN_NODES_MAX + 1][PLAN_NODES_MAX + 1];
@@ -196,6 +205,7 @@ int main(void) {
         cmocka_unit_test(choices_pick_as_many_nodes_as_they_say),
         cmocka_unit_test(partitions_cut_both_ways_and_one_way_cuts_one),
         cmocka_unit_test(isolation_reaches_the_clients_when_asked),
+        cmocka_unit_test(of_a_hub_every_node_sees_the_hub_and_no_other),
         cmocka_unit_test(rings_and_bridges_leave_every_node_a_majority),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
