@@ -226,12 +226,14 @@ static void under_way(void *context, uint64_t offset, const uint8_t *data, size_
     look_at(&watcher, offset, data, len);
 }
 
-/* A crash begins. */
+/* A crash begins. What an earlier one caught unfinished may still be there when no start came to
+ * the end of the log since. */
 static void crashes(void *context) {
     const struct sim_node *node = context;
     for (uint32_t keyspace = 0; keyspace < SIM_KEYSPACES_MAX; keyspace++) {
         struct oracle_image *image = &node->cluster->oracle->replicas[node->id][keyspace].image;
-        log_copy(&image->under_way, &image->log);
+        if (!image->cut_short)
+            log_copy(&image->under_way, &image->log);
         image->cut_short = true;
     }
 }
