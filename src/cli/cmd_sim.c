@@ -1,6 +1,7 @@
 /* cairn sim: the simulator over a range of seeds. */
 #include "cli/cli.h"
 #include "cli/sim_power.h"
+#include "cli/sim_small.h"
 #include "node/registry.h"
 #include "sim/sim.h"
 #include "sim/sim_plan.h"
@@ -13,12 +14,13 @@
 
 #define LOG_LINES 60
 #define POWER_MINUTES 10u
+#define CLIENTS_MAX 64u /* of each of two machines */
 
 struct sim_command {
     const char *seeds, *mutant, *history, *scenario, *plan, *protocol, *machine, *faults;
     const char *node_count;
-    uint64_t minutes, nodes;
-    bool log, json, once, describe, power;
+    uint64_t minutes, nodes, clients, length;
+    bool log, json, once, describe, power, shrink;
     bool terminal;
     uint64_t last_shown_ns;
 };
@@ -194,6 +196,8 @@ static int run(struct sim_command *command, struct sim_hunt *hunt) {
         hunt->ran = NULL;
         return sim_power(hunt);
     }
+    if (command->shrink)
+        return sim_small(hunt);
     sim_hunt(hunt);
     if (command->terminal)
         fprintf(stderr, "\r\033[K");
@@ -215,14 +219,15 @@ int cmd_sim(int argc, char **argv) {
     struct sim_command command = {.seeds = "1-100"};
     struct sim_hunt hunt = {0};
     const struct flag flags[] = {
-        {"seeds", FLAG_TEXT, &command.seeds},     {"minutes", FLAG_NUMBER, &command.minutes},
-        {"mutant", FLAG_TEXT, &command.mutant},   {"log", FLAG_SWITCH, &command.log},
-        {"history", FLAG_TEXT, &command.history}, {"nodes", FLAG_TEXT, &command.node_count},
-        {"json", FLAG_SWITCH, &command.json},     {"scenario", FLAG_TEXT, &command.scenario},
-        {"once", FLAG_SWITCH, &command.once},     {"describe", FLAG_SWITCH, &command.describe},
-        {"plan", FLAG_TEXT, &command.plan},       {"protocol", FLAG_TEXT, &command.protocol},
-        {"machine", FLAG_TEXT, &command.machine}, {"faults", FLAG_TEXT, &command.faults},
-        {"power", FLAG_SWITCH, &command.power}};
+        {"seeds", FLAG_TEXT, &command.seeds},       {"minutes", FLAG_NUMBER, &command.minutes},
+        {"mutant", FLAG_TEXT, &command.mutant},     {"log", FLAG_SWITCH, &command.log},
+        {"history", FLAG_TEXT, &command.history},   {"nodes", FLAG_TEXT, &command.node_count},
+        {"json", FLAG_SWITCH, &command.json},       {"scenario", FLAG_TEXT, &command.scenario},
+        {"once", FLAG_SWITCH, &command.once},       {"describe", FLAG_SWITCH, &command.describe},
+        {"plan", FLAG_TEXT, &command.plan},         {"protocol", FLAG_TEXT, &command.protocol},
+        {"machine", FLAG_TEXT, &command.machine},   {"faults", FLAG_TEXT, &command.faults},
+        {"power", FLAG_SWITCH, &command.power},     {"shrink", FLAG_SWITCH, &command.shrink},
+        {"clients", FLAG_NUMBER, &command.clients}, {"length", FLAG_NUMBER, &command.length}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
@@ -255,7 +260,12 @@ int cmd_sim(int argc, char **argv) {
             return misuse("sim", "can't write to %s", command.history);
     }
     command.terminal = isatty(STDERR_FILENO) && !command.log && !command.json;
+    if (command.clients > CLIENTS_MAX)
+        return misuse("sim", "--clients is a number up to %u", CLIENTS_MAX);
     hunt.options.nodes = (unsigned)command.nodes;
+    hunt.options.clients = (uint32_t)command.clients;
+    if (command.length != 0)
+        hunt.options.fault_ms = command.length;
     hunt.options.protocol = command.protocol;
     hunt.options.machine = command.machine;
     hunt.options.log = command.log ? stdout : NULL;
