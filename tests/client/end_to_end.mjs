@@ -366,7 +366,7 @@ test('cairn repair: a survivor of two lost ones goes on alone, and others join a
 }));
 
 test('a second server on the same folder, and swapped folders, are refused with the reason', () => with_cluster({}, async (cluster) => {
-  const twin = call_program(binary, cluster.args(1), { timeout: 5000 });
+  const twin = call_program(binary, cluster.args(1), { timeout: 20000 });
   equal(twin.code, 1);
   check(/another process runs on/.test(twin.err), twin.err);
   await cluster.stop_all();
