@@ -188,6 +188,9 @@ static int hunt_all(struct cores_command *command, struct cores_hunt *hunt) {
 }
 
 int cmd_sim_cores(int argc, char **argv) {
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--exhaustive") == 0)
+            return cmd_sim_search(argc, argv);
     struct cores_command command = {0};
     struct cores_hunt hunt = {
         .first = 1, .last = SEEDS_DEFAULT, .ran = ran, .options.scheduler = CORES_SCHEDULER_COUNT};

@@ -8,6 +8,7 @@
 #ifndef CAIRN_CORE_VIEW_H
 #define CAIRN_CORE_VIEW_H
 
+#include "core/canon.h"
 #include "core/protocol.h"
 
 /* What a replica holds true after a step. */
@@ -52,6 +53,11 @@ struct protocol_view {
     /* The abstraction in whose new states a search is interested: a hash of what decides how the
      * replica answers, without numbers that only grow (times, rounds, sequences). */
     uint64_t (*abstract)(const struct replica *replica);
+    /* What decides how the replica goes on, and what a message says to it (core/canon.h). `from`
+     * and `to`: NULL while they are down. */
+    void (*canon)(const struct replica *replica, struct canon *canon);
+    void (*canon_message)(struct bytes message, const struct replica *from,
+                          const struct replica *to, struct canon *canon);
     /* Asserts what is too dear for every step. */
     void (*check_deep)(const struct replica *replica);
 };

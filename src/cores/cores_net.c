@@ -29,6 +29,7 @@ void cores_post(struct cores_world *world, uint64_t from, uint64_t to,
     struct cores_channel *channel = &world->channels[from][to];
     if (channel->count == CORES_CHANNEL_MAX)
         make_room(world, from, to);
+    message.at = ++world->posted;
     channel->items[channel->count++] = message;
     world->filled |= cores_bit(from, to);
 }

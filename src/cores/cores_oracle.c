@@ -44,7 +44,7 @@ void cores_oracle_open(struct cores_world *world) {
 
 void cores_oracle_begin(struct cores_world *world) {
     memset(world->history, 0, CORES_INDEX_MAX * sizeof *world->history);
-    world->committed = world->commit_term = world->applied = 0;
+    world->committed = world->commit_term = world->applied = world->highest_term = 0;
     memset(world->leader_of, 0, sizeof world->leader_of);
     memset(world->reads, 0, sizeof world->reads);
     world->author_life++;
@@ -120,6 +120,8 @@ void cores_oracle_leader(struct cores_world *world, struct cores_node *node, uin
         return;
     world->elections++;
     world->leader_of[term] = (uint8_t)node->id;
+    if (term > world->highest_term)
+        world->highest_term = term;
     if (known != 0)
         cores_breach(world, CORES_RULE_TWO_LEADERS, "%u and %" PRIu64 " in term %" PRIu64, known,
                      node->id, term);

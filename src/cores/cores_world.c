@@ -26,7 +26,7 @@ void cores_say(struct cores_world *world, const char *format, ...) {
 
 uint64_t cores_clock(const struct cores_world *world, const struct cores_node *node) {
     int64_t ppm = world->setup.clock_ppm[node->id];
-    return world->now + (uint64_t)((int64_t)(world->now / 1000000) * ppm);
+    return world->now + node->ahead_ns + (uint64_t)((int64_t)(world->now / 1000000) * ppm);
 }
 
 uint64_t cores_deadline(const struct cores_world *world, const struct cores_node *node) {
@@ -193,6 +193,7 @@ static void node_clear(struct cores_world *world, struct cores_node *node) {
     cores_disk_clear(node);
     node->exists = false;
     node->applied = node->told_term = node->told_vote = node->lives = 0;
+    node->ahead_ns = 0;
 }
 
 struct cores_world *cores_world_new(void) {
@@ -260,7 +261,9 @@ static bool tick(struct cores_world *world, struct cores_node *node) {
     uint64_t at = cores_deadline(world, node);
     if (at == UINT64_MAX)
         return false;
-    if (at > world->now)
+    if (at > world->now && world->setup.own_time)
+        node->ahead_ns += at - world->now;
+    else if (at > world->now)
         world->now = at;
     cores_step(world, node, (struct event){.kind = EVENT_TICK});
     return true;

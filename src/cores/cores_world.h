@@ -28,6 +28,7 @@ struct cores_setup {
     unsigned spare;            /* nodes outside the first configuration, blank */
     uint8_t leases;            /* nodes that use them when they lead, as bits */
     bool small; /* one entry a message, little memory: logs are read back, snapshots are needed */
+    bool own_time; /* each clock stands still until its replica's next deadline is chosen */
     int32_t clock_ppm[CORES_IDS];
     uint16_t election_ms[CORES_IDS]; /* the shortest timeout; the longest is twice that */
 };
@@ -35,6 +36,7 @@ struct cores_setup {
 struct cores_message {
     struct blob *frame; /* NULL: a snapshot */
     struct cores_offer *offer;
+    uint64_t at; /* when it left, as a number that rises with every message */
 };
 
 struct cores_channel {
@@ -75,6 +77,7 @@ struct cores_node {
     uint64_t id;
     bool exists, up;
     uint64_t lives;
+    uint64_t ahead_ns; /* with time of its own: how far that has come */
     struct replica_options options;
     struct replica *replica;
     struct cores_image image;
@@ -109,6 +112,7 @@ struct cores_world {
     uint64_t steps;
 
     struct cores_channel channels[CORES_IDS][CORES_IDS]; /* from, to */
+    uint64_t posted;                                     /* messages, ever */
     uint64_t filled; /* channels that hold something: bit from * 8 + to */
     uint64_t cut;    /* through these nothing goes, likewise */
 
@@ -121,7 +125,8 @@ struct cores_world {
     uint64_t commit_term; /* the latest term in which a leader committed */
     uint64_t applied;     /* the highest index that any replica applied: clients may know of it */
     uint8_t leader_of[CORES_TERMS_MAX];
-    unsigned leaders; /* replicas that believe that they lead */
+    uint64_t highest_term; /* that had a leader */
+    unsigned leaders;      /* replicas that believe that they lead */
     struct cores_author *authors;
     uint32_t author_life;
     struct {

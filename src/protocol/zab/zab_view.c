@@ -98,5 +98,7 @@ const struct protocol_view zab_view = {
     .claim = claim,
     .describe = zab_describe,
     .abstract = abstract,
+    .canon = zab_canon,
+    .canon_message = zab_canon_message,
     .check_deep = zab_check_deep,
 };
