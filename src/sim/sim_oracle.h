@@ -58,6 +58,7 @@ struct oracle_replica {
     const struct protocol *protocol;
     struct replica *inner; /* NULL: it does not live */
     struct belief seen;    /* after its last step */
+    struct config config;  /* as a leader, in force after its last step; none: count is 0 */
     struct oracle_image image;
     /* recovery */
     struct oracle_log found;

@@ -5,6 +5,7 @@
 
 #include "base/alloc.h"
 
+#include <stddef.h>
 #include <string.h>
 
 typedef unsigned long long ull;
@@ -81,6 +82,18 @@ static uint64_t has_durable(const void *context, uint64_t id) {
     return oracle_was_durable(replica, question->index, question->chain) ? 2 : 1;
 }
 
+static bool on_a_quorum(const struct config *config, const struct question *question) {
+    return quorum_votes(config, has_durable, question) == QUORUM_WON;
+}
+
+/* Of the configuration before the step or after it: one step may commit, and then append another
+ * configuration, which is in force from then on. */
+static bool may_be_committed(const struct oracle_replica *replica, const struct belief *now,
+                             const struct question *question) {
+    return now->config == NULL || on_a_quorum(now->config, question) ||
+           (replica->config.count > 0 && on_a_quorum(&replica->config, question));
+}
+
 static void leader_commits(struct sim_oracle *oracle, struct oracle_replica *replica,
                            const struct belief *now, uint64_t chain) {
     struct oracle_keyspace *keyspace = &oracle->keyspaces[replica->keyspace];
@@ -90,7 +103,7 @@ static void leader_commits(struct sim_oracle *oracle, struct oracle_replica *rep
                     "only entries of the leader's own term commit by counting: %llu is of term "
                     "%llu, and the leader's term is %llu",
                     (ull)now->commit, (ull)now->commit_term, (ull)now->term);
-    if (now->config != NULL && quorum_votes(now->config, has_durable, &question) != QUORUM_WON)
+    if (!may_be_committed(replica, now, &question))
         oracle_fail(replica, "nothing commits before a quorum has it on disk: %llu in term %llu",
                     (ull)now->commit, (ull)now->term);
     if (now->term > keyspace->leading_term) {
@@ -178,6 +191,12 @@ void oracle_commit_step(struct sim_oracle *oracle, struct oracle_replica *replic
                     (ull)seen->commit, (ull)now->commit);
     if (now->commit > seen->commit)
         commit_rises(oracle, replica, now);
+    if (leads(now) && now->config != NULL)
+        memcpy(&replica->config, now->config,
+               offsetof(struct config, members[0]) +
+                   now->config->count * sizeof now->config->members[0]);
+    else
+        replica->config.count = 0;
 }
 
 /* ---- applying ---- */
