@@ -207,26 +207,34 @@ def redis_uploads(c, s):
     hold(c.redis(1), 20, resp("AUTH", PASSWORD) + b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$66000000\r\n", s, lambda sock: sock.send(piece))
 
 
-def redis_queues(c, s):
-    words = resp("AUTH", PASSWORD) + resp("MULTI") + resp("SET", "k", b"x" * MIB) * 60
+def pour(port, words, count, seconds):
+    """So many connections that each send all of it, as it is taken, and read what comes."""
     at = {}
 
     def more(sock):
         begin = at.get(sock, 0)
         if begin < len(words):
             at[sock] = begin + sock.send(words[begin:begin + MIB])
-    hold(c.redis(1), 20, None, s, more)
+        sock.recv(MIB)
+    hold(port, count, None, seconds, more)
+
+
+def redis_queues(c, s):
+    pour(c.redis(1), resp("AUTH", PASSWORD) + resp("MULTI") + resp("SET", "k", b"x" * MIB) * 60, 20, s)
 
 
 def redis_exec_of_own_commands(c, s):
-    commands = resp("AUTH", PASSWORD) + resp("MULTI") + resp("COMMAND") * 20000 + resp("EXEC")
-    at = {}
+    pour(c.redis(1), resp("AUTH", PASSWORD) + resp("MULTI") + resp("COMMAND") * 20000 + resp("EXEC"), 20, s)
 
-    def more(sock):
-        begin = at.get(sock, 0)
-        if begin < len(commands):
-            at[sock] = begin + sock.send(commands[begin:begin + 65536])
-    hold(c.redis(1), 20, None, s, more)
+
+def redis_subscribes(c, s):
+    words = [resp("SUBSCRIBE", *[f"channel-{j}-{i}" for i in range(10000)]) for j in range(10)]
+    pour(c.redis(1), resp("AUTH", PASSWORD) + b"".join(words), 20, s)
+
+
+def redis_watch_long(c, s):
+    words = [resp("WATCH", *["k" * 10000 + f"{j}-{i}" for i in range(500)]) for j in range(60)]
+    pour(c.redis(1), resp("AUTH", PASSWORD) + b"".join(words), 10, s)
 
 
 def redis_watch_many(c, s):
@@ -368,10 +376,10 @@ def peer_impostor(c, s):
 
 
 ATTACKS = [redis_idle, redis_half_commands, redis_garbage, redis_large_before_password, redis_many_before_password, redis_guess_passwords,
-           redis_unread, redis_uploads, redis_queues, redis_exec_of_own_commands, redis_watch_many, redis_exec_of_reads,
-           redis_exec_of_reads_and_a_write, redis_patterns, redis_deaf_subscribers, zookeeper_half_frames, zookeeper_large_before_session,
-           zookeeper_lies, zookeeper_sessions, zookeeper_words, admin_held, admin_slow, admin_floods, admin_large, admin_guesses,
-           peer_silent, peer_garbage, peer_fills, peer_floods, peer_impostor]
+           redis_unread, redis_uploads, redis_queues, redis_exec_of_own_commands, redis_subscribes, redis_watch_long, redis_watch_many,
+           redis_exec_of_reads, redis_exec_of_reads_and_a_write, redis_patterns, redis_deaf_subscribers, zookeeper_half_frames,
+           zookeeper_large_before_session, zookeeper_lies, zookeeper_sessions, zookeeper_words, admin_held, admin_slow, admin_floods,
+           admin_large, admin_guesses, peer_silent, peer_garbage, peer_fills, peer_floods, peer_impostor]
 
 
 def healthy(cluster, patience=60):

@@ -283,6 +283,24 @@ static void a_transaction_of_long_reads_sees_one_state(void **state) {
 
 static void stop_counting(struct work *work) {}
 
+static void a_long_key_costs_by_its_length(void **state) {
+    struct kv_text kv;
+    struct buf line = {0};
+    struct work work = {.limit = UINT64_MAX, .pause = stop_counting};
+    kv_text_start(&kv);
+    buf_printf(&line, "SET %0*d v", 1000000, 1);
+    buf_u8(&line, 0);
+    kv.context.work = &work;
+    kv_text_run(&kv, (const char *)line.data);
+    assert_in_range(work.done, 1000000, 5000000);
+    memcpy(line.data, "GET", 3);
+    line.data[line.len - 3] = 0;
+    kv.context.work = NULL;
+    assert_string_equal(kv_text_run(&kv, (const char *)line.data), "busy"); /* in slices */
+    buf_free(&line);
+    kv_text_stop(&kv);
+}
+
 /* 300 MiB are asked for; the rest is not copied to be thrown away. */
 static void values_beyond_the_limit_of_a_reply_cost_nothing(void **state) {
     struct kv_text kv;
@@ -586,6 +604,7 @@ int main(void) {
         cmocka_unit_test(a_transaction_is_a_read_when_all_of_it_is),
         cmocka_unit_test(a_transaction_that_writes_is_no_read_whatever_it_is_sent_as),
         cmocka_unit_test(a_transaction_of_long_reads_sees_one_state),
+        cmocka_unit_test(a_long_key_costs_by_its_length),
         cmocka_unit_test(values_beyond_the_limit_of_a_reply_cost_nothing),
         cmocka_unit_test(publishing_is_a_change_in_order),
         cmocka_unit_test(keys_of_a_command_are_found_without_running_it),

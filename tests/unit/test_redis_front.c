@@ -358,6 +358,56 @@ static void what_is_queued_in_a_transaction_counts_as_input(void **state) {
     redis_box_free(box);
 }
 
+static void say_many(struct redis_box_client *client, const char *word, int from, int count) {
+    struct buf words = {0};
+    buf_printf(&words, "%s", word);
+    for (int i = from; i < from + count; i++)
+        buf_printf(&words, " name-%d", i);
+    buf_u8(&words, 0);
+    redis_box_say(client, (const char *)words.data);
+    buf_free(&words);
+}
+
+static void names_that_are_watched_or_listened_to_count_as_input(void **state) {
+    static const char *const words[][2] = {
+        {"WATCH", "UNWATCH"}, {"SUBSCRIBE", "UNSUBSCRIBE"}, {"PSUBSCRIBE", "PUNSUBSCRIBE"}};
+    for (size_t w = 0; w < 3; w++) {
+        struct redis_options options;
+        redis_options_default(&options);
+        options.input_budget = 1000000; /* some 3,700 names */
+        struct redis_box *box = redis_box_new(&options);
+        struct redis_box_client *hoarder = connect_one(box), *other = connect_one(box);
+        for (int i = 0; i < 3; i++) {
+            say_many(hoarder, words[w][0], 0, 3000);
+            redis_box_settle(box);
+            redis_box_say(hoarder, words[w][1]);
+            redis_box_settle(box);
+        }
+        say_many(other, words[w][0], 0, 500);
+        say_many(hoarder, words[w][0], 0, 2500);
+        redis_box_settle(box);
+        assert_false(redis_box_closed(hoarder));
+        say_many(hoarder, words[w][0], 2500, 2500);
+        redis_box_say(hoarder, "PING");
+        redis_box_settle(box);
+        assert_true(redis_box_closed(hoarder));
+        assert_false(redis_box_closed(other));
+        redis_box_free(box);
+    }
+}
+
+static void a_client_names_no_more_than_the_limit(void **state) {
+    struct redis_box *box = box_new();
+    struct redis_box_client *client = connect_one(box);
+    say_many(client, "WATCH", 0, 100001);
+    redis_box_settle(box);
+    expect(client, "-ERR a client may watch 100000 keys\r\n");
+    say_many(client, "PSUBSCRIBE", 0, 100001);
+    redis_box_settle(box);
+    expect(client, "-ERR a client may listen to 100000 channels and patterns\r\n");
+    redis_box_free(box);
+}
+
 static void strangers_have_small_limits(void **state) {
     struct redis_box *box = guarded_box();
     struct redis_box_client *client = connect_one(box);
@@ -683,6 +733,8 @@ int main(void) {
         cmocka_unit_test(answers_that_are_being_made_count_as_unread),
         cmocka_unit_test(whoever_hoards_most_input_is_closed_and_others_go_on),
         cmocka_unit_test(what_is_queued_in_a_transaction_counts_as_input),
+        cmocka_unit_test(names_that_are_watched_or_listened_to_count_as_input),
+        cmocka_unit_test(a_client_names_no_more_than_the_limit),
         cmocka_unit_test(strangers_have_small_limits),
         cmocka_unit_test(strangers_together_hold_an_eighth_of_what_clients_may),
         cmocka_unit_test(a_stranger_does_not_leave_a_command_unfinished_for_long),

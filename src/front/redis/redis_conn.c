@@ -9,6 +9,9 @@
 
 #define BUFFER_KEPT 16384u /* a larger buffer is given back when it is empty */
 #define SLICE_COMMANDS 2048u
+#define ARGS_A_COMMAND 16u /* so many count as a further command */
+#define LARGE_ARGS 1000u
+#define LARGE_BYTES (1u << 20) /* of a command that is copied */
 
 static const struct env_stream_events conn_events;
 
@@ -77,6 +80,14 @@ static void protocol_error(struct conn *conn, const char *text) {
 /* Shorter ones are copied. */
 #define TAKE_MIN (256u << 10)
 
+/* It takes milliseconds. The machine's commands are not copied when they are long. */
+static bool is_large(const struct bytes *args, size_t argc, size_t bytes) {
+    if (argc >= LARGE_ARGS || bytes < LARGE_BYTES)
+        return argc >= LARGE_ARGS;
+    const struct command *command = command_find(args[0]);
+    return command == NULL || command->opcode == 0;
+}
+
 /* Executes whole commands from the front of bytes; how many bytes they had. */
 static size_t run_commands(struct conn *conn, struct bytes bytes, bool buffered) {
     struct redis_front *front = conn->front;
@@ -86,7 +97,7 @@ static size_t run_commands(struct conn *conn, struct bytes bytes, bool buffered)
         struct bytes rest = bytes_of(bytes.data + taken, bytes.len - taken);
         size_t used = 0;
         const char *error = NULL;
-        if (n == SLICE_COMMANDS) { /* others' turn */
+        if (n >= SLICE_COMMANDS) { /* others' turn */
             conn_dirty(conn);
             env_wake(front->env);
             break;
@@ -104,6 +115,15 @@ static size_t run_commands(struct conn *conn, struct bytes bytes, bool buffered)
         size_t argc = conn->request.count;
         struct bytes *args = args_room(front, argc);
         resp_request_args(&conn->request, rest, args);
+        bool large = is_large(args, argc, used);
+        if (large && front->had_large) { /* one such a turn */
+            resp_request_reset(&conn->request);
+            conn_dirty(conn);
+            env_wake(front->env);
+            break;
+        }
+        front->had_large |= large;
+        n += (unsigned)(argc / ARGS_A_COMMAND);
         conn->behind = bytes_of(rest.data + used, rest.len - used);
         conn->may_take =
             buffered && !conn->request.inlined && used >= TAKE_MIN && conn->behind.len < used / 4;
@@ -245,6 +265,7 @@ static void conn_free(struct conn *conn) {
     multi_discard(conn);
     watch_forget(conn);
     pubsub_leave_all(conn);
+    input_account(conn, conn->named_bytes, 0);
     resp_request_free(&conn->request);
     buf_free(&conn->in);
     buf_free(&conn->out);
@@ -359,6 +380,7 @@ static void let_all_on(struct redis_front *front) {
 void redis_front_turn(struct redis_front *front) {
     front->asked_ns = front->answered_ns = 0;
     front->long_bytes = 0;
+    front->had_large = false;
     waits_turn(front, env_now(front->env));
     output_keep_budget(front);
     if (front->lifted)

@@ -174,6 +174,7 @@ struct conn {
     bool sized;          /* client.answer_bytes tells something */
     struct multi *multi; /* NULL: not in MULTI */
     size_t multi_bytes;  /* of what it has queued, as counted in front->input_bytes */
+    size_t named_bytes;  /* of what it watches and listens to, likewise */
     struct list watched;
     struct hmap watched_keys;
     struct list subscriptions; /* struct membership: channels, then patterns */
@@ -199,7 +200,8 @@ struct redis_front {
                              with */
     size_t answer_bytes;  /* the same of reads */
     uint64_t next_id;
-    size_t input_bytes;    /* received and not executed, of all clients, in MULTI too */
+    size_t input_bytes;    /* received and not executed, of all clients, in MULTI too, and the
+                               names that they watch and listen to */
     size_t stranger_bytes; /* of these, from clients that have not said the password */
     size_t output_bytes;   /* replies and publications that were not taken, likewise */
     bool lifted;           /* it fell below its limit: others may go on */
@@ -218,6 +220,7 @@ struct redis_front {
     struct bytes *args;
     size_t args_cap;
     struct buf answer; /* of the command that is being run */
+    bool had_large;    /* a command that takes milliseconds was run in this turn */
     size_t long_bytes; /* of long replies, put into outputs in this turn */
 };
 
@@ -265,6 +268,10 @@ bool conn_reads(struct conn *conn);
 /* Whether what it sends is still taken while nothing is executed for it. */
 bool conn_may_read(const struct conn *conn);
 void input_account(struct conn *conn, size_t before, size_t after);
+/* It watches or listens to a name more, or less. */
+#define NAMES_MAX 100000u /* of keys watched, and of channels and patterns, each */
+void name_added(struct conn *conn, size_t len);
+void name_removed(struct conn *conn, size_t len);
 /* It said the password, or is to say it again. */
 void input_authenticated(struct conn *conn, bool authenticated);
 /* What it sent is kept. When that does not fit, it is closed, as one that has not said the

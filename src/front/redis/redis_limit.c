@@ -22,6 +22,7 @@
 #define REPLY_BYTES_MIN 64u
 #define SHORT_BYTES 65536u
 #define BUFFER_KEPT 16384u
+#define NAME_COST 256u        /* of a name that is watched or listened to, besides itself */
 #define BUFFER_STRANGER 1024u /* less is not worth a connection */
 #define STRANGERS_PART 8u     /* of the budget of input, for all that have not said the password */
 /* What a client that does not read its replies may send on, and one that a pause holds. */
@@ -151,13 +152,16 @@ void conn_evict(struct conn *conn, const char *why) {
         return;
     front->evicted_connections++;
     front_warn(front, "closed the Redis client %s: %s (%zu bytes of replies, %zu of commands)",
-               conn->address, why, conn->counted, conn_input(conn).len + conn->multi_bytes);
+               conn->address, why, conn->counted,
+               conn_input(conn).len + conn->multi_bytes + conn->named_bytes);
     conn->closing = conn->closed = conn->aborted = true;
     env_abort(front->env, &conn->stream);
     drop_replies(conn);
     conn_account(conn);
     conn_forget_input(conn);
     multi_discard(conn);
+    input_account(conn, conn->named_bytes, 0);
+    conn->named_bytes = 0;
 }
 
 /* The client that leaves most unread; with a patience, of those that took nothing for so long. */
@@ -235,7 +239,23 @@ void input_account(struct conn *conn, size_t before, size_t after) {
 }
 
 static size_t held(const struct conn *conn) {
-    return conn->in.len + conn->multi_bytes;
+    return conn->in.len + conn->multi_bytes + conn->named_bytes;
+}
+
+/* What has been given up with its client counts no more, though it is freed later. */
+static void count_name(struct conn *conn, size_t before, size_t after) {
+    if (conn->aborted)
+        return;
+    input_account(conn, before, after);
+    conn->named_bytes += after - before;
+}
+
+void name_added(struct conn *conn, size_t len) {
+    count_name(conn, 0, NAME_COST + len);
+}
+
+void name_removed(struct conn *conn, size_t len) {
+    count_name(conn, NAME_COST + len, 0);
 }
 
 void input_authenticated(struct conn *conn, bool authenticated) {

@@ -11,7 +11,8 @@
 #define STRETCH (1u << 20)
 #define TURN_BYTES (8u << 20) /* of all clients, but for one stretch more */
 #define ITEMS 4096u           /* of a transaction's commands in a stretch, at most */
-#define ITEM_COST 256u        /* of such a command, as bytes */
+#define ITEM_COST 256u        /* of such a command, as bytes, and ... */
+#define MADE_COST 4u          /* ... of a byte that it makes, for that is more than copying */
 
 /* ---- what is long ---- */
 
@@ -127,9 +128,10 @@ static void put_values(struct slot *slot, struct reader *reader, struct buf *out
         if (slot->bulk_left > 0) {
             put_bulk_part(slot, reader, out);
         } else if (slot->values_left == 0) {
+            size_t before = out->len;
             exec_next(slot, reader, out);
             items++;
-            slot->conn->front->long_bytes += ITEM_COST;
+            slot->conn->front->long_bytes += ITEM_COST + MADE_COST * (out->len - before);
         } else if (!put_next(slot, reader, out)) {
             resp_put_error(out, "ERR malformed reply from the machine");
             slot->conn->closing = true; /* it may stand in the middle of an array */

@@ -266,6 +266,7 @@ void watch_forget(struct conn *conn) {
     LIST_EACH_SAFE(item, &conn->watched) {
         struct watched *watched = container_of(item, struct watched, list);
         list_remove(item);
+        name_removed(conn, watched->key->len);
         blob_unref(watched->key);
         cairn_free(watched);
     }
@@ -285,6 +286,7 @@ static void watch_one(struct conn *conn, struct bytes key, uint64_t version) {
     watched->key = blob_from(key);
     watched->version = version;
     list_push(&conn->watched, &watched->list);
+    name_added(conn, key.len);
     hmap_insert(&conn->watched_keys, &watched->by_key, hash);
 }
 
@@ -295,6 +297,7 @@ static void watch_finish(struct slot *slot, enum cairn_status status, struct byt
     struct reader keys = reader_of(buf_view(&slot->memo));
     struct reader reader = reader_of(reply);
     struct reply_value value;
+    name_removed(conn, slot->memo.len);
     conn_resume(conn);
     if (status != CAIRN_OK || !reply_next(&reader, &value) || value.kind != REPLY_ARRAY) {
         resp_put_error(out, status_error(status));
@@ -311,6 +314,10 @@ void cmd_watch(struct call *call) {
         resp_put_error(call->out, "ERR WATCH inside MULTI is not allowed");
         return;
     }
+    if (conn->watched_keys.count + call->argc - 1 > NAMES_MAX) {
+        resp_put_error(call->out, "ERR a client may watch 100000 keys");
+        return;
+    }
     struct buf encoded = {0};
     kv_encode(&encoded, KV_VERSIONS, call->args + 1, call->argc - 1);
     struct slot *slot = exec_encoded(call, &encoded, watch_finish);
@@ -318,6 +325,7 @@ void cmd_watch(struct call *call) {
         return;
     for (size_t i = 1; i < call->argc; i++)
         buf_block(&slot->memo, call->args[i]);
+    name_added(conn, slot->memo.len);
     conn->held = true; /* a MULTI that follows at once must know the versions */
 }
 

@@ -93,6 +93,7 @@ static void join(struct conn *conn, struct bytes name, bool pattern) {
     hmap_insert(&front->memberships, &member->by_pair,
                 pair_hash(&(struct pair){conn, subscription}));
     subscription->count++;
+    name_added(conn, name.len);
     if (pattern)
         conn->pattern_count++;
     else
@@ -109,6 +110,7 @@ static void leave(struct membership *member) {
         conn->pattern_count--;
     else
         conn->channel_count--;
+    name_removed(conn, subscription->name->len);
     if (--subscription->count == 0)
         subscription_free(conn->front, subscription);
     cairn_free(member);
@@ -141,6 +143,10 @@ static void put_confirmation(struct call *call, const char *kind, const struct b
 }
 
 static void subscribe(struct call *call, const char *kind, bool pattern) {
+    if (call->conn->channel_count + call->conn->pattern_count + call->argc - 1 > NAMES_MAX) {
+        resp_put_error(call->out, "ERR a client may listen to 100000 channels and patterns");
+        return;
+    }
     call->holds_pushes = true;
     for (size_t i = 1; i < call->argc; i++) {
         join(call->conn, call->args[i], pattern);

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#define SHORT_KEY 64u /* its slot is within what a lookup costs */
+
 struct bytes kv_item_key(const struct vmap_item *item) {
     struct bytes key = vmap_item_key(item);
     return bytes_of(key.data + KV_PREFIX, key.len - KV_PREFIX);
@@ -24,6 +26,11 @@ bool kv_is_string(const struct vmap_item *item) {
 
 static uint64_t meta_of(enum kv_type type, uint64_t deadline_ms) {
     return (uint64_t)type << 56 | deadline_ms;
+}
+
+/* Finding the slot of a long key: a table's step a byte. */
+static uint64_t work_of_key(struct bytes key) {
+    return key.len > SHORT_KEY ? 2 * key.len : 0;
 }
 
 struct bytes kv_map_key(struct machine *machine, struct bytes key) {
@@ -96,7 +103,7 @@ const struct vmap_item *kv_view_get(struct kv_view *view, struct bytes key) {
     struct machine *machine = view->machine;
     if (view->over)
         return NULL;
-    work_charge(view->work, WORK_LOOKUP);
+    work_charge(view->work, WORK_LOOKUP + work_of_key(key));
     const struct vmap_item *item = vmap_get(machine->map, kv_map_key(machine, key));
     if (item != NULL && kv_item_deadline(item) != 0 && kv_item_deadline(item) <= view->time_ms) {
         if (view->reading) {
@@ -153,7 +160,7 @@ static void put_record(struct kv_view *view, struct bytes key, enum kv_type type
     record(view, KV_RECORD_WRITE, key, view->order);
     if (before != 0 && before != kept)
         kv_chunks_drop(view, before);
-    work_charge(view->work, work + work_of_bytes(content.len));
+    work_charge(view->work, work + work_of_key(key) + work_of_bytes(content.len));
 }
 
 static bool is_over(const struct kv_view *view, uint64_t deadline_ms) {
