@@ -7,8 +7,9 @@
 
 typedef unsigned long long ull;
 
-/* That a node makes by itself, beside its clients' and peers': what is due, members, versions. */
-#define OWN_REQUESTS_MAX 16u
+/* That a node makes by itself, beside its clients' and peers': a thousand ends of sessions, what is
+ * due, members, versions. */
+#define OWN_REQUESTS_MAX 1024u
 #define LOOK_NS (20 * SIM_MS)
 #define LEADERLESS_NS (2 * SIM_S)
 #define LEADERLESS_TIMEOUTS 8u
