@@ -2,7 +2,7 @@
 
 #include "base/assert.h"
 
-#define PROBE_BYTES_MAX 65536u
+#define PROBE_BYTES_MAX 65536u /* of entries that may be sent for nothing */
 
 static struct progress_limits limits_of(const struct journal *journal) {
     return (struct progress_limits){journal->options->inflight_max,
@@ -19,7 +19,7 @@ void stream_free(struct stream *stream) {
     progress_free(&stream->progress);
 }
 
-/* Whether a message may carry so much now. */
+/* Whether the next message may carry so many bytes of entries. */
 static bool may_carry(const struct progress *progress, size_t bytes) {
     return progress->state != PROGRESS_PROBE || (!progress->bare && bytes <= PROBE_BYTES_MAX);
 }
