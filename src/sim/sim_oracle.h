@@ -103,6 +103,7 @@ struct oracle_keyspace {
 struct sim_oracle {
     struct sim_cluster *cluster;
     uint64_t look_at; /* when sim_oracle_round looks again */
+    uint64_t lives;   /* of all nodes, when it looked last */
     struct oracle_keyspace keyspaces[SIM_KEYSPACES_MAX];
     struct oracle_replica replicas[SIM_NODES_MAX + 1][SIM_KEYSPACES_MAX];
 };

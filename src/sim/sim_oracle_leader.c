@@ -11,6 +11,7 @@ typedef unsigned long long ull;
  * due, members, versions. */
 #define OWN_REQUESTS_MAX 1024u
 #define LOOK_NS (20 * SIM_MS)
+#define GAP_NS (100 * SIM_MS)
 #define LEADERLESS_NS (2 * SIM_S)
 #define LEADERLESS_TIMEOUTS 8u
 #define PACE_NS (200 * SIM_US) /* of a round; a slow loop's are longer */
@@ -110,15 +111,29 @@ static void look_at_keyspace(struct sim_oracle *oracle, struct group_view *view,
                  oracle->cluster->defaults.keyspaces[keyspace].name);
 }
 
+/* A start in between, or no round of any node for long (all were down): what was seen before does
+ * not go on. */
+static bool was_interrupted(struct sim_oracle *oracle) {
+    uint64_t lives = 0, now = oracle->cluster->world.now;
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
+        lives += oracle->cluster->nodes[id].lives;
+    bool interrupted = lives != oracle->lives || now > oracle->look_at + GAP_NS;
+    oracle->lives = lives;
+    return interrupted;
+}
+
 void sim_oracle_round(struct sim_oracle *oracle, struct sim_node *node) {
     struct sim_world *world = &oracle->cluster->world;
     if (world->now < oracle->look_at)
         return;
+    bool interrupted = was_interrupted(oracle);
     oracle->look_at = world->now + LOOK_NS;
     struct group_view view = {.oracle = oracle};
     find_connected(&view);
     for (uint32_t keyspace = 0; keyspace < oracle->cluster->defaults.keyspace_count; keyspace++) {
         struct node_status status;
+        if (interrupted)
+            oracle->keyspaces[keyspace].leaderless_since = world->now;
         look_at_keyspace(oracle, &view, keyspace);
         node_status(node->node, keyspace, &status);
         if (status.requests > node->options.requests_max + OWN_REQUESTS_MAX)

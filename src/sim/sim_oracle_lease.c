@@ -58,11 +58,25 @@ void oracle_told(struct oracle_replica *replica, const struct event *event,
 
 /* ---- leases ---- */
 
+#define ROUNDED_NS 2000u
+
 struct question {
     struct sim_oracle *oracle;
     const struct oracle_replica *leader;
-    uint64_t term;
+    uint64_t left_ns; /* of the leader's lease, by its clock */
 };
+
+/* However wrong both clocks run within the bound, the promise that is left outlives the lease. */
+static bool outlives(const struct oracle_replica *voter, const struct question *question) {
+    const struct oracle_replica *leader = question->leader;
+    uint64_t until = voter->promises[leader->node->id].until;
+    uint64_t clock = sim_host_clock(&voter->node->host);
+    double drift = leader->node->options.clock_drift_ppm / 1e6;
+    if (until <= clock)
+        return false;
+    double least = (double)(until - clock) * (1 - drift) / (1 + drift);
+    return (double)question->left_ns <= least + ROUNDED_NS;
+}
 
 static uint64_t is_bound(const void *context, uint64_t id) {
     const struct question *question = context;
@@ -72,7 +86,7 @@ static uint64_t is_bound(const void *context, uint64_t id) {
     const struct oracle_replica *voter = &question->oracle->replicas[id][leader->keyspace];
     if (voter->node->was_old)
         return 2; /* what it promises is not told */
-    return voter->promises[leader->node->id].until > sim_host_clock(&voter->node->host) ? 2 : 1;
+    return outlives(voter, question) ? 2 : 1;
 }
 
 void oracle_leases_ended(struct sim_oracle *oracle, struct oracle_replica *leader, uint64_t term) {
@@ -97,13 +111,14 @@ void oracle_read_begins(struct sim_oracle *oracle, struct oracle_replica *replic
     replica->reads[at].tag = event->read.tag;
     replica->reads[at].least = oracle->keyspaces[replica->keyspace].applied;
     uint64_t lease_end = replica->seen.lease_end;
-    struct question question = {oracle, replica, replica->seen.term};
-    if (lease_end > event->now && replica->seen.config != NULL &&
+    struct question question = {oracle, replica,
+                                lease_end > event->now ? lease_end - event->now : 0};
+    if (question.left_ns > 0 && replica->seen.config != NULL &&
         quorum_votes(replica->seen.config, is_bound, &question) != QUORUM_WON)
         oracle_fail(replica,
                     "a lease rests on promises of a quorum that still run: in term %llu %llu us of "
                     "it are left",
-                    (ull)replica->seen.term, (ull)((lease_end - event->now) / SIM_US));
+                    (ull)replica->seen.term, (ull)(question.left_ns / SIM_US));
 }
 
 void oracle_read_ready(struct oracle_replica *replica, const struct effect *effect) {
