@@ -137,6 +137,9 @@ bool oracle_log_at(const struct oracle_log *log, uint64_t index, struct oracle_p
 void oracle_log_take(struct oracle_log *log, uint64_t index, uint64_t term, uint64_t chain);
 void oracle_log_reset(struct oracle_log *log, uint64_t base, uint64_t chain);
 void oracle_snapshot_stands(struct oracle_replica *replica, uint64_t index);
+/* A restart found the log as it is in the image: it is durable, also what a crash caught
+ * unfinished. */
+void oracle_image_came_back(struct oracle_image *image);
 /* That very entry was durable here at some time, or a snapshot that stands for it. */
 bool oracle_was_durable(const struct oracle_replica *replica, uint64_t index, uint64_t chain);
 

@@ -95,6 +95,13 @@ void oracle_snapshot_stands(struct oracle_replica *replica, uint64_t index) {
         replica->image.snapshot = index;
 }
 
+void oracle_image_came_back(struct oracle_image *image) {
+    struct oracle_point point;
+    for (uint64_t index = image->log.base + 1; index <= image->log.last; index++)
+        if (oracle_log_at(&image->log, index, &point))
+            *room(&image->ever, &image->ever_cap, index) = point;
+}
+
 bool oracle_was_durable(const struct oracle_replica *replica, uint64_t index, uint64_t chain) {
     const struct oracle_image *image = &replica->image;
     if (replica->node->host.disk.lied || index <= image->ever_base || index <= image->snapshot)

@@ -72,6 +72,7 @@ static void believe(struct oracle_replica *replica) {
     image->cut_short = false;
     image->snapshot = image->log.base;
     image->known = true;
+    oracle_image_came_back(image);
 }
 
 void oracle_start_end(struct oracle_replica *replica) {
