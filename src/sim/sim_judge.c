@@ -397,24 +397,36 @@ static void judge_bank(struct sim_cluster *cluster, const struct clients *client
     cairn_free(ops);
 }
 
+static unsigned walls_jumped(const struct sim_cluster *cluster) {
+    unsigned jumped = 0;
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
+        jumped += cluster->nodes[id].wall_jumped;
+    return jumped;
+}
+
 /* A leader goes by a majority's wall clocks: with too many of them wrong it may be as wrong as they
  * are. Some may run away from a slow leader faster than replicated time may follow, and be believed
  * after a restart of all. So may any after a leader that goes by its own, for the others are of an
  * older version and tell nothing. */
 static bool time_is_unsure(const struct sim_cluster *cluster) {
-    unsigned jumped = 0;
     bool old = false;
-    for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
-        jumped += cluster->nodes[id].wall_jumped;
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
         old |= cluster->nodes[id].was_old;
-    }
     bool far = 2 * cluster->defaults.clock_drift_ppm >= 10000 * STAMP_SLEW_PERCENT;
-    return far || old || 2 * jumped >= cluster->founders;
+    return far || old || 2 * walls_jumped(cluster) >= cluster->founders;
+}
+
+/* How far replicated time may lag: with voters away, one clock that went back may be what a
+ * majority of the rest has reached. A leader that restarted then goes on from the time of its last
+ * entries, and the next leader knows better. */
+static uint64_t lag_ns(const struct sim_cluster *cluster) {
+    return walls_jumped(cluster) > 0 ? 3000 * SIM_MS : 0;
 }
 
 static void judge_expiry(struct sim_cluster *cluster, unsigned workload) {
     const struct workload *from = cluster->workloads[workload];
     size_t count = 0, where;
+    uint64_t lag = lag_ns(cluster);
     char error[200];
     struct expiry_op *ops = cairn_alloc((workload_count(from) + 1) * sizeof *ops);
     for (size_t i = 0; i < workload_count(from); i++) {
@@ -422,12 +434,13 @@ static void judge_expiry(struct sim_cluster *cluster, unsigned workload) {
         bool write = op->action == WORKLOAD_EXPIRE_SET;
         if ((!write && op->action != WORKLOAD_EXPIRE_GET) || op->outcome == WORKLOAD_FAILED)
             continue;
+        uint64_t ttl_ns = (uint64_t)op->argument * SIM_MS;
         ops[count++] = (struct expiry_op){.invoke = op->invoke,
                                           .complete = op->complete,
                                           .key = op->key,
                                           .write = write,
                                           .nil = op->nil,
-                                          .ttl_ns = (uint64_t)op->argument * SIM_MS,
+                                          .ttl_ns = ttl_ns > lag ? ttl_ns - lag : 0,
                                           .tag = i};
     }
     /* Replicated time may run a tenth faster than the leader's clock. */
