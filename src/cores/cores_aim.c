@@ -1,6 +1,7 @@
 /* Faults with aim: what happens to a leader shortly after it was elected decides most of the
  * stories that papers tell of (Raft, figure 8: five leaders in the right order). A run with aim
- * cuts a new leader off, wholly or from all but one, or ends it, within a few moves. */
+ * cuts a new leader off, wholly or from all but one, or ends it, within a few moves; or a voter
+ * forgets what it promised that leader. */
 #include "cores/cores_schedule.h"
 
 #define SOON 24u
@@ -47,11 +48,25 @@ static void cut_off(struct cores_schedule *schedule, unsigned leader, unsigned s
         }
 }
 
+/* What it promised the new leader is gone; former leaders reach it, and that one does not. */
+static void forget(struct cores_schedule *schedule, unsigned leader, unsigned victim) {
+    cores_queue(schedule, move_of(CORES_CRASH, victim, 0));
+    cores_queue(schedule, move_of(CORES_FORGET, victim, 0));
+    cores_queue(schedule, move_of(CORES_START, victim, 0));
+    for (unsigned other = 1; other <= schedule->world->count; other++)
+        if (other != victim)
+            between(schedule, other == leader ? CORES_CUT : CORES_JOIN, victim, other);
+}
+
 static void strike(struct cores_schedule *schedule) {
-    unsigned leader = newest_leader(schedule->world);
+    unsigned leader = newest_leader(schedule->world), victim = schedule->world->setup.victim;
     unsigned other = cores_any_node(schedule, false);
     if (leader == 0)
         return;
+    if (victim != 0 && victim != leader && prng_chance(&schedule->prng, 1, 2)) {
+        forget(schedule, leader, victim);
+        return;
+    }
     switch (prng_below(&schedule->prng, 6)) {
     case 0:
         cores_queue(schedule, move_of(CORES_CRASH, leader, 0));

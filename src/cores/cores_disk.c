@@ -48,6 +48,7 @@ void cores_disk_write(struct cores_world *world, struct cores_node *node,
     persist->has_hard = effect->persist.hard.len > 0;
     buf_bytes(&persist->hard, effect->persist.hard);
     persist->reset = effect->persist.reset;
+    persist->room = effect->persist.room;
     persist->base = effect->persist.reset_base;
     persist->truncate_from = effect->persist.truncate_from;
     if (persist->cap < effect->persist.count) {
@@ -101,6 +102,7 @@ static void hard_put(struct cores_world *world, struct cores_node *node, struct 
     buf_clear(&node->image.hard);
     buf_bytes(&node->image.hard, hard);
     node->image.has_hard = true;
+    node->image.hard_lost = false;
     bool known = world->view->promise(hard, &node->image.promise);
     cairn_assert(known);
     cores_oracle_promise(world, node, &before);
@@ -132,18 +134,67 @@ static void carry_out(struct cores_world *world, struct cores_node *node,
     cores_oracle_kept(world, node, held);
 }
 
+/* The hard state has a place of its own. */
+static bool fits(struct cores_node *node, const struct cores_persist *persist) {
+    if (!node->full || (persist->count == 0 && !persist->reset && persist->truncate_from == 0))
+        return true;
+    if (persist->room != ROOM_ALL || node->kept == 0)
+        return false;
+    node->kept--;
+    return true;
+}
+
+static void drop_entries(struct cores_persist *persist) {
+    while (persist->count > 0)
+        entry_unref(&persist->entries[--persist->count]);
+}
+
+/* What waits for a write that failed never leaves; one that can't go on ends. */
+static void no_room(struct cores_world *world, struct cores_node *node) {
+    struct event event = {.kind = EVENT_PERSIST_FAILED};
+    struct replica_status status;
+    size_t left = 0;
+    event.persisted.seq = node->persists[0].seq;
+    event.persisted.status = CAIRN_NO_SPACE;
+    for (; node->persist_count > 0; persist_done(node))
+        drop_entries(&node->persists[0]);
+    for (size_t i = 0; i < node->send_count; i++) {
+        if (node->sends[i].after >= event.persisted.seq)
+            cores_message_free(node->sends[i].message);
+        else
+            node->sends[left++] = node->sends[i];
+    }
+    node->send_count = left;
+    cores_step(world, node, event);
+    world->setup.protocol->status(node->replica, &status);
+    if (status.failed)
+        cores_crash(world, node, 0, 0);
+}
+
 bool cores_disk_done(struct cores_world *world, struct cores_node *node, unsigned count) {
     if (!node->up || count == 0 || count > node->persist_count)
         return false;
     struct event event = {.kind = EVENT_PERSISTED};
-    for (; count > 0; count--) {
+    bool fit = true;
+    for (; count > 0 && (fit = fits(node, &node->persists[0])); count--) {
         carry_out(world, node, &node->persists[0], SIZE_MAX);
         event.persisted.seq = node->durable_seq = node->persists[0].seq;
         persist_done(node);
         cores_release(world, node); /* what it says holds now, and perhaps not after the next */
     }
-    cores_step(world, node, event);
+    uint64_t failed = fit ? 0 : node->persists[0].seq;
+    if (event.persisted.seq != 0)
+        cores_step(world, node, event);
+    if (!fit && node->persists[0].seq == failed)
+        no_room(world, node);
     return true;
+}
+
+void cores_disk_forget(struct cores_node *node) {
+    node->image.has_hard = false;
+    node->image.hard_lost = true;
+    node->image.promise = (struct promise){0};
+    node->told_term = node->told_vote = 0;
 }
 
 void cores_disk_lose(struct cores_world *world, struct cores_node *node, unsigned kept,
@@ -158,9 +209,7 @@ void cores_disk_lose(struct cores_world *world, struct cores_node *node, unsigne
         if (torn > 0 && !persist->reset)
             carry_out(world, node, persist, torn - 1);
         torn = 0;
-        for (size_t i = 0; i < persist->count; i++)
-            entry_unref(&persist->entries[i]);
-        persist->count = 0;
+        drop_entries(persist);
     }
 }
 
@@ -178,22 +227,22 @@ void cores_disk_keep_snapshot(struct cores_node *node, const struct log_base *ba
 void cores_disk_clear(struct cores_node *node) {
     struct cores_image *image = &node->image;
     log_cut(image, 0);
-    image->has_hard = image->has_base = false;
+    image->has_hard = image->has_base = image->hard_lost = false;
     image->promise = (struct promise){0};
     image->first = 1;
 }
 
+/* What the log still holds at or below a snapshot means nothing: it may be of another history. */
 bool cores_disk_chain(const struct cores_node *node, uint64_t index, uint64_t *chain) {
     const struct cores_image *image = &node->image;
-    if (image->count > 0 && index >= image->first && index < image->first + image->count) {
-        *chain = image->entries[index - image->first].chain;
-        return true;
-    }
-    if (image->has_base && index == image->base.index) {
+    if (image->has_base && index <= image->base.index) {
         *chain = image->base.chain;
-        return true;
+        return index == image->base.index;
     }
-    return false;
+    if (image->count == 0 || index < image->first || index >= image->first + image->count)
+        return false;
+    *chain = image->entries[index - image->first].chain;
+    return true;
 }
 
 bool cores_disk_holds(const struct cores_node *node, uint64_t index, uint64_t chain) {

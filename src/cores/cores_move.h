@@ -25,6 +25,9 @@
     X(COMPACT, "compact", "NODE KEEP", "a snapshot is made; so many entries below it are kept") \
     X(TRANSFER, "transfer", "NODE TO", "leadership is handed over; 0: to any")                  \
     X(AWAIT, "await", "NODE PEER", "the peer waits for what it forwarded to the node")          \
+    X(FORGET, "forget", "NODE", "one that is down loses its hard state")                        \
+    X(FULL, "full", "NODE KEPT", "its disk takes no entries, but for so many that must be")     \
+    X(ROOM, "room", "NODE", "its disk has room again, and the node is told")                    \
     X(MEMBERS, "members", "NODE VOTERS LEARNERS", "other members are asked for, as bits")
 
 enum cores_move_kind {

@@ -61,6 +61,8 @@ enum cores_scheduler cores_draw(const struct cores_options *options, uint64_t se
     draw_size(&prng, options, setup);
     draw_settings(&prng, setup);
     setup->small = prng_chance(&prng, 1, 3);
+    if (setup->voters >= 3 && setup->spare == 0 && prng_chance(&prng, 1, 4))
+        setup->victim = 1 + (unsigned)prng_below(&prng, setup->voters);
     bool drifts = prng_chance(&prng, 1, 2);
     for (unsigned id = 1; id < CORES_IDS && drifts; id++)
         setup->clock_ppm[id] = (int32_t)prng_below(&prng, 2001) - 1000;
@@ -118,8 +120,10 @@ static bool settled(const struct cores_world *world) {
 /* Everything is healed and stays so: a leader must lead, and all its members apply all. */
 static void calm(struct cores_schedule *schedule, struct cores_moves *moves) {
     struct cores_world *world = schedule->world;
-    for (unsigned id = 1; id <= world->count; id++)
+    for (unsigned id = 1; id <= world->count; id++) {
         play(world, (struct cores_move){CORES_START, (uint8_t)id, 0, 0}, moves);
+        play(world, (struct cores_move){CORES_ROOM, (uint8_t)id, 0, 0}, moves);
+    }
     for (unsigned a = 1; a <= world->count; a++)
         for (unsigned b = 1; b <= world->count; b++)
             if (a != b) {

@@ -12,7 +12,8 @@ static const uint16_t usual[CORES_MOVE_COUNT + 2] = {
     [CORES_DISK] = 160,    [CORES_CRASH] = 5,   [CORES_START] = 24,   [CORES_PROPOSE] = 50,
     [CORES_READ] = 30,     [CORES_CUT] = 4,     [CORES_JOIN] = 4,     [CORES_PART] = 4,
     [CORES_MEET] = 6,      [CORES_COMPACT] = 6, [CORES_TRANSFER] = 3, [CORES_AWAIT] = 6,
-    [CORES_MEMBERS] = 3,   [ISOLATE] = 5,       [HEAL] = 10,
+    [CORES_MEMBERS] = 3,   [CORES_FORGET] = 6,  [CORES_FULL] = 4,     [CORES_ROOM] = 8,
+    [ISOLATE] = 5,         [HEAL] = 10,
 };
 
 static bool always(unsigned kind) {
@@ -30,7 +31,8 @@ static void draw_weights(struct cores_schedule *schedule) {
             weight = 0;
         else if (luck >= 6)
             weight *= 1 + (uint32_t)prng_below(&schedule->prng, 6);
-        if (kind == CORES_MEMBERS && !schedule->members)
+        if ((kind == CORES_MEMBERS && !schedule->members) ||
+            (kind == CORES_FORGET && schedule->world->setup.victim == 0))
             weight = 0;
         schedule->weights[kind] = weight;
         schedule->weight_sum += weight;
@@ -187,6 +189,15 @@ static struct cores_move members(struct cores_schedule *schedule) {
     return move_of(CORES_MEMBERS, cores_any_node(schedule, false), voters, learners);
 }
 
+/* It may start again at once. */
+static struct cores_move forget(struct cores_schedule *schedule) {
+    unsigned victim = schedule->world->setup.victim;
+    cores_queue(schedule, move_of(CORES_FORGET, victim, 0, 0));
+    if (prng_chance(&schedule->prng, 1, 2))
+        cores_queue(schedule, move_of(CORES_START, victim, 0, 0));
+    return move_of(CORES_CRASH, victim, 0, 0);
+}
+
 struct cores_move cores_any_move(struct cores_schedule *schedule) {
     uint32_t at = (uint32_t)prng_below(&schedule->prng, schedule->weight_sum);
     unsigned kind = 0;
@@ -214,8 +225,14 @@ struct cores_move cores_any_move(struct cores_schedule *schedule) {
                        (unsigned)prng_below(&schedule->prng, count + 1), 0);
     case CORES_MEMBERS:
         return members(schedule);
+    case CORES_FORGET:
+        return forget(schedule);
+    case CORES_FULL:
+        return move_of(kind, cores_any_node(schedule, false),
+                       (unsigned)prng_below(&schedule->prng, 8), 0);
     case CORES_PROPOSE:
     case CORES_READ:
+    case CORES_ROOM:
         return move_of(kind, cores_any_node(schedule, false), 0, 0);
     case ISOLATE:
         return isolate(schedule);

@@ -86,7 +86,9 @@ static void meet(struct cores_world *world, unsigned a, unsigned b) {
 static void recover(const struct protocol *protocol, struct cores_node *node) {
     const struct cores_image *image = &node->image;
     enum cairn_status status = CAIRN_OK;
-    if (image->has_hard)
+    if (image->hard_lost)
+        protocol->recover_hard_lost(node->replica);
+    else if (image->has_hard)
         status = protocol->recover_hard(node->replica, buf_view(&image->hard));
     cairn_assert(status == CAIRN_OK);
     if (image->has_base)
@@ -191,7 +193,7 @@ static void node_clear(struct cores_world *world, struct cores_node *node) {
         end_life(world, node);
     cores_disk_lose(world, node, 0, 0);
     cores_disk_clear(node);
-    node->exists = false;
+    node->exists = node->full = false;
     node->applied = node->told_term = node->told_vote = node->lives = 0;
     node->ahead_ns = 0;
 }
@@ -362,14 +364,27 @@ static bool between(struct cores_world *world, struct cores_move move) {
     return true;
 }
 
+static void room(struct cores_world *world, struct cores_node *node) {
+    struct event event = {.kind = EVENT_ROOM};
+    node->full = false;
+    event.room.there = true;
+    cores_step(world, node, event);
+}
+
+static bool while_down(struct cores_world *world, struct cores_node *node, unsigned kind) {
+    if (node->id < 1 || node->id > world->count || node->up)
+        return false;
+    if (kind == CORES_START)
+        cores_boot(world, node);
+    else
+        cores_disk_forget(node);
+    return true;
+}
+
 static bool at_node(struct cores_world *world, struct cores_move move) {
     struct cores_node *node = &world->nodes[move.a];
-    if (move.kind == CORES_START) {
-        if (move.a < 1 || move.a > world->count || node->up)
-            return false;
-        cores_boot(world, node);
-        return true;
-    }
+    if (move.kind == CORES_START || move.kind == CORES_FORGET)
+        return while_down(world, node, move.kind);
     if (!up(world, move.a))
         return false;
     switch (move.kind) {
@@ -385,6 +400,13 @@ static bool at_node(struct cores_world *world, struct cores_move move) {
         return true;
     case CORES_READ:
         read_at(world, node);
+        return true;
+    case CORES_FULL:
+        node->full = true;
+        node->kept = move.b;
+        return true;
+    case CORES_ROOM:
+        room(world, node);
         return true;
     case CORES_COMPACT:
         return compact(world, node, move.b);

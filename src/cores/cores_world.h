@@ -27,6 +27,7 @@ struct cores_setup {
     unsigned voters, learners; /* ids follow: learners behind voters */
     unsigned spare;            /* nodes outside the first configuration, blank */
     uint8_t leases;            /* nodes that use them when they lead, as bits */
+    unsigned victim;           /* the one that may lose its hard state; 0: none does */
     bool small; /* one entry a message, little memory: logs are read back, snapshots are needed */
     bool own_time; /* each clock stands still until its replica's next deadline is chosen */
     int32_t clock_ppm[CORES_IDS];
@@ -47,6 +48,7 @@ struct cores_channel {
 struct cores_persist {
     uint64_t seq;
     bool has_hard, reset;
+    enum room room;
     struct buf hard;
     struct log_base base;
     uint64_t truncate_from;
@@ -58,6 +60,7 @@ struct cores_persist {
 struct cores_image {
     struct buf hard;
     bool has_hard;
+    bool hard_lost;
     struct promise promise; /* what the hard state says; zero without one */
     bool has_base;
     struct log_base base;
@@ -95,6 +98,8 @@ struct cores_node {
     } load[8]; /* of inner events of kind LOADED, by tag's place */
     unsigned load_next;
     bool accepted; /* the last offered snapshot */
+    bool full;     /* the disk: entries find no room ... */
+    unsigned kept; /* ... but for so many writes of ROOM_ALL */
 
     uint64_t applied;
     struct belief belief;          /* after its last step; config is not kept */
@@ -187,8 +192,11 @@ struct cores_offer {
 /* ---- disks (cores_disk.c) ---- */
 void cores_disk_write(struct cores_world *world, struct cores_node *node,
                       const struct effect *effect);
-/* The oldest `count` writes are done, and the replica hears of it. False: there are fewer. */
+/* The oldest `count` writes are done, or find no room, and the replica hears of it. False: there
+ * are fewer. */
 bool cores_disk_done(struct cores_world *world, struct cores_node *node, unsigned count);
+/* A node that is down loses its hard state, and with it what it told others. */
+void cores_disk_forget(struct cores_node *node);
 /* At a crash. */
 void cores_disk_lose(struct cores_world *world, struct cores_node *node, unsigned kept,
                      unsigned torn);
