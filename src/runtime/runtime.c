@@ -78,6 +78,7 @@ static void take_turn(struct runtime *runtime) {
 static void on_check(uv_check_t *check) {
     struct runtime *runtime = check->data;
     uv_idle_stop(&runtime->idle);
+    runtime->round++;
     runtime->handshakes_ns = 0; /* those that had to wait have timers, and come first */
     runtime_timer_fire(runtime);
     take_turn(runtime);
@@ -186,6 +187,7 @@ struct runtime *runtime_new(const struct runtime_options *options) {
     if (options->linger_stall_ns == 0)
         runtime->options.linger_stall_ns = ENV_LINGER_STALL_NS;
     runtime->crowded_from = crowded_from(options);
+    runtime->round = 1;
     signal(SIGPIPE, SIG_IGN);
     if (uv_loop_init(&runtime->loop) != 0)
         cairn_fatal("cannot make an event loop: %s", strerror(errno));

@@ -68,7 +68,8 @@ struct runtime {
     bool settling;          /* runtime_settle: no peer is waited for that has all it was sent */
     int crowded_from;       /* the descriptor; INT_MAX: none */
     size_t streams;         /* connections not yet freed */
-    uint64_t handshakes_ns; /* spent on TLS handshakes in this round of the loop */
+    uint64_t round;         /* of the loop; the first is 1 */
+    uint64_t handshakes_ns; /* spent on TLS handshakes in this round */
     uint8_t read_buffer[RUNTIME_READ_BYTES];
 };
 

@@ -123,8 +123,15 @@ static void address_text(const uv_tcp_t *tcp, char *text, size_t size) {
 
 /* ---- reading ---- */
 
+/* libuv would read on for as long as there is more. One buffer a round, then it is the others'
+ * turn, a leader's heartbeats for one: without room it asks again in the next round. */
 static void on_room(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
-    struct runtime *runtime = ((struct connection *)handle->data)->runtime;
+    struct connection *connection = handle->data;
+    struct runtime *runtime = connection->runtime;
+    *buf = uv_buf_init(NULL, 0);
+    if (connection->read_in == runtime->round)
+        return;
+    connection->read_in = runtime->round;
     size_t share = RUNTIME_READ_SHARE_BYTES / runtime->streams;
     size_t bytes = share < RUNTIME_READ_BYTES_MIN ? RUNTIME_READ_BYTES_MIN : share;
     if (bytes > RUNTIME_READ_BYTES)
@@ -156,6 +163,8 @@ static void peer_ended(struct connection *connection) {
 
 static void on_read(uv_stream_t *handle, ssize_t count, const uv_buf_t *buf) {
     struct connection *connection = handle->data;
+    if (count == UV_ENOBUFS)
+        return;
     connection->runtime->turn_due = true;
     if (connection->lingering)
         connection_linger_read(connection, count);

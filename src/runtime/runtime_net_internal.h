@@ -35,6 +35,7 @@ struct connection {
     struct secure *secure;     /* NULL: no TLS */
     enum cairn_status why;
     size_t queued;
+    uint64_t read_in; /* the round of the loop in which it was read last */
     bool open;
     bool paused;
     bool ended;     /* the peer sends nothing more */

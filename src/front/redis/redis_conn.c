@@ -402,7 +402,7 @@ void redis_options_default(struct redis_options *options) {
         .bulk_bytes_max = 64u << 20,
         .output_budget = 8u << 20,
         .output_max = 256u << 20,
-        .input_budget = 320u << 20,
+        .input_budget = 256u << 20,
     };
 }
 
