@@ -19,6 +19,7 @@ typedef unsigned long long ull;
 
 /* ---- which machines are well ---- */
 
+/* One that holds no entry may have lost its disk, and then its voice does not count. */
 static bool is_well(const struct oracle_replica *replica) {
     const struct sim_node *node = replica->node;
     const struct sim_host *host = &node->host;
@@ -33,7 +34,8 @@ static bool is_well(const struct oracle_replica *replica) {
         return false;
     struct replica_status status;
     replica->protocol->status(replica->inner, &status);
-    return !status.damaged && !status.failed && !status.diverged && status.config.count > 0;
+    return !status.damaged && !status.failed && !status.diverged && status.config.count > 0 &&
+           status.last_index > 0;
 }
 
 struct group_view {
