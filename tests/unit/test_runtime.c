@@ -4,7 +4,6 @@
 
 #include "runtime/runtime.h"
 #include "runtime/runtime_admin.h"
-#include "runtime/runtime_internal.h"
 
 #include "base/alloc.h"
 
@@ -345,75 +344,6 @@ static void ten_megabytes_go_round_with_bounded_queues(void **state) {
     env_listener_close(world.env, &server.listener);
     world_close(&world);
     assert_true(server.closed);
-}
-
-/* ---- one that sends without end ---- */
-
-struct upload {
-    struct peer peer; /* the first: found from the stream */
-    size_t before, most;
-};
-
-static void upload_data(struct env_stream *stream, struct bytes bytes) {
-    struct peer *peer = container_of(stream, struct peer, stream);
-    peer->received += bytes.len;
-    if (peer->received == TOTAL)
-        runtime_stop(peer->world->runtime);
-}
-
-static void upload_turn(void *context) {
-    struct upload *upload = context;
-    size_t now = upload->peer.received;
-    if (now - upload->before > upload->most)
-        upload->most = now - upload->before;
-    upload->before = now;
-}
-
-static void *send_all(void *context) {
-    static uint8_t zeros[TOTAL];
-    const struct world *world = context;
-    struct sockaddr_in to = {.sin_family = AF_INET,
-                             .sin_port = htons((uint16_t)atoi(strrchr(world->address, ':') + 1)),
-                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    size_t sent = 0;
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
-        while (sent < TOTAL) {
-            ssize_t put = send(fd, zeros + sent, TOTAL - sent, MSG_NOSIGNAL);
-            if (put <= 0)
-                break;
-            sent += (size_t)put;
-        }
-    close(fd);
-    return NULL;
-}
-
-static struct upload upload;
-
-static struct env_stream *take_upload(struct env_listener *listener, const char *address) {
-    static const struct env_stream_events events = {.data = upload_data};
-    struct server *server = container_of(listener, struct server, listener);
-    upload = (struct upload){.peer = {.stream = {.events = &events}, .world = server->world}};
-    return &upload.peer.stream;
-}
-
-/* So others are heard in between, a leader's heartbeats for one. */
-static void a_connection_is_read_one_buffer_a_round(void **state) {
-    struct world world;
-    struct server server;
-    pthread_t sender;
-    world_open(&world);
-    serve(&world, &server);
-    server.listener.accept = take_upload;
-    env_set_turn(world.env, upload_turn, &upload);
-    assert_int_equal(pthread_create(&sender, NULL, send_all, &world), 0);
-    world_run(&world);
-    pthread_join(sender, NULL);
-    assert_int_equal(upload.peer.received, TOTAL);
-    assert_true(upload.most > 0 && upload.most <= RUNTIME_READ_BYTES);
-    env_abort(world.env, &upload.peer.stream);
-    env_listener_close(world.env, &server.listener);
-    world_close(&world);
 }
 
 /* ---- absent events ---- */
@@ -819,7 +749,6 @@ int main(void) {
         cmocka_unit_test(direct_files_keep_what_was_written),
         cmocka_unit_test(wall_time_is_an_interval),
         cmocka_unit_test(ten_megabytes_go_round_with_bounded_queues),
-        cmocka_unit_test(a_connection_is_read_one_buffer_a_round),
         cmocka_unit_test(any_event_may_be_absent),
         cmocka_unit_test(a_connection_that_fails_closes_once_with_the_reason),
         cmocka_unit_test(closing_before_the_connection_stands_cancels_it),
