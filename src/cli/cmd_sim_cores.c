@@ -39,17 +39,12 @@ static const char *tail_of(const struct buf *text, int lines) {
 }
 
 /* The failing run as a short scenario. False: it can't be written to the file. */
-static bool scenario_of(const struct cores_command *command, const struct cores_hunt *hunt) {
+static bool scenario_of(const struct cores_command *command, struct cores_hunt *hunt) {
     struct cores_world *world = cores_world_new();
-    struct cores_setup setup;
-    struct cores_moves moves = {0};
-    struct cores_result result;
     struct buf text = {0};
-    cores_draw(&hunt->options, hunt->seed, &setup);
-    cores_run(world, &hunt->options, hunt->seed, &moves, NULL, &result);
-    size_t before = moves.count;
-    cores_shrink(world, &setup, &moves, REPLAYS_MAX);
-    cores_text_write(world, &setup, &moves, &text);
+    size_t before = hunt->moves.count;
+    cores_shrink(world, &hunt->setup, &hunt->moves, REPLAYS_MAX);
+    cores_text_write(world, &hunt->setup, &hunt->moves, &text);
     bool written = true;
     if (command->save != NULL) {
         FILE *file = fopen(command->save, "w");
@@ -58,18 +53,16 @@ static bool scenario_of(const struct cores_command *command, const struct cores_
     } else {
         const char *tail = tail_of(&text, LINES_SHOWN);
         printf("%zu of its %zu moves do the same; the end of them (all: --save FILE):\n",
-               moves.count, before);
+               hunt->moves.count, before);
         fwrite(tail, 1, (size_t)((const char *)text.data + text.len - tail), stdout);
     }
     buf_free(&text);
-    cores_moves_free(&moves);
     cores_world_free(world);
     return written;
 }
 
-static void show_failure(const struct cores_command *command, const struct cores_hunt *hunt) {
-    printf("seed %" PRIu64 " of %s failed: %s: %s.\nThe rule: %s.\n", hunt->seed,
-           hunt->options.protocol->name, hunt->sum.broken, hunt->sum.detail, hunt->sum.rule);
+/* A guided run is not its seed's alone: it is repeated by what is saved. */
+static void show_command(const struct cores_command *command, const struct cores_hunt *hunt) {
     printf("To repeat it:\n  cairn sim --cores --protocol %s --seeds %" PRIu64,
            hunt->options.protocol->name, hunt->seed);
     if (command->mutant != NULL)
@@ -79,6 +72,13 @@ static void show_failure(const struct cores_command *command, const struct cores
     if (command->replicas != 0)
         printf(" --nodes %" PRIu64, command->replicas);
     printf(" --log\n");
+}
+
+static void show_failure(const struct cores_command *command, struct cores_hunt *hunt) {
+    printf("seed %" PRIu64 " of %s failed: %s: %s.\nThe rule: %s.\n", hunt->seed,
+           hunt->options.protocol->name, hunt->sum.broken, hunt->sum.detail, hunt->sum.rule);
+    if (!hunt->guided)
+        show_command(command, hunt);
     if (!scenario_of(command, hunt))
         misuse("sim --cores", "can't write to %s", command->save);
 }
@@ -151,6 +151,8 @@ static void show_sum(const struct cores_hunt *hunt) {
            "%" PRIu64 " elections, %" PRIu64 " commands placed, %" PRIu64 " reads\n",
            hunt->options.protocol->name, hunt->runs, sum->steps, cpu_s,
            (double)sum->steps / cpu_s / 1e6, sum->elections, sum->placed, sum->reads);
+    if (hunt->guided)
+        printf("%" PRIu64 " abstract states\n", hunt->seen);
 }
 
 static bool hunt_one(struct cores_command *command, struct cores_hunt hunt,
@@ -165,11 +167,13 @@ static bool hunt_one(struct cores_command *command, struct cores_hunt hunt,
         fprintf(stderr, "\r\033[K");
     if (command->json) {
         show_json(&hunt);
+        cores_moves_free(&hunt.moves);
         return !hunt.found;
     }
     if (hunt.found)
         show_failure(command, &hunt);
     show_sum(&hunt);
+    cores_moves_free(&hunt.moves);
     return !hunt.found;
 }
 
@@ -205,6 +209,7 @@ int cmd_sim_cores(int argc, char **argv) {
                                  {"nodes", FLAG_NUMBER, &command.replicas},
                                  {"save", FLAG_TEXT, &command.save},
                                  {"play", FLAG_TEXT, &command.play},
+                                 {"guided", FLAG_SWITCH, &hunt.guided},
                                  {"log", FLAG_SWITCH, &command.log},
                                  {"json", FLAG_SWITCH, &command.json}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))

@@ -167,7 +167,7 @@ static const struct subcommand subcommands[] = {
      "                 [--faults NAME,NAME...] [--clients N] [--length MS]\n"
      "       cairn sim --cores [--seeds A-B] [--minutes M | --seconds S] [--protocol raft|zab]\n"
      "                 [--mutant NAME] [--scheduler walk|pct|delay] [--nodes N] [--save FILE]\n"
-     "                 [--play FILE] [--log] [--json]\n"
+     "                 [--play FILE] [--guided] [--log] [--json]\n"
      "       cairn sim --cores --exhaustive --protocol raft|zab [--nodes N] [--elections N]\n"
      "                 [--entries N] [--reads N] [--crashes N] [--lost N] [--ticks N]\n"
      "                 [--overtaking N] [--late N] [--minutes M | --seconds S] [--memory MB]\n"

@@ -5,6 +5,7 @@
 #ifndef CAIRN_CORES_H
 #define CAIRN_CORES_H
 
+#include "cores/cores_guide.h"
 #include "cores/cores_move.h"
 #include "cores/cores_schedule.h"
 
@@ -30,6 +31,11 @@ enum cores_scheduler cores_draw(const struct cores_options *options, uint64_t se
  * what happens is written, or NULL. */
 void cores_run(struct cores_world *world, const struct cores_options *options, uint64_t seed,
                struct cores_moves *moves, struct buf *log, struct cores_result *result);
+/* Likewise, perhaps beginning as a kept schedule did. What it is depends on all runs of the guide
+ * before it: the world and the moves are told. */
+void cores_run_guided(struct cores_world *world, const struct cores_options *options,
+                      struct cores_guide *guide, uint64_t seed, struct cores_setup *setup,
+                      struct cores_moves *moves, struct cores_result *result);
 /* The same moves again, those left out that can't happen. True: the same rule is broken. */
 bool cores_replay(struct cores_world *world, const struct cores_setup *setup,
                   const struct cores_moves *moves, struct buf *log, struct cores_result *result);
@@ -51,12 +57,16 @@ bool cores_text_read(const char *text, cores_find_protocol *find, struct cores_s
 struct cores_hunt {
     struct cores_options options;
     uint64_t first, last, cpu_ns_max;
+    bool guided;                                                              /* by coverage */
     bool (*ran)(void *context, const struct cores_hunt *hunt, uint64_t seed); /* false: end */
     void *context;
 
     bool found;
-    uint64_t seed; /* that found it */
+    uint64_t seed;            /* that found it */
+    struct cores_setup setup; /* of the run that found it, and its moves, which the caller frees */
+    struct cores_moves moves;
     uint64_t runs, cpu_ns;
+    uint64_t seen;           /* guided: abstract states, about */
     struct cores_result sum; /* its texts: of the breach */
 };
 void cores_hunt(struct cores_hunt *hunt);

@@ -31,10 +31,14 @@ static void found(struct cores_hunt *hunt, uint64_t seed, const struct cores_res
 
 void cores_hunt(struct cores_hunt *hunt) {
     struct cores_world *world = cores_world_new();
+    struct cores_guide *guide = hunt->guided ? cores_guide_new() : NULL;
     uint64_t start = cpu_ns();
     for (uint64_t seed = hunt->first; seed <= hunt->last && !hunt->found; seed++) {
         struct cores_result one;
-        cores_run(world, &hunt->options, seed, NULL, NULL, &one);
+        if (hunt->guided)
+            cores_run_guided(world, &hunt->options, guide, seed, &hunt->setup, &hunt->moves, &one);
+        else
+            cores_run(world, &hunt->options, seed, NULL, NULL, &one);
         hunt->runs++;
         hunt->cpu_ns = cpu_ns() - start;
         add(&hunt->sum, &one);
@@ -43,6 +47,15 @@ void cores_hunt(struct cores_hunt *hunt) {
         if ((hunt->cpu_ns_max != 0 && hunt->cpu_ns >= hunt->cpu_ns_max) ||
             (hunt->ran != NULL && !hunt->ran(hunt->context, hunt, seed)))
             break;
+    }
+    if (hunt->found && !hunt->guided) {
+        struct cores_result again;
+        cores_draw(&hunt->options, hunt->seed, &hunt->setup);
+        cores_run(world, &hunt->options, hunt->seed, &hunt->moves, NULL, &again);
+    }
+    if (guide != NULL) {
+        hunt->seen = cores_guide_seen(guide);
+        cores_guide_free(guide);
     }
     cores_world_free(world);
 }

@@ -167,6 +167,30 @@ void cores_run(struct cores_world *world, const struct cores_options *options, u
     note(world, schedule.asked, result);
 }
 
+void cores_run_guided(struct cores_world *world, const struct cores_options *options,
+                      struct cores_guide *guide, uint64_t seed, struct cores_setup *setup,
+                      struct cores_moves *moves, struct cores_result *result) {
+    struct cores_schedule schedule;
+    struct prng prng;
+    enum cores_scheduler scheduler = cores_draw(options, seed, setup);
+    prng_seed(&prng, prng_mix(seed, 5));
+    cores_guide_draw(guide, &prng, setup, moves);
+    world->log = NULL;
+    world->steps = 0;
+    cores_world_begin(world, setup);
+    for (size_t i = 0; i < moves->count && !over(world); i++)
+        cores_do(world, moves->items[i]);
+    cores_schedule_begin(&schedule, world, scheduler, seed);
+    for (; schedule.asked < schedule.length && !over(world); schedule.asked++) {
+        play(world, next(&schedule, scheduler), moves);
+        cores_guide_see(guide, world);
+    }
+    cores_guide_keep(guide, &prng, setup, moves);
+    if (!over(world) && prng_chance(&prng, 1, CALM_OF))
+        calm(&schedule, moves);
+    note(world, moves->count, result);
+}
+
 bool cores_replay(struct cores_world *world, const struct cores_setup *setup,
                   const struct cores_moves *moves, struct buf *log, struct cores_result *result) {
     world->log = log;

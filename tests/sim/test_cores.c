@@ -122,6 +122,7 @@ static void each_broken_rule_is_found(void **state) {
         print_message("%-4s %-28s seed %6llu: %s\n", lines[i].protocol->name, name,
                       (unsigned long long)hunt.seed, hunt.sum.broken);
         plain_seed_holds(&lines[i], hunt.seed);
+        cores_moves_free(&hunt.moves);
     }
     assert_int_equal(lost, 0);
 }
@@ -139,9 +140,9 @@ static void a_found_schedule_shrinks_and_plays_from_its_text(void **state) {
     struct cores_result result;
     struct buf text = {0};
     unsigned line;
-    cores_draw(&hunt.options, hunt.seed, &setup);
-    cores_run(world, &hunt.options, hunt.seed, &moves, NULL, &result);
-    const char *broken = result.broken;
+    setup = hunt.setup;
+    moves = hunt.moves;
+    const char *broken = hunt.sum.broken;
     size_t before = moves.count;
     cores_shrink(world, &setup, &moves, 5000);
     assert_true(moves.count < before && moves.count < 60);
@@ -156,6 +157,31 @@ static void a_found_schedule_shrinks_and_plays_from_its_text(void **state) {
     cores_moves_free(&moves);
     cores_moves_free(&again);
     buf_free(&text);
+    cores_world_free(world);
+}
+
+/* It reaches more than as many runs of chance, and what it finds is told by its moves. */
+static void a_guided_hunt_holds_and_tells_what_it_finds(void **state) {
+    struct cores_hunt hunt = {.options = options_of(&protocol_zab, MUTANT_NONE),
+                              .first = 1,
+                              .last = slice_of(2000, 100),
+                              .guided = true};
+    cores_hunt(&hunt);
+    if (hunt.found)
+        fail_msg("seed %llu, guided: %s", (unsigned long long)hunt.seed, hunt.sum.broken);
+    assert_true(hunt.seen > 1000);
+    cores_moves_free(&hunt.moves);
+    hunt = (struct cores_hunt){.options = options_of(&protocol_raft, MUTANT_VOTE_TWICE),
+                               .first = 1,
+                               .last = 1000,
+                               .guided = true};
+    cores_hunt(&hunt);
+    assert_true(hunt.found);
+    struct cores_world *world = cores_world_new();
+    struct cores_result result;
+    assert_true(cores_replay(world, &hunt.setup, &hunt.moves, NULL, &result));
+    assert_string_equal(result.broken, hunt.sum.broken);
+    cores_moves_free(&hunt.moves);
     cores_world_free(world);
 }
 
@@ -283,6 +309,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(the_same_seed_does_the_same),
         cmocka_unit_test(each_broken_rule_is_found),
         cmocka_unit_test(a_found_schedule_shrinks_and_plays_from_its_text),
+        cmocka_unit_test(a_guided_hunt_holds_and_tells_what_it_finds),
         cmocka_unit_test(a_text_that_is_none_is_told_by_its_line),
         cmocka_unit_test(any_list_of_moves_can_be_played),
         cmocka_unit_test(all_schedules_of_a_small_configuration_hold),
