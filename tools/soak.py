@@ -5,6 +5,7 @@ Usage: tools/soak.py [--minutes M] [--only PART[,PART...]]
 
 Parts:
   seeds     the simulator over fresh seeds, for M minutes
+  cores     protocol cores alone: fresh seeds for M minutes, by chance and guided, and all schedules of small groups
   mutants   every seeded bug must be found within ten core-minutes
   judge     every mutant of the checkers must be killed by the tests
   histories more than a million tiny histories, judged as exhaustive search over the definitions does
@@ -26,6 +27,7 @@ CAIRN = "build/cairn"
 MUTANT_MINUTES = 10
 FUZZ_RUNS = 1000000
 KILLS = 50
+SEARCHED = (("raft", "2"), ("zab", "1"))  # entries within which the search of all schedules ends in minutes
 ATTACKS = 29  # those at the peer port twice
 CHANGES = 200
 FIRST_STARTS = 40  # of cairn dev, killed in their first milliseconds
@@ -51,6 +53,17 @@ def mutants():
 def part_seeds(minutes):
     first = int(time.time()) * 1000
     return [("seeds", run([CAIRN, "sim", "--seeds", f"{first}-{first + 999999}", "--minutes", str(minutes)]) == 0)]
+
+
+def part_cores(minutes):
+    first = int(time.time()) * 1000000
+    seeds = [CAIRN, "sim", "--cores", "--seeds", f"{first}-{first + 999999999}", "--minutes", str(minutes)]
+    results = [("cores", run(seeds) == 0), ("cores, guided", run(seeds + ["--guided"]) == 0)]
+    for protocol, entries in SEARCHED:
+        results.append((f"all schedules of {protocol}", run(
+            [CAIRN, "sim", "--cores", "--exhaustive", "--protocol", protocol, "--elections", "2", "--entries", entries,
+             "--ticks", "2", "--lost", "1"]) == 0))
+    return results
 
 
 def part_mutants(_):
@@ -117,7 +130,7 @@ def part_attack(minutes):
     return [("attack", run(["python3", "tools/attack.py", "--seconds", str(seconds)]) == 0)]
 
 
-PARTS = {"seeds": part_seeds, "mutants": part_mutants, "judge": part_judge, "histories": part_histories,
+PARTS = {"seeds": part_seeds, "cores": part_cores, "mutants": part_mutants, "judge": part_judge, "histories": part_histories,
          "fuzz": part_fuzz, "failover": part_failover, "members": part_members, "dev": part_dev, "upgrade": part_upgrade,
          "attack": part_attack, "day": part_day, "bare": part_bare}
 
