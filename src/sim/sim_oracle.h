@@ -98,6 +98,7 @@ struct oracle_keyspace {
         uint64_t index, hash;
     } * configs; /* committed ones, by rising index */
     size_t config_count, config_cap;
+    struct config config; /* the newest of them */
 };
 
 struct sim_oracle {

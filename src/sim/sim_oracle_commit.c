@@ -201,10 +201,33 @@ void oracle_commit_step(struct sim_oracle *oracle, struct oracle_replica *replic
 
 /* ---- applying ---- */
 
-static void note_config(struct oracle_keyspace *keyspace, const struct entry *entry) {
+static bool has_voters_of(const struct config *a, const struct config *b) {
+    for (uint32_t i = 0; i < b->count; i++)
+        if (b->members[i].voter && !config_is_voter(a, b->members[i].id))
+            return false;
+    return true;
+}
+
+/* Section 6: old and new voters decide together in between. */
+static void changes_by_joint(struct oracle_replica *replica, struct oracle_keyspace *keyspace,
+                             const struct entry *entry) {
+    struct config next;
+    const struct config *now = &keyspace->config;
+    if (config_decode(entry->payload, &next) != CAIRN_OK)
+        return;
+    if (now->count > 0 && !now->joint && !next.joint &&
+        (!has_voters_of(now, &next) || !has_voters_of(&next, now)))
+        oracle_fail(replica, "voters change by way of a joint configuration: not at %llu",
+                    (ull)entry->index);
+    keyspace->config = next;
+}
+
+static void note_config(struct oracle_replica *replica, struct oracle_keyspace *keyspace,
+                        const struct entry *entry) {
     size_t count = keyspace->config_count;
     if (count > 0 && keyspace->configs[count - 1].index >= entry->index)
         return;
+    changes_by_joint(replica, keyspace, entry);
     if (count == keyspace->config_cap) {
         keyspace->config_cap = count ? 2 * count : 16;
         keyspace->configs =
@@ -228,7 +251,7 @@ void oracle_apply(struct sim_oracle *oracle, struct oracle_replica *replica,
             oracle_fail(replica, "only what is committed is applied: another entry at %llu",
                         (ull)entry->index);
         if (entry->kind == ENTRY_CONFIG)
-            note_config(keyspace, entry);
+            note_config(replica, keyspace, entry);
         if (entry->index > keyspace->applied)
             keyspace->applied = entry->index;
     }
