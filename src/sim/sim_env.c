@@ -162,6 +162,7 @@ static void job_ended(void *target, uint64_t number) {
         return;
     }
     if (host->disk_hung_until > host->world->now) {
+        host->disk_stuck_until = host->disk_hung_until;
         sim_at(host->world, host->disk_hung_until, job_ended, job, 0);
         return;
     }
