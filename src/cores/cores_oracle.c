@@ -62,7 +62,7 @@ void cores_oracle_close(struct cores_world *world) {
 void cores_oracle_author(struct cores_world *world, const struct cores_node *node,
                          const struct entry *entry) {
     if (entry->index >= CORES_INDEX_MAX || entry->term >= CORES_TERMS_MAX) {
-        world->unfounded = true;
+        world->exhausted = true;
         return;
     }
     uint64_t at =
@@ -112,7 +112,7 @@ static void check_complete(struct cores_world *world, const struct cores_node *n
 
 void cores_oracle_leader(struct cores_world *world, struct cores_node *node, uint64_t term) {
     if (term >= CORES_TERMS_MAX) {
-        world->unfounded = true;
+        world->exhausted = true;
         return;
     }
     uint8_t known = world->leader_of[term];
@@ -172,7 +172,7 @@ static void commit_rose(struct cores_world *world, const struct cores_node *node
                         const struct belief *belief) {
     uint64_t chain;
     if (belief->commit >= CORES_INDEX_MAX) {
-        world->unfounded = true;
+        world->exhausted = true;
         return;
     }
     for (uint64_t index = node->belief.commit + 1; index <= belief->commit; index++)

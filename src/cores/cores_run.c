@@ -91,7 +91,7 @@ static struct cores_move next(struct cores_schedule *schedule, enum cores_schedu
 }
 
 static bool over(const struct cores_world *world) {
-    return world->broken != NULL || world->unfounded;
+    return world->broken != NULL || world->exhausted;
 }
 
 static void play(struct cores_world *world, struct cores_move move, struct cores_moves *moves) {

@@ -136,7 +136,7 @@ static bool within(const struct cores_world *world, const struct cores_bounds *b
     for (unsigned id = 1; id <= world->count; id++)
         if (world->nodes[id].belief.term > bounds->elections)
             return false;
-    return !world->unfounded;
+    return !world->exhausted;
 }
 
 /* ---- the path ---- */

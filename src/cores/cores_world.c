@@ -193,7 +193,7 @@ static void node_clear(struct cores_world *world, struct cores_node *node) {
         end_life(world, node);
     cores_disk_lose(world, node, 0, 0);
     cores_disk_clear(node);
-    node->exists = node->full = false;
+    node->full = false;
     node->applied = node->told_term = node->told_vote = node->lives = 0;
     node->ahead_ns = 0;
 }
@@ -215,14 +215,13 @@ void cores_world_begin(struct cores_world *world, const struct cores_setup *setu
     cairn_assert(world->count <= CORES_NODES_MAX && setup->voters > 0);
     world->now = 1000 * CORES_MS;
     world->leaders = 0;
-    world->unfounded = false;
+    world->exhausted = false;
     cores_oracle_begin(world);
     unsigned voters = (2u << setup->voters) - 2;
     unsigned learners = ((2u << (setup->voters + setup->learners)) - 2) & ~voters;
     for (unsigned id = 1; id <= world->count; id++) {
         struct cores_node *node = &world->nodes[id];
         node->id = id;
-        node->exists = true;
         node->image.first = 1;
         node->options = options_of(setup, id);
         if (id <= setup->voters + setup->learners)

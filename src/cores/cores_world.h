@@ -78,7 +78,7 @@ struct cores_send {
 
 struct cores_node {
     uint64_t id;
-    bool exists, up;
+    bool up;
     uint64_t lives;
     uint64_t ahead_ns; /* with time of its own: how far that has come */
     struct replica_options options;
@@ -92,11 +92,6 @@ struct cores_node {
     uint64_t durable_seq;
     struct event *inner; /* what the executor owes the replica */
     size_t inner_count, inner_cap;
-    struct cores_load {
-        uint64_t first, last;
-        size_t bytes_max;
-    } load[8]; /* of inner events of kind LOADED, by tag's place */
-    unsigned load_next;
     bool accepted; /* the last offered snapshot */
     bool full;     /* the disk: entries find no room ... */
     unsigned kept; /* ... but for so many writes of ROOM_ALL */
@@ -144,7 +139,7 @@ struct cores_world {
     const char *rule;   /* and whose rule that is */
     char detail[200];
     struct buf *log; /* NULL, or where what happens is written */
-    bool unfounded;  /* exhausted its numbers: the run must end */
+    bool exhausted;  /* terms or indexes are beyond what the tables hold: the run ends */
 };
 
 struct cores_world *cores_world_new(void);
