@@ -11,6 +11,33 @@
 #define MUTANT_LIST(X)                                                                             \
     X(NONE, "none", "nothing is broken")                                                           \
     X(VOTE_NOT_DURABLE, "vote-not-durable", "a vote leaves before it is on disk and is forgotten") \
+    X(READ_BEFORE_OWN_TERM, "read-before-own-term",                                                \
+      "a new leader reads at its commit index before an entry of its term is committed")           \
+    X(LEASE_FROM_RECEIPT, "lease-from-receipt",                                                    \
+      "a lease runs from the receipt of the answer instead of the sending of what it answers")     \
+    X(LEASE_NO_DRIFT, "lease-no-drift", "a lease trusts that all clocks run alike")                \
+    X(LEASE_NOT_REVOKED, "lease-not-revoked",                                                      \
+      "a leader that hands over goes on reading by its lease")                                     \
+    X(PROMISE_NOT_DURABLE, "promise-not-durable",                                                  \
+      "the length of a follower's promise is not written")                                         \
+    X(VOTE_LOG_BY_TERM, "vote-log-by-term",                                                        \
+      "a log whose end is of the same term gets a vote, however short")                            \
+    X(HEARTBEAT_ACKNOWLEDGES, "heartbeat-acknowledges",                                            \
+      "a leader counts what the answer to a heartbeat tells, durable or not")                      \
+    X(OWN_COPY_EARLY, "own-copy-early", "a leader counts its own copy before it is durable")       \
+    X(APPLY_UNCOMMITTED, "apply-uncommitted", "what is in the log is applied, committed or not")   \
+    X(JOINT_SKIPPED, "joint-skipped",                                                              \
+      "members change at once, without a joint configuration between")                             \
+    X(ZAB_MEET_AT_END, "zab-meet-at-end",                                                          \
+      "two histories meet at the end of the shorter one, whatever their epochs")                   \
+    X(WAL_SYNC_FAILURE_IGNORED, "wal-sync-failure-ignored", "a failed sync counts as done")        \
+    X(WAL_RELEASED_EARLY, "wal-released-early",                                                    \
+      "the log lets go of entries that no snapshot stands for")                                    \
+    X(SENT_BEFORE_DURABLE, "sent-before-durable",                                                  \
+      "the executor sends at once what is to wait for the disk")                                   \
+    X(FORWARD_TWICE, "forward-twice", "a request of unknown fate is sent again without a session") \
+    X(ONCE_NOT_SLIDING, "once-not-sliding",                                                        \
+      "an exactly-once session forgets a reply that its window still holds")                       \
     X(TERM_TOLD_EARLY, "term-told-early",                                                          \
       "a refusal of entries tells a term and a promise that are not on disk")                      \
     X(VOTE_TWICE, "vote-twice", "a second candidate gets a vote in the same term")                 \

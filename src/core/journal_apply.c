@@ -4,7 +4,7 @@
 #include "base/assert.h"
 
 bool journal_commit_to(struct journal *journal, uint64_t index) {
-    if (index > journal->log.last)
+    if (index > journal->log.last || journal->options->mutant == MUTANT_APPLY_UNCOMMITTED)
         index = journal->log.last;
     if (index <= journal->commit)
         return false;

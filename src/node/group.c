@@ -163,7 +163,8 @@ static void send_now(struct group *group, uint64_t to, enum effect_lane lane, st
 
 /* A message whose promise is not durable yet must not leave (invariant 2 of section D). */
 static void do_send(struct group *group, const struct effect *effect) {
-    if (effect->send.after <= group->persisted) {
+    if (effect->send.after <= group->persisted ||
+        group->node->options.mutant == MUTANT_SENT_BEFORE_DURABLE) {
         send_now(group, effect->send.to, effect->send.lane, effect->send.head, effect->send.entries,
                  effect->send.count);
         return;

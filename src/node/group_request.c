@@ -326,7 +326,8 @@ void request_fate_unknown(struct group *group, struct request *request) {
         return;
     }
     request->maybe_executed |= group->node->options.mutant != MUTANT_RETRY_FORGETS_ATTEMPT;
-    if (request->retry_safe && !list_empty(&request->aging))
+    bool twice = group->node->options.mutant == MUTANT_FORWARD_TWICE;
+    if ((request->retry_safe || twice) && !list_empty(&request->aging))
         request_again(group, request);
     else
         request_finish(group, request, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));

@@ -120,7 +120,8 @@ static void write_slice(struct env_work *work) {
 void group_release_log(struct group *group) {
     struct replica_status status;
     group->protocol->status(group->replica, &status);
-    wal_release(group->node->wal, group->id, status.first_index - 1);
+    bool early = group->node->options.mutant == MUTANT_WAL_RELEASED_EARLY;
+    wal_release(group->node->wal, group->id, early ? status.applied_index : status.first_index - 1);
 }
 
 /* What stays in the log for peers that lag: a few entries below the snapshot. */

@@ -162,7 +162,9 @@ static void slide(struct once *once, uint64_t id, uint64_t from, uint64_t to) {
     uint8_t key[REPLY_KEY_BYTES];
     for (uint64_t highest = from + 1; highest <= to; highest++)
         if (highest > once->window)
-            vmap_delete(once->map, reply_key(key, id, highest - once->window));
+            vmap_delete(once->map, reply_key(key, id,
+                                             highest - once->window +
+                                                 (once->mutant == MUTANT_ONCE_NOT_SLIDING)));
 }
 
 void once_record(struct once *once, uint64_t id, uint64_t sequence, uint64_t order,

@@ -5,7 +5,8 @@
 uint64_t raft_match_of(const void *context, uint64_t id) {
     const struct replica *raft = context;
     if (id == raft->options.id)
-        return raft->journal.durable_index;
+        return raft->options.mutant == MUTANT_OWN_COPY_EARLY ? raft->journal.log.last
+                                                             : raft->journal.durable_index;
     for (uint32_t i = 0; i < raft->peer_count; i++)
         if (raft->peers[i].id == id)
             return raft->peers[i].member ? raft->peers[i].stream.progress.match : 0;

@@ -79,7 +79,8 @@ static void ask_promise(struct replica *raft, const struct raft_message *message
         message->more ? lease_limited(message->lease_ns) : raft->options.election_timeout_min_ns;
     if (raft->options.mutant == MUTANT_LEASE_OWN_LENGTH)
         asked = raft->options.lease_reads ? raft->options.election_timeout_min_ns : 0;
-    raft->journal.hard_dirty |= lease_ask(&raft->promise, asked, raft->now);
+    bool longer = lease_ask(&raft->promise, asked, raft->now);
+    raft->journal.hard_dirty |= longer && raft->options.mutant != MUTANT_PROMISE_NOT_DURABLE;
 }
 
 void raft_heard_leader(struct replica *raft, uint64_t leader, const struct raft_message *message) {
@@ -323,6 +324,8 @@ static bool log_up_to_date(const struct replica *raft, const struct raft_message
     if (raft->options.mutant == MUTANT_VOTE_STALE_LOG)
         return true;
     uint64_t term = log_last_term(&raft->journal.log);
+    if (raft->options.mutant == MUTANT_VOTE_LOG_BY_TERM)
+        return request->log_term >= term;
     return request->log_term > term ||
            (request->log_term == term && request->index >= raft->journal.log.last);
 }

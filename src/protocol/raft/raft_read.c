@@ -51,7 +51,10 @@ void raft_lease_heard(struct replica *raft, struct raft_peer *peer,
         promised = raft_lease_asked(raft);
     if (raft->options.mutant == MUTANT_LEASE_TOO_LONG)
         promised *= 20;
-    uint64_t until = lease_until(answer->sent_at, promised, raft->options.clock_drift_ppm);
+    bool late = raft->options.mutant == MUTANT_LEASE_FROM_RECEIPT;
+    uint64_t until = lease_until(
+        late ? raft->now : answer->sent_at, promised,
+        raft->options.mutant == MUTANT_LEASE_NO_DRIFT ? 0 : raft->options.clock_drift_ppm);
     if (answer->sent_at <= raft->now && until > peer->lease_until)
         peer->lease_until = until;
 }
@@ -79,7 +82,8 @@ void raft_reads_advance(struct replica *raft) {
 
 /* Dissertation 6.4: the index is noted first, leadership confirmed by a round that starts after. */
 static void read_at_leader(struct replica *raft, struct read_item read) {
-    bool committed = raft_own_term_committed(raft);
+    bool committed =
+        raft_own_term_committed(raft) || raft->options.mutant == MUTANT_READ_BEFORE_OWN_TERM;
     if (committed &&
         (raft->now < raft_lease_end(raft) || raft->options.mutant == MUTANT_READ_NO_ROUND)) {
         reads_answer(&raft->reads, read, CAIRN_OK, raft->journal.commit);

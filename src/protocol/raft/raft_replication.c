@@ -194,6 +194,11 @@ void raft_on_heartbeat_answer(struct replica *raft, const struct raft_message *m
     if (message->round > peer->round)
         peer->round = message->round;
     struct progress *progress = &peer->stream.progress;
+    if (raft->options.mutant == MUTANT_HEARTBEAT_ACKNOWLEDGES && message->index > progress->match &&
+        message->index <= raft->journal.log.last) {
+        progress_acked(progress, message->index);
+        raft_maybe_commit(raft);
+    }
     if (message->flags & RAFT_FLAG_FORGOT && message->index < progress->match)
         progress_reset(progress, message->index + 1);
     /* It restarted and does not know yet that its log matches: tell it. */

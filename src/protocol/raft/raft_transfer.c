@@ -71,7 +71,7 @@ void raft_transfer_advance(struct replica *raft, const struct raft_peer *peer) {
         peer->stream.progress.match != raft->journal.log.last)
         return;
     raft->transfer_sent = true;
-    raft->lease_revoked = true;
+    raft->lease_revoked = raft->options.mutant != MUTANT_LEASE_NOT_REVOKED;
     struct raft_message message = {.type = RAFT_TIMEOUT_NOW, .term = raft->term};
     raft_send(raft, peer->id, 0, &message, NULL, 0);
 }

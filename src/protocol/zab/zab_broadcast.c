@@ -271,7 +271,8 @@ void zab_on_ack(struct replica *zab, const struct zab_message *message) {
 uint64_t zab_match_of(const void *context, uint64_t id) {
     const struct replica *zab = context;
     if (id == zab->options.id)
-        return zab->journal.durable_index;
+        return zab->options.mutant == MUTANT_OWN_COPY_EARLY ? zab->journal.log.last
+                                                            : zab->journal.durable_index;
     const struct zab_peer *peer = zab_peer_of(zab, id);
     return peer != NULL && peer->member && peer->stage >= ZAB_SYNCING ? peer->stream.progress.match
                                                                       : 0;

@@ -13,7 +13,8 @@ void zab_ask_promise(struct replica *zab, const struct zab_message *message) {
         message->more ? lease_limited(message->lease_ns) : zab->options.election_timeout_min_ns;
     if (zab->options.mutant == MUTANT_LEASE_OWN_LENGTH)
         asked = zab->options.lease_reads ? zab->options.election_timeout_min_ns : 0;
-    zab->journal.hard_dirty |= lease_ask(&zab->promise, asked, zab->now);
+    bool longer = lease_ask(&zab->promise, asked, zab->now);
+    zab->journal.hard_dirty |= longer && zab->options.mutant != MUTANT_PROMISE_NOT_DURABLE;
 }
 
 void zab_heard(struct replica *zab, bool accepted) {

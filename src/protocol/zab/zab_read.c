@@ -45,7 +45,10 @@ void zab_lease_heard(struct replica *zab, struct zab_peer *peer, const struct za
         promised = zab_lease_asked(zab);
     if (zab->options.mutant == MUTANT_LEASE_TOO_LONG)
         promised *= 20;
-    uint64_t until = lease_until(answer->sent_at, promised, zab->options.clock_drift_ppm);
+    bool late = zab->options.mutant == MUTANT_LEASE_FROM_RECEIPT;
+    uint64_t until = lease_until(
+        late ? zab->now : answer->sent_at, promised,
+        zab->options.mutant == MUTANT_LEASE_NO_DRIFT ? 0 : zab->options.clock_drift_ppm);
     if (answer->sent_at <= zab->now && until > peer->lease_until)
         peer->lease_until = until;
 }

@@ -9,7 +9,12 @@
 
 /* Where two histories part: each epoch's entries have one author, so equal zxids mean equal
  * histories up to there. False: what was told does not reach back so far. */
-static bool find_meet(const struct log *log, const struct zab_message *ack, uint64_t *meet) {
+static bool find_meet(const struct replica *zab, const struct zab_message *ack, uint64_t *meet) {
+    const struct log *log = &zab->journal.log;
+    if (zab->options.mutant == MUTANT_ZAB_MEET_AT_END) {
+        *meet = ack->index < log->last ? ack->index : log->last;
+        return true;
+    }
     for (uint32_t i = ack->count; i > 0; i--) {
         const struct zab_run *run = &ack->runs[i - 1];
         uint64_t last = i < ack->count ? run[1].first - 1 : ack->index, term;
@@ -28,7 +33,7 @@ static bool find_meet(const struct log *log, const struct zab_message *ack, uint
 }
 
 void zab_meet(struct replica *zab, struct zab_peer *peer, const struct zab_message *ack) {
-    bool exact = find_meet(&zab->journal.log, ack, &peer->meet);
+    bool exact = find_meet(zab, ack, &peer->meet);
     peer->sync_flags = 0;
     if (!exact) {
         peer->meet = ack->commit < zab->journal.log.last ? ack->commit : zab->journal.log.last;
