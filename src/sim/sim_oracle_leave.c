@@ -7,6 +7,12 @@
 
 typedef unsigned long long ull;
 
+/* That a replica wanted to lead a term itself, its disk may lose: nothing is an answer to it then.
+ */
+static bool is_forgotten(const struct oracle_replica *replica, uint64_t to) {
+    return to == replica->node->id && !oracle_image_holds(replica);
+}
+
 /* One voice a term, whatever the disk lost meanwhile, until the node goes by another folder. */
 static void one_voice(struct oracle_replica *replica, uint64_t term, uint64_t to) {
     uint32_t count = replica->vote_count < ORACLE_VOTES ? replica->vote_count : ORACLE_VOTES;
@@ -14,7 +20,9 @@ static void one_voice(struct oracle_replica *replica, uint64_t term, uint64_t to
         if (replica->votes[i].term != term ||
             replica->votes[i].incarnation != replica->node->incarnation)
             continue;
-        if (replica->votes[i].to != to)
+        if (is_forgotten(replica, replica->votes[i].to))
+            replica->votes[i].to = to;
+        else if (replica->votes[i].to != to)
             oracle_fail(replica, "one voice in a term: for %llu in term %llu, in which %llu had it",
                         (ull)to, (ull)term, (ull)replica->votes[i].to);
         return;
