@@ -70,7 +70,8 @@ static void log_copy(struct oracle_log *to, const struct oracle_log *from) {
         to->at = cairn_realloc(to->at, from->cap * sizeof *to->at);
         to->cap = from->cap;
     }
-    memset(to->at, 0, to->cap * sizeof *to->at);
+    if (to->cap > 0)
+        memset(to->at, 0, to->cap * sizeof *to->at);
     if (from->cap > 0)
         memcpy(to->at, from->at, from->cap * sizeof *to->at);
     to->base = from->base;
