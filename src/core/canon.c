@@ -30,6 +30,14 @@ void canon_entry(struct canon *canon, const struct entry *entry) {
     canon->sum = bytes_hash(entry->payload, canon->sum + entry->kind);
 }
 
+void canon_entries(struct canon *canon, struct bytes message, size_t head, size_t count) {
+    struct reader reader = reader_of(message);
+    struct entry entry;
+    read_bytes(&reader, head);
+    while (count-- > 0 && entry_decode(&reader, &entry) == CAIRN_OK)
+        canon_entry(canon, &entry);
+}
+
 static void pending(struct canon *canon, const struct journal *journal) {
     for (size_t i = 0; i < journal->pending_count; i++) {
         const struct journal_pending *write = &journal->pending[i];

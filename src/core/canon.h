@@ -25,6 +25,8 @@ void canon_time(struct canon *canon, uint64_t at);
 void canon_times_end(struct canon *canon);
 /* What it is, without its stamps and what follows from them. */
 void canon_entry(struct canon *canon, const struct entry *entry);
+/* Those that a message carries behind its head. */
+void canon_entries(struct canon *canon, struct bytes message, size_t head, size_t count);
 void canon_journal(struct canon *canon, const struct journal *journal);
 void canon_progress(struct canon *canon, const struct progress *progress, uint64_t patience_ns);
 /* round: the leader's present one. */

@@ -67,6 +67,18 @@ struct entry entry_ref(const struct entry *entry) {
     return *entry;
 }
 
+struct entry entry_copy(const struct entry *entry) {
+    struct entry copy = *entry;
+    copy.blob = blob_from(entry->encoded);
+    copy.encoded = blob_view(copy.blob);
+    copy.payload = bytes_of(copy.blob->data + ENTRY_HEAD_BYTES, entry->payload.len);
+    return copy;
+}
+
+struct entry entry_keep(const struct entry *entry) {
+    return entry->blob != NULL ? entry_ref(entry) : entry_copy(entry);
+}
+
 void entry_unref(struct entry *entry) {
     blob_unref(entry->blob);
     *entry = (struct entry){0};

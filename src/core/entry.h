@@ -55,6 +55,10 @@ bool entry_chain_holds(const struct entry *entry, uint64_t chain_before);
 
 /* A copy that holds its own reference to the blob (which must not be NULL). */
 struct entry entry_ref(const struct entry *entry);
+/* A copy with a blob of its own. */
+struct entry entry_copy(const struct entry *entry);
+/* A copy that outlives what it was taken from: by a reference where there is a blob. */
+struct entry entry_keep(const struct entry *entry);
 void entry_unref(struct entry *entry);
 
 #endif

@@ -128,22 +128,12 @@ static void window_room(struct log *log) {
     log->window = cairn_realloc(log->window, log->cap * sizeof *log->window);
 }
 
-static struct entry keep(const struct entry *entry) {
-    if (entry->blob != NULL)
-        return entry_ref(entry);
-    struct entry copy = *entry;
-    copy.blob = blob_from(entry->encoded);
-    copy.encoded = blob_view(copy.blob);
-    copy.payload = bytes_of(copy.blob->data + ENTRY_HEAD_BYTES, entry->payload.len);
-    return copy;
-}
-
 void log_append(struct log *log, const struct entry *entry) {
     cairn_assert(entry->index == log->last + 1);
     cairn_assert(entry->term >= log_last_term(log) || log->unchecked);
     cairn_assert(log->window_first + log->count == log->last + 1);
     window_room(log);
-    log->window[log->head + log->count++] = keep(entry);
+    log->window[log->head + log->count++] = entry_keep(entry);
     log->window_bytes += entry->encoded.len;
     run_push(log, entry->index, entry->term);
     log->last = entry->index;

@@ -42,6 +42,11 @@ struct claim {
     bool releases;   /* the leader, or by its wish a candidate, makes promises to it void */
 };
 
+/* None, one, or more: how many more makes no new state of an abstraction. */
+static inline uint64_t view_few(uint64_t count) {
+    return count < 2 ? count : 2;
+}
+
 struct protocol_view {
     void (*belief)(const struct replica *replica, struct belief *belief);
     /* False: not a hard state of this protocol. */

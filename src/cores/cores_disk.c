@@ -30,16 +30,6 @@ static void persist_done(struct cores_node *node) {
     node->persists[node->persist_count] = first;
 }
 
-static struct entry own(const struct entry *entry) {
-    if (entry->blob != NULL)
-        return entry_ref(entry);
-    struct entry copy = *entry;
-    copy.blob = blob_from(entry->encoded);
-    copy.encoded = blob_view(copy.blob);
-    copy.payload = bytes_of(copy.blob->data + ENTRY_HEAD_BYTES, entry->payload.len);
-    return copy;
-}
-
 void cores_disk_write(struct cores_world *world, struct cores_node *node,
                       const struct effect *effect) {
     cairn_assert(!effect->persist.repaired); /* no entry is ever damaged here */
@@ -56,7 +46,7 @@ void cores_disk_write(struct cores_world *world, struct cores_node *node,
         persist->entries = cairn_realloc(persist->entries, persist->cap * sizeof *persist->entries);
     }
     for (size_t i = 0; i < effect->persist.count; i++) {
-        persist->entries[persist->count++] = own(&effect->persist.entries[i]);
+        persist->entries[persist->count++] = entry_keep(&effect->persist.entries[i]);
         cores_oracle_author(world, node, &effect->persist.entries[i]);
     }
 }

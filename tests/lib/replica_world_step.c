@@ -25,14 +25,6 @@ static void breach(struct world *world, const char *what) {
         world->broken = what;
 }
 
-static struct entry own_copy(const struct entry *entry) {
-    struct entry copy = *entry;
-    copy.blob = blob_from(entry->encoded);
-    copy.encoded = blob_view(copy.blob);
-    copy.payload = bytes_of(copy.blob->data + ENTRY_HEAD_BYTES, entry->payload.len);
-    return copy;
-}
-
 /* ---- the disk ---- */
 
 void world_log_cut(struct world_node *node, uint64_t from) {
@@ -71,7 +63,7 @@ void world_log_put(struct world_node *node, const struct entry *entry) {
         }
         node->log_count++;
     }
-    node->log[at] = own_copy(entry);
+    node->log[at] = entry_copy(entry);
     node->damaged[at] = false;
 }
 
@@ -269,7 +261,7 @@ static void do_persist(struct world *world, struct world_node *node, const struc
         persist.hard = blob_from(effect->persist.hard);
     persist.entries = cairn_alloc((persist.count + 1) * sizeof *persist.entries);
     for (size_t i = 0; i < persist.count; i++)
-        persist.entries[i] = own_copy(&effect->persist.entries[i]);
+        persist.entries[i] = entry_copy(&effect->persist.entries[i]);
     GROW(node->persists, node->persist_count, node->persist_cap);
     node->persists[node->persist_count++] = persist;
     if (world->log_traffic)

@@ -73,9 +73,5 @@ void raft_canon_message(struct bytes body, const struct replica *from, const str
     canon_number(canon, message.wait_ns != 0);
     if (message.type == RAFT_HEARTBEAT || message.type == RAFT_HEARTBEAT_ANSWER)
         canon_number(canon, round_left(&message, from, to));
-    struct reader reader = reader_of(body);
-    read_bytes(&reader, raft_message_size(&message));
-    struct entry entry;
-    while (message.count-- > 0 && entry_decode(&reader, &entry) == CAIRN_OK)
-        canon_entry(canon, &entry);
+    canon_entries(canon, body, raft_message_size(&message), message.count);
 }

@@ -58,39 +58,30 @@ static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *o
     }
 }
 
-static uint64_t mix(uint64_t sum, uint64_t value) {
-    return prng_mix(sum, value);
-}
-
-/* None, one, or more: how many more makes no new state. */
-static uint64_t few(uint64_t count) {
-    return count < 2 ? count : 2;
-}
-
 static uint64_t abstract_peer(const struct raft_peer *peer, const struct replica *raft) {
     const struct progress *progress = &peer->stream.progress;
-    uint64_t sum = mix(peer->id, peer->up | (uint64_t)peer->vote << 1);
+    uint64_t sum = prng_mix(peer->id, peer->up | (uint64_t)peer->vote << 1);
     if (raft->role != ROLE_LEADER)
         return sum;
-    sum = mix(sum, few(raft->journal.log.last - progress->match));
-    sum = mix(sum, (uint64_t)progress->state << 1 | progress->paused);
-    return mix(sum, progress->count > 0);
+    sum = prng_mix(sum, view_few(raft->journal.log.last - progress->match));
+    sum = prng_mix(sum, (uint64_t)progress->state << 1 | progress->paused);
+    return prng_mix(sum, progress->count > 0);
 }
 
 static uint64_t abstract(const struct replica *raft) {
     const struct journal *journal = &raft->journal;
-    uint64_t sum = mix(raft->role, raft->leader);
-    sum = mix(sum, raft->vote);
-    sum = mix(sum, few(raft->term - log_last_term(&journal->log)));
-    sum = mix(sum, few(journal->log.last - journal->commit));
-    sum = mix(sum, few(journal->log.last - journal->durable_index));
-    sum = mix(sum, few(journal->log.last - raft->verified));
-    sum = mix(sum, raft->mending | raft->amnesia << 1 | raft->installing << 2 |
-                       raft->transferring << 3 | raft->lease_revoked << 4 |
-                       (raft->now < lease_promise_end(&raft->promise)) << 5);
-    sum = mix(sum, (uint64_t)raft->change.stage << 8 | (raft->reads.leading.count > 0));
+    uint64_t sum = prng_mix(raft->role, raft->leader);
+    sum = prng_mix(sum, raft->vote);
+    sum = prng_mix(sum, view_few(raft->term - log_last_term(&journal->log)));
+    sum = prng_mix(sum, view_few(journal->log.last - journal->commit));
+    sum = prng_mix(sum, view_few(journal->log.last - journal->durable_index));
+    sum = prng_mix(sum, view_few(journal->log.last - raft->verified));
+    sum = prng_mix(sum, raft->mending | raft->amnesia << 1 | raft->installing << 2 |
+                            raft->transferring << 3 | raft->lease_revoked << 4 |
+                            (raft->now < lease_promise_end(&raft->promise)) << 5);
+    sum = prng_mix(sum, (uint64_t)raft->change.stage << 8 | (raft->reads.leading.count > 0));
     for (uint32_t i = 0; i < raft->peer_count; i++)
-        sum = mix(sum, abstract_peer(&raft->peers[i], raft));
+        sum = prng_mix(sum, abstract_peer(&raft->peers[i], raft));
     return sum;
 }
 

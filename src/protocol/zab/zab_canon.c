@@ -108,14 +108,10 @@ void zab_canon_message(struct bytes body, const struct replica *from, const stru
     canon_number(canon, message.last);
     canon_number(canon, message.status);
     canon_number(canon, round_left(&message, from, to));
-    struct reader reader = reader_of(body);
-    struct entry entry;
     if (message.type == ZAB_ACK_EPOCH) { /* the runs of its history end it */
         size_t told = message.count * sizeof(struct zab_run);
         canon->sum = bytes_hash(bytes_of(body.data + body.len - told, told), canon->sum);
         return;
     }
-    read_bytes(&reader, zab_message_size(&message));
-    while (message.count-- > 0 && entry_decode(&reader, &entry) == CAIRN_OK)
-        canon_entry(canon, &entry);
+    canon_entries(canon, body, zab_message_size(&message), message.count);
 }

@@ -59,41 +59,34 @@ static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *o
     }
 }
 
-static uint64_t mix(uint64_t sum, uint64_t value) {
-    return prng_mix(sum, value);
-}
-
-/* None, one, or more: how many more makes no new state. */
-static uint64_t few(uint64_t count) {
-    return count < 2 ? count : 2;
-}
-
 static uint64_t abstract_peer(const struct zab_peer *peer, const struct replica *zab) {
     const struct progress *progress = &peer->stream.progress;
-    uint64_t sum = mix(peer->id, peer->up | (uint64_t)peer->voted << 1 | peer->vote.leader << 2);
+    uint64_t sum =
+        prng_mix(peer->id, peer->up | (uint64_t)peer->voted << 1 | peer->vote.leader << 2);
     if (!zab_leads(zab))
         return sum;
-    sum = mix(sum, (uint64_t)peer->stage << 4 | (uint64_t)progress->state << 1 | progress->paused);
+    sum = prng_mix(sum,
+                   (uint64_t)peer->stage << 4 | (uint64_t)progress->state << 1 | progress->paused);
     if (peer->stage >= ZAB_SYNCING)
-        sum = mix(sum, few(zab->journal.log.last - progress->match));
-    return mix(sum, progress->count > 0);
+        sum = prng_mix(sum, view_few(zab->journal.log.last - progress->match));
+    return prng_mix(sum, progress->count > 0);
 }
 
 static uint64_t abstract(const struct replica *zab) {
     const struct journal *journal = &zab->journal;
-    uint64_t sum = mix(zab->phase, zab->leader);
-    sum = mix(sum, zab->accepted_from);
-    sum = mix(sum, few(zab->accepted - log_last_term(&journal->log)));
-    sum = mix(sum, few(journal->log.last - journal->commit));
-    sum = mix(sum, few(journal->log.last - journal->durable_index));
-    sum = mix(sum, zab->synced ? few(journal->log.last - zab->verified) : UINT64_MAX);
-    sum =
-        mix(sum, zab->mending | zab->amnesia << 1 | zab->installing << 2 | zab->transferring << 3 |
-                     zab->lease_revoked << 4 | zab->active << 5 | (zab->epoch_pending != 0) << 6 |
-                     zab->epoch_chosen << 7 | (zab->now < lease_promise_end(&zab->promise)) << 8);
-    sum = mix(sum, (uint64_t)zab->change.stage << 8 | (zab->reads.leading.count > 0));
+    uint64_t sum = prng_mix(zab->phase, zab->leader);
+    sum = prng_mix(sum, zab->accepted_from);
+    sum = prng_mix(sum, view_few(zab->accepted - log_last_term(&journal->log)));
+    sum = prng_mix(sum, view_few(journal->log.last - journal->commit));
+    sum = prng_mix(sum, view_few(journal->log.last - journal->durable_index));
+    sum = prng_mix(sum, zab->synced ? view_few(journal->log.last - zab->verified) : UINT64_MAX);
+    sum = prng_mix(sum, zab->mending | zab->amnesia << 1 | zab->installing << 2 |
+                            zab->transferring << 3 | zab->lease_revoked << 4 | zab->active << 5 |
+                            (zab->epoch_pending != 0) << 6 | zab->epoch_chosen << 7 |
+                            (zab->now < lease_promise_end(&zab->promise)) << 8);
+    sum = prng_mix(sum, (uint64_t)zab->change.stage << 8 | (zab->reads.leading.count > 0));
     for (uint32_t i = 0; i < zab->peer_count; i++)
-        sum = mix(sum, abstract_peer(&zab->peers[i], zab));
+        sum = prng_mix(sum, abstract_peer(&zab->peers[i], zab));
     return sum;
 }
 
