@@ -130,6 +130,8 @@ struct sim_job {
     enum env_queue queue;
 };
 
+#define HANG_LOOK_NS (20 * SIM_MS)
+
 static void job_start(struct sim_host *host, enum env_queue queue);
 
 static void job_free(struct sim_job *job) {
@@ -161,9 +163,10 @@ static void job_ended(void *target, uint64_t number) {
         job_free(job);
         return;
     }
-    if (host->disk_hung_until > host->world->now) {
-        host->disk_stuck_until = host->disk_hung_until;
-        sim_at(host->world, host->disk_hung_until, job_ended, job, 0);
+    if (host->disk_hung_until > host->world->now) { /* a hang may be healed before its time */
+        uint64_t look_at = host->world->now + HANG_LOOK_NS;
+        sim_at(host->world, look_at < host->disk_hung_until ? look_at : host->disk_hung_until,
+               job_ended, job, 0);
         return;
     }
     sim_host_input(host, &job->input);

@@ -72,9 +72,8 @@ struct sim_host {
     struct sim_job *jobs[ENV_QUEUE_COUNT]; /* running */
     struct list all_jobs; /* those of processes that are gone too, until their time */
     uint64_t works;
-    uint64_t disk_factor;      /* slower by this; 1: as the profile says */
-    uint64_t disk_hung_until;  /* nothing ends before */
-    uint64_t disk_stuck_until; /* what was begun in a hang ends then, healed or not */
+    uint64_t disk_factor;     /* slower by this; 1: as the profile says */
+    uint64_t disk_hung_until; /* nothing ends before */
 
     /* kill points: the process ends at the n-th call of the env from now; 0: no */
     uint64_t kill_in_calls;

@@ -14,7 +14,7 @@ struct sim_chunk {
     struct list list;
     enum chunk_kind kind;
     enum cairn_status why; /* END */
-    uint64_t arrival;
+    uint64_t leaves_at, arrival;
     size_t len, at;
     uint8_t data[];
 };
@@ -129,7 +129,8 @@ static void plan_arrival(struct sim_end *from) {
 }
 
 static void send_chunk(struct sim_end *from, struct sim_chunk *chunk) {
-    uint64_t at = from->host->world->now + from->host->stall_ns + flight_time(from, chunk->len);
+    chunk->leaves_at = from->host->world->now + from->host->stall_ns;
+    uint64_t at = chunk->leaves_at + flight_time(from, chunk->len);
     if (at < from->last_arrival)
         at = from->last_arrival;
     chunk->arrival = from->last_arrival = at;
@@ -636,6 +637,19 @@ static void silence_ended(void *target, uint64_t number) {
     conn_tidy(conn);
 }
 
+/* What a round that was stopped in its middle had still to send. */
+static void chunks_never_left(struct sim_end *end) {
+    uint64_t now = end->host->world->now;
+    for (struct list *at = end->flight.next, *next; at != &end->flight; at = next) {
+        struct sim_chunk *chunk = container_of(at, struct sim_chunk, list);
+        next = at->next;
+        if (chunk->leaves_at > now) {
+            list_remove(&chunk->list);
+            cairn_free(chunk);
+        }
+    }
+}
+
 void sim_net_host_gone(struct sim_host *host, bool silent) {
     while (!list_empty(&host->listeners)) {
         struct sim_listener *entry =
@@ -647,6 +661,7 @@ void sim_net_host_gone(struct sim_host *host, bool silent) {
         struct sim_conn *conn = end->conn;
         end_detach(end);
         end->input.deliver = end_deliver;
+        chunks_never_left(end);
         if (!silent) {
             if (sim_chance(host->world, 1, 2))
                 chunks_free(&end->flight); /* a reset may overtake what was sent */

@@ -87,6 +87,7 @@ static struct replica *create(const struct replica_options *options) {
 
 static void destroy(struct replica *replica) {
     replica->watched->inner = NULL;
+    oracle_process_ended(replica->watched);
     replica->protocol->destroy(replica->inner);
     cairn_free(replica);
 }

@@ -72,7 +72,8 @@ struct oracle_replica {
     struct {
         uint64_t until; /* by its own clock */
         uint64_t term;
-    } promises[SIM_NODES_MAX + 1]; /* by the leader's id */
+        uint64_t leaves_at, until_before; /* world time; what it was before this left */
+    } promises[SIM_NODES_MAX + 1];        /* by the leader's id */
     struct {
         uint64_t tag, least;
     } reads[ORACLE_READS]; /* a ring */
@@ -166,6 +167,7 @@ void oracle_commit_close(struct oracle_keyspace *keyspace);
 void oracle_heard(struct oracle_replica *replica, const struct event *event);
 void oracle_told(struct oracle_replica *replica, const struct event *event,
                  const struct effect *effect);
+void oracle_process_ended(struct oracle_replica *replica);
 void oracle_read_begins(struct sim_oracle *oracle, struct oracle_replica *replica,
                         const struct event *event);
 void oracle_read_ready(struct oracle_replica *replica, const struct effect *effect);

@@ -28,9 +28,9 @@ static bool is_well(const struct oracle_replica *replica) {
     if (!sim_node_is_up(node) || node->failed || replica->inner == NULL || host->paused ||
         host->profile.turn_ns > PACE_NS || host->busy_until > now + PACE_NS)
         return false;
-    if (host->disk_factor != 1 || host->disk_hung_until > now || host->disk_stuck_until > now ||
-        disk->space != UINT64_MAX || disk->exhausted || disk->damaged || disk->lied ||
-        disk->fail_write_in >= 0 || disk->fail_sync_in >= 0)
+    if (host->disk_factor != 1 || host->disk_hung_until > now || disk->space != UINT64_MAX ||
+        disk->exhausted || disk->damaged || disk->lied || disk->fail_write_in >= 0 ||
+        disk->fail_sync_in >= 0)
         return false;
     struct replica_status status;
     replica->protocol->status(replica->inner, &status);

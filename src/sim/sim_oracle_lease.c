@@ -11,10 +11,24 @@ typedef unsigned long long ull;
 
 static void promises(struct oracle_replica *replica, uint64_t to, const struct claim *claim,
                      uint64_t now) {
+    const struct sim_host *host = &replica->node->host;
     uint64_t until = now + claim->lease_ns;
+    if (replica->promises[to].leaves_at <= host->world->now)
+        replica->promises[to].until_before = replica->promises[to].until;
     if (until > replica->promises[to].until)
         replica->promises[to].until = until;
+    replica->promises[to].leaves_at = host->world->now + host->stall_ns;
     replica->promises[to].term = claim->term;
+}
+
+/* What a round that was stopped in its middle had still to send never left. */
+void oracle_process_ended(struct oracle_replica *replica) {
+    uint64_t now = replica->node->host.world->now;
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
+        if (replica->promises[id].leaves_at > now) {
+            replica->promises[id].until = replica->promises[id].until_before;
+            replica->promises[id].leaves_at = 0;
+        }
 }
 
 /* The leader that it promised something to may still answer reads by that. */
