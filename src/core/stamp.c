@@ -71,6 +71,10 @@ static uint64_t time_ns(const struct stamps *stamps, uint64_t now, uint64_t wall
     return wall < low ? low : wall > high ? high : wall;
 }
 
+uint64_t stamps_last_ms(const struct stamps *stamps) {
+    return stamps->time_ns / NS_PER_MS;
+}
+
 uint64_t stamps_time_ms(const struct stamps *stamps, uint64_t now, uint64_t wall_ms) {
     return time_ns(stamps, now, wall_ms) / NS_PER_MS;
 }

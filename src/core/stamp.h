@@ -45,6 +45,8 @@ uint64_t stamps_tell(struct stamps *stamps, uint64_t now, uint64_t wall_ms);
 /* Draws the stamps of a new entry. */
 void stamps_next(struct stamps *stamps, uint64_t now, uint64_t wall_ms, uint64_t *order,
                  uint64_t *time_ms);
+/* The time that the last entry, or a leader since, told. */
+uint64_t stamps_last_ms(const struct stamps *stamps);
 /* The time_ms that an entry placed now would get. */
 uint64_t stamps_time_ms(const struct stamps *stamps, uint64_t now, uint64_t wall_ms);
 

@@ -136,19 +136,22 @@ static void warn_settings(struct node *node) {
 
 /* ---- the number was drawn, or learnt ---- */
 
-void facts_turn(struct node *node) {
+void facts_turn(struct node *node, uint64_t now) {
     warn_settings(node);
     struct identity *identity = &node->options.identity;
     uint64_t number = node->groups[0]->stack.agreed.cluster_number;
-    if (number == 0 || number == identity->number || node->failed)
+    if (number == 0 || number == identity->number || node->failed || now < node->number_retry_ns)
         return;
     if (identity->number != 0) {
         node_fail(node, CAIRN_CORRUPT, "this folder's log is from another cluster");
         return;
     }
     identity->number = number;
-    if (!node_store_identity(node))
-        identity->number = 0; /* tried again, at the latest after a restart */
+    node->number_retry_ns = 0;
+    if (!node_store_identity(node)) {
+        identity->number = 0;
+        node->number_retry_ns = now + IDENTITY_RETRY_NS;
+    }
     LIST_EACH_SAFE(item, &node->links) {
         struct link *link = container_of(item, struct link, list);
         if ((link->state == LINK_FOUNDING || link->state == LINK_UP) && link->number != 0 &&

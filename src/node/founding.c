@@ -19,7 +19,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define RETRY_NS 100000000ull /* when the identity could not be written */
 #define TELL_NS 1000000000ull /* a founding takes milliseconds when all are there */
 
 #define WAITS "founding: waiting for "
@@ -215,7 +214,7 @@ static bool is_to_note(const struct link *link) {
 /* True: written, or not worth writing. */
 static bool store(struct node *node, bool news, uint64_t now) {
     bool stored = !news || node_store_identity(node);
-    node->founding.retry_ns = stored ? 0 : now + RETRY_NS;
+    node->founding.retry_ns = stored ? 0 : now + IDENTITY_RETRY_NS;
     return stored;
 }
 

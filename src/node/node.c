@@ -265,8 +265,11 @@ static void set_timer(struct node *node, uint64_t peers_at) {
         if (wanted < deadline)
             deadline = wanted;
     }
-    const uint64_t others[] = {aims_deadline(node), operations_deadline(node), scrub_deadline(node),
+    const uint64_t others[] = {aims_deadline(node),
+                               operations_deadline(node),
+                               scrub_deadline(node),
                                founding_deadline(node),
+                               node->number_retry_ns != 0 ? node->number_retry_ns : UINT64_MAX,
                                node->stopped != NULL ? node->stop_at_ns : UINT64_MAX};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (others[i] < deadline)
@@ -283,7 +286,7 @@ void node_turn(struct node *node) {
         founding_turn(node, now);
         NODE_EACH_GROUP(group, node)
         group_turn(group, now);
-        facts_turn(node);
+        facts_turn(node, now);
         scrub_turn(node, now);
         wal_flush(node->wal);
     }

@@ -177,7 +177,7 @@ void facts_send(struct link *link);
 /* Why the link can't be used; NULL: it can. */
 const char *facts_refusal(struct link *link, struct bytes body);
 /* Keeps the cluster's number once it is known; drops links to other clusters. */
-void facts_turn(struct node *node);
+void facts_turn(struct node *node, uint64_t now);
 /* founding.c: folders that founders know each other by */
 void founding_begin(struct node *node);
 /* The link's facts fit: each side tells what its folder is. */
@@ -462,9 +462,10 @@ struct node {
     char refused[240]; /* a peer that was dialled, and why there is no link; empty: none */
     struct env_timer timer;
     uint64_t peers_at_ns;
-    uint64_t clock_watch_ns; /* when the clock is compared with replicated time next */
-    bool settings_compared;  /* with the agreed parameters */
-    bool missed_repair;      /* a node of a later epoch said so, and this one holds data */
+    uint64_t clock_watch_ns;  /* when the clock is compared with replicated time next */
+    uint64_t number_retry_ns; /* the cluster's number could not be stored; 0: it was */
+    bool settings_compared;   /* with the agreed parameters */
+    bool missed_repair;       /* a node of a later epoch said so, and this one holds data */
     struct founding founding;
     bool failed;
     bool stopping;
@@ -488,6 +489,7 @@ void node_trim(struct buf *buf);
 void node_fail(struct node *node, enum cairn_status status, const char *text);
 /* False: not now, for want of space or descriptors, and it is to be tried again later. Any other
  * error ends the node. */
+#define IDENTITY_RETRY_NS 100000000ull
 bool node_store_identity(struct node *node);
 uint64_t node_wall_ms(struct node *node);
 

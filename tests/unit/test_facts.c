@@ -157,11 +157,11 @@ static void a_number_that_is_learnt_is_kept_and_parts_from_other_clusters(void *
     struct fixture fixture;
     start(&fixture, *state, 5);
     fixture.group.stack.agreed.cluster_number = 7;
-    facts_turn(&fixture.node);
+    facts_turn(&fixture.node, 0);
     assert_int_equal(fixture.node.options.identity.number, 7);
     assert_false(fixture.node.failed);
     fixture.group.stack.agreed.cluster_number = 8; /* the log is not this folder's */
-    facts_turn(&fixture.node);
+    facts_turn(&fixture.node, 0);
     assert_true(fixture.node.failed);
     stop(&fixture);
 }
@@ -173,11 +173,13 @@ static void what_can_not_be_kept_now_is_kept_later(void **state) {
     start(&fixture, fake, 5);
     fixture.group.stack.agreed.cluster_number = 7;
     fake->exhausted = true;
-    facts_turn(&fixture.node);
+    facts_turn(&fixture.node, 1);
     assert_int_equal(fixture.node.options.identity.number, 0);
     assert_false(fixture.node.failed);
     fake->exhausted = false;
-    facts_turn(&fixture.node);
+    facts_turn(&fixture.node, IDENTITY_RETRY_NS); /* not in every turn */
+    assert_int_equal(fixture.node.options.identity.number, 0);
+    facts_turn(&fixture.node, IDENTITY_RETRY_NS + 1);
     assert_int_equal(fixture.node.options.identity.number, 7);
     stop(&fixture);
     start(&fixture, fake, 0); /* blank: it takes the settings of the others over */

@@ -486,6 +486,42 @@ static void one_wrong_wall_clock_moves_no_time_whoever_leads(void **state) {
     assert_true(leap("raft", MUTANT_TIME_OF_ONE_CLOCK, true, DAY_MS) > DAY_MS / 2);
 }
 
+/* One voter is away, the clocks of `back` go back by a day, and all were down for a minute: how far
+ * is replicated time behind the right clock afterwards? ms */
+static int64_t held_up(const char *protocol, const char *back, bool all_there) {
+    struct world *world = world_empty_of(protocol, 3, 7);
+    world_boot(world);
+    assert_true(world_elect(world));
+    world_propose(world, world_leader(world), "a");
+    world_run(world, 500 * MS);
+    for (uint64_t id = 1; id <= 3; id++)
+        world_crash(world, id);
+    world_run(world, 60000 * MS);
+    for (const char *id = back; *id; id++)
+        world->nodes[*id - '0'].wall_off_ms = -DAY_MS;
+    for (uint64_t id = 1; id <= (all_there ? 3 : 2); id++)
+        world_restart(world, id);
+    assert_true(world_elect(world));
+    world_run(world, 5000 * MS);
+    world_propose(world, world_leader(world), "b");
+    world_run(world, 500 * MS);
+    uint64_t leader = world_leader(world), right = world_wall_of(world, &world->nodes[3]);
+    int64_t behind = (int64_t)(right - time_at(world, leader));
+    assert_null(world->broken);
+    world_free(world);
+    return behind;
+}
+
+/* But a majority's clocks are right by definition, although they were put back. */
+static void a_clock_that_went_back_holds_no_time_up(void **state) {
+    for (size_t i = 0; i < 2; i++) {
+        assert_in_range(held_up(protocols[i], "", false) + 1000, 0, 2000);
+        assert_in_range(held_up(protocols[i], "1", false) + 1000, 0, 2000);
+        assert_in_range(held_up(protocols[i], "2", false) + 1000, 0, 2000);
+        assert_true(held_up(protocols[i], "12", true) > 50000);
+    }
+}
+
 /* ---- a founder whose disk is lost before an entry bound its folder ---- */
 
 static void meet_others(struct world *world, uint64_t id, uint64_t who, uint64_t folder) {
@@ -587,6 +623,7 @@ int main(void) {
         cmocka_unit_test(leases_do_not_trust_that_all_have_the_same_settings),
         cmocka_unit_test(what_is_not_told_counts_for_no_lease),
         cmocka_unit_test(one_wrong_wall_clock_moves_no_time_whoever_leads),
+        cmocka_unit_test(a_clock_that_went_back_holds_no_time_up),
         cmocka_unit_test(a_founder_that_lost_its_disk_founds_nothing_and_is_let_in),
         cmocka_unit_test(what_a_founder_says_under_another_folder_counts_for_nothing),
     };

@@ -21,6 +21,6 @@ static const struct wall_reading *reading_of(const void *context, uint64_t id) {
 uint64_t raft_wall_ms(const struct replica *raft, uint64_t now, uint64_t own_wall_ms) {
     if (raft->role != ROLE_LEADER || raft->options.mutant == MUTANT_TIME_OF_ONE_CLOCK)
         return own_wall_ms;
-    return wall_of_majority(journal_config(&raft->journal), raft->options.id, own_wall_ms, now,
-                            reading_of, raft);
+    return wall_of_majority(journal_config(&raft->journal), stamps_last_ms(&raft->journal.stamps),
+                            raft->options.id, own_wall_ms, now, reading_of, raft);
 }

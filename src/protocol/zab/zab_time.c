@@ -17,6 +17,6 @@ static const struct wall_reading *reading_of(const void *context, uint64_t id) {
 uint64_t zab_wall_ms(const struct replica *zab, uint64_t now, uint64_t own_wall_ms) {
     if (!zab_leads(zab) || zab->options.mutant == MUTANT_TIME_OF_ONE_CLOCK)
         return own_wall_ms;
-    return wall_of_majority(journal_config(&zab->journal), zab->options.id, own_wall_ms, now,
-                            reading_of, zab);
+    return wall_of_majority(journal_config(&zab->journal), stamps_last_ms(&zab->journal.stamps),
+                            zab->options.id, own_wall_ms, now, reading_of, zab);
 }
