@@ -212,7 +212,14 @@ static enum cairn_status fake_read_at(struct env *env, struct env_file *handle, 
     return CAIRN_OK;
 }
 
+static void note_written(struct fake_file *file, size_t from, size_t to) {
+    bool any = file->written_from < file->written_to;
+    file->written_from = any && file->written_from < from ? file->written_from : from;
+    file->written_to = any && file->written_to > to ? file->written_to : to;
+}
+
 static void write_seen(struct fake_file *file, uint64_t offset, const void *data, size_t len) {
+    note_written(file, offset < file->size ? (size_t)offset : file->size, (size_t)offset + len);
     if (offset + len > file->size)
         resize(&file->seen, &file->size, (size_t)(offset + len));
     memcpy(file->seen + offset, data, len);
@@ -262,7 +269,10 @@ static enum cairn_status fake_sync(struct env *env, struct env_file *handle) {
     struct fake_env *fake = fake_of(env);
     if (fake->crashed || fake->sync_fails)
         return CAIRN_IO;
-    make_durable(handle->file, 0, handle->file->size);
+    struct fake_file *file = handle->file;
+    if (file->written_from < file->written_to)
+        make_durable(file, file->written_from, file->written_to - file->written_from);
+    file->written_from = file->written_to = 0;
     return CAIRN_OK;
 }
 
@@ -277,6 +287,7 @@ static enum cairn_status fake_allocate(struct env *env, struct env_file *handle,
         return CAIRN_NO_SPACE;
     if (fake->space >= 0)
         fake->space -= (int64_t)(size - file->size);
+    note_written(file, file->size, (size_t)size);
     resize(&file->seen, &file->size, (size_t)size);
     return CAIRN_OK;
 }
@@ -460,6 +471,7 @@ static void tear(struct fake_env *fake, struct fake_file *file) {
     cairn_free(file->seen);
     file->seen = cairn_alloc(file->durable_size);
     file->size = file->durable_size;
+    file->written_from = file->written_to = 0;
     if (file->size)
         memcpy(file->seen, file->durable, file->size);
 }

@@ -21,6 +21,7 @@ struct fake_file {
     uint8_t *durable;
     size_t size;
     size_t durable_size;
+    size_t written_from, written_to; /* since the last sync */
     uint8_t *unread; /* a flag a sector: reading it fails */
     size_t unread_len;
     unsigned handles;
