@@ -375,8 +375,11 @@ void sim_node_wipe(struct sim_node *node) {
     sim_disk_wipe(&node->host.disk);
     sim_oracle_wiped(node->cluster->oracle, node);
     node->host.disk.used = 0;
-    /* The operator should have taken that out of the configuration file. */
-    node->bootstraps = node->founder && sim_chance(&node->cluster->world, 1, 2);
+    /* The operator should have taken that out of the configuration file. Before version 3 it was
+     * believed: such a node could found the cluster again with one that never heard of the first.
+     */
+    node->bootstraps =
+        node->founder && sim_chance(&node->cluster->world, 1, 2) && !node->cluster->older;
     node->founded = false;
 }
 
