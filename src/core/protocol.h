@@ -374,6 +374,7 @@ struct protocol {
     enum cairn_status (*recover_entry)(struct replica *replica, const struct entry *entry,
                                        bool repaired);
     void (*recover_damage)(struct replica *replica, uint64_t first, uint64_t last);
+    /* Nothing that others sent to an earlier life arrives any more: what they tell is news. */
     void (*recover_hard_lost)(struct replica *replica);
     /* The node goes on under another incarnation, as one whose disk was replaced. A replica that
      * knows no members is bound by no former promise any more: the others count nothing of the

@@ -254,6 +254,15 @@ void cores_world_free(struct cores_world *world) {
 
 /* ---- moves ---- */
 
+/* Connections are of two processes: what an earlier life was sent does not reach a later one, and
+ * what others tell settles what a lost hard state promised. (After a crash alone it may arrive
+ * here, which is harder.) */
+static void ways_end(struct cores_world *world, const struct cores_node *node) {
+    for (unsigned from = 1; from <= world->count; from++)
+        while (world->channels[from][node->id].count > 0)
+            cores_drop(world, from, node->id, 0);
+}
+
 static bool up(const struct cores_world *world, unsigned id) {
     return id >= 1 && id <= world->count && world->nodes[id].up;
 }
@@ -377,6 +386,7 @@ static bool while_down(struct cores_world *world, struct cores_node *node, unsig
         cores_boot(world, node);
     else
         cores_disk_forget(node);
+    ways_end(world, node);
     return true;
 }
 

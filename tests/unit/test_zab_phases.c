@@ -158,6 +158,34 @@ static void a_lost_promise_is_settled_by_asking_all(void **state) {
 }
 
 /* Fault 34: a leader whose disk hangs hands over. */
+/* 1 asked for promises that outlive the others' patience, and 3 heard it longest. 2 and 3 must both
+ * follow 4, and one or the other was bound by the attempt before, of the same leader. */
+static void a_promise_to_a_leader_does_not_bind_against_itself(void **state) {
+    for (uint64_t apart_ms = 80; apart_ms <= 200; apart_ms += 20) {
+        struct world *world = world_empty_of("zab", 4, apart_ms);
+        for (uint64_t id = 1; id <= 4; id++) {
+            struct replica_options *options = &world->nodes[id].options;
+            options->election_timeout_min_ns = (id == 1 ? 300 : 34) * MS;
+            options->election_timeout_max_ns = (id == 1 ? 600 : 51) * MS;
+            options->lease_reads = true;
+        }
+        world_boot(world);
+        assert_true(world_elect(world));
+        world_run(world, 2000 * MS);
+        if (world_leader(world) != 1)
+            world_transfer(world, world_leader(world), 1);
+        world_run(world, 3000 * MS);
+        assert_int_equal(world_leader(world), 1);
+        for (uint64_t id = 2; id <= 4; id += 2)
+            world->cut[1][id] = world->cut[id][1] = true;
+        world_run(world, apart_ms * MS);
+        world_crash(world, 1);
+        world_run(world, 450 * MS);
+        assert_in_range(world_leader(world), 2, 4);
+        done(world);
+    }
+}
+
 static void a_stalled_disk_costs_leadership(void **state) {
     struct world *world = three();
     uint64_t leader = world_leader(world);
@@ -195,6 +223,7 @@ int main(void) {
         cmocka_unit_test(a_leader_without_a_synchronised_quorum_proposes_nothing),
         cmocka_unit_test(a_full_disk_refuses_writes_and_recovers),
         cmocka_unit_test(a_lost_promise_is_settled_by_asking_all),
+        cmocka_unit_test(a_promise_to_a_leader_does_not_bind_against_itself),
         cmocka_unit_test(a_stalled_disk_costs_leadership),
         cmocka_unit_test(a_returning_follower_leaves_the_leader_alone),
     };

@@ -94,9 +94,15 @@ static void ack_epoch(struct replica *zab) {
     zab_send(zab, zab->leader, early ? 0 : after, &message, NULL, 0);
 }
 
+/* To another leader than the one that asks: when that one's last epoch was accepted, all promises
+ * to others were over, and with that epoch it gave its lease up. */
+static bool promised_to_another(const struct replica *zab) {
+    return zab->now < zab_promise_until(zab) && zab->accepted_from != zab->leader;
+}
+
 static void accept_pending(struct replica *zab) {
     uint64_t epoch = zab->epoch_pending;
-    if (epoch == 0 || (zab->now < zab_promise_until(zab) && epoch > zab->accepted))
+    if (epoch == 0 || (epoch > zab->accepted && promised_to_another(zab)))
         return;
     zab->epoch_pending = 0;
     if (epoch > zab->accepted || zab->accepted_from != zab->leader) {
