@@ -42,6 +42,9 @@ struct apply_context {
     /* What the command costs is charged here as it is carried out. It may pause inside; nothing
      * but count, memory, next_due and due is called meanwhile. NULL: the cost is not counted. */
     struct work *work;
+    /* Nothing on this replica waits for the reply: its length must be right, long values in it need
+     * not be copied. */
+    bool unheard;
 };
 
 /* What a read is told. */

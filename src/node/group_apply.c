@@ -89,6 +89,11 @@ bool group_paused(const struct group *group) {
     return group->applying.paused;
 }
 
+uint64_t group_replied(const struct group *group) {
+    bool under_way = group->applying.paused && group->applying.unheard;
+    return group->applied + (under_way ? 1 : 0);
+}
+
 bool group_spent(const struct group *group) {
     return group->node->options.mutant != MUTANT_APPLY_WITHOUT_BUDGET &&
            group->work.done >= group->node->options.turn_work_max;
@@ -119,7 +124,8 @@ void group_work_begin(struct group *group) {
 static void run(void *context) {
     struct group *group = context;
     struct applying *applying = &group->applying;
-    stack_apply(&group->stack, &applying->now, &group->work, &applying->reply, &applying->changes);
+    stack_apply(&group->stack, &applying->now, &group->work, applying->unheard, &applying->reply,
+                &applying->changes);
 }
 
 /* False: it was left in the middle. */
@@ -127,6 +133,7 @@ static bool apply_one(struct group *group, const struct entry *entry) {
     struct applying *applying = &group->applying;
     cairn_assert(entry->index == group->applied + 1 && !applying->paused);
     applying->now = entry_ref(entry);
+    applying->unheard = !waiter_is_at(group, entry->index);
     buf_clear(&applying->reply);
     group->work.done += ENTRY_WORK + work_of_bytes(entry->encoded.len);
     if (applying->fiber == NULL)

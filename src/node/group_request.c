@@ -459,6 +459,13 @@ void waiter_displaced(struct group *group, struct request *request) {
         request_again(group, request);
 }
 
+bool waiter_is_at(struct group *group, uint64_t index) {
+    for (size_t i = 0; i < group->waiters_count && (*waiter_at(group, i))->index <= index; i++)
+        if ((*waiter_at(group, i))->index == index)
+            return true;
+    return false;
+}
+
 struct request *waiter_pop(struct group *group, uint64_t index) {
     while (group->waiters_count > 0) {
         struct request *first = *waiter_at(group, 0);

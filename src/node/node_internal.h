@@ -286,6 +286,7 @@ struct applying {
     struct fiber *fiber;   /* on which commands run */
     bool paused;           /* within `now`: the state is half of that entry's */
     bool at_once;          /* no pause: the whole state is needed at once */
+    bool unheard;          /* nothing here waited for the reply to `now` when it began */
     struct entry now;      /* with a reference of its own */
     struct entry *entries; /* those behind it, likewise, from `at` on */
     size_t at, count, cap;
@@ -546,6 +547,8 @@ void group_work_begin(struct group *group);
 /* The turn's budget is used up. */
 bool group_spent(const struct group *group);
 /* An entry is being applied: nothing may read the state, nor freeze it. */
+/* Of no entry up to there a reply can be had any more. */
+uint64_t group_replied(const struct group *group);
 bool group_paused(const struct group *group);
 
 /* group_request.c: life of requests */
@@ -604,6 +607,7 @@ void waiter_push_forwarded(struct group *group, struct request *request);
 /* A request placed at index, removed; NULL: none (more). Those below it first (lost to a snapshot).
  */
 struct request *waiter_pop(struct group *group, uint64_t index);
+bool waiter_is_at(struct group *group, uint64_t index);
 /* An entry of that term was applied below: terms never fall along a log, so those that were placed
  * in an older one were surely not executed. */
 void waiters_overtaken(struct group *group, uint64_t term);

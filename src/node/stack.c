@@ -54,7 +54,9 @@ static void apply_once(struct stack *stack, const struct apply_context *context,
         break;
     }
     size_t start = reply->len;
-    stack->kind->apply(stack->machine, context, command, reply, changes);
+    struct apply_context heard = *context;
+    heard.unheard = false; /* it is kept, for whoever asks again */
+    stack->kind->apply(stack->machine, &heard, command, reply, changes);
     once_record(stack->once, session, sequence, context->order,
                 bytes_of(reply->data + start, reply->len - start));
 }
@@ -227,7 +229,7 @@ static void apply_command(struct stack *stack, const struct entry *entry,
     reply_error(reply, "ERR unknown kind of command in the log");
 }
 
-void stack_apply(struct stack *stack, const struct entry *entry, struct work *work,
+void stack_apply(struct stack *stack, const struct entry *entry, struct work *work, bool unheard,
                  struct buf *reply, struct buf *changes) {
     if (entry->kind != ENTRY_COMMAND)
         return;
@@ -236,7 +238,8 @@ void stack_apply(struct stack *stack, const struct entry *entry, struct work *wo
                                     .order = entry->order,
                                     .time_ms = agreed_time_ms(&stack->agreed, entry->time_ms),
                                     .version = stack->agreed.version,
-                                    .work = work};
+                                    .work = work,
+                                    .unheard = unheard};
     size_t start = reply->len;
     stack->pieces_lost = false;
     if (stack->mutant == MUTANT_SKIPS_AN_ENTRY && entry->index == 60)

@@ -28,8 +28,7 @@ static void stop(struct fixture *fixture) {
     buf_free(&fixture->changes);
 }
 
-static struct reply_value apply(struct fixture *fixture, const struct buf *envelope) {
-    struct reply_value value;
+static void carry_out(struct fixture *fixture, const struct buf *envelope, bool unheard) {
     struct entry entry = {.index = ++fixture->index,
                           .term = 1,
                           .order = fixture->index,
@@ -37,7 +36,12 @@ static struct reply_value apply(struct fixture *fixture, const struct buf *envel
                           .kind = ENTRY_COMMAND,
                           .payload = buf_view(envelope)};
     buf_clear(&fixture->reply);
-    stack_apply(&fixture->stack, &entry, NULL, &fixture->reply, &fixture->changes);
+    stack_apply(&fixture->stack, &entry, NULL, unheard, &fixture->reply, &fixture->changes);
+}
+
+static struct reply_value apply(struct fixture *fixture, const struct buf *envelope) {
+    struct reply_value value;
+    carry_out(fixture, envelope, false);
     struct reader reader = reader_of(buf_view(&fixture->reply));
     assert_true(reply_next(&reader, &value));
     return value;
@@ -90,6 +94,39 @@ static void a_command_of_a_session_counts_once(void **state) {
     assert_memory_equal(incr_once(&fixture, session + 1, 1).text.data, "NOSESSION", 9);
     assert_memory_equal(incr_once(&fixture, session, 100).text.data, "OUTOFWINDOW", 11);
     stop(&fixture);
+}
+
+/* One replica hears the replies, another does not: their states stay equal, and what a session
+ * keeps is whole on both. */
+static void a_reply_that_nothing_hears_is_only_counted(void **state) {
+    static uint8_t long_value[100000];
+    struct fixture heard, unheard;
+    struct buf envelope = {0}, command = {0};
+    const struct bytes set[] = {BYTES("key"), bytes_of(long_value, sizeof long_value)};
+    memset(long_value, 'v', sizeof long_value);
+    start(&heard);
+    start(&unheard);
+    int64_t session = open_session(&heard, 60000);
+    assert_int_equal(open_session(&unheard, 60000), session);
+    for (int i = 0; i < 3; i++) {
+        buf_clear(&command);
+        buf_clear(&envelope);
+        kv_encode(&command, i == 0 ? KV_SET : i == 1 ? KV_GET : KV_GETDEL, set, i == 0 ? 2 : 1);
+        if (i < 2)
+            stack_encode_machine(&envelope, buf_view(&command));
+        else
+            stack_encode_once(&envelope, (uint64_t)session, 1, buf_view(&command));
+        carry_out(&heard, &envelope, false);
+        carry_out(&unheard, &envelope, true);
+        assert_int_equal(heard.reply.len, unheard.reply.len);
+    }
+    assert_true(bytes_equal(apply(&unheard, &envelope).text, set[1]));
+    apply(&heard, &envelope);
+    assert_int_equal(stack_digest(&heard.stack), stack_digest(&unheard.stack));
+    buf_free(&command);
+    buf_free(&envelope);
+    stop(&heard);
+    stop(&unheard);
 }
 
 static void an_unused_session_ends_by_an_entry(void **state) {
@@ -279,6 +316,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_command_without_session_counts_each_time),
         cmocka_unit_test(a_command_of_a_session_counts_once),
+        cmocka_unit_test(a_reply_that_nothing_hears_is_only_counted),
         cmocka_unit_test(an_unused_session_ends_by_an_entry),
         cmocka_unit_test(the_cluster_version_only_rises),
         cmocka_unit_test(commands_are_executed_by_what_is_agreed_not_by_settings),

@@ -146,6 +146,7 @@ void kv_apply_recorded(struct machine *machine, const struct apply_context *cont
                            .record = record,
                            .changes = changes,
                            .chunked = context->version >= WIRE_VERSION_3,
+                           .unheard = context->unheard,
                            .work = context->work};
     if (machine->options.mutant == MUTANT_EXPIRE_LOCAL_CLOCK)
         view.time_ms = machine->options.local_clock(machine->options.local_clock_context);

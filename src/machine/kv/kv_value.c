@@ -110,6 +110,10 @@ void kv_value_reply(struct kv_view *view, const struct kv_value *value, uint64_t
         return;
     reply_bulk_head(reply, (uint32_t)len);
     buf_reserve(reply, (size_t)len);
+    if (view->unheard && len > KV_WHOLE_MAX) {
+        reply->len += (size_t)len; /* memory that is not touched costs nothing */
+        return;
+    }
     for (uint64_t at = 0; at < len && !view->over;) {
         uint64_t step = len - at < COPY_STEP ? len - at : COPY_STEP;
         struct bytes piece = kv_value_piece(value, from + at, from + at + step);

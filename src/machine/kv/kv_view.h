@@ -27,6 +27,7 @@ struct kv_view {
     bool over;          /* a read became too long for one go: its answer is of no use any more */
     bool too_long;      /* a reply that would be longer than allowed was not gathered */
     bool chunked;       /* long values are stored in chunks (kv_value.h) */
+    bool unheard;       /* long values in the reply are counted, not copied */
     struct work *work;  /* what it costs is charged here; NULL: not counted */
     struct buf *record; /* NULL: not recorded */
     struct buf *changes;
