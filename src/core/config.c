@@ -153,3 +153,11 @@ enum quorum_vote quorum_votes(const struct config *config, quorum_value *vote,
         return QUORUM_LOST;
     return result == QUORUM_WON && old == QUORUM_WON ? QUORUM_WON : QUORUM_PENDING;
 }
+
+static uint64_t is_another(const void *context, uint64_t id) {
+    return id != *(const uint64_t *)context ? 2 : 1;
+}
+
+bool config_decides_without(const struct config *config, uint64_t id) {
+    return quorum_votes(config, is_another, &id) == QUORUM_WON;
+}

@@ -61,5 +61,7 @@ uint64_t quorum_reached(const struct config *config, quorum_value *value, const 
 enum quorum_vote { QUORUM_PENDING, QUORUM_WON, QUORUM_LOST };
 /* vote(id): 0 no answer yet, 1 no, 2 yes. */
 enum quorum_vote quorum_votes(const struct config *config, quorum_value *vote, const void *context);
+/* The other members decide without that one. */
+bool config_decides_without(const struct config *config, uint64_t id);
 
 #endif

@@ -55,7 +55,7 @@ static void apply_once(struct stack *stack, const struct apply_context *context,
     }
     size_t start = reply->len;
     struct apply_context heard = *context;
-    heard.unheard = false; /* it is kept, for whoever asks again */
+    heard.unheard = false; /* it is kept, for when this is asked again */
     stack->kind->apply(stack->machine, &heard, command, reply, changes);
     once_record(stack->once, session, sequence, context->order,
                 bytes_of(reply->data + start, reply->len - start));

@@ -43,8 +43,10 @@ static const char *const protocols[] = {"raft", "zab"};
 /* ---- a lost end of the log, under a snapshot ---- */
 
 /* Its owner acknowledged entries behind the snapshot; then the log's end is lost from before the
- * snapshot's index on. What it acknowledged may have been committed with its word alone. */
-static const char *lost_end(const char *protocol, enum mutant mutant) {
+ * snapshot's index on, and perhaps the hard state too, once the log was cut there and the hard
+ * state alone said that something is missing. What it acknowledged may have been committed with its
+ * word alone. */
+static const char *lost_end(const char *protocol, enum mutant mutant, bool hard_too) {
     struct world *world = world_empty_of(protocol, 3, 7);
     set_mutant(world, mutant);
     world_boot(world);
@@ -69,6 +71,20 @@ static const char *lost_end(const char *protocol, enum mutant mutant) {
     world->nodes[hurt].end_lost = snapshot - 1;
     world_isolate(world, hurt, true);
     world_restart(world, hurt);
+    if (hard_too) {
+        world_run(world, 100 * MS);
+        world_crash(world, hurt);
+        world->nodes[hurt].end_lost = 0;
+        world->nodes[hurt].hard_lost = true;
+        world_restart(world, hurt);
+        for (uint64_t id = 1; id <= 3; id++) /* all tell their terms */
+            if (id != hurt) {
+                world->cut[hurt][id] = world->cut[id][hurt] = false;
+                world_connect(world, hurt, id);
+            }
+        world_run(world, 30 * MS);
+        world_isolate(world, hurt, true);
+    }
     world_crash(world, leader);
     world->cut[hurt][third] = world->cut[third][hurt] = false;
     world_connect(world, hurt, third);
@@ -91,8 +107,9 @@ static const char *lost_end(const char *protocol, enum mutant mutant) {
 
 static void a_lost_end_of_the_log_is_a_loss_also_under_a_snapshot(void **state) {
     for (size_t i = 0; i < 2; i++) {
-        assert_null(lost_end(protocols[i], MUTANT_NONE));
-        assert_non_null(lost_end(protocols[i], MUTANT_LOST_END_UNDER_SNAPSHOT));
+        assert_null(lost_end(protocols[i], MUTANT_NONE, false));
+        assert_null(lost_end(protocols[i], MUTANT_NONE, true));
+        assert_non_null(lost_end(protocols[i], MUTANT_LOST_END_UNDER_SNAPSHOT, false));
     }
 }
 

@@ -68,8 +68,9 @@ struct replica {
     /* hard state */
     uint64_t term;
     uint64_t vote;
-    bool mending; /* acknowledged entries were lost: no votes until caught up with a leader */
-    bool amnesia; /* the hard state was lost: no votes until all other voters told their terms */
+    bool mending;   /* acknowledged entries were lost: no votes until caught up with a leader */
+    bool amnesia;   /* the hard state was lost: no votes until all other voters told their terms */
+    bool hard_lost; /* found so at this start */
     struct lease_promise promise; /* its length is hard state; to the leader that is followed */
 
     enum role role;

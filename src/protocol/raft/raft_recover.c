@@ -129,7 +129,7 @@ void raft_recover_damage(struct replica *raft, uint64_t first, uint64_t last) {
 }
 
 void raft_recover_hard_lost(struct replica *raft) {
-    raft->amnesia = true;
+    raft->amnesia = raft->hard_lost = true;
     raft->promise.length_ns = LEASE_NS_MAX; /* what was promised is forgotten too */
     raft->journal.hard_dirty = true;
 }
@@ -140,6 +140,15 @@ void raft_recover_replaced(struct replica *raft, uint64_t incarnation) {
         return; /* it asks the members that it knows */
     raft->amnesia = false;
     raft->journal.hard_dirty = true;
+}
+
+/* A hard state may also have said that the log's end is lost, and have been all that did, since the
+ * log is cut there. So a leader gives back what this replica may have acknowledged. Where the
+ * others can't elect one without it, some other voter is in every quorum and has what was
+ * committed. */
+static bool end_may_be_lost(const struct replica *raft) {
+    const struct config *config = journal_config(&raft->journal);
+    return raft->hard_lost && config != NULL && config_decides_without(config, raft->options.id);
 }
 
 /* Damage that no entry follows cannot be told from the entries around it: it counts as lost, and
@@ -172,6 +181,10 @@ void raft_recover_finish(struct replica *raft) {
                      "the end of the log behind %" PRIu64 " is damaged: no votes until a "
                      "leader gives it back",
                      raft->journal.log.last);
+    }
+    if (end_may_be_lost(raft) && !raft->mending) {
+        raft->mending = true;
+        raft->journal.hard_dirty = true;
     }
     for (uint32_t i = 0; i < raft->hole_count; i++)
         outbox_trace(&raft->journal.out, 2,

@@ -217,6 +217,7 @@ struct replica {
     uint64_t accepted_from;
     bool mending; /* acknowledged entries were lost: no word counts until synchronised */
     bool amnesia; /* the hard state was lost: no leader is followed until all others told theirs */
+    bool hard_lost;               /* found so at this start */
     struct lease_promise promise; /* its length is hard state; to the leader that is followed */
 
     enum zab_phase phase;

@@ -100,7 +100,7 @@ void zab_recover_damage(struct replica *zab, uint64_t first, uint64_t last) {
 }
 
 void zab_recover_hard_lost(struct replica *zab) {
-    zab->amnesia = true;
+    zab->amnesia = zab->hard_lost = true;
     zab->promise.length_ns = LEASE_NS_MAX; /* what was promised is forgotten too */
     zab->journal.hard_dirty = true;
 }
@@ -111,6 +111,15 @@ void zab_recover_replaced(struct replica *zab, uint64_t incarnation) {
         return; /* it asks the members that it knows */
     zab->amnesia = false;
     zab->journal.hard_dirty = true;
+}
+
+/* A hard state may also have said that the history's end is lost, and have been all that did, since
+ * the log is cut there. So a leader gives back what this replica may have acknowledged. Where the
+ * others can't elect one without it, some other voter is in every quorum and has what was
+ * committed. */
+static bool end_may_be_lost(const struct replica *zab) {
+    const struct config *config = journal_config(&zab->journal);
+    return zab->hard_lost && config != NULL && config_decides_without(config, zab->options.id);
 }
 
 void zab_recover_finish(struct replica *zab) {
@@ -132,6 +141,8 @@ void zab_recover_finish(struct replica *zab) {
                      "the history behind %" PRIu64
                      " is damaged: this replica has no voice until a leader gives it back",
                      log->last);
+    if (end_may_be_lost(zab) && !zab->mending)
+        zab->mending = journal->hard_dirty = true;
     if (zab->recovered_last > log->last && !zab->orphans)
         journal->truncate_dirty = log->last + 1;
     /* The log on disk does not reach the snapshot, or belongs to another history: what follows
