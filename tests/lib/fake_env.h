@@ -22,7 +22,7 @@ struct fake_file {
     size_t size;
     size_t durable_size;
     size_t written_from, written_to; /* since the last sync */
-    uint8_t *unread; /* a flag a sector: reading it fails */
+    uint8_t *unread;                 /* a flag a sector: reading it fails */
     size_t unread_len;
     unsigned handles;
     bool used;
