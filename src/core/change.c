@@ -7,6 +7,7 @@
  * installing a snapshot, one that is not connected does not come for a change's sake. */
 #define CONNECTED_PATIENCE 100u
 #define ABSENT_PATIENCE 20u
+#define IMPATIENCE 2u /* of some changes in the simulator */
 
 static bool same_voters(const struct config *a, const struct config *b) {
     for (uint32_t i = 0; i < CONFIG_MEMBERS_MAX; i++) {
@@ -235,6 +236,7 @@ enum cairn_status change_begin(struct change *change, const struct change_leader
     *append = news;
     change->stage = CHANGE_CATCH_UP;
     change->told = true;
+    change->impatient = rare_hit(journal->options->rare, RARE_CHANGE_IMPATIENT);
     change->tag = tag;
     change->asked = (struct config_change){.target = target, .prepare = asked->prepare};
     change->before = *now;
@@ -304,8 +306,11 @@ static enum cairn_status verdict_on(struct change *change, const struct change_l
     if (seen == NULL) /* its entry was appended in this very step */
         return CAIRN_OK;
     bool connected = member_of(leader, id).connected;
+    uint64_t patience = change->impatient ? IMPATIENCE
+                        : connected       ? CONNECTED_PATIENCE
+                                          : ABSENT_PATIENCE;
     uint64_t since = connected ? seen->progress_at : seen->connected_at;
-    if (journal->now - since <= unit * (connected ? CONNECTED_PATIENCE : ABSENT_PATIENCE))
+    if (journal->now - since <= unit * patience)
         return CAIRN_OK;
     if (config_is_voter(journal_config(journal), id))
         return CAIRN_NO_QUORUM;

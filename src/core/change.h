@@ -38,7 +38,8 @@ struct change_seen {
 
 struct change { /* zero-initialised */
     enum change_stage stage;
-    bool told; /* a requester waits for the outcome */
+    bool told;      /* a requester waits for the outcome */
+    bool impatient; /* it is given up early (base/rare.h) */
     uint64_t tag;
     struct config_change asked;
     struct config before;     /* the configuration in which it began */

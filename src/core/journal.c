@@ -3,12 +3,22 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
+#define PROBE_BYTES_MAX 65536u
+#define SMALL_BYTES 16384u
+
+static void set_limits(struct journal *journal, struct rare *rare) {
+    journal->probe_bytes_max = rare_limit(rare, RARE_PROBE_BARE, 0, PROBE_BYTES_MAX);
+    journal->small_bytes = rare_limit(rare, RARE_NOTHING_SMALL, 0, SMALL_BYTES);
+    journal->out.scratch_small = rare_hit(rare, RARE_SCRATCH_SMALL);
+}
+
 void journal_open(struct journal *journal, const struct replica_options *options) {
     journal->options = options;
     journal->log.out = &journal->out;
     journal->log.window_bytes_max = options->window_bytes_max;
     journal->log.unchecked = options->mutant != MUTANT_NONE;
     journal->stamps.drift_ppm = options->clock_drift_ppm;
+    set_limits(journal, options->rare);
     log_reset(&journal->log, 0, 0, 0);
     if (options->bootstrap.count > 0)
         journal_config_push(journal, 0, &options->bootstrap);
@@ -73,18 +83,16 @@ static void wait_for_space(struct journal *journal) {
     journal->truncate_dirty = journal->entries_dirty = 0;
 }
 
-#define SMALL_BYTES 16384u
-
 static enum room room_of(const struct journal *journal, const struct entry *entries, size_t count) {
     size_t commands = 0;
-    for (size_t i = 0; i < count && commands <= SMALL_BYTES; i++)
+    for (size_t i = 0; i < count && commands <= journal->small_bytes; i++)
         if (entries[i].kind == ENTRY_COMMAND)
             commands += entries[i].encoded.len;
     /* A try with nothing to write asks for those that wait to be placed. */
     bool asks = journal->full_retry && count == 0 && !journal->reset_dirty;
     if (journal->options->mutant == MUTANT_KEPT_FOR_NOTHING)
         return ROOM_ALL;
-    if (commands > SMALL_BYTES || asks)
+    if (commands > journal->small_bytes || asks)
         return ROOM_COMMON;
     return commands > 0 ? ROOM_HALF : ROOM_ALL;
 }

@@ -49,6 +49,9 @@ struct journal {
     uint64_t apply_retry_at;
     uint64_t load_tags; /* last one drawn */
 
+    size_t probe_bytes_max; /* of entries that may be sent for nothing */
+    size_t small_bytes;     /* of commands that may take half of the room */
+
     struct journal_config *configs; /* last at or below applied, and all above; by rising index */
     uint32_t config_count, config_cap;
     uint64_t config_version; /* rises with every change of the list above */

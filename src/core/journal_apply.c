@@ -47,6 +47,18 @@ static void emit_apply(struct journal *journal, const struct entry *entries, siz
     journal->apply_count = count;
 }
 
+/* Committed entries that left memory. */
+RARE_COLD static void load(struct journal *journal, uint64_t first) {
+    uint64_t last = journal->log.window_first - 1;
+    journal->apply_tag = ++journal->load_tags;
+    struct effect *effect = outbox_emit(&journal->out, EFFECT_LOAD);
+    effect->load.tag = journal->apply_tag;
+    effect->load.first = first;
+    effect->load.last = last < journal->commit ? last : journal->commit;
+    effect->load.bytes_max = rare_limit(journal->options->rare, RARE_APPLY_LOAD_ONE, 1,
+                                        journal->options->apply_bytes_max);
+}
+
 void journal_apply(struct journal *journal) {
     if (journal->apply_sent > journal->applied || journal->apply_tag != 0 ||
         journal->apply_sent >= journal->commit)
@@ -63,13 +75,7 @@ void journal_apply(struct journal *journal) {
     /* What a repair wrote can be read back once it is durable. */
     if (journal->now < journal->apply_retry_at || journal->repaired_seq > journal->persisted_seq)
         return;
-    uint64_t last = log->window_first - 1;
-    journal->apply_tag = ++journal->load_tags;
-    struct effect *effect = outbox_emit(&journal->out, EFFECT_LOAD);
-    effect->load.tag = journal->apply_tag;
-    effect->load.first = first;
-    effect->load.last = last < journal->commit ? last : journal->commit;
-    effect->load.bytes_max = journal->options->apply_bytes_max;
+    load(journal, first);
 }
 
 void journal_apply_loaded(struct journal *journal, enum cairn_status status,

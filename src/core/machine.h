@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/mutant.h"
+#include "base/rare.h"
 #include "base/status.h"
 #include "core/config.h"
 #include "core/work.h"
@@ -28,6 +29,7 @@ struct machine_options {
     uint64_t work_max;      /* elements or bytes that one command may touch before it is refused */
     size_t memory_max;      /* 0: no limit; else commands that need memory are refused above it */
     enum mutant mutant;
+    struct rare *rare; /* base/rare.h: asked only for what replicas need not agree on */
     uint64_t (*local_clock)(void *); /* used by one mutant only; NULL otherwise */
     void *local_clock_context;
 };

@@ -21,7 +21,8 @@ void *outbox_scratch(struct outbox *out, size_t size) {
     size = (size + 15) & ~(size_t)15;
     struct outbox_chunk *chunk = out->chunks;
     if (chunk == NULL || chunk->cap - chunk->used < size) {
-        size_t cap = size > SCRATCH_CHUNK_BYTES ? size : SCRATCH_CHUNK_BYTES;
+        bool large = size > SCRATCH_CHUNK_BYTES || out->scratch_small;
+        size_t cap = large ? size : SCRATCH_CHUNK_BYTES;
         chunk = cairn_alloc(sizeof *chunk + cap);
         *chunk = (struct outbox_chunk){.next = out->chunks, .cap = cap};
         out->chunks = chunk;

@@ -12,7 +12,8 @@ struct outbox_chunk;
 struct outbox { /* zero-initialised */
     struct effect *effects;
     size_t effect_count, effect_cap;
-    bool malformed; /* of struct effects */
+    bool malformed;     /* of struct effects */
+    bool scratch_small; /* each piece of scratch is memory of its own (base/rare.h) */
     struct outbox_chunk *chunks;
     struct blob **graveyard; /* let go of at the next step */
     size_t grave_count, grave_cap;

@@ -12,6 +12,7 @@
 #define CAIRN_CORE_PROTOCOL_H
 
 #include "base/mutant.h"
+#include "base/rare.h"
 #include "base/status.h"
 #include "core/config.h"
 #include "core/entry.h"
@@ -323,6 +324,7 @@ struct replica_options {
     size_t uncommitted_bytes_max; /* of a leader's tail; beyond: BUSY */
     size_t window_bytes_max;      /* applied entries kept in memory for lagging peers */
     size_t apply_bytes_max;       /* entries in one EFFECT_APPLY */
+    struct rare *rare;            /* base/rare.h; NULL but in the simulator */
     enum mutant mutant;
 };
 

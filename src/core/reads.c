@@ -2,6 +2,10 @@
 
 #include "base/alloc.h"
 
+static size_t most(const struct reads *reads) {
+    return reads->few ? READS_FEW : READS_MAX;
+}
+
 static void push(struct read_list *list, struct read_item read) {
     if (list->count == list->cap) {
         list->cap = list->cap ? list->cap * 2 : 32;
@@ -51,7 +55,7 @@ void reads_refuse_all(struct reads *reads, enum cairn_status status) {
 
 void reads_lead(struct reads *reads, struct read_item read, uint64_t round, uint64_t commit,
                 uint64_t deadline) {
-    if (reads->leading.count >= READS_MAX) {
+    if (reads->leading.count >= most(reads)) {
         reads_answer(reads, read, CAIRN_BUSY, 0);
         return;
     }
@@ -88,7 +92,7 @@ void reads_tick_leader(struct reads *reads, uint64_t now) {
 
 void reads_follow(struct reads *reads, uint64_t tag) {
     struct read_item read = {.tag = tag};
-    if (reads->waiting.count >= READS_MAX)
+    if (reads->waiting.count >= most(reads))
         reads_answer(reads, read, CAIRN_BUSY, 0);
     else
         push(&reads->waiting, read);

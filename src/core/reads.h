@@ -9,6 +9,7 @@
 #include "core/outbox.h"
 
 #define READS_MAX 65536 /* that wait at one replica; beyond: BUSY */
+#define READS_FEW 2     /* likewise (base/rare.h) */
 
 struct read_item {
     uint64_t tag;   /* local: the caller's; else the peer's request id */
@@ -31,6 +32,7 @@ struct read_answer {
 struct reads { /* zero-initialised but for out and ids */
     struct outbox *out;
     uint64_t ids;             /* last request id; starts at random */
+    bool few;                 /* no more than READS_FEW wait */
     struct read_list leading; /* leader: wait for a round */
     struct read_list asked;   /* follower: wait for the leader's answer */
     struct read_list waiting; /* follower: go with the next request */

@@ -2,8 +2,6 @@
 
 #include "base/assert.h"
 
-#define PROBE_BYTES_MAX 65536u /* of entries that may be sent for nothing */
-
 static struct progress_limits limits_of(const struct journal *journal) {
     return (struct progress_limits){journal->options->inflight_max,
                                     journal->options->inflight_bytes_max};
@@ -20,8 +18,10 @@ void stream_free(struct stream *stream) {
 }
 
 /* Whether the next message may carry so many bytes of entries. */
-static bool may_carry(const struct progress *progress, size_t bytes) {
-    return progress->state != PROGRESS_PROBE || (!progress->bare && bytes <= PROBE_BYTES_MAX);
+static bool may_carry(const struct journal *journal, const struct progress *progress,
+                      size_t bytes) {
+    return progress->state != PROGRESS_PROBE ||
+           (!progress->bare && bytes <= journal->probe_bytes_max);
 }
 
 static bool chain_before(const struct stream *stream, const struct journal *journal,
@@ -35,17 +35,17 @@ static bool from_memory(struct stream *stream, struct journal *journal,
                         struct stream_message *message) {
     struct log *log = &journal->log;
     uint64_t next = stream->progress.next;
-    if (next <= log->last && next < log->window_first && may_carry(&stream->progress, 0))
+    if (next <= log->last && next < log->window_first && may_carry(journal, &stream->progress, 0))
         return false;
     *message = (struct stream_message){.prev = next - 1};
     if (!log_term(log, next - 1, &message->prev_term) ||
         !chain_before(stream, journal, &message->prev_chain))
         return false;
     size_t bytes = 0;
-    if (may_carry(&stream->progress, 0))
+    if (may_carry(journal, &stream->progress, 0))
         message->entries = log_slice(log, next, log->last, journal->options->append_bytes_max,
                                      &message->count, &bytes);
-    if (!may_carry(&stream->progress, bytes))
+    if (!may_carry(journal, &stream->progress, bytes))
         message->count = bytes = 0;
     progress_sent(&stream->progress, message->prev + message->count, bytes, journal->now);
     return true;
@@ -58,18 +58,20 @@ static void load(struct stream *stream, struct journal *journal, uint64_t first,
     effect->load.tag = stream->load_tag;
     effect->load.first = first;
     effect->load.last = last > first ? last : first;
-    effect->load.bytes_max = journal->options->append_bytes_max;
+    effect->load.bytes_max =
+        rare_limit(journal->options->rare, RARE_LOAD_ONE, 1, journal->options->append_bytes_max);
 }
 
 /* Entries that left memory: read from one before the first wanted, for its chain. */
-static enum stream_step from_disk(struct stream *stream, struct journal *journal) {
+RARE_COLD static enum stream_step from_disk(struct stream *stream, struct journal *journal) {
     struct log *log = &journal->log;
     uint64_t next = stream->progress.next, term, chain;
     if (stream->load_tag != 0)
         return STREAM_IDLE;
     uint64_t last = log->window_first - 1 < log->last ? log->window_first - 1 : log->last;
     uint64_t gone = journal_gone(journal);
-    if (next <= gone || !log_term(log, next - 1, &term))
+    if (next <= gone || !log_term(log, next - 1, &term) ||
+        rare_hit(journal->options->rare, RARE_SNAPSHOT_RATHER))
         return STREAM_SNAPSHOT;
     if (chain_before(stream, journal, &chain))
         load(stream, journal, next, last);
@@ -82,6 +84,8 @@ static enum stream_step from_disk(struct stream *stream, struct journal *journal
 
 void stream_tick(struct stream *stream, const struct journal *journal, uint64_t patience_ns) {
     struct progress *progress = &stream->progress;
+    if (progress->count > 0 && rare_hit(journal->options->rare, RARE_RESEND))
+        progress_probe(progress);
     progress_tick(progress, patience_ns + progress->inflight_bytes * JOURNAL_NS_PER_BYTE,
                   journal->now);
 }
@@ -103,6 +107,8 @@ enum stream_step stream_loaded(struct stream *stream, struct journal *journal,
     struct progress *progress = &stream->progress;
     struct progress_limits limits = limits_of(journal);
     stream->load_tag = 0;
+    if (rare_hit(journal->options->rare, RARE_LOAD_FAILS))
+        status = CAIRN_BUSY;
     if (status != CAIRN_OK || count == 0) {
         outbox_trace(&journal->out, 1, "entries from %llu cannot be read: %s",
                      (unsigned long long)stream->load_first, cairn_status_name(status));
@@ -130,7 +136,7 @@ enum stream_step stream_loaded(struct stream *stream, struct journal *journal,
     size_t bytes = 0;
     for (size_t i = skip; i < count; i++)
         bytes += entries[i].encoded.len;
-    if (may_carry(progress, bytes)) {
+    if (may_carry(journal, progress, bytes)) {
         message->entries = journal_hold(journal, entries, count) + skip;
         message->count = count - skip;
         stream->known_index = entries[count - 1].index;

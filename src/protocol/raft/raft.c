@@ -30,8 +30,12 @@ static struct replica *create(const struct replica_options *options) {
     raft->options = *options;
     prng_seed(&raft->prng, prng_mix(prng_mix(options->seed, options->group), options->id));
     raft->role = ROLE_FOLLOWER;
+    raft->election_timeout_max_ns =
+        rare_limit(options->rare, RARE_RAFT_ELECTION_EARLY, options->election_timeout_min_ns,
+                   options->election_timeout_max_ns);
     journal_open(&raft->journal, &raft->options);
     raft->reads.out = &raft->journal.out;
+    raft->reads.few = rare_hit(options->rare, RARE_READS_FEW);
     raft_config_changed(raft);
     return raft;
 }

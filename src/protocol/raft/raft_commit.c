@@ -76,7 +76,7 @@ void raft_commit_to(struct replica *raft, uint64_t index) {
 
 void raft_on_awaited(struct replica *raft, uint64_t id) {
     struct raft_peer *peer = raft_member(raft, id);
-    if (raft->role != ROLE_LEADER || peer == NULL || !peer->up ||
+    if (raft->role != ROLE_LEADER || peer == NULL || !peer->up || peer->untold ||
         peer->wire_version < WIRE_VERSION_3 || peer->commit_told >= raft->journal.commit ||
         peer->stream.progress.state != PROGRESS_REPLICATE)
         return;

@@ -69,7 +69,7 @@ static bool leader_alive(const struct replica *raft) {
 
 void raft_election_reset(struct replica *raft) {
     raft->election_at = raft->now + prng_between(&raft->prng, raft->options.election_timeout_min_ns,
-                                                 raft->options.election_timeout_max_ns);
+                                                 raft->election_timeout_max_ns);
 }
 
 /* A leader of an older version does not say which promise it relies on: it is the one that this
@@ -142,6 +142,7 @@ static void become_leader(struct replica *raft) {
     raft->stall_handled = false;
     raft->uncommitted_bytes = 0;
     raft->leave_index = 0;
+    raft->lease_unused = rare_hit(raft->options.rare, RARE_RAFT_LEASE_UNUSED);
     change_reset(&raft->change);
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct raft_peer *peer = &raft->peers[i];
@@ -308,7 +309,10 @@ void raft_election_tick(struct replica *raft) {
         raft->now >= raft->campaign_at) {
         campaign_if_still_allowed(raft);
     } else if (raft->now >= raft->election_at) {
-        raft_pre_campaign(raft);
+        if (raft_may_campaign(raft) && rare_hit(raft->options.rare, RARE_RAFT_PRE_VOTE_SKIPPED))
+            raft_campaign(raft, false);
+        else
+            raft_pre_campaign(raft);
     }
 }
 

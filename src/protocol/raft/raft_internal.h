@@ -52,6 +52,7 @@ struct raft_peer {
     uint64_t received;   /* leader: of a snapshot on its way, as EVENT_SNAPSHOT_PROGRESS counts */
     bool room;           /* leader: its log has room for commands, it said */
     bool no_room;        /* or has none; neither: it has not said, as older versions do not */
+    bool untold;         /* it is not told early of commits that it waits for (base/rare.h) */
     bool term_told;      /* amnesia: it told its term, and what it asks for when it leads */
     uint64_t lease_told; /* 0: nothing */
     struct wall_reading wall;
@@ -89,9 +90,10 @@ struct replica {
     bool diverged;               /* the leader's log contradicts this one */
     bool leader_lost;            /* its connection ended */
     uint64_t election_at;
-    uint32_t pre_campaigns; /* since a leader was heard */
-    uint64_t campaign_at;   /* pre-candidate with a quorum: when promises have run out */
-    uint64_t vote_seq;      /* the own vote counts when this is durable */
+    uint64_t election_timeout_max_ns; /* the options' */
+    uint32_t pre_campaigns;           /* since a leader was heard */
+    uint64_t campaign_at;             /* pre-candidate with a quorum: when promises have run out */
+    uint64_t vote_seq;                /* the own vote counts when this is durable */
     bool campaign_by_transfer;
 
     /* leader */
@@ -100,6 +102,7 @@ struct replica {
     uint64_t heartbeat_at;
     uint64_t round;
     bool lease_revoked; /* TIMEOUT_NOW was sent in this term */
+    bool lease_unused;  /* no read of this term goes by it (base/rare.h) */
     size_t uncommitted_bytes;
 
     /* reads */

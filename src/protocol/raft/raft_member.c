@@ -77,6 +77,7 @@ void raft_on_peer_up(struct replica *raft, uint64_t id, uint64_t incarnation,
     peer->incarnation = incarnation;
     peer->wire_version = wire_version;
     peer->commit_told = 0; /* what was on its way may be lost */
+    peer->untold = rare_hit(raft->options.rare, RARE_RAFT_COMMIT_UNTOLD);
     if (id == raft->leader)
         raft->leader_lost = false;
     if (raft->role == ROLE_LEADER && peer->member) {

@@ -37,7 +37,7 @@ static uint64_t lease_until_of(const void *context, uint64_t id) {
 /* Until then a quorum's promises hold. Dissertation 6.4.1. */
 uint64_t raft_lease_end(const struct replica *raft) {
     if (raft->role != ROLE_LEADER || !raft->options.lease_reads || raft->lease_revoked ||
-        !raft_own_term_committed(raft))
+        raft->lease_unused || !raft_own_term_committed(raft))
         return 0;
     return quorum_reached(journal_config(&raft->journal), lease_until_of, raft);
 }

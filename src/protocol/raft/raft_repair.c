@@ -58,6 +58,7 @@ void raft_hole_fill(struct replica *raft, struct raft_hole *hole, const struct e
 /* ---- asking ---- */
 
 static void fetch_from(struct replica *raft, uint64_t to, uint64_t first, uint64_t last) {
+    last = rare_limit(raft->options.rare, RARE_RAFT_REPAIR_ONE, first, last);
     struct raft_message message = {.type = RAFT_REPAIR_FETCH,
                                    .term = raft->term,
                                    .request = raft->repair_nonce,

@@ -175,7 +175,11 @@ void raft_leader_tick(struct replica *raft) {
     for (uint32_t i = 0; i < raft->peer_count; i++)
         stream_tick(&raft->peers[i].stream, &raft->journal, raft->options.election_timeout_min_ns);
     raft_heartbeat(raft);
+    if (rare_hit(raft->options.rare, RARE_RAFT_HEARTBEAT_LATE))
+        raft->heartbeat_at = raft->now + raft->options.election_timeout_min_ns / 4 * 3;
     raft_replicate_all(raft);
+    if (rare_hit(raft->options.rare, RARE_RAFT_HAND_OVER))
+        raft_hand_over(raft);
 }
 
 static void heard(struct replica *raft, struct raft_peer *peer, const struct raft_message *answer) {

@@ -32,7 +32,9 @@ static void begin(struct replica *raft, struct raft_peer *peer) {
     raft->transferring = true;
     raft->transfer_sent = false;
     raft->transfer_to = peer->id;
-    raft->transfer_deadline = raft->now + raft->options.election_timeout_max_ns;
+    raft->transfer_deadline =
+        raft->now + rare_limit(raft->options.rare, RARE_RAFT_TRANSFER_SHORT,
+                               raft->options.heartbeat_ns, raft->options.election_timeout_max_ns);
     raft_replicate(raft, peer);
     raft_transfer_advance(raft, peer);
 }

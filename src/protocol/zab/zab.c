@@ -110,6 +110,7 @@ static struct replica *create(const struct replica_options *options) {
     prng_seed(&zab->prng, prng_mix(prng_mix(options->seed, options->group), options->id));
     journal_open(&zab->journal, &zab->options);
     zab->reads.out = &zab->journal.out;
+    zab->reads.few = rare_hit(options->rare, RARE_READS_FEW);
     zab_peers_follow_config(zab);
     return zab;
 }

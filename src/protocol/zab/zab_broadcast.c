@@ -205,7 +205,13 @@ void zab_leader_tick(struct replica *zab) {
         return;
     probe_silent(zab);
     zab_ping(zab);
+    if (rare_hit(zab->options.rare, RARE_ZAB_PING_LATE))
+        zab->ping_at = zab->now + zab->options.election_timeout_min_ns / 4 * 3;
     zab_replicate_all(zab);
+    if (rare_hit(zab->options.rare, RARE_ZAB_HAND_OVER))
+        zab_hand_over(zab);
+    if (zab_leads(zab) && rare_hit(zab->options.rare, RARE_ZAB_RESIGN))
+        zab_resign(zab, "for once");
 }
 
 /* ---- answers ---- */
@@ -328,7 +334,8 @@ void zab_commit_tell(struct replica *zab) {
     uint64_t commit = zab->journal.commit;
     for (uint32_t i = 0; i < zab->peer_count; i++) {
         struct zab_peer *peer = &zab->peers[i];
-        if (!peer->member || peer->stage != ZAB_SYNCED || peer->commit_told >= commit)
+        if (!peer->member || peer->stage != ZAB_SYNCED || peer->commit_told >= commit ||
+            (peer->untold && peer->active_told))
             continue;
         struct zab_message message = {.type = peer->active_told ? ZAB_COMMIT : ZAB_UPTODATE,
                                       .term = zab->accepted,

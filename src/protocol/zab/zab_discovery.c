@@ -62,8 +62,9 @@ static void tell_runs(struct replica *zab, struct zab_message *message) {
     const struct log *log = &zab->journal.log;
     uint64_t at = log->last, term;
     struct zab_run *runs = outbox_scratch(&zab->journal.out, ZAB_RUNS_MAX * sizeof *runs);
-    uint32_t count = 0;
-    while (at > zab->journal.commit && at > log->before_index && count < ZAB_RUNS_MAX &&
+    uint32_t count = 0,
+             most = (uint32_t)rare_limit(zab->options.rare, RARE_ZAB_RUNS_FEW, 1, ZAB_RUNS_MAX);
+    while (at > zab->journal.commit && at > log->before_index && count < most &&
            log_term(log, at, &term)) {
         uint64_t first = log_run_first(log, at);
         runs[ZAB_RUNS_MAX - ++count] = (struct zab_run){first, term};

@@ -173,7 +173,7 @@ static void count(struct replica *zab) {
     if (zab->vote.leader == 0 || config == NULL || !zab_may_vote(zab) ||
         quorum_votes(config, vote_of, zab) != QUORUM_WON)
         zab->finalize_at = 0;
-    else if (all_voted(zab, config))
+    else if (all_voted(zab, config) || zab->decides_early)
         decide(zab);
     else if (zab->finalize_at == 0)
         zab->finalize_at = zab->now + zab->options.heartbeat_ns; /* a better vote may come */
@@ -183,6 +183,7 @@ static void begin_round(struct replica *zab, uint64_t round) {
     zab->round = round;
     zab->finalize_at = 0;
     zab->vote = zab_stands(zab) ? zab_own_vote(zab) : (struct zab_vote){0};
+    zab->decides_early = rare_hit(zab->options.rare, RARE_ZAB_DECIDE_EARLY);
     for (uint32_t i = 0; i < zab->peer_count; i++) {
         struct zab_peer *peer = &zab->peers[i];
         peer->voted = peer->voted && peer->vote_round == round;

@@ -198,6 +198,7 @@ struct zab_peer {
     struct stream stream;
     uint64_t commit_told;
     bool active_told;
+    bool untold; /* it hears of commits by pings and proposals alone (base/rare.h) */
     uint64_t heard_at;
     uint64_t round;       /* highest ping round answered */
     uint64_t lease_until; /* by our clock, its promise holds until then */
@@ -233,6 +234,7 @@ struct replica {
     uint64_t makes_way_until;  /* replicas that have less of the history lead, if they can */
     struct zab_vote vote;
     uint64_t notify_at;
+    bool decides_early;   /* does not wait for better votes (base/rare.h) */
     uint64_t finalize_at; /* a quorum agrees: the wait for better votes ends; 0: no */
 
     /* follower */
@@ -257,6 +259,7 @@ struct replica {
     uint64_t ping_at;
     uint64_t ping_round;
     bool lease_revoked;
+    bool lease_unused; /* no read of this epoch goes by it (base/rare.h) */
     size_t uncommitted_bytes;
     bool stall_handled;
 

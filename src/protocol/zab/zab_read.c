@@ -32,7 +32,8 @@ static uint64_t lease_until_of(const void *context, uint64_t id) {
 
 /* Until then a quorum's promises hold to accept no other epoch. */
 uint64_t zab_lease_end(const struct replica *zab) {
-    if (!zab_established(zab) || !zab->options.lease_reads || zab->lease_revoked)
+    if (!zab_established(zab) || !zab->options.lease_reads || zab->lease_revoked ||
+        zab->lease_unused)
         return 0;
     return quorum_reached(journal_config(&zab->journal), lease_until_of, zab);
 }

@@ -48,6 +48,7 @@ void zab_sync_peer(struct replica *zab, struct zab_peer *peer) {
     peer->stage = ZAB_SYNCING;
     peer->commit_told = 0;
     peer->active_told = false;
+    peer->untold = rare_hit(zab->options.rare, RARE_ZAB_COMMIT_UNTOLD);
     peer->round = peer->lease_until = 0;
     uint64_t match = peer->stream.progress.match;
     stream_reset(&peer->stream, peer->meet + 1);
@@ -73,6 +74,7 @@ static void establish(struct replica *zab) {
     zab->active = true;
     zab->leader_since = zab->now;
     zab->lease_revoked = false;
+    zab->lease_unused = rare_hit(zab->options.rare, RARE_ZAB_LEASE_UNUSED);
     change_reset(&zab->change);
     zab_role_tell(zab);
     zab_transfer_leader_known(zab);

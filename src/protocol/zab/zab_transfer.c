@@ -34,7 +34,9 @@ static struct zab_peer *best(struct replica *zab) {
 static void begin(struct replica *zab, struct zab_peer *peer) {
     zab->transferring = true;
     zab->transfer_to = peer->id;
-    zab->transfer_deadline = zab->now + zab->options.election_timeout_max_ns;
+    zab->transfer_deadline =
+        zab->now + rare_limit(zab->options.rare, RARE_ZAB_TRANSFER_SHORT, zab->options.heartbeat_ns,
+                              zab->options.election_timeout_max_ns);
     zab_replicate(zab, peer);
     zab_transfer_advance(zab);
 }
