@@ -36,6 +36,8 @@ struct snapshot_writer;
 enum cairn_status snapshot_writer_open(struct env *env, const char *folder,
                                        const struct snapshot_meta *meta,
                                        struct snapshot_writer **out);
+/* Gathers no more than so many bytes before a write. */
+void snapshot_writer_flush_at(struct snapshot_writer *writer, size_t bytes);
 enum cairn_status snapshot_writer_chunk(struct snapshot_writer *writer, uint32_t section,
                                         uint32_t version, struct bytes bytes);
 /* Syncs, renames into place, syncs the folder, frees the writer. size: bytes of the file. */
@@ -68,6 +70,8 @@ enum cairn_status snapshot_receiver_open(struct env *env, const char *folder, ui
                                          uint64_t index, uint64_t term, uint64_t size,
                                          uint64_t source, struct snapshot_receiver **out,
                                          uint64_t *have);
+/* Syncs after so many bytes. */
+void snapshot_receiver_sync_at(struct snapshot_receiver *receiver, uint64_t bytes);
 /* offset must be where the last one ended; else INVALID. */
 enum cairn_status snapshot_receiver_write(struct snapshot_receiver *receiver, uint64_t offset,
                                           struct bytes bytes);

@@ -30,6 +30,7 @@ struct snapshot_receiver {
     uint64_t source;
     uint64_t have;
     uint64_t unsynced;
+    uint64_t sync_bytes;
     struct env_file *file;
     char part[PATH_BYTES];
     char note[PATH_BYTES];
@@ -115,6 +116,7 @@ enum cairn_status snapshot_receiver_open(struct env *env, const char *folder, ui
     receiver->term = term;
     receiver->size = size;
     receiver->source = source;
+    receiver->sync_bytes = SYNC_BYTES;
     snapshot_path(folder, group, index, "part", receiver->part, sizeof receiver->part);
     snapshot_path(folder, group, index, "note", receiver->note, sizeof receiver->note);
     enum cairn_status status = start_part(receiver);
@@ -125,6 +127,10 @@ enum cairn_status snapshot_receiver_open(struct env *env, const char *folder, ui
     *have = receiver->have;
     *out = receiver;
     return CAIRN_OK;
+}
+
+void snapshot_receiver_sync_at(struct snapshot_receiver *receiver, uint64_t bytes) {
+    receiver->sync_bytes = bytes;
 }
 
 enum cairn_status snapshot_receiver_write(struct snapshot_receiver *receiver, uint64_t offset,
@@ -139,7 +145,7 @@ enum cairn_status snapshot_receiver_write(struct snapshot_receiver *receiver, ui
         return status;
     receiver->have += bytes.len;
     receiver->unsynced += bytes.len;
-    if (receiver->unsynced < SYNC_BYTES)
+    if (receiver->unsynced < receiver->sync_bytes)
         return CAIRN_OK;
     receiver->unsynced = 0;
     return env_sync(receiver->env, receiver->file);

@@ -18,6 +18,7 @@ struct snapshot_writer {
     struct env_file *file;
     uint64_t offset; /* of the file, behind what was written */
     struct buf buffer;
+    size_t flush_bytes;
     ZSTD_CCtx *zstd;
     uint64_t raw_total;
     uint64_t chunks;
@@ -47,6 +48,7 @@ enum cairn_status snapshot_writer_open(struct env *env, const char *folder,
     writer->folder = cairn_strdup(folder);
     writer->meta = *meta;
     writer->meta.protocol = bytes_of(NULL, 0);
+    writer->flush_bytes = FLUSH_BYTES;
     snapshot_path(folder, meta->group, meta->index, "new", writer->path, sizeof writer->path);
     enum cairn_status status = env_make_folder(env, folder);
     if (status == CAIRN_OK) {
@@ -65,6 +67,10 @@ enum cairn_status snapshot_writer_open(struct env *env, const char *folder,
     snapshot_head_encode(&writer->buffer, meta);
     *out = writer;
     return CAIRN_OK;
+}
+
+void snapshot_writer_flush_at(struct snapshot_writer *writer, size_t bytes) {
+    writer->flush_bytes = bytes;
 }
 
 static void put_chunk(struct snapshot_writer *writer, struct snapshot_chunk *chunk,
@@ -96,7 +102,7 @@ enum cairn_status snapshot_writer_chunk(struct snapshot_writer *writer, uint32_t
     put_chunk(writer, &chunk, head_at);
     writer->raw_total += bytes.len;
     writer->chunks++;
-    if (writer->buffer.len >= FLUSH_BYTES)
+    if (writer->buffer.len >= writer->flush_bytes)
         flush(writer);
     return writer->status;
 }

@@ -41,6 +41,9 @@ static struct wal *wal_make(struct env *env, const char *folder,
     wal->folder = cairn_strdup(folder);
     wal->options = *options;
     wal->options.segment_bytes = align_up(options->segment_bytes);
+    wal->buffer_keep = rare_limit(options->rare, RARE_WRITE_BUFFER_FREED, 0, WAL_BUFFER_KEEP);
+    wal->span_bytes_max = rare_limit(options->rare, RARE_SPAN_SMALL, 0, WAL_SPAN_BYTES_MAX);
+    wal->mark_after_ns = rare_limit(options->rare, RARE_MARK_SOON, 0, WAL_MARK_AFTER_NS);
     wal->job.wal = wal;
     wal->job.work.run = wal_batch_run;
     wal->job.work.done = job_done;

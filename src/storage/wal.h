@@ -21,6 +21,7 @@
 #define CAIRN_STORAGE_WAL_H
 
 #include "base/mutant.h"
+#include "base/rare.h"
 #include "base/spans.h"
 #include "base/status.h"
 #include "core/entry.h"
@@ -40,6 +41,7 @@ struct wal_options {
     unsigned spare_segments; /* prepared ahead, in the background; more if what is kept back asks */
     uint64_t kept_bytes;     /* of the certain room, kept back as core/room.h says */
     enum mutant mutant;
+    struct rare *rare; /* NULL but in the simulator */
     /* Completion of a wal_write, on the loop, never inside a call. */
     void (*done)(void *context, uint64_t group, uint64_t seq, enum cairn_status status);
     void *context;

@@ -84,5 +84,5 @@ void wal_batch_run(struct env_work *work) {
     job->status = wal_hard_write(job);
     if (job->status == CAIRN_OK && job->segment != NULL)
         job->status = write_batch(job);
-    aligned_trim(&job->buffer, WAL_BUFFER_KEEP);
+    aligned_trim(&job->buffer, job->wal->buffer_keep);
 }

@@ -131,7 +131,7 @@ static void mark_free(struct wal_background *background) {
 }
 
 void wal_control_arm(struct wal *wal) {
-    env_timer_set(wal->env, &wal->mark_timer, env_now(wal->env) + WAL_MARK_AFTER_NS);
+    env_timer_set(wal->env, &wal->mark_timer, env_now(wal->env) + wal->mark_after_ns);
 }
 
 void wal_control_mark(struct wal *wal) {

@@ -14,9 +14,10 @@ struct wal_segment {
     struct list link;
     uint64_t incarnation;
     uint64_t bytes;
-    uint64_t used; /* where the next batch goes */
-    size_t live;   /* extents */
-    bool damaged;  /* a load met something that can't be read */
+    uint64_t used;     /* where the next batch goes */
+    size_t live;       /* extents */
+    bool damaged;      /* a load met something that can't be read */
+    uint64_t leave_at; /* the log goes on in the next one, if that is there; 0: at the end */
     struct env_file *file;
 };
 

@@ -22,6 +22,9 @@
 #define WAL_PATH_MAX 4096u
 /* A buffer that grew beyond this is given back after use. */
 #define WAL_BUFFER_KEEP (4u << 20)
+/* Extents that lie side by side in one segment are read together: one write made each, but a log
+ * that is read back is read a megabyte at a time. */
+#define WAL_SPAN_BYTES_MAX (1u << 20)
 /* How long nothing must be written until the control page notes what is durable. */
 #define WAL_MARK_AFTER_NS 100000000ull
 
@@ -67,6 +70,8 @@ struct wal {
     struct env *env;
     char *folder;
     struct wal_options options;
+    size_t buffer_keep, span_bytes_max; /* limits of this life */
+    uint64_t mark_after_ns;
     struct wal_control control;
     unsigned control_first; /* the copy to write first: never the only one that holds */
     struct env_file *control_file;
@@ -154,9 +159,10 @@ void wal_segment_list_free(struct wal_segment_list *list);
 struct wal_segment *wal_segment_new(struct wal *wal, uint64_t incarnation, uint64_t bytes,
                                     struct env_file *file);
 struct wal_segment *wal_segment_current(const struct wal *wal);
-/* Makes, fills (unless it is for a single batch) and syncs a segment file. Blocks. */
+#define WAL_FILL_BYTES (1u << 20)
+/* Makes, fills with zeros (so many at a time; 0: not) and syncs a segment file. Blocks. */
 enum cairn_status wal_segment_make(struct env *env, const char *folder, uint64_t incarnation,
-                                   uint64_t bytes, bool once, struct env_file **file);
+                                   uint64_t bytes, size_t fill_bytes, struct env_file **file);
 /* Finds room for `bytes`, of which `kept` certain ones stay, taking a prepared segment into use if
  * it must be; false: one is being prepared, and wal_retry or wal_fail_waiting will be called. */
 bool wal_segment_advance(struct wal *wal, uint64_t bytes, uint64_t kept);

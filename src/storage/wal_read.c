@@ -30,6 +30,7 @@ struct load_job {
     uint64_t lost;    /* CORRUPT, IO: entries that can't be read, from `first` on ... */
     uint64_t lost_in; /* ... in the segment of this incarnation; 0: known before */
     size_t bytes_max;
+    size_t span_bytes_max;
     size_t bytes;
     struct piece *pieces;
     size_t piece_count;
@@ -71,10 +72,6 @@ static bool take_entries(struct load_job *job, struct bytes body, uint64_t last)
     return more && job->status == CAIRN_OK;
 }
 
-/* Extents that lie side by side in one segment are read together: one write made each, but a log
- * that is read back is read a megabyte at a time. */
-#define SPAN_BYTES_MAX (1u << 20)
-
 struct span {
     size_t first, count; /* pieces */
     uint64_t start, end; /* in the file */
@@ -89,7 +86,7 @@ static struct span next_span(const struct load_job *job, size_t first, size_t pi
         const struct wal_extent *extent = &pieces[i].extent;
         uint64_t end = align_up(extent->offset + extent->bytes);
         bool joins = pieces[i].file == pieces[first].file && extent->offset >= at &&
-                     end - span.start <= SPAN_BYTES_MAX;
+                     end - span.start <= job->span_bytes_max;
         if (i > first && !joins)
             break;
         at = extent->offset;
@@ -228,6 +225,7 @@ void wal_load(struct wal *wal, uint64_t group, uint64_t first, uint64_t last, si
     job->context = context;
     job->tag = tag;
     job->log_id = wal->control.log_id;
+    job->span_bytes_max = wal->span_bytes_max;
     job->group = group;
     job->first = job->next = first;
     job->last = last;

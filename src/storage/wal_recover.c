@@ -206,6 +206,8 @@ static enum cairn_status read_segment(struct recover *recover, uint64_t incarnat
         wal_scan_open(&scan, wal->env, path, ENV_OPEN_WRITE | ENV_OPEN_DIRECT);
     if (status != CAIRN_OK)
         return status;
+    scan.window_bytes =
+        rare_limit(wal->options.rare, RARE_SCAN_SMALL, ENV_DISK_ALIGN, scan.window_bytes);
     scan.place = (struct wal_place){.log_id = wal->control.log_id,
                                     .incarnation = incarnation,
                                     .check = wal->options.mutant != MUTANT_WAL_NO_CHECKSUM};
@@ -274,7 +276,7 @@ static enum cairn_status choose_segment(struct recover *recover, bool fresh) {
     uint64_t incarnation = wal->next_incarnation;
     struct env_file *file;
     enum cairn_status status = wal_segment_make(wal->env, wal->folder, incarnation,
-                                                wal->options.segment_bytes, false, &file);
+                                                wal->options.segment_bytes, WAL_FILL_BYTES, &file);
     if (status != CAIRN_OK)
         return status;
     struct wal_segment *segment =

@@ -9,7 +9,7 @@
 
 enum cairn_status wal_scan_open(struct wal_scan *scan, struct env *env, const char *path,
                                 unsigned flags) {
-    *scan = (struct wal_scan){.env = env};
+    *scan = (struct wal_scan){.env = env, .window_bytes = WINDOW_BYTES};
     enum cairn_status status = env_open(env, path, flags, &scan->file);
     if (status != CAIRN_OK)
         return status;
@@ -39,7 +39,7 @@ const uint8_t *wal_scan_bytes(struct wal_scan *scan, uint64_t offset, size_t len
     cairn_assert(offset + len <= scan->bytes && offset % ENV_DISK_ALIGN == 0);
     if (offset >= scan->window_at && offset + len <= scan->window_at + scan->window_len)
         return scan->window.data + (offset - scan->window_at);
-    size_t want = len > WINDOW_BYTES ? len : WINDOW_BYTES;
+    size_t want = len > scan->window_bytes ? len : scan->window_bytes;
     if (want > scan->bytes - offset)
         want = (size_t)(scan->bytes - offset);
     uint8_t *out = aligned_reserve(&scan->window, want);

@@ -15,6 +15,7 @@ struct wal_scan {
     struct aligned window;
     uint64_t window_at;
     size_t window_len;
+    size_t window_bytes; /* read at a time; a longer batch makes it longer */
     uint8_t *unreadable; /* a bit a block that the medium refused; NULL: none */
 };
 

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILL_BYTES (1u << 20)
 #define NAME_FORMAT "log-%016" PRIx64 ".seg"
 #define NAME_LEN 24u
 
@@ -89,10 +88,11 @@ struct wal_segment *wal_segment_current(const struct wal *wal) {
 
 /* ---- preparation ---- */
 
-static enum cairn_status fill(struct env *env, struct env_file *file, uint64_t bytes) {
+static enum cairn_status fill(struct env *env, struct env_file *file, uint64_t bytes,
+                              size_t fill_bytes) {
     struct aligned zeros = {0};
     enum cairn_status status = CAIRN_OK;
-    size_t step = bytes < FILL_BYTES ? (size_t)bytes : FILL_BYTES;
+    size_t step = bytes < fill_bytes ? (size_t)bytes : fill_bytes;
     memset(aligned_reserve(&zeros, step), 0, step);
     for (uint64_t at = 0; status == CAIRN_OK && at < bytes; at += step) {
         size_t len = bytes - at < step ? (size_t)(bytes - at) : step;
@@ -102,10 +102,8 @@ static enum cairn_status fill(struct env *env, struct env_file *file, uint64_t b
     return status;
 }
 
-/* once: for a single batch, which waits for it: then the zeros that the file system answers for
- * what was never written must do. */
 enum cairn_status wal_segment_make(struct env *env, const char *folder, uint64_t incarnation,
-                                   uint64_t bytes, bool once, struct env_file **file) {
+                                   uint64_t bytes, size_t fill_bytes, struct env_file **file) {
     char path[WAL_PATH_MAX];
     wal_segment_path(folder, incarnation, path);
     enum cairn_status status =
@@ -113,8 +111,8 @@ enum cairn_status wal_segment_make(struct env *env, const char *folder, uint64_t
     if (status != CAIRN_OK)
         return status;
     status = env_allocate(env, *file, bytes);
-    if (status == CAIRN_OK && !once)
-        status = fill(env, *file, bytes);
+    if (status == CAIRN_OK && fill_bytes > 0)
+        status = fill(env, *file, bytes, fill_bytes);
     if (status == CAIRN_OK)
         status = env_sync(env, *file);
     if (status == CAIRN_OK)
@@ -134,15 +132,15 @@ struct prepare_job {
     char *folder;
     uint64_t incarnation;
     uint64_t bytes;
-    bool once;
+    size_t fill_bytes;
     struct env_file *file;
     enum cairn_status status;
 };
 
 static void prepare_run(struct env_work *work) {
     struct prepare_job *job = container_of(work, struct prepare_job, background.work);
-    job->status = wal_segment_make(job->env, job->folder, job->incarnation, job->bytes, job->once,
-                                   &job->file);
+    job->status = wal_segment_make(job->env, job->folder, job->incarnation, job->bytes,
+                                   job->fill_bytes, &job->file);
 }
 
 static void prepare_drop(struct wal_background *background) {
@@ -209,7 +207,11 @@ static void prepare_start(struct wal *wal, uint64_t bytes) {
     job->folder = cairn_strdup(wal->folder);
     job->incarnation = wal->next_incarnation++;
     job->bytes = bytes;
-    job->once = bytes > wal->options.segment_bytes;
+    /* For a single batch, which waits for it, the zeros that the file system answers for what was
+     * never written must do. */
+    if (bytes <= wal->options.segment_bytes)
+        job->fill_bytes =
+            rare_limit(wal->options.rare, RARE_FILL_SMALL, ENV_DISK_ALIGN, WAL_FILL_BYTES);
     job->background.finish = prepare_finish;
     job->background.drop = prepare_drop;
     wal->preparing++;
@@ -232,7 +234,8 @@ static uint64_t ready_bytes(const struct wal *wal) {
     return bytes;
 }
 
-#define LOW_FACTOR 4u /* of what is kept */
+#define LEAVE_BYTES (4 * ENV_DISK_ALIGN) /* in the simulator, of some segments */
+#define LOW_FACTOR 4u                    /* of what is kept */
 
 uint64_t wal_low_bytes(const struct wal *wal) {
     return LOW_FACTOR * wal->options.kept_bytes;
@@ -374,7 +377,8 @@ void wal_segment_recycle(struct wal *wal) {
         if (wal->job.running && wal->job.segment == oldest)
             return;
         bool keep = oldest->bytes == wal->options.segment_bytes && !oldest->damaged &&
-                    ready_count(wal) + wal->preparing <= spares_wanted(wal);
+                    ready_count(wal) + wal->preparing <= spares_wanted(wal) &&
+                    !rare_hit(wal->options.rare, RARE_SEGMENT_NOT_KEPT);
         rename_start(wal, oldest, keep, true);
     }
 }
@@ -398,19 +402,33 @@ static struct wal_segment *first_ready(const struct wal *wal, uint64_t bytes) {
     return NULL;
 }
 
+/* It is left before its end, when the next one is there and all that is to be certain is besides.
+ */
+static bool leaves_early(const struct wal *wal, const struct wal_segment *current, uint64_t bytes,
+                         uint64_t kept) {
+    const struct wal_segment *next = first_ready(wal, bytes);
+    return current->leave_at != 0 && current->used >= current->leave_at && !wal->no_space &&
+           next != NULL && ready_bytes(wal) >= bytes + kept;
+}
+
+RARE_COLD static void go_on_in(struct wal *wal, struct wal_segment *next) {
+    list_remove(&next->link);
+    list_push(&wal->segments, &next->link);
+    next->leave_at = rare_limit(wal->options.rare, RARE_SEGMENT_LEFT, LEAVE_BYTES, 0);
+    pass_over(wal);
+    wal_segment_replenish(wal);
+}
+
 bool wal_segment_advance(struct wal *wal, uint64_t bytes, uint64_t kept) {
     const struct wal_segment *current = wal_segment_current(wal);
     struct wal_segment *next = NULL;
-    bool fits = current->used + bytes <= current->bytes;
+    bool fits = current->used + bytes <= current->bytes && !leaves_early(wal, current, bytes, kept);
     if (fits && wal_segment_room(wal) >= bytes + kept)
         return true;
     if (!fits)
         next = first_ready(wal, bytes);
     if (next != NULL && ready_bytes(wal) >= bytes + kept) {
-        list_remove(&next->link);
-        list_push(&wal->segments, &next->link);
-        pass_over(wal);
-        wal_segment_replenish(wal);
+        go_on_in(wal, next);
         return true;
     }
     if (!fits && next == NULL && bytes > wal->options.segment_bytes && wal->large_bytes < bytes) {
