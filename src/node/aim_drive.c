@@ -18,7 +18,6 @@
 
 _Static_assert(AIM_KEYSPACES_MAX == NODE_KEYSPACES_MAX, "an aim is for all keyspaces");
 
-#define RETRY_NS 50000000ull
 /* A keyspace that can't be asked for so long keeps the aim from being reached. */
 #define LOST_NS 20000000000ull
 /* An answer that took so long was no refusal: its leader worked on it. */
@@ -209,7 +208,7 @@ static void ask_again(struct node *node, uint32_t keyspace) {
     struct aim_part *part = &node->aim_drive.parts[keyspace];
     uint64_t now = env_now(node->env);
     char why[100];
-    part->retry_ns = now + RETRY_NS;
+    part->retry_ns = now + node->limits.aim_retry_ns;
     if (part->lost_ns == 0 || now - part->asked_ns > WORKED_NS)
         part->lost_ns = part->asked_ns;
     if (now - part->lost_ns <= LOST_NS)

@@ -11,7 +11,6 @@
  */
 #include "node/node_internal.h"
 
-#define COMPARE_EVERY_NS (5ull * 1000000000ull)
 /* Without an answer from all voters by then, those that came decide. */
 #define DECIDE_AFTER_NS (2ull * 1000000000ull)
 
@@ -219,7 +218,7 @@ void compare_turn(struct group *group, uint64_t now) {
     if (now < compare->next_ns || group->install != NULL || group->applied == 0 ||
         group_paused(group))
         return;
-    compare->next_ns = now + COMPARE_EVERY_NS;
+    compare->next_ns = now + group->node->limits.compare_every_ns;
     ask_all(group, now);
 }
 

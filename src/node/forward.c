@@ -21,16 +21,12 @@
 #include "base/assert.h"
 #include "core/reply.h"
 
-#define FORWARD_BATCH_BYTES 262144u
 #define FORWARD_HEAD_BYTES 16u /* term, epoch */
 #define ITEM_HEAD_BYTES 14u    /* tag, kind, retry_safe, length */
-/* A leader that reads slowly is not sent more: what has not left is surely not executed. */
-#define UNSENT_MAX (8u << 20)
 /* A peer that does not take its answers is not worked for. */
 #define UNTAKEN_MAX (256u << 20)
 #define REPLY_HEAD_BYTES 29u /* tag, status, index, term, length */
-#define REFUSED_RETRY_NS 5000000ull
-#define KIND_FAR 64u /* with the kind of a request: the answer is the reply */
+#define KIND_FAR 64u         /* with the kind of a request: the answer is the reply */
 
 static struct link *leader_link(struct group *group) {
     return peer_link(group->node, group->leader);
@@ -82,12 +78,13 @@ void forward_requests(struct group *group, struct list *queue) {
     begin_batch(group);
     LIST_EACH_SAFE(item, queue) {
         struct request *request = container_of(item, struct request, queue);
-        if (link->bulk_bytes >= UNSENT_MAX) /* the drain of the link brings the next turn */
+        if (link->bulk_bytes >=
+            group->node->limits.unsent_max) /* the drain of the link brings the next turn */
             break;
         if (request_held_back(group, request))
             continue;
         struct bytes command = request_body(request);
-        if (body->len + ITEM_HEAD_BYTES + command.len > FORWARD_BATCH_BYTES)
+        if (body->len + ITEM_HEAD_BYTES + command.len > group->node->limits.forward_batch_bytes)
             send_batch(group, link);
         mark_forwarded(group, request);
         buf_u64(body, request->tag);
@@ -265,7 +262,7 @@ void forward_receive(struct group *group, struct link *link, struct bytes body) 
 static void take_answer(struct group *group, struct request *request, const struct answer *answer) {
     if (answer->status == CAIRN_NOT_LEADER || answer->status == CAIRN_NOT_EXECUTED) {
         group->epoch += request->epoch == group->epoch;
-        group->write_retry_ns = env_now(group->node->env) + REFUSED_RETRY_NS;
+        group->write_retry_ns = env_now(group->node->env) + group->node->limits.refused_retry_ns;
         if (request->kind == REQUEST_READ)
             group->read_retry_ns = group->write_retry_ns;
         request_again(group, request);

@@ -28,6 +28,7 @@ static void fill_replica_options(const struct node *node, uint64_t group,
         .uncommitted_bytes_max = options->uncommitted_bytes_max,
         .window_bytes_max = options->window_bytes_max,
         .apply_bytes_max = options->apply_bytes_max,
+        .rare = options->rare,
         .mutant = options->mutant,
     };
     if (options->identity.founding) /* EVENT_FOUNDERS brings them */
@@ -66,6 +67,7 @@ struct group *group_new(struct node *node, uint32_t keyspace) {
                                                              : (size_t)identity->value_bytes_max,
                                       .work_max = node->options.work_max,
                                       .mutant = node->options.mutant,
+                                      .rare = node->options.rare,
                                       .local_clock = mutant_clock,
                                       .local_clock_context = node};
     group->snapshot_delay = prng_below(&node->prng, node->options.snapshot_log_bytes / 2 + 1);

@@ -4,9 +4,7 @@
 #include "base/alloc.h"
 #include "core/reply.h"
 
-#define SIGNS_NS 50000000ull       /* signs are gathered for so long */
 #define SIGNS_MAX_BYTES (4u << 20) /* beyond that the leader is not reached anyway */
-#define ENDS_UNDER_WAY_MAX 1000u
 
 void node_alive(struct node *node, uint32_t keyspace, uint64_t id) {
     struct group *group = node->groups[keyspace];
@@ -18,7 +16,7 @@ void node_alive(struct node *node, uint32_t keyspace, uint64_t id) {
     if (group->signs.len >= SIGNS_MAX_BYTES)
         return;
     if (group->signs.len == 0)
-        group->signs_at_ns = now + SIGNS_NS;
+        group->signs_at_ns = now + node->limits.signs_ns;
     buf_u64(&group->signs, id);
 }
 
@@ -102,7 +100,7 @@ void group_lives_turn(struct group *group, uint64_t now) {
     send_signs(group, now);
     if (group->role != ROLE_LEADER || group->install != NULL)
         return;
-    while (group->ends_under_way < ENDS_UNDER_WAY_MAX) {
+    while (group->ends_under_way < group->node->limits.ends_under_way) {
         uint64_t id = lives_due(&group->lives, now);
         if (id == 0)
             break;
@@ -111,8 +109,9 @@ void group_lives_turn(struct group *group, uint64_t now) {
 }
 
 uint64_t group_lives_deadline(const struct group *group) {
-    uint64_t deadline =
-        group->ends_under_way < ENDS_UNDER_WAY_MAX ? lives_deadline(&group->lives) : UINT64_MAX;
+    uint64_t deadline = group->ends_under_way < group->node->limits.ends_under_way
+                            ? lives_deadline(&group->lives)
+                            : UINT64_MAX;
     if (group->signs.len > 0 && group->signs_at_ns < deadline)
         deadline = group->signs_at_ns;
     return deadline;

@@ -5,10 +5,6 @@
 
 #include "base/alloc.h"
 
-#define SLICE_NS 500000ull
-#define AT_ONCE 4u
-#define GATHERED_EACH (4u << 20)
-
 struct long_read {
     struct list list; /* group->long_reads */
     struct request *request;
@@ -46,7 +42,8 @@ static void end(struct group *group, struct long_read *read) {
 static struct long_read *next(const struct group *group) {
     LIST_EACH(item, &group->long_reads) {
         struct long_read *read = container_of(item, struct long_read, list);
-        if (group->gatherer == NULL || group->gatherer == read || read->gathered <= GATHERED_EACH)
+        if (group->gatherer == NULL || group->gatherer == read ||
+            read->gathered <= group->node->limits.gathered_each)
             return read;
     }
     return group->gatherer;
@@ -56,7 +53,7 @@ static void note_gathered(struct group *group, struct long_read *read) {
     size_t now = group->stack.kind->read_gathered(read->task);
     group->gathered += now - read->gathered;
     read->gathered = now;
-    if (now > GATHERED_EACH && group->gatherer == NULL)
+    if (now > group->node->limits.gathered_each && group->gatherer == NULL)
         group->gatherer = read;
 }
 
@@ -64,7 +61,8 @@ static void note_gathered(struct group *group, struct long_read *read) {
 static void give_turn(struct group *group, struct long_read *read) {
     struct list *before = &group->long_reads;
     list_remove(&read->list);
-    for (unsigned i = 1; i < AT_ONCE && before->next != &group->long_reads; i++)
+    for (unsigned i = 1; i < group->node->limits.long_at_once && before->next != &group->long_reads;
+         i++)
         before = before->next;
     list_push(before->next, &read->list);
 }
@@ -81,7 +79,8 @@ void group_long_reads(struct group *group) {
                                       bytes_of(request->command, request->len));
     }
     buf_clear(&group->reply);
-    if (kind->read_step(group->stack.machine, read->task, SLICE_NS, &group->reply)) {
+    if (kind->read_step(group->stack.machine, read->task, group->node->limits.long_slice_ns,
+                        &group->reply)) {
         end(group, read);
         if (group->reply.len > 0)
             request_answer(group, request, &group->reply);

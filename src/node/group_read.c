@@ -5,14 +5,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-#define READ_RETRY_NS 10000000ull
-#define DUE_PATIENCE_NS 200000000ull
-/* What is copied into answers in one turn, but for one answer more: of clients that were answered
- * at length before, and of all. */
-#define TURN_BYTES_LONG (8u << 20)
-#define TURN_BYTES_MAX (64u << 20)
-#define LONG_ANSWER_BYTES 65536u
-
 static bool is_local(const struct request *request) {
     return request->client != NULL && !request->barrier && request->weak;
 }
@@ -66,8 +58,9 @@ static bool holds(const struct node_client *client) {
 }
 
 static bool is_busy(const struct group *group, const struct node_client *client) {
-    bool is_long = client->answer_bytes > LONG_ANSWER_BYTES;
-    return group->read_bytes >= (is_long ? TURN_BYTES_LONG : TURN_BYTES_MAX);
+    const struct node_limits *limits = &group->node->limits;
+    bool is_long = client->answer_bytes > limits->long_answer_bytes;
+    return group->read_bytes >= (is_long ? limits->turn_bytes_long : limits->turn_bytes_max);
 }
 
 /* Its front end has no room for the answer, or others are to have a turn; what came before it is
@@ -95,7 +88,8 @@ static struct request *first_held(struct group *group, struct node_client *clien
 void group_reads_resume(struct group *group) {
     if (group->install != NULL || group_paused(group))
         return;
-    while (!list_empty(&group->resumed) && group->read_bytes < TURN_BYTES_LONG) {
+    while (!list_empty(&group->resumed) &&
+           group->read_bytes < group->node->limits.turn_bytes_long) {
         struct list *first = list_first(&group->resumed);
         struct node_client *client = container_of(first, struct node_client, resumed);
         if (!holds(client) && !list_empty(&client->held))
@@ -208,7 +202,7 @@ void group_read_ready(struct group *group, uint64_t tag, enum cairn_status statu
         }
         reads_again(group, &batch->requests);
         batch_free(batch);
-        group->read_retry_ns = env_now(group->node->env) + READ_RETRY_NS;
+        group->read_retry_ns = env_now(group->node->env) + group->node->limits.read_retry_ns;
         return;
     }
 }
@@ -233,7 +227,7 @@ static void give_up_waiting(struct group *group) {
     list_init(&late);
     LIST_EACH_SAFE(item, &group->reads_due) {
         struct request *request = container_of(item, struct request, queue);
-        if (now < request->due_ns + DUE_PATIENCE_NS)
+        if (now < request->due_ns + group->node->limits.due_patience_ns)
             continue;
         request->due_long = true;
         request->due_ns = 0;

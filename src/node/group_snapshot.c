@@ -7,7 +7,6 @@
 
 #include <stdio.h>
 
-#define SLICE_CHUNKS 4u /* per background job, so that log reads get their turn between */
 #define RETRY_NS 5000000000ull
 #define FULL_RETRY_NS 30000000000ull /* there was no space for one */
 #define REST_MAX_NS 50000000ull
@@ -34,6 +33,7 @@ struct snapshot_job {
     uint64_t slices;    /* written */
     uint64_t log_bytes; /* since the last one; counted on if this one fails */
     uint64_t log_total; /* applied in this life when it began */
+    bool flush_often;   /* it goes to the disk chunk by chunk (base/rare.h) */
     bool for_log;       /* the group keeps the log long: nothing stays in it */
     bool written;       /* every chunk is; the next job finishes the file */
     bool finished;
@@ -62,6 +62,7 @@ void group_look_at_log(struct group *group, uint64_t now) {
     if (now < group->look_at_ns)
         return;
     group->look_at_ns = now + LOOK_NS;
+    group->snapshot_now = rare_hit(group->node->options.rare, RARE_SNAPSHOT_NOW);
     group->pins_log = pins_log(group);
 }
 
@@ -70,7 +71,7 @@ bool group_snapshot_wanted(const struct group *group, uint64_t now) {
         group->applied <= group->snapshot_index || now < group->snapshot_retry_ns)
         return false;
     return group->log_bytes > group->node->options.snapshot_log_bytes + group->snapshot_delay ||
-           group->pins_log || group_damage_waits(group);
+           group->pins_log || group->snapshot_now || group_damage_waits(group);
 }
 
 static void free_job(struct snapshot_job *job) {
@@ -97,6 +98,8 @@ static void write_slice(struct env_work *work) {
         job->status = snapshot_writer_open(env, job->folder, &job->meta, &job->writer);
         if (job->status != CAIRN_OK)
             return;
+        if (job->flush_often)
+            snapshot_writer_flush_at(job->writer, 1);
     }
     if (job->written) {
         job->status = snapshot_writer_finish(job->writer, &job->size);
@@ -106,10 +109,13 @@ static void write_slice(struct env_work *work) {
             snapshot_remove_old(env, job->folder, job->meta.group, SNAPSHOTS_KEPT);
         return;
     }
-    for (unsigned i = 0; i < SLICE_CHUNKS && job->status == CAIRN_OK && !job->written; i++) {
+    const struct node_limits *limits = &job->group->node->limits;
+    for (unsigned i = 0;
+         i < limits->snapshot_slice_chunks && job->status == CAIRN_OK && !job->written; i++) {
         uint32_t section, version;
         buf_clear(&job->chunk);
-        if (!stack_snapshot_next(job->stack, SNAPSHOT_CHUNK_BYTES, &job->chunk, &section, &version))
+        if (!stack_snapshot_next(job->stack, limits->snapshot_chunk_bytes, &job->chunk, &section,
+                                 &version))
             end_writing(job);
         else
             job->status =
@@ -126,6 +132,10 @@ void group_release_log(struct group *group) {
 
 /* What stays in the log for peers that lag: a few entries below the snapshot. */
 static uint64_t trim_below(const struct snapshot_job *job) {
+    if (rare_hit(job->group->node->options.rare, RARE_SNAPSHOT_TRIM_NONE))
+        return 0;
+    if (rare_hit(job->group->node->options.rare, RARE_SNAPSHOT_TRIM_ALL))
+        return job->base.index;
     uint64_t trailing = job->for_log ? 0 : job->group->node->options.snapshot_trailing;
     uint64_t by_count = job->base.index > trailing ? job->base.index - trailing : 0;
     uint64_t by_bytes = group_trailing(job->group, job->log_total);
@@ -228,7 +238,8 @@ void group_snapshot_begin(struct group *group) {
     job->stack = stack_snapshot_begin(&group->stack);
     group->snapshot = job;
     job->for_log = group->pins_log;
-    group->pins_log = false;
+    group->pins_log = group->snapshot_now = false;
+    job->flush_often = rare_hit(node->options.rare, RARE_SNAPSHOT_FLUSH_OFTEN);
     job->log_bytes = group->log_bytes;
     job->log_total = group->log_total;
     group->log_bytes = 0;

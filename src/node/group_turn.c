@@ -2,7 +2,6 @@
  * not see its later write); then what the leader proposes itself, and housekeeping. */
 #include "node/node_internal.h"
 
-#define TIDY_BUDGET 256u
 #define TIDY_NOTED_NS 10000u /* mostly there is nothing to do */
 
 static uint64_t earlier(uint64_t a, uint64_t b) {
@@ -47,7 +46,7 @@ static void tell_room(struct group *group) {
 static void tidy(struct group *group) {
     struct env *env = group->node->env;
     uint64_t start = env_now(env);
-    bool more = stack_tidy(&group->stack, TIDY_BUDGET);
+    bool more = stack_tidy(&group->stack, group->node->limits.tidy_budget);
     uint64_t taken = env_now(env) - start;
     if (more)
         env_wake(env);

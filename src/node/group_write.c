@@ -4,16 +4,13 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-#define PROPOSALS_MAX 4096u
-#define REFUSED_RETRY_NS 5000000ull
-
 static size_t gather(struct group *group) {
     size_t count = 0;
     LIST_EACH(item, &group->pending_writes) {
         struct request *request = container_of(item, struct request, queue);
         if (request_held_back(group, request))
             continue;
-        if (count == PROPOSALS_MAX) {
+        if (count == group->node->limits.proposals_max) {
             env_wake(group->node->env);
             break;
         }
@@ -75,7 +72,7 @@ static void proposal_outcome(struct group *group, struct request *request,
         waiter_push(group, request);
         break;
     case CAIRN_NOT_LEADER:
-        group->write_retry_ns = env_now(group->node->env) + REFUSED_RETRY_NS;
+        group->write_retry_ns = env_now(group->node->env) + group->node->limits.refused_retry_ns;
         break;
     default:
         request_finish(group, request, effect->outcome.status, bytes_of(NULL, 0));

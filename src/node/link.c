@@ -15,6 +15,7 @@ static struct link *link_new(struct node *node, enum link_state state) {
     link->stream.events = &link_events;
     link->node = node;
     link->state = state;
+    link->limits = link_limits(node->options.rare);
     link->since_ns = link->heard_ns = env_now(node->env);
     list_init(&link->bulk);
     list_push(&node->links, &link->list);

@@ -6,11 +6,6 @@
 
 #include <string.h>
 
-/* The kernel and the env hold at most about this much of the bulk lane at a time, so that a
- * control frame has little to wait behind. */
-#define LINK_QUEUED_MAX (2u * FRAME_PAYLOAD_MAX)
-#define PIECES_MAX 48u
-
 static void control_frame(struct link *link, enum frame_type type, uint64_t group,
                           struct bytes body) {
     struct frame_head head = {type, LANE_CONTROL, (uint32_t)body.len, (uint32_t)body.len, group};
@@ -75,11 +70,13 @@ static size_t add_piece(struct env_piece *pieces, size_t count, struct bytes dat
 }
 
 /* The part [skip, skip+most) of the message, as pieces behind the first (the frame's head). */
-static size_t gather(const struct outgoing *message, size_t skip, size_t most,
+static size_t gather(const struct link *link, const struct outgoing *message,
                      struct env_piece *pieces, size_t *bytes) {
+    size_t skip = message->sent, most = link->limits.frame_bytes;
     size_t count = 1;
     *bytes = 0;
-    for (size_t i = 0; i <= message->count && *bytes < most && count < PIECES_MAX; i++) {
+    for (size_t i = 0; i <= message->count && *bytes < most && count < link->limits.pieces_max;
+         i++) {
         struct blob *blob = i == 0 ? message->head : message->entries[i - 1].blob;
         struct bytes part = i == 0 ? blob_view(blob) : message->entries[i - 1].encoded;
         if (skip >= part.len) {
@@ -97,11 +94,11 @@ static size_t gather(const struct outgoing *message, size_t skip, size_t most,
 }
 
 static void send_bulk_frame(struct link *link, struct outgoing *message) {
-    struct env_piece pieces[PIECES_MAX + 1];
-    struct bytes hashed[PIECES_MAX];
+    struct env_piece pieces[LINK_PIECES_MAX + 1];
+    struct bytes hashed[LINK_PIECES_MAX];
     uint8_t encoded[FRAME_HEAD_BYTES];
     size_t bytes;
-    size_t count = gather(message, message->sent, FRAME_PAYLOAD_MAX, pieces, &bytes);
+    size_t count = gather(link, message, pieces, &bytes);
     for (size_t i = 1; i < count; i++)
         hashed[i - 1] = pieces[i].data;
     struct frame_head head = {message->type, LANE_BULK, (uint32_t)bytes, message->total,
@@ -128,7 +125,7 @@ void link_flush(struct link *link) {
         link->sent_ns = env_now(link->node->env);
     flush_control(link);
     while (!list_empty(&link->bulk) &&
-           env_stream_queued(link->node->env, &link->stream) < LINK_QUEUED_MAX) {
+           env_stream_queued(link->node->env, &link->stream) < link->limits.queued_max) {
         struct outgoing *message = container_of(list_first(&link->bulk), struct outgoing, list);
         send_bulk_frame(link, message);
         if (message->sent == message->total)

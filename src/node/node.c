@@ -160,6 +160,7 @@ enum cairn_status node_open(struct env *env, const struct node_options *options,
     struct node *node = cairn_alloc_zero(sizeof *node);
     node->env = env;
     node->options = *options;
+    node->limits = node_limits(options->rare);
     list_init(&node->links);
     list_init(&node->operations);
     env_entropy(env, &node->boot, sizeof node->boot);

@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/list.h"
 #include "base/mutant.h"
+#include "base/rare.h"
 #include "base/status.h"
 #include "core/config.h"
 #include "core/machine.h"
@@ -93,6 +94,7 @@ struct node_options {
     uint32_t session_window;     /* cached replies a session */
     uint64_t scrub_every_ns;     /* all of the log is read back so often, slowly */
     enum mutant mutant;
+    struct rare *rare; /* base/rare.h; NULL but in the simulator */
 
     /* Stands in for every keyspace's protocol, which it knows by replica_options.group and calls:
      * the simulator's, which looks at what passes. NULL: none. */

@@ -8,6 +8,7 @@
 #include "base/spans.h"
 #include "node/frame.h"
 #include "node/life.h"
+#include "node/limits.h"
 #include "node/node.h"
 #include "node/stack.h"
 #include "node/upload.h"
@@ -75,6 +76,7 @@ struct link {
     uint64_t heard_ns;
     uint64_t sent_ns;
     uint64_t frames_in, frames_out;
+    struct link_limits limits;
     struct hello hello;               /* the other side's */
     struct buf hello_sent, hello_got; /* as they went over the link, until it is agreed upon */
     bool proved;                      /* the other side has a secret of ours: */
@@ -383,6 +385,7 @@ struct group {
     uint64_t snapshot_retry_ns;
     uint64_t unreadable; /* the highest damaged entry, found while running; 0: none */
     bool pins_log;       /* as last looked at */
+    bool snapshot_now;   /* one is made, though the log is short (base/rare.h) */
     uint64_t look_at_ns;
     uint64_t snapshot_delay; /* bytes of log by which the next one may come later */
     struct install_job *install;
@@ -446,6 +449,7 @@ struct founding {
 struct node {
     struct env *env;
     struct node_options options;
+    struct node_limits limits;
     struct prng prng;
     uint64_t boot;
     struct wal *wal;

@@ -13,6 +13,7 @@
 
 /* So long an answer waits for the end; the aim goes on without it. */
 #define ANSWER_WITHIN_NS 60000000000ull
+#define SOON_NS 50000000ull /* of some answers in the simulator */
 
 struct operation {
     struct list list; /* node->operations */
@@ -277,7 +278,9 @@ static struct operation *operation_new(struct node_client *client, node_done *do
     operation->client = client;
     operation->done = done;
     operation->context = context;
-    operation->limit_ns = env_now(client->node->env) + ANSWER_WITHIN_NS;
+    operation->limit_ns =
+        env_now(client->node->env) +
+        rare_limit(client->node->options.rare, RARE_OPERATOR_UNDERWAY, SOON_NS, ANSWER_WITHIN_NS);
     list_push(&client->node->operations, &operation->list);
     return operation;
 }

@@ -8,10 +8,7 @@
 
 #define DIAL_FIRST_NS 20000000ull     /* after a link was lost */
 #define DIAL_SLOWEST_NS 1000000000ull /* back-off's end */
-#define DIAL_PATIENCE_NS 300000000ull /* the lower id lets the higher one dial first */
-#define HELLO_TIMEOUT_NS 3000000000ull
 #define PING_NS 1000000000ull
-#define SILENCE_NS 5000000000ull
 #define TICK_NS 100000000ull
 
 struct peer *peer_find(struct node *node, uint64_t id) {
@@ -66,7 +63,7 @@ static uint64_t dial_delay(struct node *node, const struct peer *peer) {
     if (delay > DIAL_SLOWEST_NS)
         delay = DIAL_SLOWEST_NS;
     if (node->options.identity.node < peer->id)
-        delay += DIAL_PATIENCE_NS;
+        delay += node->limits.dial_patience_ns;
     return delay + prng_below(&node->prng, delay);
 }
 
@@ -184,14 +181,16 @@ void peer_lose_link(struct link *link) {
 static void link_tick(struct link *link, uint64_t now) {
     if (link->state == LINK_CONNECTING || link->state == LINK_HELLO || link->state == LINK_PROOF ||
         link->state == LINK_FACTS) {
-        if (now - link->since_ns > HELLO_TIMEOUT_NS)
+        if (now - link->since_ns > link->limits.hello_ns)
             link_drop(link, "no hello in time");
     } else if (link->state == LINK_FOUNDING || link->state == LINK_UP) {
-        if (now > link->heard_ns && now - link->heard_ns > SILENCE_NS)
+        if (now > link->heard_ns && now - link->heard_ns > link->limits.silence_ns)
             link_drop(link, "silent for too long");
         else if (now > link->sent_ns && now - link->sent_ns > PING_NS)
             link_send(link, LANE_CONTROL, FRAME_PING, 0, bytes_of(NULL, 0), NULL, 0);
         stranger_tick(link, now);
+        if (link->state == LINK_UP && rare_hit(link->node->options.rare, RARE_LINK_ENDS))
+            link_drop(link, "for once");
     }
 }
 
@@ -206,7 +205,7 @@ uint64_t peers_tick(struct node *node, uint64_t now) {
             continue;
         if (peer->dial_at_ns == 0)
             peer->dial_at_ns =
-                now + (node->options.identity.node < peer->id ? DIAL_PATIENCE_NS : 0);
+                now + (node->options.identity.node < peer->id ? node->limits.dial_patience_ns : 0);
         if (now >= peer->dial_at_ns)
             peer->dialling = link_dial(node, peer);
     }

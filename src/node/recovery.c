@@ -147,6 +147,7 @@ static enum cairn_status recover_log(struct node *node, char *error, size_t erro
         .spare_segments = 1,
         .kept_bytes = node->options.wal_kept_bytes,
         .mutant = node->options.mutant,
+        .rare = node->options.rare,
         .done = on_wal_done,
         .context = node,
     };

@@ -3,9 +3,6 @@
  */
 #include "node/node_internal.h"
 
-#define PIECE_BYTES (256u << 10)
-#define PIECE_EVERY_NS 1000000000ull
-
 static void next_keyspace(struct node *node) {
     struct scrub *scrub = &node->scrub;
     scrub->next = 0;
@@ -38,7 +35,7 @@ void scrub_turn(struct node *node, uint64_t now) {
     struct scrub *scrub = &node->scrub;
     if (scrub->under_way || now < scrub->at_ns || node->stopping)
         return;
-    scrub->at_ns = now + PIECE_EVERY_NS;
+    scrub->at_ns = now + node->limits.scrub_every_ns;
     if (scrub->keyspace == 0 && scrub->next == 0)
         scrub->again_ns = now + node->options.scrub_every_ns;
     const struct group *group = node->groups[scrub->keyspace];
@@ -51,8 +48,8 @@ void scrub_turn(struct node *node, uint64_t now) {
         return;
     }
     scrub->under_way = true;
-    wal_load(node->wal, group->id, scrub->next, status.durable_index, PIECE_BYTES, scrub->keyspace,
-             on_read, node);
+    wal_load(node->wal, group->id, scrub->next, status.durable_index, node->limits.scrub_bytes,
+             scrub->keyspace, on_read, node);
 }
 
 uint64_t scrub_deadline(const struct node *node) {

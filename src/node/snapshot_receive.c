@@ -171,6 +171,8 @@ static void received(struct receiving *receiving) {
         snapshot_receive_installed(receiving->group, CAIRN_OK);
 }
 
+static void give_up(struct receiving *receiving);
+
 static void done(struct env_work *work) {
     struct receiving *receiving = container_of(work, struct receiving, work);
     struct link *link = link_of(receiving);
@@ -197,6 +199,14 @@ static void done(struct env_work *work) {
         return;
     }
     receiving->answered = true;
+    if (receiving->step == RECEIVING_WRITE && receiving->offset < receiving->size &&
+        rare_hit(receiving->group->node->options.rare, RARE_RECEIVE_RENEWED)) {
+        give_up(receiving);
+        return;
+    }
+    if (receiving->step == RECEIVING_OPEN &&
+        rare_hit(receiving->group->node->options.rare, RARE_SNAPSHOT_SYNC_OFTEN))
+        snapshot_receiver_sync_at(receiving->receiver, 1);
     if (receiving->step == RECEIVING_OPEN && link != NULL)
         send_answer(receiving->group, link, receiving->base.index, true, receiving->offset);
     else if (receiving->step == RECEIVING_WRITE)

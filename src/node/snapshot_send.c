@@ -12,9 +12,6 @@
 #include "base/alloc.h"
 #include "base/assert.h"
 
-#define CHUNKS_INFLIGHT 3u
-#define CHUNK_BYTES (FRAME_PAYLOAD_MAX - 64u)
-
 enum sending_state { SENDING_WAITS = 1, SENDING_OPENS, SENDING_OFFERED, SENDING_STREAMS };
 
 struct sending {
@@ -101,7 +98,8 @@ static void run(struct env_work *work) {
         return;
     }
     uint64_t left = sending->size - sending->offset;
-    size_t len = left < CHUNK_BYTES ? (size_t)left : CHUNK_BYTES;
+    size_t most = sending->group->node->limits.send_chunk_bytes;
+    size_t len = left < most ? (size_t)left : most;
     buf_clear(&sending->chunk);
     buf_u64(&sending->chunk, sending->meta.index);
     buf_u64(&sending->chunk, sending->offset);
@@ -132,7 +130,8 @@ static void offer(struct sending *sending) {
 
 static void stream(struct sending *sending) {
     bool more = sending->offset < sending->size;
-    bool window = sending->offset - sending->acked < CHUNKS_INFLIGHT * CHUNK_BYTES;
+    const struct node_limits *limits = &sending->group->node->limits;
+    bool window = sending->offset - sending->acked < limits->send_chunks * limits->send_chunk_bytes;
     if (sending->state == SENDING_STREAMS && !sending->working && more && window)
         submit(sending);
 }
@@ -170,7 +169,10 @@ static void done(struct env_work *work) {
     link_send(link, LANE_BULK, FRAME_SNAPSHOT_CHUNK, sending->group->id, buf_view(&sending->chunk),
               NULL, 0);
     sending->offset += sending->chunk.len - 16;
-    stream(sending);
+    if (rare_hit(sending->group->node->options.rare, RARE_SEND_ENDS))
+        end(sending, CAIRN_CANCELLED, true);
+    else
+        stream(sending);
 }
 
 static struct sending *sending_to(struct group *group, uint64_t to) {

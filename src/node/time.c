@@ -5,8 +5,6 @@
 #include "base/assert.h"
 
 #define NS_PER_MS 1000000ull
-/* So that millions of keys may end at once without a round trip for every batch. */
-#define DUE_INFLIGHT_MAX 8u
 #define CLOCK_OFF_MS 10000
 #define CLOCK_WATCH_NS 1000000000ull
 #define CLOCK_WARN_NS (60ull * 1000000000ull)
@@ -43,7 +41,7 @@ void group_propose_due(struct group *group, uint64_t now) {
     }
     group->due_spared_ns = now + DUE_SPARED_NS;
     struct buf *envelope = &group->scratch;
-    while (group->due_inflight < (spare ? 1 : DUE_INFLIGHT_MAX)) {
+    while (group->due_inflight < (spare ? 1 : group->node->limits.due_inflight)) {
         buf_clear(envelope);
         if (!stack_due(&group->stack, time_ms, group->due_inflight, envelope))
             return;

@@ -6,8 +6,6 @@
 
 #include <string.h>
 
-#define AT_ONCE 4u       /* commands of a node that are on their way */
-#define WINDOW_PIECES 8u /* of one of them */
 #define ATTEMPTS_MAX 5u
 
 static struct upload_id next_id(struct group *group) {
@@ -165,12 +163,14 @@ static void send_piece(struct group *group, struct request *request) {
 }
 
 void group_uploads_turn(struct group *group) {
+    const struct node_limits *limits = &group->node->limits;
     uint32_t active = 0;
     LIST_EACH(item, &group->uploads) {
         struct request *request = container_of(item, struct request, queue);
-        if (++active > AT_ONCE)
+        if (++active > limits->uploads)
             break;
-        while (request->upload->under_way < WINDOW_PIECES && request->upload->sent < request->len)
+        while (request->upload->under_way < limits->upload_pieces &&
+               request->upload->sent < request->len)
             send_piece(group, request);
     }
 }

@@ -79,6 +79,7 @@ static void fixture_start(struct fixture *fixture, uint64_t id, const char *prot
     node->env = &fixture->env;
     list_init(&node->links);
     node_options_default(&node->options);
+    node->limits = node_limits(NULL);
     node->options.log = take_log;
     node->options.context = fixture;
     node->options.identity = (struct identity){.cluster = 1, .node = id, .incarnation = 10 * id};
@@ -109,6 +110,7 @@ static void link_start(struct fixture *fixture, enum link_state state, bool dial
     struct link *link = &fixture->link;
     *link = (struct link){.node = &fixture->node, .state = state, .dialled = dialled};
     link->wire_version = WIRE_VERSION_MAX;
+    link->limits = link_limits(NULL);
     list_init(&link->bulk);
     list_push(&fixture->node.links, &link->list);
 }

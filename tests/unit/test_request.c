@@ -25,6 +25,7 @@ static void start(struct fixture *fixture, struct fake_env *fake) {
     fixture->node.group_count = 1;
     list_init(&fixture->node.operations);
     node_options_default(&fixture->node.options);
+    fixture->node.limits = node_limits(NULL);
     struct group *group = &fixture->group;
     group->node = &fixture->node;
     group->epoch = 1;

@@ -7,8 +7,6 @@
 
 #include <string.h>
 
-#define BUFFER_KEPT 16384u /* a larger buffer is given back when it is empty */
-#define SLICE_COMMANDS 2048u
 #define ARGS_A_COMMAND 16u /* so many count as a further command */
 #define LARGE_ARGS 1000u
 #define LARGE_BYTES (1u << 20) /* of a command that is copied */
@@ -32,8 +30,8 @@ void conn_close_after_reply(struct conn *conn) {
 }
 
 static void give_back(const struct redis_front *front, struct buf *buf) {
-    size_t share = conn_output_max(front) / 4;
-    if (buf->len == 0 && buf->cap > (share < BUFFER_KEPT ? share : BUFFER_KEPT))
+    size_t share = conn_output_max(front) / 4, kept = front->limits.buffer_kept;
+    if (buf->len == 0 && buf->cap > (share < kept ? share : kept))
         buf_free(buf);
 }
 
@@ -77,9 +75,6 @@ static void protocol_error(struct conn *conn, const char *text) {
     conn_close_after_reply(conn);
 }
 
-/* Shorter ones are copied. */
-#define TAKE_MIN (256u << 10)
-
 /* It takes milliseconds. The machine's commands are not copied when they are long. */
 static bool is_large(const struct bytes *args, size_t argc, size_t bytes) {
     if (argc >= LARGE_ARGS || bytes < LARGE_BYTES)
@@ -97,7 +92,7 @@ static size_t run_commands(struct conn *conn, struct bytes bytes, bool buffered)
         struct bytes rest = bytes_of(bytes.data + taken, bytes.len - taken);
         size_t used = 0;
         const char *error = NULL;
-        if (n >= SLICE_COMMANDS) { /* others' turn */
+        if (n >= front->limits.slice_commands) { /* others' turn */
             conn_dirty(conn);
             env_wake(front->env);
             break;
@@ -125,8 +120,8 @@ static size_t run_commands(struct conn *conn, struct bytes bytes, bool buffered)
         front->had_large |= large;
         n += (unsigned)(argc / ARGS_A_COMMAND);
         conn->behind = bytes_of(rest.data + used, rest.len - used);
-        conn->may_take =
-            buffered && !conn->request.inlined && used >= TAKE_MIN && conn->behind.len < used / 4;
+        conn->may_take = buffered && !conn->request.inlined && used >= front->limits.take_min &&
+                         conn->behind.len < used / 4;
         bool paused = argc > 0 && pause_holds(conn, args[0]);
         if (argc > 0 && !paused)
             exec_command(conn, args, argc);
@@ -412,6 +407,7 @@ enum cairn_status redis_front_open(struct node *node, const struct redis_options
     front->node = node;
     front->env = node_env(node);
     front->options = *options;
+    redis_limits_open(front);
     front->started_ns = env_now(front->env);
     front->listener.accept = on_accept;
     front->listener.yields = true;

@@ -184,10 +184,22 @@ struct conn {
     uint64_t commands;
 };
 
+/* Constants, but in the simulator, which makes some of them small (base/rare.h). */
+struct redis_limits {
+    unsigned slice_commands; /* of one client in a turn */
+    size_t slots_max;        /* commands of one client under way */
+    size_t output_each_max;
+    size_t buffer_kept; /* a larger buffer is given back when it is empty */
+    size_t take_min;    /* shorter input is copied */
+    size_t long_bytes;  /* of a reply that is put out in stretches */
+    size_t stretch;
+};
+
 struct redis_front {
     struct node *node;
     struct env *env;
     struct redis_options options;
+    struct redis_limits limits;
     struct env_listener listener;
     bool listening, stopping;
     struct list conns, dirty, waiting;
@@ -253,6 +265,7 @@ void conn_forget_input(struct conn *conn);
 /* redis_limit.c: what clients can make this server hold */
 /* What of its output a client may leave unread before nothing more is executed for it. */
 size_t conn_output_max(const struct redis_front *front);
+void redis_limits_open(struct redis_front *front);
 /* How many of its commands may be under way. */
 size_t conn_slots_max(const struct redis_front *front);
 bool conn_may_run(const struct conn *conn);
@@ -318,7 +331,7 @@ void put_value(struct buf *out, int protocol, const struct reply_value *value, u
 /* False: it is not long, or can't be kept. */
 bool long_reply_take(struct slot *slot, struct bytes reply);
 /* NULL: it is not long, or can't be kept. One reference. */
-struct publication *publication_take(const struct change *change);
+struct publication *publication_take(const struct redis_front *front, const struct change *change);
 void publication_unref(struct publication *publication);
 /* A place for it behind all that the client was sent; `head` goes before it, and is taken over. */
 void publication_push(struct conn *conn, struct publication *publication, struct buf *head);

@@ -14,8 +14,7 @@
 #include <stdio.h>
 
 #define OUTPUT_EACH_MIN 1024u
-#define OUTPUT_EACH_MAX (1u << 20)
-#define SLOTS_MAX 4096u /* commands of one client under way */
+#define SLOTS_MAX 4096u
 #define SLOTS_MIN 4u
 #define SLOTS_ALL 65536u /* of all of them, but for the least that each may have */
 #define HEAVY_FIRST 32u  /* heavy ones, while little is known of their replies */
@@ -58,18 +57,30 @@ void front_warn(struct redis_front *front, const char *format, ...) {
         options->log(options->context, 2, text);
 }
 
+void redis_limits_open(struct redis_front *front) {
+    struct redis_limits *limits = &front->limits;
+    struct rare *rare = node_get_options(front->node)->rare;
+    limits->slice_commands = (unsigned)rare_limit(rare, RARE_REDIS_SLICE_ONE, 1, 2048);
+    limits->slots_max = rare_limit(rare, RARE_REDIS_SLOTS_FEW, 2, SLOTS_MAX);
+    limits->output_each_max = rare_limit(rare, RARE_REDIS_OUTPUT_SMALL, 40, 1u << 20);
+    limits->buffer_kept = rare_limit(rare, RARE_REDIS_BUFFER_FREED, 0, BUFFER_KEPT);
+    limits->take_min = rare_limit(rare, RARE_REDIS_TAKES_ALL, 0, 256u << 10);
+    limits->long_bytes = rare_limit(rare, RARE_REDIS_ALL_LONG, 0, 256u << 10);
+    limits->stretch = rare_limit(rare, RARE_REDIS_STRETCH_SHORT, 16, 1u << 20);
+}
+
 /* ---- output ---- */
 
 size_t conn_output_max(const struct redis_front *front) {
     size_t each = front->options.output_budget / (front->conn_count ? front->conn_count : 1);
-    return each < OUTPUT_EACH_MIN   ? OUTPUT_EACH_MIN
-           : each > OUTPUT_EACH_MAX ? OUTPUT_EACH_MAX
-                                    : each;
+    size_t most = front->limits.output_each_max;
+    return each > most ? most : each < OUTPUT_EACH_MIN ? OUTPUT_EACH_MIN : each;
 }
 
 size_t conn_slots_max(const struct redis_front *front) {
     size_t each = SLOTS_ALL / (front->conn_count ? front->conn_count : 1);
-    return each < SLOTS_MIN ? SLOTS_MIN : each > SLOTS_MAX ? SLOTS_MAX : each;
+    size_t most = front->limits.slots_max;
+    return each > most ? most : each < SLOTS_MIN ? SLOTS_MIN : each;
 }
 
 static size_t unread(const struct conn *conn) {

@@ -7,8 +7,6 @@
 
 #include "base/alloc.h"
 
-#define LONG_BYTES (256u << 10)
-#define STRETCH (1u << 20)
 #define TURN_BYTES (8u << 20) /* of all clients, but for one stretch more */
 #define ITEMS 4096u           /* of a transaction's commands in a stretch, at most */
 #define ITEM_COST 256u        /* of such a command, as bytes, and ... */
@@ -33,15 +31,16 @@ static bool take_results(struct slot *slot, struct bytes reply) {
 bool long_reply_take(struct slot *slot, struct bytes reply) {
     if (slot->multi != NULL)
         return take_results(slot, reply);
-    if (reply.len < LONG_BYTES || slot->finish != NULL || slot->quiet || !take_machine(slot))
+    if (reply.len < slot->conn->front->limits.long_bytes || slot->finish != NULL || slot->quiet ||
+        !take_machine(slot))
         return false;
     slot->is_long = true;
     slot->values_left = 1;
     return true;
 }
 
-struct publication *publication_take(const struct change *change) {
-    if (change->value.len < LONG_BYTES || change->owner == NULL)
+struct publication *publication_take(const struct redis_front *front, const struct change *change) {
+    if (change->value.len < front->limits.long_bytes || change->owner == NULL)
         return NULL;
     struct publication *publication = cairn_alloc(sizeof *publication);
     *publication = (struct publication){1, *change->owner, change->value};
@@ -95,8 +94,13 @@ bool long_first(const struct conn *conn) {
 
 /* ---- putting it ---- */
 
+static size_t stretch_of(const struct slot *slot) {
+    return slot->conn->front->limits.stretch;
+}
+
 static void put_bulk_part(struct slot *slot, struct reader *reader, struct buf *out) {
-    size_t room = STRETCH - out->len, part = slot->bulk_left < room ? slot->bulk_left : room;
+    size_t room = stretch_of(slot) - out->len,
+           part = slot->bulk_left < room ? slot->bulk_left : room;
     buf_bytes(out, read_bytes(reader, part));
     slot->bulk_left -= part;
     if (slot->bulk_left == 0)
@@ -108,7 +112,7 @@ static bool put_next(struct slot *slot, struct reader *reader, struct buf *out) 
     struct reply_value value;
     if (!reply_next(reader, &value))
         return false;
-    if (value.kind == REPLY_BULK && value.text.len > STRETCH) {
+    if (value.kind == REPLY_BULK && value.text.len > stretch_of(slot)) {
         resp_put_bulk_head(out, value.text.len);
         slot->bulk_left = value.text.len;
         slot->values_left--;
@@ -124,7 +128,7 @@ static bool values_ended(const struct slot *slot) {
 }
 
 static void put_values(struct slot *slot, struct reader *reader, struct buf *out) {
-    for (unsigned items = 0; out->len < STRETCH && !values_ended(slot) && items < ITEMS;) {
+    for (unsigned items = 0; out->len < stretch_of(slot) && !values_ended(slot) && items < ITEMS;) {
         if (slot->bulk_left > 0) {
             put_bulk_part(slot, reader, out);
         } else if (slot->values_left == 0) {
@@ -144,8 +148,9 @@ static void put_values(struct slot *slot, struct reader *reader, struct buf *out
         reader->at = reader->end;
 }
 
-static void put_message(struct reader *reader, struct buf *out) {
-    size_t room = out->len < STRETCH ? STRETCH - out->len : 0, left = reader_left(reader);
+static void put_message(const struct slot *slot, struct reader *reader, struct buf *out) {
+    size_t stretch = stretch_of(slot);
+    size_t room = out->len < stretch ? stretch - out->len : 0, left = reader_left(reader);
     buf_bytes(out, read_bytes(reader, left < room ? left : room));
 }
 
@@ -157,7 +162,7 @@ static void put_stretch(struct slot *slot, struct buf *out) {
     conn->slot_bytes -= slot->reply.len;
     buf_free(&slot->reply);
     if (slot->publication != NULL)
-        put_message(&reader, out);
+        put_message(slot, &reader, out);
     else
         put_values(slot, &reader, out);
     size_t left = long_left(slot);
@@ -170,7 +175,7 @@ bool long_put(struct slot *slot) {
     struct redis_front *front = conn->front;
     struct buf *out = &conn->out, unsaid = {0};
     size_t before = out->len;
-    if (before >= STRETCH || front->long_bytes >= TURN_BYTES ||
+    if (before >= front->limits.stretch || front->long_bytes >= TURN_BYTES ||
         env_stream_queued(front->env, &conn->stream) > 0)
         return false;
     put_stretch(slot, slot->quiet ? &unsaid : out);

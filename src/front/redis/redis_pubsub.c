@@ -263,7 +263,7 @@ static void deliver(const struct subscription *subscription, const struct change
 void redis_front_change(struct redis_front *front, const struct change *change) {
     if (change->kind != CHANGE_PUBLISH)
         return;
-    struct publication *publication = publication_take(change);
+    struct publication *publication = publication_take(front, change);
     const struct subscription *exact = find_channel(front, change->key);
     if (exact != NULL)
         deliver(exact, change, publication);

@@ -7,7 +7,6 @@
 #include <string.h>
 
 #define TICK_NS (100 * NS_PER_MS)
-#define SWEEP_NS (2000 * NS_PER_MS)
 #define FRESH_NS (30000 * NS_PER_MS) /* a connection that asks for nothing */
 
 void zookeeper_options_default(struct zookeeper_options *options) {
@@ -168,7 +167,8 @@ static void watch_leader(struct zookeeper_front *front, uint64_t now) {
                      !front->has_leader;
     bool over = front->read_only && !read_only;
     front->read_only = read_only;
-    bool sweep = now - front->swept_ns >= SWEEP_NS; /* with a leader, once in a while is enough */
+    bool sweep = now - front->swept_ns >=
+                 front->limits.sweep_ns; /* with a leader, once in a while is enough */
     if (front->has_leader && !over && !sweep)
         return;
     front->swept_ns = now;
@@ -203,6 +203,7 @@ static struct zookeeper_front *front_new(struct node *node,
     front->env = node_env(node);
     front->options = *options;
     fill_options(&front->options);
+    zk_limits_open(front);
     front->started_ns = front->now_ns = front->leader_ns = env_now(front->env);
     front->listener.accept = zk_accept;
     front->listener.yields = front->tls_listener.yields = true;

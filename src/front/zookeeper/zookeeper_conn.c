@@ -8,10 +8,7 @@
 #include <string.h>
 
 #define OUTPUT_EACH_MIN 1024u
-#define OUTPUT_EACH_MAX (1u << 20)
-#define SLOTS_MAX 2048u    /* requests of one client under way */
-#define BUFFER_KEPT 16384u /* a larger buffer is given back when it is empty */
-#define SLICE_REQUESTS 512u
+#define BUFFER_KEPT 16384u
 #define CONNECT_BYTES_MAX 1024u /* of the frame that asks for a session: clients' have 45 */
 #define SLOTS_FIRST 32u         /* requests under way while little is known of a client's answers */
 #define ANSWER_BYTES_MIN 64u
@@ -21,11 +18,20 @@
 
 static const struct env_stream_events conn_events;
 
+void zk_limits_open(struct zookeeper_front *front) {
+    struct zookeeper_limits *limits = &front->limits;
+    struct rare *rare = node_get_options(front->node)->rare;
+    limits->slice_requests = (unsigned)rare_limit(rare, RARE_ZK_SLICE_ONE, 1, 512);
+    limits->slots_max = rare_limit(rare, RARE_ZK_SLOTS_ONE, 1, 2048);
+    limits->output_each_max = rare_limit(rare, RARE_ZK_OUTPUT_SMALL, 40, 1u << 20);
+    limits->buffer_kept = rare_limit(rare, RARE_ZK_BUFFER_FREED, 0, BUFFER_KEPT);
+    limits->sweep_ns = rare_limit(rare, RARE_ZK_SWEEP_OFTEN, 0, 2000 * NS_PER_MS);
+}
+
 size_t zk_output_max(const struct zookeeper_front *front) {
     size_t each = front->options.output_budget / (front->conn_count ? front->conn_count : 1);
-    return each < OUTPUT_EACH_MIN   ? OUTPUT_EACH_MIN
-           : each > OUTPUT_EACH_MAX ? OUTPUT_EACH_MAX
-                                    : each;
+    size_t most = front->limits.output_each_max;
+    return each > most ? most : each < OUTPUT_EACH_MIN ? OUTPUT_EACH_MIN : each;
 }
 
 void zk_conn_dirty(struct zk_conn *conn) {
@@ -46,8 +52,8 @@ void zk_conn_throttle(struct zk_conn *conn) {
 }
 
 static void give_back(const struct zookeeper_front *front, struct buf *buf) {
-    size_t share = zk_output_max(front) / 4;
-    if (buf->len == 0 && buf->cap > (share < BUFFER_KEPT ? share : BUFFER_KEPT))
+    size_t share = zk_output_max(front) / 4, kept = front->limits.buffer_kept;
+    if (buf->len == 0 && buf->cap > (share < kept ? share : kept))
         buf_free(buf);
 }
 
@@ -83,7 +89,8 @@ static size_t slots_max(const struct zk_conn *conn) {
     size_t fitting = 1 + zk_output_max(conn->front) / bytes;
     uint64_t earned = SLOTS_FIRST + conn->answered;
     size_t most = fitting < earned ? fitting : (size_t)earned;
-    return most < SLOTS_MAX ? most : SLOTS_MAX;
+    size_t limit = conn->front->limits.slots_max;
+    return most < limit ? most : limit;
 }
 
 static struct bytes input(const struct zk_conn *conn) {
@@ -116,7 +123,7 @@ static size_t run_frames(struct zk_conn *conn, struct bytes bytes) {
         struct bytes rest = bytes_of(bytes.data + taken, bytes.len - taken), frame;
         if (conn->phase == ZK_FRESH && zk_word(conn, rest))
             return bytes.len;
-        if (n == SLICE_REQUESTS) { /* others' turn */
+        if (n == front->limits.slice_requests) { /* others' turn */
             zk_conn_dirty(conn);
             env_wake(front->env);
             break;

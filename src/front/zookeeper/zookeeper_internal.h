@@ -168,10 +168,20 @@ struct zk_address {
     char text[64];
 };
 
+/* Constants, but in the simulator, which makes some of them small (base/rare.h). */
+struct zookeeper_limits {
+    unsigned slice_requests; /* of one client in a turn */
+    size_t slots_max;        /* requests of one client under way */
+    size_t output_each_max;
+    size_t buffer_kept; /* a larger buffer is given back when it is empty */
+    uint64_t sweep_ns;  /* all connections are looked at so often */
+};
+
 struct zookeeper_front {
     struct node *node;
     struct env *env;
     struct zookeeper_options options;
+    struct zookeeper_limits limits;
     uint32_t keyspace;
     struct env_listener listener, tls_listener;
     bool listening, tls_listening, stopping;
@@ -224,6 +234,7 @@ void zk_conn_lose(struct zk_conn *conn);
 void zk_conn_throttle(struct zk_conn *conn);
 /* What of its output a client may leave unread before it is read no more. */
 size_t zk_output_max(const struct zookeeper_front *front);
+void zk_limits_open(struct zookeeper_front *front);
 
 struct env_stream *zk_accept(struct env_listener *listener, const char *peer_address);
 /* By the listener with TLS. */

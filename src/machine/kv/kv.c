@@ -16,6 +16,7 @@
 static struct machine *create(const struct machine_options *options) {
     struct machine *machine = cairn_alloc_zero(sizeof *machine);
     machine->options = *options;
+    machine->due_batch = (uint32_t)rare_limit(options->rare, RARE_KV_DUE_ONE, 1, DUE_BATCH);
     machine->map = vmap_new();
     machine->due = vmap_new();
     machine->chunks = vmap_new();
@@ -279,7 +280,7 @@ uint64_t kv_next_due(const struct machine *machine) {
  * and stays. */
 bool kv_due_command(const struct machine *machine, uint64_t time_ms, uint32_t under_way,
                     struct buf *command) {
-    const struct vmap_item *first = vmap_at(machine->due, (size_t)under_way * DUE_BATCH);
+    const struct vmap_item *first = vmap_at(machine->due, (size_t)under_way * machine->due_batch);
     if (first == NULL || get_u64_be(vmap_item_key(first).data) > time_ms)
         return false;
     buf_u16(command, KV_EXPIRE_DUE);
@@ -289,7 +290,7 @@ bool kv_due_command(const struct machine *machine, uint64_t time_ms, uint32_t un
     vmap_cursor_seek(&cursor, machine->due, vmap_item_key(first));
     const struct vmap_item *item;
     uint32_t count = 0;
-    for (; count < DUE_BATCH && (item = vmap_cursor_next(&cursor)) != NULL; count++) {
+    for (; count < machine->due_batch && (item = vmap_cursor_next(&cursor)) != NULL; count++) {
         struct bytes key = vmap_item_key(item);
         if (get_u64_be(key.data) > time_ms)
             break;

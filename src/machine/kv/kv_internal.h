@@ -14,6 +14,7 @@
 
 struct machine {
     struct machine_options options;
+    uint32_t due_batch; /* keys in one command that expires some */
     struct vmap *map;
     struct vmap *due;    /* deadline (8 bytes, big-endian) and map key; derived, in no snapshot */
     struct vmap *chunks; /* of long values (kv_value.h) */

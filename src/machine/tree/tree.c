@@ -38,6 +38,9 @@ void tree_plant(struct machine *machine) {
 static struct machine *create(const struct machine_options *options) {
     struct machine *machine = cairn_alloc_zero(sizeof *machine);
     machine->options = *options;
+    machine->scratch_max = rare_limit(options->rare, RARE_TREE_SCRATCH_FREED, 0, SCRATCH_MAX);
+    machine->reap_batch =
+        (uint32_t)rare_limit(options->rare, RARE_TREE_REAP_ONE, 1, TREE_REAP_BATCH);
     machine->map = vmap_new();
     machine->due = vmap_new();
     machine->told = vmap_new();
@@ -156,7 +159,7 @@ static void clear_scratch(struct machine *machine) {
     vmap_clear(machine->told);
     vmap_collect(machine->told, SIZE_MAX);
     buf_clear(&machine->undo);
-    if (machine->undo.cap > SCRATCH_MAX)
+    if (machine->undo.cap > machine->scratch_max)
         buf_free(&machine->undo);
 }
 

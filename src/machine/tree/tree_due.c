@@ -31,7 +31,7 @@ static void put_candidate(const struct machine *machine, struct bytes path, stru
 /* Only names candidates: applying it looks again. */
 bool tree_due(const struct machine *machine, uint64_t time_ms, uint32_t under_way,
               struct buf *command) {
-    uint64_t skip = (uint64_t)under_way * TREE_REAP_BATCH;
+    uint64_t skip = (uint64_t)under_way * machine->reap_batch;
     if (window_open(machine, time_ms) && machine->reap_count + skip >= TREE_REAPS_A_WINDOW)
         return false;
     const struct vmap_item *item = vmap_at(machine->due, (size_t)skip);
@@ -43,7 +43,7 @@ bool tree_due(const struct machine *machine, uint64_t time_ms, uint32_t under_wa
     struct vmap_cursor cursor;
     buf_u32(command, 0);
     vmap_cursor_seek(&cursor, machine->due, vmap_item_key(item));
-    while (count < TREE_REAP_BATCH && (item = vmap_cursor_next(&cursor)) != NULL &&
+    while (count < machine->reap_batch && (item = vmap_cursor_next(&cursor)) != NULL &&
            get_u64_be(item->data) <= time_ms) {
         struct bytes key = vmap_item_key(item);
         put_candidate(machine, bytes_of(key.data + 8, key.len - 8), command);

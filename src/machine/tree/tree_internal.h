@@ -34,6 +34,8 @@ struct tree_head {
 
 struct machine {
     struct machine_options options;
+    size_t scratch_max;  /* a larger buffer for undoing is given back */
+    uint32_t reap_batch; /* nodes in one command that removes what is due */
     struct vmap *map;
     struct tree_head head;
     /* What follows from the map. */
