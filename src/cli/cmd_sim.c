@@ -1,6 +1,7 @@
 /* cairn sim: the simulator over a range of seeds. */
 #include "cli/cli.h"
 #include "cli/sim_power.h"
+#include "cli/sim_rare.h"
 #include "cli/sim_small.h"
 #include "node/registry.h"
 #include "sim/sim.h"
@@ -18,9 +19,9 @@
 
 struct sim_command {
     const char *seeds, *mutant, *history, *scenario, *plan, *protocol, *machine, *faults;
-    const char *node_count;
+    const char *node_count, *points;
     uint64_t minutes, nodes, clients, length;
-    bool log, json, once, describe, power, shrink;
+    bool log, json, once, describe, power, shrink, rare;
     bool terminal;
     uint64_t last_shown_ns;
 };
@@ -87,6 +88,8 @@ static void show_failure(const struct sim_command *command, struct sim_hunt *hun
         printf(" --machine %s", command->machine);
     if (command->faults != NULL)
         printf(" --faults %s", command->faults);
+    if (command->points != NULL)
+        printf(" --points %s", command->points);
     printf(" --log\n");
 }
 
@@ -96,6 +99,16 @@ static void show_faults(const struct sim_result *sum) {
         if (sum->faults[kind] > 0)
             printf(" %s %" PRIu64, sim_fault_name((enum sim_fault)kind), sum->faults[kind]);
     printf("\n");
+}
+
+static bool parse_points(const char *text, enum sim_rare *rare) {
+    static const char *const names[] = {"drawn", "none", "always"};
+    for (int i = 0; i < 3; i++)
+        if (strcmp(text, names[i]) == 0) {
+            *rare = (enum sim_rare)i;
+            return true;
+        }
+    return false;
 }
 
 static void show_json(const struct sim_hunt *hunt) {
@@ -209,6 +222,8 @@ static int run(struct sim_command *command, struct sim_hunt *hunt) {
         show_failure(command, hunt);
     if (!command->json)
         show_sum(hunt);
+    if (command->rare)
+        sim_rare_print(hunt->sum.rare_hits);
     return hunt->ok ? EXIT_FINE : EXIT_NO;
 }
 
@@ -227,7 +242,8 @@ int cmd_sim(int argc, char **argv) {
         {"plan", FLAG_TEXT, &command.plan},         {"protocol", FLAG_TEXT, &command.protocol},
         {"machine", FLAG_TEXT, &command.machine},   {"faults", FLAG_TEXT, &command.faults},
         {"power", FLAG_SWITCH, &command.power},     {"shrink", FLAG_SWITCH, &command.shrink},
-        {"clients", FLAG_NUMBER, &command.clients}, {"length", FLAG_NUMBER, &command.length}};
+        {"clients", FLAG_NUMBER, &command.clients}, {"length", FLAG_NUMBER, &command.length},
+        {"rare", FLAG_SWITCH, &command.rare},       {"points", FLAG_TEXT, &command.points}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
@@ -244,6 +260,8 @@ int cmd_sim(int argc, char **argv) {
     if (command.faults != NULL && !parse_faults(command.faults, &hunt.options.fault_mask))
         return misuse("sim",
                       "--faults wants names between commas, as the last line of a run has them");
+    if (command.points != NULL && !parse_points(command.points, &hunt.options.rare))
+        return misuse("sim", "--points is drawn, none or always, not '%s'", command.points);
     if (command.protocol != NULL && registry_protocol(command.protocol) == NULL)
         return misuse("sim", "there is no protocol '%s'", command.protocol);
     if (command.machine != NULL && registry_machine(command.machine) == NULL)

@@ -1,5 +1,6 @@
 /* cairn sim --cores: the second world of the simulator, protocol cores alone. */
 #include "cli/cli.h"
+#include "cli/sim_rare.h"
 #include "cores/cores.h"
 #include "node/registry.h"
 
@@ -15,7 +16,7 @@
 struct cores_command {
     const char *seeds, *protocol, *mutant, *scheduler, *save, *play;
     uint64_t minutes, seconds, replicas;
-    bool log, json, terminal;
+    bool log, json, rare, terminal;
     uint64_t last_shown_ns;
 };
 
@@ -173,6 +174,8 @@ static bool hunt_one(struct cores_command *command, struct cores_hunt hunt,
     if (hunt.found)
         show_failure(command, &hunt);
     show_sum(&hunt);
+    if (command->rare)
+        sim_rare_print(hunt.sum.rare_hits);
     cores_moves_free(&hunt.moves);
     return !hunt.found;
 }
@@ -211,6 +214,7 @@ int cmd_sim_cores(int argc, char **argv) {
                                  {"play", FLAG_TEXT, &command.play},
                                  {"guided", FLAG_SWITCH, &hunt.guided},
                                  {"log", FLAG_SWITCH, &command.log},
+                                 {"rare", FLAG_SWITCH, &command.rare},
                                  {"json", FLAG_SWITCH, &command.json}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;

@@ -21,6 +21,7 @@ struct cores_result {
     const char *rule;   /* whose rule it breaks */
     char detail[200];   /* which replica, which index */
     uint64_t moves, steps, elections, placed, reads;
+    uint64_t rare_hits[RARE_COUNT];
 };
 
 /* What the seed draws: the world, and its scheduler. */

@@ -1,6 +1,7 @@
 /* Many runs, until one fails. */
 #include "cores/cores.h"
 
+#include <string.h>
 #include <time.h>
 
 static uint64_t cpu_ns(void) {
@@ -15,18 +16,16 @@ static void add(struct cores_result *sum, const struct cores_result *one) {
     sum->elections += one->elections;
     sum->placed += one->placed;
     sum->reads += one->reads;
+    for (int i = 0; i < RARE_COUNT; i++)
+        sum->rare_hits[i] += one->rare_hits[i];
 }
 
 static void found(struct cores_hunt *hunt, uint64_t seed, const struct cores_result *one) {
-    struct cores_result sum = hunt->sum;
     hunt->found = true;
     hunt->seed = seed;
-    hunt->sum = *one;
-    hunt->sum.moves = sum.moves;
-    hunt->sum.steps = sum.steps;
-    hunt->sum.elections = sum.elections;
-    hunt->sum.placed = sum.placed;
-    hunt->sum.reads = sum.reads;
+    hunt->sum.broken = one->broken;
+    hunt->sum.rule = one->rule;
+    memcpy(hunt->sum.detail, one->detail, sizeof hunt->sum.detail);
 }
 
 void cores_hunt(struct cores_hunt *hunt) {

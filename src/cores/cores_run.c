@@ -57,7 +57,7 @@ enum cores_scheduler cores_draw(const struct cores_options *options, uint64_t se
     struct prng prng;
     prng_seed(&prng, prng_mix(seed, 1));
     *setup = (struct cores_setup){
-        .protocol = options->protocol, .mutant = options->mutant, .seed = seed};
+        .protocol = options->protocol, .mutant = options->mutant, .seed = seed, .rare = true};
     draw_size(&prng, options, setup);
     draw_settings(&prng, setup);
     setup->small = prng_chance(&prng, 1, 3);
@@ -147,6 +147,7 @@ static void note(const struct cores_world *world, uint64_t moves, struct cores_r
                                     .elections = world->elections,
                                     .placed = world->acked,
                                     .reads = world->reads_done};
+    memcpy(result->rare_hits, world->rare.hits, sizeof result->rare_hits);
     snprintf(result->detail, sizeof result->detail, "%s",
              world->broken != NULL ? world->detail : "");
 }

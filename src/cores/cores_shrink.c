@@ -59,7 +59,7 @@ static bool pass(struct shrink *shrink, size_t length) {
 }
 
 static void plain_setup(struct shrink *shrink) {
-    for (int what = 0; what < 4; what++) {
+    for (int what = 0; what < 5; what++) {
         struct cores_setup plain = *shrink->setup;
         size_t needed;
         for (unsigned id = 1; id < CORES_IDS; id++) {
@@ -69,6 +69,7 @@ static void plain_setup(struct shrink *shrink) {
                 plain.election_ms[id] = 150;
         }
         plain.small &= what != 2;
+        plain.rare &= what != 4;
         plain.leases = what == 3 ? 0 : plain.leases;
         if (still(shrink, &plain, shrink->moves, &needed)) {
             *shrink->setup = plain;

@@ -13,6 +13,8 @@ static void write_setup(const struct cores_setup *setup, struct buf *out) {
     buf_printf(out, "> group %s voters=%u learners=%u spare=%u seed=%" PRIu64 " small=%d",
                setup->protocol->name, setup->voters, setup->learners, setup->spare, setup->seed,
                setup->small);
+    if (setup->rare)
+        buf_printf(out, " rare=1");
     if (setup->own_time)
         buf_printf(out, " own_time=1");
     if (setup->mutant != MUTANT_NONE)
@@ -51,7 +53,7 @@ static bool word_value(const char *line, const char *name, long long *value) {
 
 static bool read_group(const char *line, cores_find_protocol *find, struct cores_setup *setup) {
     char name[24], mutant[64];
-    long long voters, learners, spare, seed, small, own_time = 0;
+    long long voters, learners, spare, seed, small, own_time = 0, rare = 0;
     const char *word = strstr(line, " mutant=");
     if (sscanf(line, "> group %23s", name) != 1 || !word_value(line, "voters", &voters) ||
         !word_value(line, "learners", &learners) || !word_value(line, "spare", &spare) ||
@@ -66,6 +68,7 @@ static bool read_group(const char *line, cores_find_protocol *find, struct cores
                                   .learners = (unsigned)learners,
                                   .spare = (unsigned)spare,
                                   .small = small != 0};
+    setup->rare = word_value(line, "rare", &rare) && rare != 0;
     setup->own_time = word_value(line, "own_time", &own_time) && own_time != 0;
     for (unsigned id = 1; id < CORES_IDS; id++)
         setup->election_ms[id] = 150;

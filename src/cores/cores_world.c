@@ -160,7 +160,8 @@ struct config cores_config(const struct cores_world *world, unsigned voters, uns
     return config;
 }
 
-static struct replica_options options_of(const struct cores_setup *setup, unsigned id) {
+static struct replica_options options_of(const struct cores_setup *setup, unsigned id,
+                                         struct rare *rare) {
     uint64_t election_ns = setup->election_ms[id] * CORES_MS;
     struct replica_options options = {.group = 1,
                                       .id = id,
@@ -178,6 +179,7 @@ static struct replica_options options_of(const struct cores_setup *setup, unsign
                                       .uncommitted_bytes_max = 1 << 20,
                                       .window_bytes_max = 1 << 20,
                                       .apply_bytes_max = 64 << 10,
+                                      .rare = rare,
                                       .mutant = setup->mutant};
     if (setup->small) {
         options.append_bytes_max = 120;
@@ -217,13 +219,14 @@ void cores_world_begin(struct cores_world *world, const struct cores_setup *setu
     world->leaders = 0;
     world->exhausted = false;
     cores_oracle_begin(world);
+    bool rare = rare_draw(&world->rare, setup->seed) && setup->rare;
     unsigned voters = (2u << setup->voters) - 2;
     unsigned learners = ((2u << (setup->voters + setup->learners)) - 2) & ~voters;
     for (unsigned id = 1; id <= world->count; id++) {
         struct cores_node *node = &world->nodes[id];
         node->id = id;
         node->image.first = 1;
-        node->options = options_of(setup, id);
+        node->options = options_of(setup, id, rare ? &world->rare : NULL);
         if (id <= setup->voters + setup->learners)
             node->options.bootstrap = cores_config(world, voters, learners);
     }

@@ -29,6 +29,7 @@ struct cores_setup {
     uint8_t leases;            /* nodes that use them when they lead, as bits */
     unsigned victim;           /* the one that may lose its hard state; 0: none does */
     bool small; /* one entry a message, little memory: logs are read back, snapshots are needed */
+    bool rare;  /* rare branches are made common, as the seed says (base/rare.h) */
     bool own_time; /* each clock stands still until its replica's next deadline is chosen */
     int32_t clock_ppm[CORES_IDS];
     uint16_t election_ms[CORES_IDS]; /* the shortest timeout; the longest is twice that */
@@ -108,7 +109,8 @@ struct cores_world {
     const struct protocol_view *view;
     struct cores_node nodes[CORES_IDS];
     unsigned count; /* ids 1..count exist */
-    uint64_t now;   /* ns */
+    struct rare rare;
+    uint64_t now; /* ns */
     uint64_t steps;
 
     struct cores_channel channels[CORES_IDS][CORES_IDS]; /* from, to */

@@ -315,7 +315,7 @@ static void fail_waiting(struct sim_cluster *cluster) {
 static void heal_and_judge(struct sim_cluster *cluster) {
     struct sim_world *world = &cluster->world;
     char why[300] = "";
-    cluster->healing = true;
+    cluster->healing = cluster->rare.quiet = true;
     sim_faults_heal(cluster);
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
         workload_stop(cluster->workloads[i]);
@@ -367,6 +367,7 @@ static void count_up(struct sim_cluster *cluster) {
     result->event_hash = cluster->world.hash;
     result->virtual_ns = cluster->world.now;
     result->bytes = cluster->net.bytes;
+    memcpy(result->rare_hits, cluster->rare.hits, sizeof result->rare_hits);
 }
 
 void sim_run(const struct sim_options *options, struct sim_result *result) {

@@ -16,6 +16,7 @@
 #define CAIRN_SIM_H
 
 #include "base/mutant.h"
+#include "base/rare.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -86,6 +87,9 @@ enum sim_scenario {
     SIM_SCENARIO_COUNT
 };
 
+/* Rare branches made common (base/rare.h). */
+enum sim_rare { SIM_RARE_DRAWN, SIM_RARE_NONE, SIM_RARE_ALWAYS };
+
 struct plan;
 struct sim_options {
     uint64_t seed;
@@ -94,6 +98,7 @@ struct sim_options {
     const char *protocol;    /* of the keyspace; NULL: drawn, or the one that the mutant is of */
     const char *machine;     /* likewise: "kv" with Redis clients, "tree" with ZooKeeper's */
     unsigned nodes;          /* 0: drawn (3 or 5, now and then 1 to 7) */
+    enum sim_rare rare;      /* drawn: in about half of the seeds */
     uint64_t fault_mask;     /* of 1 << enum sim_fault; 0: drawn */
     uint64_t fault_ms;       /* length of the first phase; 0: drawn */
     uint32_t clients;        /* 0: drawn */
@@ -117,6 +122,8 @@ struct sim_result {
     uint64_t damage_found, damage_repaired; /* of logs, by nodes that ran on */
     uint64_t undecided;                     /* histories that were too hard to check */
     uint64_t bytes;                         /* sent over the virtual network */
+    uint64_t rare_runs;                     /* runs with rare branches */
+    uint64_t rare_hits[RARE_COUNT];
 };
 
 /* Runs one seed. No state is shared between runs: several may run at once in different threads or

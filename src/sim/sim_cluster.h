@@ -96,6 +96,7 @@ struct sim_cluster {
     struct sim_oracle *oracle;
     struct sim_faults *faults;
     struct sim_plan *plan; /* NULL: none was asked for */
+    struct rare rare;      /* used when defaults.rare names it */
     uint64_t cluster_id;
     bool healing; /* the first phase is over */
     bool damage_allowed_everywhere;

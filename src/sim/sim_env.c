@@ -131,6 +131,7 @@ struct sim_job {
 };
 
 #define HANG_LOOK_NS (20 * SIM_MS)
+#define WORK_LATE_NS (4 * SIM_MS)
 
 static void job_start(struct sim_host *host, enum env_queue queue);
 
@@ -181,6 +182,8 @@ static uint64_t job_latency(struct sim_host *host) {
     ns = ns / 2 + sim_below(host->world, ns + 1);
     if (sim_chance(host->world, 1, 500)) /* the medium's own housekeeping */
         ns *= 20;
+    if (rare_hit(host->world->rare, RARE_ENV_WORK_LATE))
+        ns += WORK_LATE_NS;
     return ns * host->disk_factor;
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CONNECT_LATE_NS (8 * SIM_MS)
 #define DIAL_PATIENCE_NS (3 * SIM_S)
 #define SILENCE_NS (15 * SIM_S)
 
@@ -286,6 +287,8 @@ static void tell_data(struct sim_end *end, struct sim_chunk *chunk) {
     size_t len = chunk->len - chunk->at;
     if (len > 1 && sim_chance(net->world, net->split_chance, 1000))
         len = 1 + sim_below(net->world, len - 1);
+    if (len > 1 && rare_hit(net->world->rare, RARE_ENV_BYTES_FEW))
+        len = 1;
     struct bytes bytes = bytes_of(chunk->data + chunk->at, len);
     sim_note(net->world, SIM_DATA, end->host->id, bytes_hash(bytes, end->conn->id));
     net->chunks++;
@@ -436,6 +439,8 @@ void sim_net_connect(struct sim_host *host, const char *address, struct env_stre
         hang_up(&conn->ends[0], target == NULL ? CAIRN_REFUSED : CAIRN_EXHAUSTED);
         return;
     }
+    if (rare_hit(host->world->rare, RARE_ENV_CONNECT_LATE))
+        conn->ends[0].last_arrival = host->world->now + CONNECT_LATE_NS;
     send_news(&conn->ends[0], CHUNK_DIAL, CAIRN_OK);
     conn->planned++;
     sim_at(host->world, host->world->now + DIAL_PATIENCE_NS, dial_ended, conn,

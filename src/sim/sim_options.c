@@ -166,6 +166,29 @@ static void draw_zookeeper(struct sim_cluster *cluster) {
     options->linearizable_reads = sim_chance(world, 1, 8);
 }
 
+/* By a generator of its own: what the seed draws otherwise is the same with and without. */
+static void draw_rare(struct sim_cluster *cluster) {
+    enum sim_scenario scenario = cluster->asked.scenario;
+    enum sim_rare asked = cluster->asked.rare;
+    bool suits = scenario == SIM_SWARM || scenario == SIM_ALL_DAMAGED;
+    if (!suits || asked == SIM_RARE_NONE)
+        return;
+    if (asked == SIM_RARE_ALWAYS)
+        rare_draw_some(&cluster->rare, cluster->asked.seed);
+    else if (!rare_draw(&cluster->rare, cluster->asked.seed))
+        return;
+    cluster->defaults.rare = cluster->world.rare = &cluster->rare;
+    cluster->result->rare_runs = 1;
+}
+
+static void describe_rare(const struct rare *rare, FILE *out) {
+    fprintf(out, "  rare branches made common:");
+    for (int point = 0; point < RARE_COUNT; point++)
+        if (rare->one_in[point] != 0)
+            fprintf(out, " %s 1/%u", rare_name((enum rare_point)point), rare->one_in[point]);
+    fprintf(out, "\n");
+}
+
 void sim_draw_options(struct sim_cluster *cluster) {
     struct sim_world *world = &cluster->world;
     struct sim_profile profile;
@@ -182,6 +205,7 @@ void sim_draw_options(struct sim_cluster *cluster) {
     cluster->defaults.wal_kept_bytes =
         cluster->asked.scenario == SIM_FULL ? 256 << 10 : cluster->defaults.wal_segment_bytes / 4;
     cluster->defaults.mutant = cluster->asked.mutant;
+    draw_rare(cluster);
     draw_keyspaces(cluster);
     draw_zookeeper(cluster);
     unsigned drawn = draw_nodes(world);
@@ -228,6 +252,8 @@ void sim_describe(const struct sim_options *options, FILE *out) {
             drawn->session_window);
     if (sim_has_secret(cluster))
         fprintf(out, "  nodes share a secret, unless some are of an older version\n");
+    if (drawn->rare != NULL)
+        describe_rare(drawn->rare, out);
     sim_faults_describe(cluster, out);
     sim_cluster_free(cluster);
 }

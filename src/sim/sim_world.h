@@ -7,6 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/prng.h"
+#include "base/rare.h"
 
 #include <stdio.h>
 
@@ -41,6 +42,7 @@ struct sim_world {
     struct sim_event *heap;
     size_t count, cap;
     struct prng prng;
+    struct rare *rare; /* NULL: this run has no rare branches */
     uint64_t events;
     uint64_t hash;
     FILE *log;   /* one line a change; NULL: none */

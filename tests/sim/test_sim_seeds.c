@@ -22,6 +22,37 @@ static void random_seeds_hold_and_repeat(void **state) {
     assert_true(hunt.sum.ops_ok > 600 * seeds);
     assert_true(hunt.sum.elections > seeds && hunt.sum.snapshots > seeds);
     assert_true(hunt.sum.installed > 0);
+    assert_in_range(hunt.sum.rare_runs, seeds / 4, seeds * 3 / 4);
+}
+
+/* Most rare branches are taken within few runs, and all within a night's (tools/soak.py). */
+static void rare_branches_are_common(void **state) {
+    struct sim_hunt hunt = {
+        .options.rare = SIM_RARE_ALWAYS, .first = 10001, .last = 10000 + slice_of(60, 10)};
+    unsigned taken = 0;
+    sim_hunt(&hunt);
+    if (!hunt.ok)
+        fail_msg("cairn sim --points always --seeds %llu: %s", (unsigned long long)hunt.failed_seed,
+                 hunt.sum.reason);
+    assert_int_equal(hunt.sum.rare_runs, hunt.runs);
+    for (int point = 0; point < RARE_COUNT; point++)
+        taken += hunt.sum.rare_hits[point] > 0;
+    assert_true(taken >= 60);
+}
+
+static void without_rare_branches_a_seed_is_what_it_was(void **state) {
+    unsigned without = 0;
+    for (uint64_t seed = 1; seed <= 10; seed++) {
+        struct sim_options options = {.seed = seed};
+        struct sim_result drawn, none;
+        sim_run(&options, &drawn);
+        options.rare = SIM_RARE_NONE;
+        sim_run(&options, &none);
+        assert_int_equal(none.rare_runs, 0);
+        assert_true((drawn.event_hash == none.event_hash) == (drawn.rare_runs == 0));
+        without += drawn.rare_runs == 0;
+    }
+    assert_in_range(without, 1, 9);
 }
 
 static void another_seed_is_another_run(void **state) {
@@ -37,6 +68,8 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_seeds_hold_and_repeat),
         cmocka_unit_test(another_seed_is_another_run),
+        cmocka_unit_test(rare_branches_are_common),
+        cmocka_unit_test(without_rare_branches_a_seed_is_what_it_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
