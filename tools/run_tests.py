@@ -4,7 +4,7 @@
 Usage: tools/run_tests.py [--only STAGE[,STAGE...]] [--list]
 
 Stages, in order:
-  lint      the include table, the allowed symbols, layout
+  lint      the include table, the allowed symbols, no rare branch in a hot path, layout
   release   unit, scenario and simulated tests on the release build
   asan      unit and scenario tests and a slice of the simulated ones, address + undefined sanitizers
   debug     the program without optimization, address + undefined sanitizers: it links, without a
@@ -116,7 +116,8 @@ def run_suites(tally, label, folder, suites, env=None, jobs=JOBS):
 def stage_lint(tally):
     if not build(tally, "build", ["--buildtype=release"]):
         return
-    for name, command in (("layers", ["tools/layers", "build"]), ("style", ["tools/lint", "--quick"])):
+    for name, command in (("layers", ["tools/layers", "build"]), ("rare branches", ["tools/rare", "build"]),
+                          ("style", ["tools/lint", "--quick"])):
         code, output, seconds = run(command)
         tally.add(f"lint: {name}", code == 0, code != 0, seconds, output)
 
