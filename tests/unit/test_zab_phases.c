@@ -213,6 +213,39 @@ static void a_returning_follower_leaves_the_leader_alone(void **state) {
     done(world);
 }
 
+/* It has installed the snapshot, and its leader does not know that: the same one is offered again.
+ */
+static void a_snapshot_offered_again_leaves_no_follower_behind(void **state) {
+    struct rare rare = {0};
+    struct world *world = world_empty_of("zab", 3, 1);
+    for (uint64_t id = 1; id <= 3; id++) {
+        world->nodes[id].options.window_bytes_max = 1;
+        world->nodes[id].options.rare = &rare;
+    }
+    world_boot(world);
+    assert_true(world_elect(world));
+    uint64_t leader = world_leader(world), away = leader % 3 + 1;
+    world_isolate(world, away, true);
+    world_disconnect(world, away, leader);
+    for (int i = 0; i < 20; i++)
+        world_propose(world, leader, "a");
+    world_run(world, 100 * MS);
+    uint64_t applied = world_status(world, leader).applied_index;
+    world_compact(world, leader, applied - 1);
+    world_propose(world, leader, "b");
+    world_run(world, 10 * MS);
+    rare.one_in[RARE_SNAPSHOT_RATHER] = 1;
+    world_isolate(world, away, false);
+    world_connect(world, away, leader);
+    world_run(world, 500 * MS);
+    assert_int_equal(world_status(world, away).applied_index, applied);
+    assert_true(rare.hits[RARE_SNAPSHOT_RATHER] > 0);
+    rare.one_in[RARE_SNAPSHOT_RATHER] = 0;
+    world_run(world, 2000 * MS);
+    assert_true(world_settled(world));
+    done(world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lost_leader_is_replaced_within_250_ms),
@@ -226,6 +259,7 @@ int main(void) {
         cmocka_unit_test(a_promise_to_a_leader_does_not_bind_against_itself),
         cmocka_unit_test(a_stalled_disk_costs_leadership),
         cmocka_unit_test(a_returning_follower_leaves_the_leader_alone),
+        cmocka_unit_test(a_snapshot_offered_again_leaves_no_follower_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,6 +73,14 @@ static bool from_leader(const struct replica *zab, uint64_t from, uint64_t term)
            zab->phase >= ZAB_SYNCHRONISATION && term == zab->accepted;
 }
 
+/* We are further than the leader thinks. Before it synchronised us only our history says so. */
+static void tell_more(struct replica *zab) {
+    if (zab->synced)
+        zab_ack(zab, 0, 0);
+    else if (zab->now - zab->joined_at > zab->options.heartbeat_ns)
+        zab_rejoin(zab);
+}
+
 void zab_on_snapshot_offered(struct replica *zab, uint64_t from, uint64_t term,
                              const struct log_base *base) {
     bool accept = from_leader(zab, from, term) && base->index > 0 &&
@@ -80,8 +88,10 @@ void zab_on_snapshot_offered(struct replica *zab, uint64_t from, uint64_t term,
     if (accept) {
         zab_heard(zab, true);
         accept = base->index > zab->journal.commit;
-        if (!accept && zab->synced) /* we are further than the leader thinks */
-            zab_ack(zab, 0, 0);
+        if (!accept)
+            tell_more(zab);
+        else
+            accept = !rare_hit(zab->options.rare, RARE_ZAB_SNAPSHOT_REFUSED);
     }
     struct effect *effect = outbox_emit(&zab->journal.out, EFFECT_SNAPSHOT_ANSWER);
     effect->snapshot_answer.from = from;
