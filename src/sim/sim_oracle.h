@@ -72,6 +72,7 @@ struct oracle_replica {
     struct {
         uint64_t until; /* by its own clock */
         uint64_t term;
+        uint64_t incarnation;             /* of the folder that gave it */
         uint64_t leaves_at, until_before; /* world time; what it was before this left */
     } promises[SIM_NODES_MAX + 1];        /* by the leader's id */
     struct {

@@ -19,6 +19,7 @@ static void promises(struct oracle_replica *replica, uint64_t to, const struct c
         replica->promises[to].until = until;
     replica->promises[to].leaves_at = host->world->now + host->stall_ns;
     replica->promises[to].term = claim->term;
+    replica->promises[to].incarnation = replica->node->incarnation;
 }
 
 /* What a round that was stopped in its middle had still to send never left. */
@@ -31,11 +32,13 @@ void oracle_process_ended(struct oracle_replica *replica) {
         }
 }
 
-/* The leader that it promised something to may still answer reads by that. */
+/* The leader that it promised something to may still answer reads by that. Of what another folder
+ * promised it knows nothing: no quorum counts this one before it has the log. */
 static void keeps_promises(struct oracle_replica *replica, uint64_t candidate, uint64_t term,
                            uint64_t now) {
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
         if (id != candidate && replica->promises[id].until > now &&
+            replica->promises[id].incarnation == replica->node->incarnation &&
             replica->promises[id].term < term)
             oracle_fail(replica,
                         "no voice for another while a promise to a leader runs: for %llu in term "
