@@ -309,7 +309,8 @@ void raft_election_tick(struct replica *raft) {
         raft->now >= raft->campaign_at) {
         campaign_if_still_allowed(raft);
     } else if (raft->now >= raft->election_at) {
-        if (raft_may_campaign(raft) && rare_hit(raft->options.rare, RARE_RAFT_PRE_VOTE_SKIPPED))
+        if (raft_may_campaign(raft) && raft->now >= promise_until(raft) &&
+            rare_hit(raft->options.rare, RARE_RAFT_PRE_VOTE_SKIPPED))
             raft_campaign(raft, false);
         else
             raft_pre_campaign(raft);
