@@ -17,11 +17,3 @@ bool folders_put(struct folders *folders, uint64_t id, uint64_t incarnation) {
     folders->count += at == folders->count;
     return true;
 }
-
-void folders_forget(struct folders *folders, uint64_t incarnation) {
-    uint32_t kept = 0;
-    for (uint32_t i = 0; i < folders->count; i++)
-        if (folders->items[i].incarnation != incarnation)
-            folders->items[kept++] = folders->items[i];
-    folders->count = kept;
-}

@@ -25,7 +25,5 @@ struct folders {
 uint64_t folders_find(const struct folders *folders, uint64_t id);
 /* Also takes the place of what was known. False: there is no room. */
 bool folders_put(struct folders *folders, uint64_t id, uint64_t incarnation);
-/* Leaves out all that are known by that incarnation. */
-void folders_forget(struct folders *folders, uint64_t incarnation);
 
 #endif

@@ -15,7 +15,7 @@ static const struct {
 };
 
 static unsigned arguments_of(const char *words) {
-    unsigned count = 1;
+    unsigned count = *words != 0;
     for (; *words; words++)
         count += *words == ' ';
     return count;

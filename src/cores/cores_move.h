@@ -28,7 +28,8 @@
     X(FORGET, "forget", "NODE", "one that is down loses its hard state")                        \
     X(FULL, "full", "NODE KEPT", "its disk takes no entries, but for so many that must be")     \
     X(ROOM, "room", "NODE", "its disk has room again, and the node is told")                    \
-    X(MEMBERS, "members", "NODE VOTERS LEARNERS", "other members are asked for, as bits")
+    X(MEMBERS, "members", "NODE VOTERS LEARNERS", "other members are asked for, as bits")       \
+    X(CALM, "calm", "", "no rare branch is taken any more")
 
 enum cores_move_kind {
 #define X(constant, name, arguments, text) CORES_##constant,

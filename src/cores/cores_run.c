@@ -120,6 +120,7 @@ static bool settled(const struct cores_world *world) {
 /* Everything is healed and stays so: a leader must lead, and all its members apply all. */
 static void calm(struct cores_schedule *schedule, struct cores_moves *moves) {
     struct cores_world *world = schedule->world;
+    play(world, (struct cores_move){CORES_CALM, 0, 0, 0}, moves);
     for (unsigned id = 1; id <= world->count; id++) {
         play(world, (struct cores_move){CORES_START, (uint8_t)id, 0, 0}, moves);
         play(world, (struct cores_move){CORES_ROOM, (uint8_t)id, 0, 0}, moves);

@@ -450,6 +450,9 @@ bool cores_do(struct cores_world *world, struct cores_move move) {
     case CORES_MEET:
     case CORES_AWAIT:
         return between(world, move);
+    case CORES_CALM:
+        world->rare.quiet = true;
+        return true;
     default:
         return at_node(world, move);
     }

@@ -58,11 +58,18 @@ static void put(struct node *node, uint64_t id, uint64_t incarnation, bool *news
     *news |= folders_put(&node->options.identity.met, id, incarnation);
 }
 
+/* Once a configuration named its folder that tells, unless this node lost it: then it knows
+ * nothing. 0: it has not met that one. */
+static uint64_t known_folder(const struct node *node, uint64_t id) {
+    uint64_t known = folders_find(&node->options.identity.met, id);
+    return known == FOLDER_BOUND && is_open(node, id) ? 0 : known;
+}
+
 /* A founder on the other side: notes its folder, unless that or another one is known. */
 static void note_founder(struct node *node, struct link *link, bool *news) {
     uint64_t id = link->hello.node, incarnation = link->hello.incarnation;
-    uint64_t known = folders_find(&node->options.identity.met, id);
-    bool same = known == 0 || known == incarnation || (known == FOLDER_BOUND && !is_open(node, id));
+    uint64_t known = known_folder(node, id);
+    bool same = known == 0 || known == incarnation || known == FOLDER_BOUND;
     link->meeting.other = !same || contradicts(node, id, incarnation);
     if (!link->meeting.other && known == 0 && is_open(node, id))
         put(node, id, incarnation, news);
@@ -72,7 +79,7 @@ static void note_founder(struct node *node, struct link *link, bool *news) {
  * a leader lets it in. */
 static void note_other(struct node *node, const struct link *link, bool *news) {
     const struct identity *identity = &node->options.identity;
-    uint64_t id = link->hello.node, known = folders_find(&identity->met, id);
+    uint64_t id = link->hello.node, known = known_folder(node, id);
     bool unmet = known == 0 && config_member(&identity->founders, id) != NULL && is_open(node, id);
     if (unmet || known == link->hello.incarnation)
         put(node, id, FOLDER_LOST, news);

@@ -117,15 +117,13 @@ static enum cairn_status store_identity(struct node *node, char *error, size_t e
 }
 
 /* The data is gone, and with it what this replica promised: it goes on as one whose disk was
- * replaced, under a new incarnation, and never as a founder. The configurations that named folders
- * of others are gone too: of those it knows nothing any more. */
+ * replaced, under a new incarnation, and never as a founder. */
 static enum cairn_status begin_anew(struct node *node, char *error, size_t error_size) {
     struct identity *identity = &node->options.identity;
     identity->log_id = 0;
     identity->diverged = false;
     identity->founders.count = node->options.bootstrap.count = 0;
     identity->founding = false;
-    folders_forget(&identity->met, FOLDER_BOUND);
     env_entropy(node->env, &identity->incarnation, sizeof identity->incarnation);
     identity->incarnation |= 1;
     return store_identity(node, error, error_size);

@@ -128,6 +128,7 @@ struct sim_job {
     struct sim_host *host;
     struct env_work *work;
     enum env_queue queue;
+    uint64_t began_at;
 };
 
 #define HANG_LOOK_NS (20 * SIM_MS)
@@ -143,6 +144,14 @@ static void job_free(struct sim_job *job) {
 void sim_env_free_jobs(struct sim_host *host) {
     while (!list_empty(&host->all_jobs))
         job_free(container_of(list_first(&host->all_jobs), struct sim_job, all));
+}
+
+uint64_t sim_env_longest_job(const struct sim_host *host) {
+    uint64_t longest = 0;
+    for (int i = 0; i < ENV_QUEUE_COUNT; i++)
+        if (host->jobs[i] != NULL && host->world->now - host->jobs[i]->began_at > longest)
+            longest = host->world->now - host->jobs[i]->began_at;
+    return longest;
 }
 
 static void job_deliver(struct sim_input *input) {
@@ -196,6 +205,7 @@ static void job_start(struct sim_host *host, enum env_queue queue) {
     job->host = host;
     job->work = container_of(first, struct env_work, link);
     job->queue = queue;
+    job->began_at = host->world->now;
     job->input.deliver = job_deliver;
     list_init(&job->input.link);
     list_push(&host->all_jobs, &job->all);

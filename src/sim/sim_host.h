@@ -108,6 +108,8 @@ bool sim_host_ends_here(struct sim_host *host);
 
 /* sim_env.c */
 void sim_env_free_jobs(struct sim_host *host);
+/* For how long the oldest background work has been under way. */
+uint64_t sim_env_longest_job(const struct sim_host *host);
 extern const struct env_ops sim_env_ops;
 
 #endif

@@ -15,6 +15,7 @@ typedef unsigned long long ull;
 #define LEADERLESS_NS (2 * SIM_S)
 #define LEADERLESS_TIMEOUTS 8u
 #define PACE_NS (200 * SIM_US) /* of a round; a slow loop's are longer */
+#define WORK_NS (50 * SIM_MS)  /* what a slow disk began stays slow when it is well again */
 #define LATENCY_NS (50 * SIM_MS)
 
 /* ---- which machines are well ---- */
@@ -28,9 +29,9 @@ static bool is_well(const struct oracle_replica *replica) {
     if (!sim_node_is_up(node) || node->failed || replica->inner == NULL || host->paused ||
         host->profile.turn_ns > PACE_NS || host->busy_until > now + PACE_NS)
         return false;
-    if (host->disk_factor != 1 || host->disk_hung_until > now || disk->space != UINT64_MAX ||
-        disk->exhausted || disk->damaged || disk->lied || disk->fail_write_in >= 0 ||
-        disk->fail_sync_in >= 0)
+    if (host->disk_factor != 1 || host->disk_hung_until > now ||
+        sim_env_longest_job(host) > WORK_NS || disk->space != UINT64_MAX || disk->exhausted ||
+        disk->damaged || disk->lied || disk->fail_write_in >= 0 || disk->fail_sync_in >= 0)
         return false;
     struct replica_status status;
     replica->protocol->status(replica->inner, &status);

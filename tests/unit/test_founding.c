@@ -294,6 +294,24 @@ static void what_an_entry_binds_tells_from_then_on(void **state) {
     stop(&fixture);
 }
 
+/* The log that held the entry is damaged from its first entry on: what it bound is not known any
+ * more, and those that wait for the other founders' word are not called replaced ones. */
+static void what_is_bound_by_a_lost_entry_is_not_known(void **state) {
+    struct fixture fixture;
+    start(&fixture, 0);
+    meet_founder(&fixture, 2, 200);
+    bind(&fixture, 2, 200);
+    assert_int_equal(noted(&fixture, 2), FOLDER_BOUND);
+    config_find(&fixture.group.config, 2)->incarnation = 0; /* the founders' own again */
+    fixture.group.config_index = 0;
+    meet_founder(&fixture, 2, 200);
+    assert_string_equal(said(&fixture, 2), "MN");
+    assert_int_equal(noted(&fixture, 2), 200);
+    meet_founder(&fixture, 2, 201);
+    assert_string_equal(said(&fixture, 2), "MO");
+    stop(&fixture);
+}
+
 static void the_survivor_of_lost_disks_says_that_no_majority_is_left(void **state) {
     struct fixture fixture;
     start(&fixture, 0);
@@ -320,6 +338,7 @@ int main(void) {
         cmocka_unit_test(what_can_not_be_kept_is_not_answered_until_it_can),
         cmocka_unit_test(one_that_is_no_founder_any_more_counts_under_no_folder),
         cmocka_unit_test(what_an_entry_binds_tells_from_then_on),
+        cmocka_unit_test(what_is_bound_by_a_lost_entry_is_not_known),
         cmocka_unit_test(the_survivor_of_lost_disks_says_that_no_majority_is_left),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

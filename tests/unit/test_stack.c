@@ -96,8 +96,8 @@ static void a_command_of_a_session_counts_once(void **state) {
     stop(&fixture);
 }
 
-/* One replica hears the replies, another does not: their states stay equal, and what a session
- * keeps is whole on both. */
+/* One replica hears the replies, another does not: their lengths and the states stay equal, and
+ * what is for a session is whole on both. */
 static void a_reply_that_nothing_hears_is_only_counted(void **state) {
     static uint8_t long_value[100000];
     struct fixture heard, unheard;
@@ -120,8 +120,7 @@ static void a_reply_that_nothing_hears_is_only_counted(void **state) {
         carry_out(&unheard, &envelope, true);
         assert_int_equal(heard.reply.len, unheard.reply.len);
     }
-    assert_true(bytes_equal(apply(&unheard, &envelope).text, set[1]));
-    apply(&heard, &envelope);
+    assert_true(bytes_equal(buf_view(&heard.reply), buf_view(&unheard.reply)));
     assert_int_equal(stack_digest(&heard.stack), stack_digest(&unheard.stack));
     buf_free(&command);
     buf_free(&envelope);
