@@ -207,11 +207,17 @@ static bool changes_ended(const struct sim_cluster *cluster) {
     return leader != NULL && !node_changes_members(leader->node, &half);
 }
 
+/* Else what the operator asked may yet be done. */
+static bool operator_answered(const struct sim_cluster *cluster) {
+    return !workload_commanding(cluster->workloads[0]);
+}
+
 /* An aim ends by itself, in every keyspace alike, whatever became of the leaders that drove it;
  * only one that failed and could not be undone, or a change of before there were aims, is by
  * halves. */
 static void judge_member_changes(struct sim_cluster *cluster) {
     bool half = false;
+    run_while_not(cluster, operator_answered, CHANGE_ENDS_NS);
     if (!run_while_not(cluster, changes_ended, CHANGE_ENDS_NS) && !cluster->world.failed)
         sim_fail(&cluster->world, "a change of members does not end");
     const struct sim_node *leader = sim_cluster_leader(cluster, 0);

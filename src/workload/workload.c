@@ -389,3 +389,12 @@ void workload_command(struct workload *workload, uint32_t node, const char *cons
     for (size_t i = 0; i < count; i++)
         resp_put_cstr(&conn->out, words[i]);
 }
+
+bool workload_commanding(const struct workload *workload) {
+    LIST_EACH(at, &workload->conns) {
+        const struct workload_conn *conn = container_of(at, struct workload_conn, list);
+        if (conn->command && !conn->closed)
+            return true;
+    }
+    return false;
+}

@@ -109,6 +109,8 @@ bool workload_finished(const struct workload *workload);
 /* One command, once, to one node; the answer is only logged. */
 void workload_command(struct workload *workload, uint32_t node, const char *const *words,
                       size_t count);
+/* One of those is not answered yet. */
+bool workload_commanding(const struct workload *workload);
 
 size_t workload_count(const struct workload *workload);
 const struct workload_op *workload_op(const struct workload *workload, size_t n);
