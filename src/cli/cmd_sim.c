@@ -19,7 +19,7 @@
 
 struct sim_command {
     const char *seeds, *mutant, *history, *scenario, *plan, *protocol, *machine, *faults;
-    const char *node_count, *points;
+    const char *node_count, *points, *aims;
     uint64_t minutes, nodes, clients, length;
     bool log, json, once, describe, power, shrink, rare;
     bool terminal;
@@ -90,6 +90,8 @@ static void show_failure(const struct sim_command *command, struct sim_hunt *hun
         printf(" --faults %s", command->faults);
     if (command->points != NULL)
         printf(" --points %s", command->points);
+    if (command->aims != NULL)
+        printf(" --aim %s", command->aims);
     printf(" --log\n");
 }
 
@@ -109,6 +111,14 @@ static bool parse_points(const char *text, enum sim_rare *rare) {
             return true;
         }
     return false;
+}
+
+static void show_aims(const struct sim_result *sum) {
+    printf("with aim:");
+    for (int row = 0; row < SIM_AIM_COUNT; row++)
+        if (sum->aims[row] > 0)
+            printf(" %s %" PRIu64, sim_aim_name((enum sim_aim_row)row), sum->aims[row]);
+    printf("\n");
 }
 
 static void show_json(const struct sim_hunt *hunt) {
@@ -142,6 +152,7 @@ static void show_sum(const struct sim_hunt *hunt) {
     printf("%" PRIu64 " sessions resumed, %" PRIu64 " expired, %" PRIu64 " notifications\n",
            sum->sessions_resumed, sum->sessions_expired, sum->notifications);
     show_faults(sum);
+    show_aims(sum);
 }
 
 static bool parse_scenario(const char *text, enum sim_scenario *scenario) {
@@ -170,6 +181,26 @@ static bool parse_faults(const char *text, uint64_t *mask) {
     for (size_t len; *text != 0; text += len + (text[len] != 0)) {
         len = strcspn(text, ",");
         if (!take_fault(bytes_of(text, len), mask))
+            return false;
+    }
+    return true;
+}
+
+static bool take_aim(struct bytes name, uint32_t *mask) {
+    for (int i = 0; i < SIM_AIM_COUNT; i++)
+        if (bytes_equal(name, bytes_cstr(sim_aim_name((enum sim_aim_row)i)))) {
+            *mask |= 1u << i;
+            return true;
+        }
+    return false;
+}
+
+static bool parse_aims(const char *text, uint32_t *mask) {
+    if (strcmp(text, "none") == 0)
+        *mask = SIM_AIM_NONE;
+    for (size_t len; *mask != SIM_AIM_NONE && *text != 0; text += len + (text[len] != 0)) {
+        len = strcspn(text, ",");
+        if (!take_aim(bytes_of(text, len), mask))
             return false;
     }
     return true;
@@ -243,7 +274,8 @@ int cmd_sim(int argc, char **argv) {
         {"machine", FLAG_TEXT, &command.machine},   {"faults", FLAG_TEXT, &command.faults},
         {"power", FLAG_SWITCH, &command.power},     {"shrink", FLAG_SWITCH, &command.shrink},
         {"clients", FLAG_NUMBER, &command.clients}, {"length", FLAG_NUMBER, &command.length},
-        {"rare", FLAG_SWITCH, &command.rare},       {"points", FLAG_TEXT, &command.points}};
+        {"rare", FLAG_SWITCH, &command.rare},       {"points", FLAG_TEXT, &command.points},
+        {"aim", FLAG_TEXT, &command.aims}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
@@ -260,6 +292,10 @@ int cmd_sim(int argc, char **argv) {
     if (command.faults != NULL && !parse_faults(command.faults, &hunt.options.fault_mask))
         return misuse("sim",
                       "--faults wants names between commas, as the last line of a run has them");
+    if (command.aims != NULL && !parse_aims(command.aims, &hunt.options.aim_mask)) {
+        sim_aim_list(stderr);
+        return misuse("sim", "--aim wants 'none', or names between commas, of those above");
+    }
     if (command.points != NULL && !parse_points(command.points, &hunt.options.rare))
         return misuse("sim", "--points is drawn, none or always, not '%s'", command.points);
     if (command.protocol != NULL && registry_protocol(command.protocol) == NULL)

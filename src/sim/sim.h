@@ -79,11 +79,59 @@ enum sim_fault {
 const char *sim_fault_name(enum sim_fault fault);
 const char *sim_fault_text(enum sim_fault fault);
 
+/* Faults with aim (sim_aim.h). X(constant, name, what happens, the rule that is attacked) */
+#define SIM_AIM_LIST(X)                                                                            \
+    X(ELECTED_CUT, "elected-cut",                                                                  \
+      "a new leader is cut off at once, from all others or all but one",                           \
+      "an entry of an earlier term is not committed by counting replicas (Raft 5.4.2, figure 8)")  \
+    X(ELECTED_END, "elected-end", "a new leader ends at once",                                     \
+      "what an earlier leader committed is in the log of every later one (Raft 5.4.3; Zab, "       \
+      "primary integrity)")                                                                        \
+    X(PLACED_CUT, "placed-cut", "a leader is cut off right after it placed a command",             \
+      "only what a majority stores is committed, and only that is answered (Raft 5.3)")            \
+    X(COMMIT_END, "commit-end", "a leader ends at the commit point, before it tells",              \
+      "a committed entry stays, whatever becomes of the leader that committed it (Raft 5.4)")      \
+    X(COMMIT_POWER, "commit-power", "all machines lose power at a leader's commit point",          \
+      "a quorum has on stable storage what is committed (Raft, figure 2; Zab, phase 3)")           \
+    X(REPLY_END, "reply-end", "a leader ends between applying and replying",                       \
+      "a command that is retried takes effect once (Raft 8; Ongaro 6.3)")                          \
+    X(ACK_END, "ack-end", "a follower ends right after its acknowledgement left",                  \
+      "stable storage is updated before an RPC is answered (Raft, figure 2)")                      \
+    X(VOTE_END, "vote-end", "a replica ends while its vote, or the epoch it accepted, is young",   \
+      "one vote a term, remembered over a restart (Raft 5.2; Zab, phase 1)")                       \
+    X(WRITE_END, "write-end", "a machine ends while entries are on their way to its disk",         \
+      "what was not durable was not told (Raft, figure 2)")                                        \
+    X(LEASE_CUT, "lease-cut", "a leader with a lease is cut off; its clients go on reading there", \
+      "no other leader commits before the lease is over (Ongaro 6.4.1)")                           \
+    X(LEASE_STOP, "lease-stop", "a leader stands still between its clock and its answer",          \
+      "a lease is looked at by a clock that ran on (Ongaro 6.4.1)")                                \
+    X(SNAPSHOT_END, "snapshot-end", "a node ends as a snapshot is made, sent or installed",        \
+      "a snapshot takes the log's place whole or not at all (Raft 7)")                             \
+    X(CHANGE_END, "change-end", "a leader ends, or is cut off, as members change",                 \
+      "in a joint configuration both majorities decide (Raft 6; Ongaro 4.3)")                      \
+    X(TRANSFER_END, "transfer-end", "a leader ends, or is cut off, as it hands over",              \
+      "leadership passes without two leaders in a term (Ongaro 3.10)")                             \
+    X(HOLD, "hold", "a connection stops right behind a vote, an acknowledgement or a commit",      \
+      "what comes late from an earlier term or session changes nothing (Raft 5.1; Zab, phase 1)")
+
+#define SIM_AIM_NONE (1u << 31) /* as mask: none, whatever the seed says */
+
+enum sim_aim_row {
+#define X(constant, name, text, rule) SIM_AIM_##constant,
+    SIM_AIM_LIST(X)
+#undef X
+        SIM_AIM_COUNT
+};
+const char *sim_aim_name(enum sim_aim_row row);
+/* All rows with what they do and what they attack. */
+void sim_aim_list(FILE *out);
+
 enum sim_scenario {
     SIM_SWARM,       /* whatever the seed draws */
     SIM_CALM,        /* no faults at all: speed, and a quiet network */
     SIM_ALL_DAMAGED, /* every replica's log is damaged somewhere else */
-    SIM_FULL, /* every disk is full while leaders come and go; of keys, with clients of Redis */
+    SIM_FULL,        /* every disk is full while leaders come and go; of keys, with clients of Redis
+                      */
     SIM_SCENARIO_COUNT
 };
 
@@ -99,6 +147,7 @@ struct sim_options {
     const char *machine;     /* likewise: "kv" with Redis clients, "tree" with ZooKeeper's */
     unsigned nodes;          /* 0: drawn (3 or 5, now and then 1 to 7) */
     enum sim_rare rare;      /* drawn: in about half of the seeds */
+    uint32_t aim_mask;       /* of 1 << enum sim_aim_row; 0: drawn, in a third of the seeds */
     uint64_t fault_mask;     /* of 1 << enum sim_fault; 0: drawn */
     uint64_t fault_ms;       /* length of the first phase; 0: drawn */
     uint32_t clients;        /* 0: drawn */
@@ -122,12 +171,13 @@ struct sim_result {
     uint64_t damage_found, damage_repaired; /* of logs, by nodes that ran on */
     uint64_t undecided;                     /* histories that were too hard to check */
     uint64_t bytes;                         /* sent over the virtual network */
+    uint64_t aims[SIM_AIM_COUNT];           /* how often each struck */
     uint64_t rare_runs;                     /* runs with rare branches */
     uint64_t rare_hits[RARE_COUNT];
 };
 
-/* Runs one seed. No state is shared between runs: several may run at once in different threads or
- * processes. */
+/* Runs one seed. No state is shared between runs: several may run at once in different
+ * threads or processes. */
 void sim_run(const struct sim_options *options, struct sim_result *result);
 
 /* What a seed has drawn, in words, for a failure report. */

@@ -389,6 +389,10 @@ bool sim_node_is_up(const struct sim_node *node) {
     return node->life == SIM_UP && node->node != NULL && !node->host.dying;
 }
 
+bool sim_node_may_end(const struct sim_node *node) {
+    return sim_node_is_up(node) && node->host.disk.log_writes >= node->guard_writes;
+}
+
 struct sim_node *sim_cluster_leader(struct sim_cluster *cluster, uint32_t keyspace) {
     struct sim_node *found = NULL;
     uint64_t term = 0;

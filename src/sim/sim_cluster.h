@@ -7,6 +7,7 @@
 #include "front/zookeeper/zookeeper.h"
 #include "node/node.h"
 #include "sim/sim.h"
+#include "sim/sim_aim.h"
 #include "sim/sim_host.h"
 #include "sim/sim_net.h"
 #include "sim/sim_tree.h"
@@ -96,7 +97,8 @@ struct sim_cluster {
     struct sim_oracle *oracle;
     struct sim_faults *faults;
     struct sim_plan *plan; /* NULL: none was asked for */
-    struct rare rare;      /* used when defaults.rare names it */
+    struct sim_aim aim;
+    struct rare rare; /* used when defaults.rare names it */
     uint64_t cluster_id;
     bool healing; /* the first phase is over */
     bool damage_allowed_everywhere;
@@ -121,6 +123,9 @@ void sim_node_crash(struct sim_node *node, enum sim_end_kind kind, bool silent,
                     uint64_t restart_ns);
 /* In order. */
 void sim_node_stop(struct sim_node *node);
+/* It runs, and its log is far enough: what was written last on a damaged disk can't be told from a
+ * torn tail. */
+bool sim_node_may_end(const struct sim_node *node);
 /* Whether the others would notice: as founders they know its disk, or a leader does. */
 bool sim_node_may_be_wiped(struct sim_node *node);
 /* Its disk is replaced. Only when it is down. */

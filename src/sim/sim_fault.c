@@ -100,12 +100,6 @@ static struct sim_node *pick_fragile(struct sim_faults *faults) {
     return found;
 }
 
-/* What was written last on a damaged disk can't be told from a torn tail: its log must go on first.
- */
-static bool may_end(const struct sim_node *node) {
-    return sim_node_is_up(node) && node->host.disk.log_writes >= node->guard_writes;
-}
-
 /* ---- network ---- */
 
 static void cut(struct sim_faults *faults, unsigned a, unsigned b) {
@@ -248,7 +242,7 @@ static uint64_t draw_restart(struct sim_faults *faults) {
 
 static bool end_one(struct sim_faults *faults, enum sim_end_kind kind) {
     struct sim_node *node = pick_up(faults);
-    if (node == NULL || !may_end(node))
+    if (node == NULL || !sim_node_may_end(node))
         return false;
     sim_node_crash(node, kind, kind == SIM_END_POWER && sim_chance(world_of(faults), 1, 2),
                    draw_restart(faults));
@@ -266,7 +260,7 @@ static bool strike_power(struct sim_faults *faults) {
 static bool strike_power_all(struct sim_faults *faults) {
     uint64_t restart = draw_restart(faults);
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
-        if (may_end(&faults->cluster->nodes[id]))
+        if (sim_node_may_end(&faults->cluster->nodes[id]))
             sim_node_crash(&faults->cluster->nodes[id], SIM_END_POWER, true,
                            restart + sim_below(world_of(faults), 300 * SIM_MS));
     return true;
@@ -274,7 +268,7 @@ static bool strike_power_all(struct sim_faults *faults) {
 
 static bool strike_kill_point(struct sim_faults *faults) {
     struct sim_node *node = pick_up(faults);
-    if (node == NULL || !may_end(node))
+    if (node == NULL || !sim_node_may_end(node))
         return false;
     node->host.kill_in_calls = sim_spread(world_of(faults), 1, 400);
     return true;
@@ -282,7 +276,7 @@ static bool strike_kill_point(struct sim_faults *faults) {
 
 static bool strike_crash_loop(struct sim_faults *faults) {
     struct sim_node *node = pick_up(faults);
-    if (node == NULL || !may_end(node))
+    if (node == NULL || !sim_node_may_end(node))
         return false;
     node->crash_loop = sim_between(world_of(faults), 1, 4);
     sim_node_crash(node, SIM_END_POWER, false, sim_spread(world_of(faults), SIM_MS, 200 * SIM_MS));
@@ -328,7 +322,7 @@ static bool strike_slow_loop(struct sim_faults *faults) {
 
 static bool strike_stop(struct sim_faults *faults) {
     struct sim_node *node = pick_up(faults);
-    if (node == NULL || !may_end(node))
+    if (node == NULL || !sim_node_may_end(node))
         return false;
     sim_node_stop(node);
     return true;
@@ -336,7 +330,7 @@ static bool strike_stop(struct sim_faults *faults) {
 
 static bool strike_upgrade(struct sim_faults *faults) {
     struct sim_node *node = pick_up(faults);
-    if (node == NULL || !may_end(node) || node->wire_version == WIRE_VERSION_MAX)
+    if (node == NULL || !sim_node_may_end(node) || node->wire_version == WIRE_VERSION_MAX)
         return false;
     node->wire_version++;
     sim_node_stop(node);
@@ -410,7 +404,7 @@ static bool strike_shortage(struct sim_faults *faults) {
 
 static bool strike_write_fails(struct sim_faults *faults) {
     struct sim_node *node = pick_up(faults);
-    if (node == NULL || !may_end(node))
+    if (node == NULL || !sim_node_may_end(node))
         return false;
     node->host.disk.fail_write_in = (int64_t)sim_below(world_of(faults), 20);
     return true;
@@ -418,7 +412,7 @@ static bool strike_write_fails(struct sim_faults *faults) {
 
 static bool strike_sync_fails(struct sim_faults *faults) {
     struct sim_node *node = pick_up(faults);
-    if (node == NULL || !may_end(node))
+    if (node == NULL || !sim_node_may_end(node))
         return false;
     node->host.disk.fail_sync_in = (int64_t)sim_below(world_of(faults), 5);
     return true;
@@ -487,7 +481,7 @@ static bool strike_wipe(struct sim_faults *faults) {
 static bool strike_lose_file(struct sim_faults *faults) {
     static const char *const parts[] = {"/log.hard", "/log/", "/snapshots/"};
     struct sim_node *node = pick_fragile(faults);
-    if (node == NULL || !may_end(node))
+    if (node == NULL || !sim_node_may_end(node))
         return false;
     sim_node_crash(node, SIM_END_POWER, false, draw_restart(faults));
     const char *part = parts[sim_below(world_of(faults), sizeof parts / sizeof *parts)];

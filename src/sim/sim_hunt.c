@@ -32,6 +32,8 @@ static void add(struct sim_result *sum, const struct sim_result *one) {
     sum->rare_runs += one->rare_runs;
     for (int i = 0; i < RARE_COUNT; i++)
         sum->rare_hits[i] += one->rare_hits[i];
+    for (int i = 0; i < SIM_AIM_COUNT; i++)
+        sum->aims[i] += one->aims[i];
     for (int i = 0; i < SIM_FAULT_COUNT; i++)
         sum->faults[i] += one->faults[i];
 }

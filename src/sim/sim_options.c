@@ -212,6 +212,7 @@ void sim_draw_options(struct sim_cluster *cluster) {
     cluster->founders = cluster->asked.nodes ? cluster->asked.nodes : drawn;
     cluster->cluster_id = sim_below(world, UINT64_MAX) | 1;
     draw_network(cluster);
+    sim_aim_draw(cluster);
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
         struct sim_node *node = &cluster->nodes[id];
         draw_machine(cluster, &profile);
@@ -255,5 +256,6 @@ void sim_describe(const struct sim_options *options, FILE *out) {
     if (drawn->rare != NULL)
         describe_rare(drawn->rare, out);
     sim_faults_describe(cluster, out);
+    sim_aim_describe(cluster, out);
     sim_cluster_free(cluster);
 }

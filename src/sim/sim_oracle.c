@@ -146,12 +146,19 @@ static void look_at_effects(struct replica *replica, const struct event *event,
 }
 
 static void look(struct replica *replica, const struct event *event, struct effects effects) {
-    struct belief now;
     struct oracle_replica *watched = replica->watched;
+    struct belief now, before = watched->seen;
     watched->protocol->view->belief(replica->inner, &now);
     oracle_commit_step(replica->oracle, watched, &now);
     look_at_effects(replica, event, effects);
     watched->seen = now;
+    struct sim_sight sight = {.node = watched->node,
+                              .view = watched->protocol->view,
+                              .event = event,
+                              .before = &before,
+                              .now = &now,
+                              .effects = effects};
+    sim_aim_look(&sight);
 }
 
 static struct effects start(struct replica *replica, uint64_t now, uint64_t wall_ms) {

@@ -153,6 +153,29 @@ static void a_founder_that_loses_its_disk_is_noticed_from_its_first_vote_on(void
     print_message("seed %llu: %.90s\n", (unsigned long long)hunt.failed_seed, hunt.sum.reason);
 }
 
+static bool until_it_strikes(void *context, const struct sim_hunt *hunt, uint64_t seed,
+                             const struct sim_result *result) {
+    return hunt->sum.aims[*(const int *)context] < 3;
+}
+
+/* Beside operators that change members and leaders, for rows that wait for those. */
+static void each_fault_with_aim_strikes_and_is_survived(void **state) {
+    uint64_t faults = 1ull << SIM_FAULT_MEMBER_ADD | 1ull << SIM_FAULT_MEMBER_REMOVE |
+                      1ull << SIM_FAULT_TRANSFER | 1ull << SIM_FAULT_KILL;
+    for (int row = 0; row < SIM_AIM_COUNT; row++) {
+        struct sim_hunt hunt = {.options = {.aim_mask = 1u << row, .fault_mask = faults},
+                                .first = 60001,
+                                .last = 60060,
+                                .ran = until_it_strikes,
+                                .context = &row};
+        sim_hunt(&hunt);
+        if (!hunt.ok)
+            fail_msg("seed %llu, %s: %s", (unsigned long long)hunt.failed_seed,
+                     sim_aim_name((enum sim_aim_row)row), hunt.sum.reason);
+        assert_true(hunt.sum.aims[row] >= 3);
+    }
+}
+
 /* Whole runs that showed a fault once; short ones. */
 static void runs_that_failed_once_hold(void **state) {
     static const uint64_t seeds[] = {
@@ -171,6 +194,7 @@ int main(void) {
         cmocka_unit_test(each_kind_of_fault_strikes_and_is_survived),
         cmocka_unit_test(a_founder_that_loses_its_disk_is_noticed_from_its_first_vote_on),
         cmocka_unit_test(each_fault_of_a_plan_strikes_and_is_survived),
+        cmocka_unit_test(each_fault_with_aim_strikes_and_is_survived),
         cmocka_unit_test(a_disk_that_rots_under_running_nodes_ends_none_of_them),
         cmocka_unit_test(with_all_disks_full_a_leader_serves_reads_after_every_change),
         cmocka_unit_test(damage_on_every_replica_never_gives_a_wrong_answer),
