@@ -3,7 +3,7 @@
 #include <string.h>
 
 #define SALT 0x72617265u
-#define OFTEN 4u /* an enabled point is taken once in so many times, on average */
+#define OFTEN 4u /* an enabled point is taken once in about so many times, and never always */
 
 static const struct {
     const char *name;
@@ -25,7 +25,7 @@ const char *rare_text(enum rare_point point) {
 
 static void draw_points(struct rare *rare) {
     for (int point = 0; point < RARE_COUNT; point++) {
-        uint32_t spread = 1u + (uint32_t)prng_below(&rare->prng, 2 * OFTEN - 1);
+        uint32_t spread = 2u + (uint32_t)prng_below(&rare->prng, 2 * OFTEN - 2);
         bool enabled = prng_chance(&rare->prng, 1, 4);
         rare->one_in[point] = enabled ? spread * points[point].seldom : 0;
     }
