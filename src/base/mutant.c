@@ -5,8 +5,9 @@
 static const struct {
     const char *name;
     const char *text;
+    enum mutant_grade grade;
 } mutants[] = {
-#define X(constant, name, text) {name, text},
+#define X(constant, name, grade, text) {name, text, MUTANT_##grade},
     MUTANT_LIST(X)
 #undef X
 };
@@ -17,6 +18,19 @@ const char *mutant_name(enum mutant mutant) {
 
 const char *mutant_text(enum mutant mutant) {
     return mutants[mutant].text;
+}
+
+enum mutant_grade mutant_grade(enum mutant mutant) {
+    return mutants[mutant].grade;
+}
+
+const char *mutant_grade_name(enum mutant_grade grade) {
+    static const char *const names[] = {
+#define X(constant, name) name,
+        MUTANT_GRADES(X)
+#undef X
+    };
+    return names[grade];
 }
 
 bool mutant_find(const char *name, enum mutant *mutant) {

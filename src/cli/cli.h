@@ -5,6 +5,7 @@
 #define CAIRN_CLI_H
 
 #include "base/bytes.h"
+#include "base/mutant.h"
 #include "base/status.h"
 
 #include <stdbool.h>
@@ -68,6 +69,8 @@ int words_split(char *line, char **words, int max);
 bool parse_number(const char *text, uint64_t *value);
 /* "17" or "1-1000" (cmd_sim.c). */
 bool seeds_parse(const char *text, uint64_t *first, uint64_t *last);
+/* Leaves *mutant when name is NULL. False: no seeded bug has that name, and all were listed. */
+bool mutant_parse(const char *subcommand, const char *name, enum mutant *mutant);
 /* host:port with a port from 1 to 65535. */
 bool address_is_one(const char *text);
 

@@ -39,6 +39,17 @@ bool seeds_parse(const char *text, uint64_t *first, uint64_t *last) {
     return parse_number(head, first) && parse_number(dash + 1, last) && *first <= *last;
 }
 
+bool mutant_parse(const char *subcommand, const char *name, enum mutant *mutant) {
+    if (name == NULL || mutant_find(name, mutant))
+        return true;
+    misuse(subcommand, "there is no mutant '%s'; there are:", name);
+    for (int i = MUTANT_NONE + 1; i < MUTANT_COUNT; i++)
+        fprintf(stderr, "  %-6s  %-28s  %s\n",
+                mutant_grade_name(mutant_grade((enum mutant)i)), mutant_name((enum mutant)i),
+                mutant_text((enum mutant)i));
+    return false;
+}
+
 static bool ran(void *context, const struct sim_hunt *hunt, uint64_t seed,
                 const struct sim_result *result) {
     struct sim_command *command = context;
@@ -283,8 +294,8 @@ int cmd_sim(int argc, char **argv) {
     if (!seeds_parse(command.seeds, &hunt.first, &hunt.last))
         return misuse("sim", "--seeds wants a number or a range such as 1-1000, not '%s'",
                       command.seeds);
-    if (command.mutant != NULL && !mutant_find(command.mutant, &hunt.options.mutant))
-        return misuse("sim", "there is no mutant '%s'", command.mutant);
+    if (!mutant_parse("sim", command.mutant, &hunt.options.mutant))
+        return EXIT_MISUSE;
     if (command.scenario != NULL && !parse_scenario(command.scenario, &hunt.options.scenario))
         return misuse("sim",
                       "there is no scenario '%s' (there are: swarm, calm, all-damaged, full)",

@@ -227,8 +227,8 @@ int cmd_sim_cores(int argc, char **argv) {
                       command.seeds);
     if (command.protocol != NULL && registry_protocol(command.protocol) == NULL)
         return misuse("sim --cores", "there is no protocol '%s'", command.protocol);
-    if (command.mutant != NULL && !mutant_find(command.mutant, &hunt.options.mutant))
-        return misuse("sim --cores", "there is no mutant '%s'", command.mutant);
+    if (!mutant_parse("sim --cores", command.mutant, &hunt.options.mutant))
+        return EXIT_MISUSE;
     if (command.scheduler != NULL &&
         !cores_scheduler_find(command.scheduler, &hunt.options.scheduler))
         return misuse("sim --cores", "there is no scheduler '%s' (there are: walk, pct, delay)",

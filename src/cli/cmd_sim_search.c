@@ -103,8 +103,8 @@ int cmd_sim_search(int argc, char **argv) {
         return misuse("sim --cores", "unexpected '%s'", argv[1]);
     if (command.protocol == NULL || registry_protocol(command.protocol) == NULL)
         return misuse("sim --cores", "--exhaustive wants --protocol, raft or zab");
-    if (command.mutant != NULL && !mutant_find(command.mutant, &mutant))
-        return misuse("sim --cores", "there is no mutant '%s'", command.mutant);
+    if (!mutant_parse("sim --cores", command.mutant, &mutant))
+        return EXIT_MISUSE;
     if (command.ticks == UINT64_MAX)
         command.ticks = command.elections + 1;
     if (command.replicas < 1 || command.replicas > 5 || command.elections > 200 ||

@@ -104,6 +104,7 @@ static struct power measure(const struct sim_hunt *hunt, enum mutant mutant) {
 }
 
 static void show(enum mutant mutant, const struct power *power) {
+    printf("%-6s  ", mutant_grade_name(mutant_grade(mutant)));
     if (2 * power->found > STARTS)
         printf("%-28s %7.1f s  %u of %u  seed %" PRIu64 ": %.100s\n", mutant_name(mutant),
                power->seconds, power->found, STARTS, power->first.seed, power->first.reason);
