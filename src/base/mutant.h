@@ -172,7 +172,153 @@ enum mutant_grade {
     X(ZK_SESSION_MOVED_IGNORED, "zk-session-moved-ignored", TIMING,                                \
       "a server goes on serving a session that moved to another")                                  \
     X(ZK_SET_WATCHES_IGNORES_ZXID, "zk-setwatches-ignores-zxid", SUBTLE,                           \
-      "watches set again after a reconnect do not tell what changed meanwhile")
+      "watches set again after a reconnect do not tell what changed meanwhile")                    \
+    X(VOTE_KEPT_OVER_TERMS, "vote-kept-over-terms", SUBTLE,                                        \
+      "a vote outlives the term that it was given in")                                             \
+    X(TRANSFER_VOTES_TWICE, "transfer-votes-twice", TIMING,                                        \
+      "a candidate by transfer gets the vote that another has already")                            \
+    X(PRE_VOTES_COUNT, "pre-votes-count", SUBTLE, "what a pre-vote answered counts as a vote")     \
+    X(HISTORY_BY_LENGTH, "history-by-length", SUBTLE,                                              \
+      "the longer log is the newer one, whatever its last term")                                   \
+    X(STALE_LEADER_NOT_TOLD, "stale-leader-not-told", SUBTLE,                                      \
+      "a leader of an older term gets no answer")                                                  \
+    X(ASKED_IN_VAIN_FORGOTTEN, "asked-in-vain-forgotten", SUBTLE,                                  \
+      "a candidate that asked in vain stands down for no lower id")                                \
+    X(MATCH_BY_DURABLE, "match-by-durable", SUBTLE,                                                \
+      "what is durable counts as the leader's without a look at its term")                         \
+    X(VERIFIED_KEPT, "verified-kept", TIMING,                                                      \
+      "what an earlier leader verified counts for the next")                                       \
+    X(APPEND_ANSWERS_LAST, "append-answers-last", SUBTLE,                                          \
+      "a follower acknowledges all of its log, not what the append spoke for")                     \
+    X(MATCH_KEPT_OVER_TERMS, "match-kept-over-terms", TIMING,                                      \
+      "a leader counts what a follower had when it led before")                                    \
+    X(FORGOT_IGNORED, "forgot-ignored", SUBTLE,                                                    \
+      "what a follower lost of its log counts on at its leader")                                   \
+    X(NO_OWN_ENTRY, "no-own-entry", BLUNT, "a new leader begins without an entry of its term")     \
+    X(DURABLE_NOT_CUT, "durable-not-cut", TIMING,                                                  \
+      "entries that take the place of cut ones count as durable at once")                          \
+    X(CONFIG_SURVIVES_CUT, "config-survives-cut", SUBTLE,                                          \
+      "a configuration that was cut off the log stays in force")                                   \
+    X(CONFIG_WHEN_COMMITTED, "config-when-committed", SUBTLE,                                      \
+      "a leader counts by the last committed configuration")                                       \
+    X(CONFIG_LOST_AT_START, "config-lost-at-start", SUBTLE,                                        \
+      "a start does not see configurations that only the log holds")                               \
+    X(SNAPSHOT_CONFIG_NEWEST, "snapshot-config-newest", SUBTLE,                                    \
+      "a snapshot holds a configuration that is not committed")                                    \
+    X(JOINT_STAYS, "joint-stays", SUBTLE,                                                          \
+      "a leader leaves no joint configuration but what an operator asked of it")                   \
+    X(JOINT_LEFT_EARLY, "joint-left-early", TIMING,                                                \
+      "a joint configuration is left before it is committed")                                      \
+    X(VOTER_BEFORE_LOG, "voter-before-log", SUBTLE, "a new member votes before it has the log")    \
+    X(REJOINED_STAYS, "rejoined-stays", SUBTLE, "a voter whose disk was replaced stays a learner") \
+    X(REPLACED_STAYS_VOTER, "replaced-stays-voter", SUBTLE,                                        \
+      "a voter whose disk was replaced votes on")                                                  \
+    X(REMOVED_LEADER_STAYS, "removed-leader-stays", SUBTLE, "a leader that was removed leads on")  \
+    X(CHANGE_UNBINDS, "change-unbinds", SUBTLE, "a change of members forgets their data folders")  \
+    X(FOLDER_IGNORED, "folder-ignored", SUBTLE, "answers count from whatever data folder")         \
+    X(DEAF_LEADER_STAYS, "deaf-leader-stays", BLUNT, "a leader that hears no majority stays")      \
+    X(PROMISE_FORGOTTEN_AT_START, "promise-forgotten-at-start", TIMING,                            \
+      "a start forgets what was promised to a leader")                                             \
+    X(PROMISE_SHORTENED_EARLY, "promise-shortened-early", TIMING,                                  \
+      "a shorter promise is written while a longer one runs")                                      \
+    X(PROMISE_ENDS_WITH_LINK, "promise-ends-with-link", TIMING,                                    \
+      "a promise ends with the connection to the leader")                                          \
+    X(LEASE_HALF_DRIFT, "lease-half-drift", SUBTLE,                                                \
+      "a lease allows for half of what two clocks may differ")                                     \
+    X(LEASE_BACK_AFTER_TRANSFER, "lease-back-after-transfer", TIMING,                              \
+      "a leader reads by its lease again when a transfer took too long")                           \
+    X(READ_ROUND_BEFORE, "read-round-before", TIMING,                                              \
+      "a read is confirmed by a round that began before it")                                       \
+    X(READ_AT_APPLIED, "read-at-applied", TIMING, "a read's index is what the leader has applied") \
+    X(READ_JOINS_QUESTION, "read-joins-question", TIMING,                                          \
+      "a read at a follower joins the question that is under way")                                 \
+    X(READ_ANSWER_OF_ANY, "read-answer-of-any", TIMING,                                            \
+      "an answer to an earlier question answers the present one")                                  \
+    X(TIME_NOT_HEARD, "time-not-heard", SUBTLE,                                                    \
+      "a follower learns replicated time from entries alone")                                      \
+    X(TIME_FORGOTTEN_AT_START, "time-forgotten-at-start", SUBTLE,                                  \
+      "replicated time begins anew with a start")                                                  \
+    X(SNAPSHOT_HELD_BY_INDEX, "snapshot-held-by-index", SUBTLE,                                    \
+      "entries behind a snapshot stay, of that history or not")                                    \
+    X(SNAPSHOT_ACKS_ALL, "snapshot-acks-all", SUBTLE,                                              \
+      "the answer to a snapshot acknowledges all of the log")                                      \
+    X(INSTALL_ACKED_EARLY, "install-acked-early", TIMING,                                          \
+      "an installed snapshot is acknowledged before the log says so")                              \
+    X(HOLE_FILLED_UNCHECKED, "hole-filled-unchecked", SUBTLE,                                      \
+      "a repair takes entries that do not lead on to what lies behind")                            \
+    X(MENDED_TOO_SOON, "mended-too-soon", TIMING,                                                  \
+      "a replica votes again before what it lost is back")                                         \
+    X(MENDING_FORGOTTEN, "mending-forgotten", TIMING,                                              \
+      "a restart forgets that part of the log was lost")                                           \
+    X(AMNESIA_VOTES, "amnesia-votes", TIMING,                                                      \
+      "a replica that lost its vote votes in the highest term that it was told")                   \
+    X(ZAB_NEWEPOCH_EARLY, "zab-newepoch-early", TIMING,                                            \
+      "an epoch is told before it is on its leader's disk")                                        \
+    X(ZAB_EPOCH_OF_ITS_OWN, "zab-epoch-of-its-own", SUBTLE,                                        \
+      "a leader chooses an epoch that is later than its own alone")                                \
+    X(ZAB_HISTORY_TOLD_EARLY, "zab-history-told-early", TIMING,                                    \
+      "a follower tells a history that is not on its disk")                                        \
+    X(ZAB_INSTALL_FORGETS, "zab-install-forgets", TIMING,                                          \
+      "a follower votes on though a snapshot took the place of what it acknowledged")              \
+    X(FORWARD_ORDER_LOST, "forward-order-lost", TIMING,                                            \
+      "a leader takes what a client sent behind something that it refused")                        \
+    X(CLIENT_ORDER_LOST, "client-order-lost", TIMING,                                              \
+      "a client's later writes go another way while earlier ones may come back")                   \
+    X(WAITERS_OVERTAKEN_EARLY, "waiters-overtaken-early", SUBTLE,                                  \
+      "an entry of its own term counts as overtaking a placed write")                              \
+    X(FORWARDED_SURELY_NOT, "forwarded-surely-not", TIMING,                                        \
+      "a forwarded write without an answer counts as not executed")                                \
+    X(ASKER_REBORN, "asker-reborn", TIMING,                                                        \
+      "a restarted node gets answers to what it asked in its former life")                         \
+    X(INSTALL_SENDS_AGAIN, "install-sends-again", TIMING,                                          \
+      "a write that a snapshot may stand for is sent again")                                       \
+    X(READ_HALF_APPLIED, "read-half-applied", TIMING,                                              \
+      "a read sees a command that is left in the middle")                                          \
+    X(HELD_OFF_BY_ONE, "held-off-by-one", TIMING,                                                  \
+      "a message waits for the write before the one that it tells of")                             \
+    X(VOID_LEAVES, "void-leaves", TIMING,                                                          \
+      "what waited for a write that found no space leaves with the next one")                      \
+    X(LONG_ONCE_EXECUTED, "long-once-executed", SUBTLE,                                            \
+      "a long command of a session is executed each time that it comes")                           \
+    X(ONCE_DUE_NOT_RESTORED, "once-due-not-restored", SUBTLE, "sessions of a snapshot never end")  \
+    X(LIFE_COUNTS_STANDSTILL, "life-counts-standstill", TIMING,                                    \
+      "lives end while their leader stands still")                                                 \
+    X(HARD_STATE_OF_OTHER, "hard-state-of-other", TIMING,                                          \
+      "of two keyspaces' hard states in one write only the last is written")                       \
+    X(WAL_DAMAGE_IS_TORN, "wal-damage-is-torn", SUBTLE,                                            \
+      "a damaged last write counts as torn, durable or not")                                       \
+    X(WAL_PENDING_KEPT, "wal-pending-kept", SUBTLE,                                                \
+      "the log counts sections of a write that found no space")                                    \
+    X(SNAPSHOT_NOT_SYNCED, "snapshot-not-synced", TIMING,                                          \
+      "a snapshot takes its place before it is on the disk")                                       \
+    X(SNAPSHOT_UNVERIFIED, "snapshot-unverified", SUBTLE,                                          \
+      "a received snapshot is installed as it came")                                               \
+    X(WATCH_MISSES_DELETE, "watch-misses-delete", SUBTLE,                                          \
+      "a watched key that is gone counts as unchanged")                                            \
+    X(WATCH_SURVIVES_EXEC, "watch-survives-exec", SUBTLE, "keys stay watched behind EXEC")         \
+    X(EXPIRES_REDATED, "expires-redated", TIMING,                                                  \
+      "a key that was given more time expires all the same")                                       \
+    X(KV_DUE_NOT_RESTORED, "kv-due-not-restored", SUBTLE,                                          \
+      "keys of a snapshot never expire by themselves")                                             \
+    X(TREE_MULTI_TELLS_UNDONE, "tree-multi-tells-undone", SUBTLE,                                  \
+      "watches are told of a multi that failed")                                                   \
+    X(TREE_DELETE_VERSION_IGNORED, "tree-delete-version-ignored", SUBTLE,                          \
+      "a node is deleted whatever version was asked for")                                          \
+    X(TREE_EPHEMERAL_STILL_OWNED, "tree-ephemeral-still-owned", SUBTLE,                            \
+      "what stands where a session had an ephemeral goes with the session")                        \
+    X(TREE_TTL_FROM_CREATION, "tree-ttl-from-creation", SUBTLE,                                    \
+      "a time to live runs from the creation, not from the last change")                           \
+    X(TREE_PZXID_KEPT, "tree-pzxid-kept", SUBTLE, "a deletion leaves the parent's pzxid")          \
+    X(ZK_CHILD_WATCH_MISSES_DELETE, "zk-child-watch-misses-delete", SUBTLE,                        \
+      "a watch of children does not tell that the node is gone")                                   \
+    X(ZK_ONE_SHOT_STAYS, "zk-one-shot-stays", SUBTLE, "a watch of children tells more than once")  \
+    X(ZK_RECURSIVE_ONE_LEVEL, "zk-recursive-one-level", SUBTLE,                                    \
+      "a recursive watch sees one level down")                                                     \
+    X(ZK_SYNC_NO_BARRIER, "zk-sync-no-barrier", TIMING, "sync does not ask the leader")            \
+    X(ZK_BEHIND_SERVER_SERVES, "zk-behind-server-serves", TIMING,                                  \
+      "a server serves a client that saw more than it has")                                        \
+    X(ZK_SET_WATCHES_BY_DATA, "zk-set-watches-by-data", SUBTLE,                                    \
+      "a watch of children set again goes by the data's zxid")
 
 enum mutant {
 #define X(constant, name, grade, text) MUTANT_##constant,

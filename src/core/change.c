@@ -72,7 +72,8 @@ static bool untouched(const struct member *was, const struct member *asked) {
 /* What is asked for, as of now: it was asked in view of `before`, and what it left as it was there
  * may have become something else since. Members keep the folders that they are bound to. */
 static enum cairn_status target_of(const struct config *now, const struct config *before,
-                                   const struct config *asked, struct config *target) {
+                                   const struct config *asked, bool unbinds,
+                                   struct config *target) {
     *target = *asked;
     target->joint = false;
     if (target->count > CONFIG_MEMBERS_MAX)
@@ -87,9 +88,17 @@ static enum cairn_status target_of(const struct config *now, const struct config
             member->rejoining = false;
         member->voter_old = member->leaving = false;
         if (present != NULL)
-            member->incarnation = present->incarnation;
+            member->incarnation = unbinds ? 0 : present->incarnation;
     }
     return config_valid(target) ? CAIRN_OK : CAIRN_INVALID;
+}
+
+static bool has_mutant(const struct change_leader *leader, enum mutant mutant) {
+    return leader->journal->options->mutant == mutant;
+}
+
+static bool unbinds(const struct change_leader *leader) {
+    return has_mutant(leader, MUTANT_CHANGE_UNBINDS);
 }
 
 static uint64_t self(const struct change_leader *leader) {
@@ -227,7 +236,7 @@ enum cairn_status change_begin(struct change *change, const struct change_leader
     if (change->stage != CHANGE_NONE || now->joint || leader->transferring ||
         journal_config_index(journal) > journal->applied)
         return CAIRN_BUSY;
-    enum cairn_status status = target_of(now, now, &asked->target, &target);
+    enum cairn_status status = target_of(now, now, &asked->target, unbinds(leader), &target);
     if (status == CAIRN_OK && !may_have_quorum(leader, &target))
         status = CAIRN_NO_QUORUM;
     bool news = status == CAIRN_OK && with_learners(now, &target, next, &status);
@@ -357,7 +366,7 @@ static bool all_in_step(struct change *change, const struct change_leader *leade
         *verdict = CAIRN_NO_QUORUM;
         *obstacle = away;
     }
-    return all && majority;
+    return (all && majority) || has_mutant(leader, MUTANT_VOTER_BEFORE_LOG);
 }
 
 static bool same_members(const struct config *a, const struct config *b) {
@@ -379,7 +388,7 @@ static enum change_step catch_up(struct change *change, const struct change_lead
     enum cairn_status verdict;
     uint64_t obstacle = 0;
     struct config target;
-    target_of(now, &change->before, &change->asked.target, &target);
+    target_of(now, &change->before, &change->asked.target, unbinds(leader), &target);
     if (!all_in_step(change, leader, &target, &verdict, &obstacle)) {
         if (verdict != CAIRN_OK)
             give_up(change, verdict, obstacle);
@@ -460,7 +469,7 @@ static bool replace_lost_disk(const struct change_leader *leader, struct config 
         struct member *replaced = config_find(&target, member->id);
         replaced->rejoining = member->voter || member->rejoining;
         replaced->incarnation = seen;
-        replaced->voter = false;
+        replaced->voter &= has_mutant(leader, MUTANT_REPLACED_STAYS_VOTER);
         if (!config_valid(&target) || !next_of(leader, now, &target, next))
             continue;
         outbox_trace(&leader->journal->out, 2,
@@ -475,7 +484,8 @@ static bool promote_rejoined(struct change *change, const struct change_leader *
     const struct config *now = journal_config(leader->journal);
     for (uint32_t i = 0; i < now->count; i++) {
         const struct member *member = &now->members[i];
-        if (!member->rejoining || member->voter || !caught_up(change, leader, member->id))
+        if (!member->rejoining || member->voter || !caught_up(change, leader, member->id) ||
+            has_mutant(leader, MUTANT_REJOINED_STAYS))
             continue;
         struct config target = *now;
         struct member *promoted = config_find(&target, member->id);
@@ -502,6 +512,8 @@ enum change_step change_advance(struct change *change, const struct change_leade
     *done = CAIRN_STATUS_COUNT;
     look_at_members(change, leader);
     if (now->joint) {
+        if (change->stage != CHANGE_JOINING && has_mutant(leader, MUTANT_JOINT_STAYS))
+            return CHANGE_STEP_NONE;
         *next = final_of(now);
         if (change->stage == CHANGE_JOINING)
             change->stage = CHANGE_LEAVING;
@@ -510,7 +522,7 @@ enum change_step change_advance(struct change *change, const struct change_leade
     if (change->stage == CHANGE_JOINING || change->stage == CHANGE_LEAVING)
         end(change, CAIRN_OK, done);
     const struct member *own = config_member(now, self(leader));
-    if (own == NULL || !own->voter)
+    if ((own == NULL || !own->voter) && !has_mutant(leader, MUTANT_REMOVED_LEADER_STAYS))
         return CHANGE_STEP_LEAVE;
     enum change_step step = CHANGE_STEP_NONE;
     if (change->stage == CHANGE_CATCH_UP && !leader->transferring)

@@ -141,7 +141,7 @@ uint64_t journal_persist(struct journal *journal, struct bytes hard) {
 }
 
 void journal_pending_cut(struct journal *journal, uint64_t index) {
-    if (journal->durable_index >= index)
+    if (journal->durable_index >= index && journal->options->mutant != MUTANT_DURABLE_NOT_CUT)
         journal->durable_index = index - 1;
     if (journal->entries_dirty >= index)
         journal->entries_dirty = 0;
@@ -155,7 +155,8 @@ void journal_pending_cut(struct journal *journal, uint64_t index) {
 void journal_cut(struct journal *journal, uint64_t index) {
     cairn_assert(index > journal->commit);
     log_truncate(&journal->log, index);
-    journal_config_truncate(journal, index);
+    if (journal->options->mutant != MUTANT_CONFIG_SURVIVES_CUT)
+        journal_config_truncate(journal, index);
     journal_pending_cut(journal, index);
     if (!journal->truncate_dirty || index < journal->truncate_dirty)
         journal->truncate_dirty = index;
@@ -173,6 +174,16 @@ void journal_lose(struct journal *journal, uint64_t index) {
     journal_cut(journal, index);
     if (index - 1 == journal->applied_point.index)
         log_know_chain(&journal->log, index - 1, journal->applied_point.chain);
+}
+
+void journal_restore_time(struct journal *journal, uint64_t order, uint64_t time_ms) {
+    if (journal->options->mutant != MUTANT_TIME_FORGOTTEN_AT_START)
+        stamps_restore(&journal->stamps, order, time_ms);
+}
+
+uint64_t journal_read_index(const struct journal *journal) {
+    bool applied = journal->options->mutant == MUTANT_READ_AT_APPLIED;
+    return applied ? journal->applied : journal->commit;
 }
 
 /* ---- what the disk can't give back ---- */

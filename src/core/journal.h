@@ -98,6 +98,10 @@ void journal_cut(struct journal *journal, uint64_t index);
 /* The same of entries that the disk lost, committed or not, and that are not applied: a leader has
  * those that count, and the caller has no voice until they are here again. */
 void journal_lose(struct journal *journal, uint64_t index);
+/* What a start finds: stamps go on from there. */
+void journal_restore_time(struct journal *journal, uint64_t order, uint64_t time_ms);
+/* Of a read that begins now, at a leader. */
+uint64_t journal_read_index(const struct journal *journal);
 /* The disk can't give first..last back. False: `first` was nowhere else. */
 bool journal_unreadable(struct journal *journal, uint64_t first, uint64_t last);
 /* Trims them once a snapshot stands for them. */
@@ -169,6 +173,8 @@ struct entry *journal_hold(struct journal *journal, const struct entry *entries,
 /* In force as soon as it is in the log. NULL: none. */
 const struct config *journal_config(const struct journal *journal);
 uint64_t journal_config_index(const struct journal *journal);
+/* The one whose quorums commit. */
+const struct config *journal_config_counting(const struct journal *journal);
 /* As of an index at or above applied. */
 const struct config *journal_config_at(const struct journal *journal, uint64_t index);
 void journal_config_push(struct journal *journal, uint64_t index, const struct config *config);

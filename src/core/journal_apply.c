@@ -113,7 +113,9 @@ uint64_t journal_apply_retry_at(const struct journal *journal) {
 void journal_snapshot_base(const struct journal *journal, struct log_base *base,
                            struct buf *state) {
     size_t from = state->len;
-    const struct config *config = journal_config_at(journal, journal->applied);
+    const struct config *config = journal->options->mutant == MUTANT_SNAPSHOT_CONFIG_NEWEST
+                                      ? journal_config(journal)
+                                      : journal_config_at(journal, journal->applied);
     if (config != NULL)
         config_encode(state, config);
     cairn_assert(journal->applied_point.index == journal->applied);

@@ -10,6 +10,13 @@ uint64_t journal_config_index(const struct journal *journal) {
     return journal->config_count ? journal->configs[journal->config_count - 1].index : 0;
 }
 
+const struct config *journal_config_counting(const struct journal *journal) {
+    const struct config *committed = NULL;
+    if (journal->options->mutant == MUTANT_CONFIG_WHEN_COMMITTED)
+        committed = journal_config_at(journal, journal->commit);
+    return committed != NULL ? committed : journal_config(journal);
+}
+
 const struct config *journal_config_at(const struct journal *journal, uint64_t index) {
     for (uint32_t i = journal->config_count; i > 0; i--)
         if (journal->configs[i - 1].index <= index)
@@ -91,5 +98,6 @@ bool journal_counts(const struct journal *journal, uint64_t id, uint64_t incarna
     const struct config *config = journal_config(journal);
     const struct member *member = config ? config_member(config, id) : NULL;
     uint64_t folder = member ? journal_folder(journal, member) : 0;
-    return member != NULL && (folder == 0 || incarnation == 0 || folder == incarnation);
+    bool any = journal->options->mutant == MUTANT_FOLDER_IGNORED;
+    return member != NULL && (folder == 0 || incarnation == 0 || folder == incarnation || any);
 }

@@ -95,7 +95,7 @@ void reads_follow(struct reads *reads, uint64_t tag) {
     if (reads->waiting.count >= most(reads))
         reads_answer(reads, read, CAIRN_BUSY, 0);
     else
-        push(&reads->waiting, read);
+        push(reads->joins && reads->request != 0 ? &reads->asked : &reads->waiting, read);
 }
 
 bool reads_ask(struct reads *reads, uint64_t deadline) {

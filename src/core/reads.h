@@ -31,6 +31,7 @@ struct read_answer {
 
 struct reads { /* zero-initialised but for out and ids */
     struct outbox *out;
+    bool joins;               /* a seeded bug: reads join the question that is under way */
     uint64_t ids;             /* last request id; starts at random */
     bool few;                 /* no more than READS_FEW wait */
     struct read_list leading; /* leader: wait for a round */

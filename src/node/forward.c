@@ -145,14 +145,16 @@ static void put_answer(const struct group *group, struct link *link, const struc
 static void refuse(const struct group *group, struct link *link, uint64_t tag, uint64_t epoch,
                    enum cairn_status status) {
     struct answer answer = {.tag = tag, .status = status};
-    if (epoch > link->refused_epoch[group->keyspace])
+    if (epoch > link->refused_epoch[group->keyspace] &&
+        group->node->options.mutant != MUTANT_FORWARD_ORDER_LOST)
         link->refused_epoch[group->keyspace] = epoch;
     put_answer(group, link, &answer);
 }
 
 static struct link *link_to(const struct asker *asker) {
     struct link *link = peer_link(asker->group->node, asker->peer);
-    return link != NULL && link->hello.boot == asker->boot ? link : NULL;
+    bool any = asker->group->node->options.mutant == MUTANT_ASKER_REBORN;
+    return link != NULL && (link->hello.boot == asker->boot || any) ? link : NULL;
 }
 
 static void answered(void *context, enum cairn_status status, struct bytes reply) {

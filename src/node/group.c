@@ -51,6 +51,7 @@ struct group *group_new(struct node *node, uint32_t keyspace) {
     group->epoch = 1; /* above what no link has refused */
     group->due_at_ns = UINT64_MAX;
     lives_open(&group->lives);
+    group->lives.counts_all = node->options.mutant == MUTANT_LIFE_COUNTS_STANDSTILL;
     struct list *lists[] = {&group->held,           &group->pending_writes,
                             &group->pending_reads,  &group->operations,
                             &group->uploads,        &group->forwarded,
@@ -165,8 +166,9 @@ static void send_now(struct group *group, uint64_t to, enum effect_lane lane, st
 
 /* A message whose promise is not durable yet must not leave (invariant 2 of section D). */
 static void do_send(struct group *group, const struct effect *effect) {
-    if (effect->send.after <= group->persisted ||
-        group->node->options.mutant == MUTANT_SENT_BEFORE_DURABLE) {
+    enum mutant mutant = group->node->options.mutant;
+    uint64_t enough = group->persisted + (mutant == MUTANT_HELD_OFF_BY_ONE);
+    if (effect->send.after <= enough || mutant == MUTANT_SENT_BEFORE_DURABLE) {
         send_now(group, effect->send.to, effect->send.lane, effect->send.head, effect->send.entries,
                  effect->send.count);
         return;
@@ -345,7 +347,8 @@ void group_persist_done(struct group *group, uint64_t seq, enum cairn_status sta
         struct event event = {.kind = EVENT_PERSIST_FAILED};
         event.persisted.seq = seq;
         event.persisted.status = status;
-        void_held(group, seq, group->persist_issued);
+        if (group->node->options.mutant != MUTANT_VOID_LEAVES)
+            void_held(group, seq, group->persist_issued);
         group_step(group, &event);
         /* A full disk is waited for, unless a repair was under way. */
         struct replica_status replica;

@@ -123,7 +123,10 @@ static void installed(struct group *group, struct install_job *job) {
     group->mark_count = 0;
     group->node->counted.counters.snapshots_installed++;
     for (struct request *early; (early = waiter_pop(group, job->base.index)) != NULL;)
-        request_fate_unknown(group, early);
+        if (group->node->options.mutant == MUTANT_INSTALL_SENDS_AGAIN)
+            waiter_displaced(group, early);
+        else
+            request_fate_unknown(group, early);
     const struct node_options *options = &group->node->options;
     if (options->change != NULL)
         options->change(options->context, group->keyspace, &(struct change){.kind = CHANGE_JUMP});

@@ -134,7 +134,8 @@ static void batch_free(struct read_batch *batch) {
 
 /* Executes the batch, or lets it wait for its index. */
 static void batch_ready(struct group *group, struct read_batch *batch) {
-    bool applied = group->applied >= batch->index && group->install == NULL && !group_paused(group);
+    bool paused = group_paused(group) && group->node->options.mutant != MUTANT_READ_HALF_APPLIED;
+    bool applied = group->applied >= batch->index && group->install == NULL && !paused;
     if (applied || group->node->options.mutant == MUTANT_READ_NO_WAIT) {
         execute_all(group, &batch->requests);
         batch_free(batch);

@@ -200,7 +200,8 @@ bool request_held_back(const struct group *group, const struct request *request)
     if (client == NULL || request->kind != REQUEST_WRITE)
         return false;
     return client->reads_inflight > 0 || upload_before(group, request) ||
-           (client->writes_sent > 0 && client->sent_epoch != group->epoch);
+           (client->writes_sent > 0 && client->sent_epoch != group->epoch &&
+            group->node->options.mutant != MUTANT_CLIENT_ORDER_LOST);
 }
 
 void requests_refuse_foreign(struct group *group, struct list *queue) {
@@ -340,6 +341,9 @@ static enum cairn_status fate(const struct group *group, const struct request *r
                                                                        : CAIRN_TIMEOUT;
     if (request->state == REQUEST_PENDING || request->state == REQUEST_UPLOADING)
         return CAIRN_NO_QUORUM;
+    if (request->state == REQUEST_FORWARDED &&
+        group->node->options.mutant == MUTANT_FORWARDED_SURELY_NOT)
+        return CAIRN_NO_QUORUM;
     return CAIRN_UNKNOWN_FATE;
 }
 
@@ -444,7 +448,9 @@ void waiters_overtaken(struct group *group, uint64_t term) {
     size_t kept = 0;
     for (size_t i = 0; i < group->waiters_count; i++) {
         struct request *request = *waiter_at(group, i);
-        if (request->term >= term)
+        bool same = request->term == term;
+        if (request->term > term ||
+            (same && group->node->options.mutant != MUTANT_WAITERS_OVERTAKEN_EARLY))
             *waiter_at(group, kept++) = request;
         else
             waiter_displaced(group, request);

@@ -100,6 +100,8 @@ static void write_slice(struct env_work *work) {
             return;
         if (job->flush_often)
             snapshot_writer_flush_at(job->writer, 1);
+        if (job->group->node->options.mutant == MUTANT_SNAPSHOT_NOT_SYNCED)
+            snapshot_writer_unsynced(job->writer);
     }
     if (job->written) {
         job->status = snapshot_writer_finish(job->writer, &job->size);

@@ -35,7 +35,7 @@ static uint64_t clock_of(const struct lives *lives, uint64_t now) {
 }
 
 static void look_at_clock(struct lives *lives, uint64_t now) {
-    if (now > lives->seen_ns && now - lives->seen_ns > STOOD_STILL_NS)
+    if (now > lives->seen_ns && now - lives->seen_ns > STOOD_STILL_NS && !lives->counts_all)
         lives->lost_ns += now - lives->seen_ns;
     lives->seen_ns = now;
 }

@@ -40,6 +40,7 @@ struct lives {
     uint64_t lost_ns; /* during which this leader stood still */
     uint64_t seen_ns; /* the last look at the clock */
     bool kept;        /* this node leads */
+    bool counts_all;  /* a seeded bug: time during which it stood still counts */
 };
 
 void lives_open(struct lives *lives);

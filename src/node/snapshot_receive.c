@@ -133,6 +133,8 @@ static void run(struct env_work *work) {
         break;
     }
     case RECEIVING_FINISH:
+        if (receiving->group->node->options.mutant == MUTANT_SNAPSHOT_UNVERIFIED)
+            snapshot_receiver_unverified(receiving->receiver);
         receiving->status = snapshot_receiver_finish(receiving->receiver);
         receiving->receiver = NULL;
         break;

@@ -41,6 +41,8 @@ void snapshot_writer_flush_at(struct snapshot_writer *writer, size_t bytes);
 enum cairn_status snapshot_writer_chunk(struct snapshot_writer *writer, uint32_t section,
                                         uint32_t version, struct bytes bytes);
 /* Syncs, renames into place, syncs the folder, frees the writer. size: bytes of the file. */
+/* A seeded bug: nothing is synced but the folder. */
+void snapshot_writer_unsynced(struct snapshot_writer *writer);
 enum cairn_status snapshot_writer_finish(struct snapshot_writer *writer, uint64_t *size);
 /* Removes the unfinished file, frees the writer. */
 void snapshot_writer_abort(struct snapshot_writer *writer);
@@ -77,6 +79,8 @@ enum cairn_status snapshot_receiver_write(struct snapshot_receiver *receiver, ui
                                           struct bytes bytes);
 /* Verifies every checksum, that the meta says what was announced, and renames into place; CORRUPT:
  * the partial file is gone. Frees the receiver either way. */
+/* A seeded bug: it takes its place as it came. */
+void snapshot_receiver_unverified(struct snapshot_receiver *receiver);
 enum cairn_status snapshot_receiver_finish(struct snapshot_receiver *receiver);
 /* Keeps the partial file for a later resume, frees the receiver. */
 void snapshot_receiver_close(struct snapshot_receiver *receiver);

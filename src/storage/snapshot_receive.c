@@ -31,6 +31,7 @@ struct snapshot_receiver {
     uint64_t have;
     uint64_t unsynced;
     uint64_t sync_bytes;
+    bool unverified; /* a seeded bug */
     struct env_file *file;
     char part[PATH_BYTES];
     char note[PATH_BYTES];
@@ -151,6 +152,10 @@ enum cairn_status snapshot_receiver_write(struct snapshot_receiver *receiver, ui
     return env_sync(receiver->env, receiver->file);
 }
 
+void snapshot_receiver_unverified(struct snapshot_receiver *receiver) {
+    receiver->unverified = true;
+}
+
 static enum cairn_status verify_part(const struct snapshot_receiver *receiver) {
     struct snapshot_reader *reader;
     enum cairn_status status = snapshot_open_path(receiver->env, receiver->part, &reader);
@@ -174,7 +179,7 @@ enum cairn_status snapshot_receiver_finish(struct snapshot_receiver *receiver) {
     if (status == CAIRN_OK)
         status = env_sync(env, receiver->file);
     env_file_close(env, receiver->file);
-    if (status == CAIRN_OK)
+    if (status == CAIRN_OK && !receiver->unverified)
         status = verify_part(receiver);
     snapshot_path(receiver->folder, receiver->group, receiver->index, "snap", path, sizeof path);
     if (status == CAIRN_OK)

@@ -562,7 +562,8 @@ static void drop_batch(struct wal *wal, enum cairn_status status) {
         wal->failed = true;
     LIST_EACH(at, &wal->job.items) {
         struct wal_item *item = container_of(at, struct wal_item, link);
-        item->group->pending = item->group->durable;
+        if (wal->options.mutant != MUTANT_WAL_PENDING_KEPT)
+            item->group->pending = item->group->durable;
     }
     LIST_EACH_SAFE(at, &wal->job.items) {
         if (wal->options.mutant != MUTANT_WAL_LOSE_TAIL)

@@ -85,7 +85,9 @@ static enum cairn_status write_directory(struct wal_job *job) {
 static bool superseded(const struct wal_job *job, const struct wal_item *item) {
     for (const struct list *at = item->link.next; at != &job->items; at = at->next) {
         const struct wal_item *later = container_of(at, const struct wal_item, link);
-        if (later->group == item->group && later->hard.len)
+        bool same =
+            later->group == item->group || job->wal->options.mutant == MUTANT_HARD_STATE_OF_OTHER;
+        if (same && later->hard.len)
             return true;
     }
     return false;

@@ -319,6 +319,7 @@ static enum cairn_status finish(struct recover *recover) {
     bool tail_lost = recover->tail_unreadable;
     struct wal_segment *tail = recover->last_segment;
     bool torn = recover->suspect_batch.lsn > recover->durable && !recover->suspect_unreadable;
+    torn |= wal->options.mutant == MUTANT_WAL_DAMAGE_IS_TORN;
     if (recover->suspect && !torn) {
         take_suspect(recover);
         tail = recover->last_segment;

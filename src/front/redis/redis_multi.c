@@ -253,7 +253,8 @@ void cmd_exec(struct call *call) {
     account(conn);
     bool plain = multi->own.len == 0; /* the machine's reply is all of the answer */
     struct slot *slot = execute(call, multi, plain ? NULL : exec_finish);
-    watch_forget(conn);
+    if (conn->front->options.mutant != MUTANT_WATCH_SURVIVES_EXEC)
+        watch_forget(conn);
     if (plain || slot == NULL)
         free_multi(multi);
     else

@@ -211,6 +211,7 @@ static struct zookeeper_front *front_new(struct node *node,
     front->tls_listener.tls = options->tls;
     front->timer.fire = on_tick;
     front->watches = zk_watches_new();
+    zk_watches_break(front->watches, front->options.mutant);
     list_init(&front->conns);
     list_init(&front->dirty);
     list_init(&front->throttled);

@@ -142,6 +142,8 @@ static void set_one(struct zk_call *call, enum watch_list list, struct bytes pat
         return;
     if (call->conn->front->options.mutant == MUTANT_ZK_SET_WATCHES_IGNORES_ZXID)
         zxid = UINT64_MAX;
+    if (call->conn->front->options.mutant == MUTANT_ZK_SET_WATCHES_BY_DATA)
+        stat.pzxid = stat.mzxid;
     int event = event_since(list, exists, &stat, zxid);
     if (event == 0) {
         zk_watch(call->conn, path, kinds[list]);

@@ -372,7 +372,7 @@ void zk_order_advance(struct zk_conn *conn) {
 /* ---- a request arrives ---- */
 
 static bool needs_barrier(const struct zk_conn *conn, const struct zk_operation *operation) {
-    if (conn->read_only)
+    if (conn->read_only || conn->front->options.mutant == MUTANT_ZK_SYNC_NO_BARRIER)
         return false;
     return operation->kind == ZK_SYNC || (operation->kind == ZK_READ && !operation->stateless &&
                                           conn->front->options.linearizable_reads);

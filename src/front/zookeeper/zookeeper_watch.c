@@ -38,6 +38,7 @@ struct zk_watches {
     size_t bucket_count; /* a power of two */
     size_t count, recursive, watchers, path_bytes;
     uint64_t events;
+    enum mutant mutant;
 };
 
 struct zk_watches *zk_watches_new(void) {
@@ -46,6 +47,10 @@ struct zk_watches *zk_watches_new(void) {
     watches->bucket_count = BUCKETS_MIN;
     watches->buckets = cairn_alloc_zero(BUCKETS_MIN * sizeof *watches->buckets);
     return watches;
+}
+
+void zk_watches_break(struct zk_watches *watches, enum mutant mutant) {
+    watches->mutant = mutant;
 }
 
 void zk_watches_free(struct zk_watches *watches) {
@@ -303,12 +308,18 @@ void zk_watches_fire(struct zk_watches *watches, int event, struct bytes path, z
         return;
     watches->events++;
     struct firing firing = {tell, context, rules[event].told, rules[event].used};
+    if (watches->mutant == MUTANT_ZK_CHILD_WATCH_MISSES_DELETE && event == 2)
+        firing.told &= ~ZK_WATCH_CHILD;
+    if (watches->mutant == MUTANT_ZK_ONE_SHOT_STAYS && event == 4)
+        firing.used = 0;
     fire_at(watches, path, &firing);
     firing.told &= ZK_WATCH_RECURSIVE;
     firing.used = 0;
     while (firing.told != 0 && watches->recursive > 0 && path.len > 1) {
         path = parent_of(path);
         fire_at(watches, path, &firing);
+        if (watches->mutant == MUTANT_ZK_RECURSIVE_ONE_LEVEL)
+            break;
     }
 }
 

@@ -10,6 +10,7 @@
 #define CAIRN_FRONT_ZOOKEEPER_WATCH_H
 
 #include "base/bytes.h"
+#include "base/mutant.h"
 
 enum zk_watch_kind {
     ZK_WATCH_DATA = 1,       /* once: data changed, created, deleted */
@@ -28,6 +29,8 @@ struct zk_watcher {
 
 struct zk_watches;
 struct zk_watches *zk_watches_new(void);
+/* A seeded bug. */
+void zk_watches_break(struct zk_watches *watches, enum mutant mutant);
 void zk_watches_free(struct zk_watches *watches);
 
 /* kinds are added to those that the watcher has at the path. */

@@ -102,6 +102,8 @@ void kv_do_persist(struct kv_call *call) {
 void kv_do_expire_due(struct kv_call *call) {
     size_t before = vmap_count(call->view->machine->map);
     for (size_t i = 0; i < call->argc; i++)
-        kv_view_get(call->view, call->args[i]);
+        if (kv_view_get(call->view, call->args[i]) != NULL &&
+            call->view->machine->options.mutant == MUTANT_EXPIRES_REDATED)
+            kv_view_delete(call->view, call->args[i]);
     reply_int(call->reply, (int64_t)(before - vmap_count(call->view->machine->map)));
 }

@@ -20,6 +20,8 @@ static bool watches_hold(struct kv_call *call, size_t count) {
         return true;
     for (size_t i = 0; i < count; i++) {
         const struct vmap_item *item = kv_view_get(call->view, call->args[1 + 2 * i]);
+        if (item == NULL && call->view->machine->options.mutant == MUTANT_WATCH_MISSES_DELETE)
+            continue;
         if ((item ? item->version : 0) != get_u64(call->args[2 + 2 * i].data))
             return false;
     }

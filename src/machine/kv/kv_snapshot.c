@@ -117,7 +117,8 @@ static bool restore_key(struct machine *machine, struct reader *reader) {
         vmap_get(machine->map, key) != NULL)
         return false;
     vmap_put(machine->map, key, content, order, meta);
-    kv_due_add(machine, meta & KV_DEADLINE_MAX, key);
+    if (machine->options.mutant != MUTANT_KV_DUE_NOT_RESTORED)
+        kv_due_add(machine, meta & KV_DEADLINE_MAX, key);
     return true;
 }
 

@@ -57,7 +57,7 @@ static bool is_due(struct tree_view *view, struct bytes path, uint64_t czxid,
                    struct tree_node *node) {
     if (path.len <= 1 || !tree_node_get(view->machine, path, node) || node->czxid != czxid)
         return false;
-    uint64_t deadline = tree_node_deadline(node);
+    uint64_t deadline = tree_node_deadline(view->machine, node);
     return deadline != 0 && deadline <= view->time_ms;
 }
 

@@ -133,7 +133,7 @@ void tree_node_put(struct tree_view *view, struct bytes path, const struct tree_
 void tree_node_remove(struct tree_view *view, struct bytes path);
 void tree_node_stat(const struct tree_node *node, struct tree_stat *stat);
 /* When time brings its end: ms; 0: never. */
-uint64_t tree_node_deadline(const struct tree_node *node);
+uint64_t tree_node_deadline(const struct machine *machine, const struct tree_node *node);
 /* Items of the other families. */
 void tree_item_put(struct tree_view *view, struct bytes key, struct bytes value);
 void tree_item_remove(struct tree_view *view, struct bytes key);

@@ -52,7 +52,8 @@ int32_t tree_multi(struct tree_view *view, struct buf *reply) {
         answer_failed(reply, count, failed, error);
         if (machine->options.mutant != MUTANT_TREE_MULTI_PARTIAL) {
             machine->head = head;
-            view->changes->len = changes_at;
+            if (machine->options.mutant != MUTANT_TREE_MULTI_TELLS_UNDONE)
+                view->changes->len = changes_at;
             tree_undo(view);
         }
     }

@@ -176,9 +176,11 @@ void tree_node_stat(const struct tree_node *node, struct tree_stat *stat) {
                                .child_count = (int32_t)node->children};
 }
 
-uint64_t tree_node_deadline(const struct tree_node *node) {
+uint64_t tree_node_deadline(const struct machine *machine, const struct tree_node *node) {
     if (node->children > 0)
         return 0;
+    if (node->kind == TREE_KIND_TTL && machine->options.mutant == MUTANT_TREE_TTL_FROM_CREATION)
+        return node->ctime_ms + node->owner + 1;
     if (node->kind == TREE_KIND_TTL)
         return node->mtime_ms + node->owner + 1;
     if (node->kind == TREE_KIND_CONTAINER && node->creations > 0)
@@ -207,7 +209,7 @@ static struct bytes due_key(struct buf *key, uint64_t deadline, struct bytes pat
 
 static void turn_due(struct machine *machine, const struct tree_node *node, struct bytes path,
                      bool add) {
-    uint64_t deadline = tree_node_deadline(node);
+    uint64_t deadline = tree_node_deadline(machine, node);
     if (deadline == 0)
         return;
     struct buf key = {0};

@@ -127,8 +127,10 @@ static void end_session(struct tree_view *view, uint64_t id) {
     view->once = true;
     while (first_ephemeral(machine, id, &path) && !leaves_last(machine, id)) {
         struct tree_node node;
-        if (tree_node_get(machine, path, &node) && node.kind == TREE_KIND_EPHEMERAL &&
-            node.owner == id)
+        bool still = machine->options.mutant == MUTANT_TREE_EPHEMERAL_STILL_OWNED;
+        if (tree_node_get(machine, path, &node) &&
+            ((node.kind == TREE_KIND_EPHEMERAL && node.owner == id) ||
+             (still && node.children == 0)))
             tree_delete(view, path, &node);
         tree_item_remove(view, tree_ephemeral_key(machine, id, path));
     }

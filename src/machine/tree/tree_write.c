@@ -40,7 +40,8 @@ static void leave_parent(struct tree_view *view, struct bytes path) {
     if (!tree_node_get(view->machine, path, &parent))
         return;
     parent.children -= parent.children > 0;
-    parent.pzxid = view->zxid;
+    if (view->machine->options.mutant != MUTANT_TREE_PZXID_KEPT)
+        parent.pzxid = view->zxid;
     if (parent.kind == TREE_KIND_CONTAINER && parent.children == 0)
         parent.owner = view->time_ms;
     tree_node_put(view, path, &parent);
@@ -49,7 +50,8 @@ static void leave_parent(struct tree_view *view, struct bytes path) {
 void tree_delete(struct tree_view *view, struct bytes path, const struct tree_node *node) {
     int64_t bytes = (int64_t)node->data.len;
     cairn_assert(path.len > 1);
-    if (node->kind == TREE_KIND_EPHEMERAL)
+    if (node->kind == TREE_KIND_EPHEMERAL &&
+        view->machine->options.mutant != MUTANT_TREE_EPHEMERAL_STILL_OWNED)
         tree_item_remove(view, tree_ephemeral_key(view->machine, node->owner, path));
     tree_tell(view, path, TREE_EVENT_DELETED); /* while its ACL is there */
     tree_node_remove(view, path);
@@ -75,7 +77,8 @@ static int32_t delete (struct tree_view *view, const struct tree_part *part) {
         return TREE_NO_AUTH;
     if (!tree_node_get(view->machine, part->path, &node))
         return TREE_NO_NODE;
-    if (part->version != -1 && part->version != node.version)
+    if (part->version != -1 && part->version != node.version &&
+        view->machine->options.mutant != MUTANT_TREE_DELETE_VERSION_IGNORED)
         return TREE_BAD_VERSION;
     if (node.children > 0)
         return TREE_NOT_EMPTY;

@@ -36,6 +36,7 @@ static struct replica *create(const struct replica_options *options) {
     journal_open(&raft->journal, &raft->options);
     raft->reads.out = &raft->journal.out;
     raft->reads.few = rare_hit(options->rare, RARE_READS_FEW);
+    raft->reads.joins = options->mutant == MUTANT_READ_JOINS_QUESTION;
     raft_config_changed(raft);
     return raft;
 }
@@ -76,7 +77,8 @@ static struct effects start(struct replica *raft, uint64_t now, uint64_t wall_ms
     raft->reads.ids = prng_next(&raft->prng) >> 8;
     raft->repair_nonce = prng_next(&raft->prng);
     raft_recover_finish(raft);
-    lease_promise_start(&raft->promise, raft->promise.length_ns, now);
+    bool forgets = raft->options.mutant == MUTANT_PROMISE_FORGOTTEN_AT_START;
+    lease_promise_start(&raft->promise, forgets ? 0 : raft->promise.length_ns, now);
     raft_election_reset(raft);
     raft_config_changed(raft);
     journal_config_tell(&raft->journal);
@@ -97,7 +99,7 @@ static bool is_answer(enum raft_message_type type) {
 
 /* Section 5.1: a stale leader or candidate learns the newer term, stale answers are dropped. */
 static void answer_stale(struct replica *raft, const struct raft_message *message) {
-    if (!from_a_leader(message->type))
+    if (!from_a_leader(message->type) || raft->options.mutant == MUTANT_STALE_LEADER_NOT_TOLD)
         return;
     struct raft_message answer = {.type = RAFT_HEARTBEAT_ANSWER, .term = raft->term};
     raft_send(raft, message->from, raft->journal.hard_seq, &answer, NULL, 0);

@@ -49,7 +49,7 @@ void raft_maybe_commit(struct replica *raft) {
         reached = mutant_reached(raft);
         break;
     default:
-        reached = quorum_reached(journal_config(&raft->journal), raft_match_of, raft);
+        reached = quorum_reached(journal_config_counting(&raft->journal), raft_match_of, raft);
     }
     /* Section 5.4.2: "Only log entries from the leader's current term are committed by counting
      * replicas". */

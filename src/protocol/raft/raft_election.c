@@ -80,6 +80,10 @@ static void ask_promise(struct replica *raft, const struct raft_message *message
     if (raft->options.mutant == MUTANT_LEASE_OWN_LENGTH)
         asked = raft->options.lease_reads ? raft->options.election_timeout_min_ns : 0;
     bool longer = lease_ask(&raft->promise, asked, raft->now);
+    if (raft->options.mutant == MUTANT_PROMISE_SHORTENED_EARLY && !longer) {
+        longer = raft->promise.length_ns != raft->promise.asked_ns;
+        raft->promise.length_ns = raft->promise.asked_ns;
+    }
     raft->journal.hard_dirty |= longer && raft->options.mutant != MUTANT_PROMISE_NOT_DURABLE;
 }
 
@@ -113,10 +117,12 @@ void raft_become_follower(struct replica *raft, uint64_t term, uint64_t leader) 
     bool led = raft->role == ROLE_LEADER;
     if (term > raft->term) {
         raft->term = term;
-        raft->vote = 0;
+        if (raft->options.mutant != MUTANT_VOTE_KEPT_OVER_TERMS)
+            raft->vote = 0;
         raft->journal.hard_dirty = true;
     }
-    if (raft->told_term != raft->term || raft->told_leader != leader)
+    if ((raft->told_term != raft->term || raft->told_leader != leader) &&
+        raft->options.mutant != MUTANT_VERIFIED_KEPT)
         raft->verified = raft->commit_heard = 0;
     raft->role = ROLE_FOLLOWER;
     raft->leader = leader;
@@ -146,7 +152,10 @@ static void become_leader(struct replica *raft) {
     change_reset(&raft->change);
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         struct raft_peer *peer = &raft->peers[i];
+        uint64_t match = peer->stream.progress.match;
         stream_reset(&peer->stream, raft->journal.log.last + 1);
+        if (raft->options.mutant == MUTANT_MATCH_KEPT_OVER_TERMS && match <= raft->journal.log.last)
+            peer->stream.progress.match = match;
         peer->heard_at = raft->now;
         peer->lease_until = peer->round = peer->received = 0;
         peer->room = peer->no_room = false;
@@ -155,7 +164,9 @@ static void become_leader(struct replica *raft) {
     raft_role_tell(raft);
     raft_transfer_leader_known(raft);
     /* Section 8: "each leader commit a blank no-op entry into the log at the start of its term" */
-    raft->term_first = raft_append_own(raft, ENTRY_NOOP, bytes_of(NULL, 0));
+    raft->term_first = raft->options.mutant == MUTANT_NO_OWN_ENTRY
+                           ? raft->journal.log.last + 1
+                           : raft_append_own(raft, ENTRY_NOOP, bytes_of(NULL, 0));
     raft_persist(raft);
     raft_replicate_all(raft);
     raft_heartbeat(raft);
@@ -295,7 +306,8 @@ void raft_campaign(struct replica *raft, bool by_transfer) {
     raft->journal.hard_dirty = true;
     raft->vote_seq = raft_persist(raft);
     raft_reads_refuse(raft, CAIRN_NO_QUORUM);
-    clear_votes(raft);
+    if (raft->options.mutant != MUTANT_PRE_VOTES_COUNT)
+        clear_votes(raft);
     raft_election_reset(raft);
     raft_role_tell(raft);
     ask_all(raft);
@@ -319,6 +331,8 @@ void raft_election_tick(struct replica *raft) {
 
 void raft_leader_lost(struct replica *raft) {
     raft->leader_lost = true;
+    if (raft->options.mutant == MUTANT_PROMISE_ENDS_WITH_LINK)
+        lease_release(&raft->promise);
     if (raft->role == ROLE_FOLLOWER)
         raft_pre_campaign(raft);
 }
@@ -331,6 +345,8 @@ static bool log_up_to_date(const struct replica *raft, const struct raft_message
     uint64_t term = log_last_term(&raft->journal.log);
     if (raft->options.mutant == MUTANT_VOTE_LOG_BY_TERM)
         return request->log_term >= term;
+    if (raft->options.mutant == MUTANT_HISTORY_BY_LENGTH)
+        return request->index >= raft->journal.log.last;
     return request->log_term > term ||
            (request->log_term == term && request->index >= raft->journal.log.last);
 }
@@ -351,7 +367,8 @@ static void answer(struct replica *raft, uint64_t to, uint64_t after, uint64_t t
 static bool stands_down(const struct replica *raft, const struct raft_message *request) {
     return request->log_term > log_last_term(&raft->journal.log) ||
            request->index > raft->journal.log.last || request->from > raft->options.id ||
-           (raft->pre_campaigns > 1 && raft->campaign_at == 0);
+           (raft->pre_campaigns > 1 && raft->campaign_at == 0 &&
+            raft->options.mutant != MUTANT_ASKED_IN_VAIN_FORGOTTEN);
 }
 
 static void on_pre_vote_request(struct replica *raft, const struct raft_message *request) {
@@ -392,8 +409,10 @@ void raft_on_vote_request(struct replica *raft, const struct raft_message *reque
     }
     if (request->term > raft->term)
         raft_become_follower(raft, request->term, 0);
-    bool free_vote =
-        raft->vote == 0 || raft->vote == request->from || raft->options.mutant == MUTANT_VOTE_TWICE;
+    bool free_vote = raft->vote == 0 || raft->vote == request->from ||
+                     raft->options.mutant == MUTANT_VOTE_TWICE ||
+                     (raft->options.mutant == MUTANT_TRANSFER_VOTES_TWICE &&
+                      request->flags & RAFT_FLAG_TRANSFER);
     bool yes = request->term == raft->term && free_vote && raft_may_vote(raft) &&
                log_up_to_date(raft, request);
     if (yes) {

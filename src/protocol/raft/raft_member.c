@@ -114,7 +114,8 @@ void raft_on_founders(struct replica *raft, const struct folders *met,
 
 static void append_config(struct replica *raft, const struct config *config) {
     cairn_assert(config_valid(config));
-    cairn_assert(journal_config_index(&raft->journal) <= raft->journal.applied);
+    cairn_assert(journal_config_index(&raft->journal) <= raft->journal.applied ||
+                 raft->options.mutant == MUTANT_JOINT_LEFT_EARLY);
     struct buf payload = {0};
     config_encode(&payload, config);
     uint64_t index = raft_append_own(raft, ENTRY_CONFIG, buf_view(&payload));
@@ -199,7 +200,9 @@ static void leave(struct replica *raft) {
 
 void raft_member_advance(struct replica *raft) {
     if (raft->role != ROLE_LEADER || !raft_own_term_committed(raft) || raft->journal.full ||
-        journal_config_index(&raft->journal) > raft->journal.applied)
+        (journal_config_index(&raft->journal) > raft->journal.applied &&
+         (raft->options.mutant != MUTANT_JOINT_LEFT_EARLY ||
+          !journal_config(&raft->journal)->joint)))
         return;
     struct change_leader leader = change_leader(raft);
     struct config next;

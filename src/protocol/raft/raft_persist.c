@@ -5,8 +5,9 @@
 enum { HARD_MENDING = 1, HARD_AMNESIA = 2 };
 
 void raft_hard_encode(const struct replica *raft, struct buf *out) {
+    bool mending = raft->mending && raft->options.mutant != MUTANT_MENDING_FORGOTTEN;
     buf_u8(out, HARD_VERSION);
-    buf_u8(out, (uint8_t)((raft->mending ? HARD_MENDING : 0) | (raft->amnesia ? HARD_AMNESIA : 0)));
+    buf_u8(out, (uint8_t)((mending ? HARD_MENDING : 0) | (raft->amnesia ? HARD_AMNESIA : 0)));
     buf_u64(out, raft->term);
     buf_u64(out, raft->vote);
     buf_u64(out, raft->promise.length_ns);

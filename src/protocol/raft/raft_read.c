@@ -42,6 +42,13 @@ uint64_t raft_lease_end(const struct replica *raft) {
     return quorum_reached(journal_config(&raft->journal), lease_until_of, raft);
 }
 
+static uint32_t drift_ppm(const struct replica *raft) {
+    if (raft->options.mutant == MUTANT_LEASE_NO_DRIFT)
+        return 0;
+    bool half = raft->options.mutant == MUTANT_LEASE_HALF_DRIFT;
+    return half ? raft->options.clock_drift_ppm / 2 : raft->options.clock_drift_ppm;
+}
+
 /* The follower answers what was sent at sent_at, and tells what it promised by that. One of an
  * older version does not: its promise counts for nothing. */
 void raft_lease_heard(struct replica *raft, struct raft_peer *peer,
@@ -52,9 +59,7 @@ void raft_lease_heard(struct replica *raft, struct raft_peer *peer,
     if (raft->options.mutant == MUTANT_LEASE_TOO_LONG)
         promised *= 20;
     bool late = raft->options.mutant == MUTANT_LEASE_FROM_RECEIPT;
-    uint64_t until = lease_until(
-        late ? raft->now : answer->sent_at, promised,
-        raft->options.mutant == MUTANT_LEASE_NO_DRIFT ? 0 : raft->options.clock_drift_ppm);
+    uint64_t until = lease_until(late ? raft->now : answer->sent_at, promised, drift_ppm(raft));
     if (answer->sent_at <= raft->now && until > peer->lease_until)
         peer->lease_until = until;
 }
@@ -86,10 +91,12 @@ static void read_at_leader(struct replica *raft, struct read_item read) {
         raft_own_term_committed(raft) || raft->options.mutant == MUTANT_READ_BEFORE_OWN_TERM;
     if (committed &&
         (raft->now < raft_lease_end(raft) || raft->options.mutant == MUTANT_READ_NO_ROUND)) {
-        reads_answer(&raft->reads, read, CAIRN_OK, raft->journal.commit);
+        reads_answer(&raft->reads, read, CAIRN_OK, journal_read_index(&raft->journal));
         return;
     }
-    reads_lead(&raft->reads, read, raft->round + 1, committed ? raft->journal.commit : 0,
+    uint64_t begun = raft->options.mutant == MUTANT_READ_ROUND_BEFORE ? 0 : 1;
+    reads_lead(&raft->reads, read, raft->round + begun,
+               committed ? journal_read_index(&raft->journal) : 0,
                raft->now + 2 * raft->options.election_timeout_max_ns);
     raft_reads_advance(raft);
 }
@@ -133,7 +140,9 @@ void raft_on_read_index_answer(struct replica *raft, const struct raft_message *
      */
     if (message->status == CAIRN_OK)
         raft_commit_follow(raft, message->index);
-    reads_answered(&raft->reads, message->request, message->status, message->index);
+    bool any = raft->options.mutant == MUTANT_READ_ANSWER_OF_ANY;
+    reads_answered(&raft->reads, any ? raft->reads.request : message->request, message->status,
+                   message->index);
     ask(raft);
 }
 

@@ -19,7 +19,7 @@ enum cairn_status raft_recover_base(struct replica *raft, const struct log_base 
         return status;
     log_base_set(&raft->journal.log, base);
     log_reset(&raft->journal.log, base->index, base->term, base->chain);
-    stamps_restore(&raft->journal.stamps, base->order, base->time_ms);
+    journal_restore_time(&raft->journal, base->order, base->time_ms);
     raft->journal.commit = raft->journal.applied = raft->journal.apply_sent = base->index;
     raft->journal.applied_point = raft->journal.log.base;
     raft->journal.config_count = 0;
@@ -112,8 +112,8 @@ enum cairn_status raft_recover_entry(struct replica *raft, const struct entry *e
     }
     log_append(&raft->journal.log, entry);
     log_evict_recovered(&raft->journal.log);
-    stamps_restore(&raft->journal.stamps, entry->order, entry->time_ms);
-    if (entry->kind == ENTRY_CONFIG)
+    journal_restore_time(&raft->journal, entry->order, entry->time_ms);
+    if (entry->kind == ENTRY_CONFIG && raft->options.mutant != MUTANT_CONFIG_LOST_AT_START)
         journal_config_push(&raft->journal, entry->index, &config);
     return CAIRN_OK;
 }

@@ -200,7 +200,7 @@ static void end_amnesia(struct replica *raft) {
         return;
     raft->amnesia = false;
     lease_promise_start(&raft->promise, longest_promise(raft), raft->now);
-    if (raft->vote == 0)
+    if (raft->vote == 0 && raft->options.mutant != MUTANT_AMNESIA_VOTES)
         raft->vote = RAFT_NO_CANDIDATE;
     raft->journal.hard_dirty = true;
     raft_persist(raft);
@@ -241,7 +241,8 @@ void raft_repair_tick(struct replica *raft) {
 /* Voting again: all that this replica ever acknowledged lies at or below what the leader had when
  * it answered our question, so with that much of its log the promise is kept again. */
 void raft_mend_advance(struct replica *raft) {
-    if (!raft->mending || raft->mend_target == 0 || raft->verified < raft->mend_target)
+    bool soon = raft->options.mutant == MUTANT_MENDED_TOO_SOON && raft->verified > 0;
+    if (!raft->mending || ((raft->mend_target == 0 || raft->verified < raft->mend_target) && !soon))
         return;
     raft->mending = false;
     raft->mend_target = 0;
@@ -269,7 +270,8 @@ static void answer(struct replica *raft, struct raft_peer *peer, uint64_t nonce,
 
 /* Who asks has forgotten entries that it acknowledged: they count no more. */
 static void forget_match(struct replica *raft, struct raft_peer *peer) {
-    if (raft->role == ROLE_LEADER && peer->member) {
+    if (raft->role == ROLE_LEADER && peer->member &&
+        raft->options.mutant != MUTANT_FORGOT_IGNORED) {
         progress_reset(&peer->stream.progress, raft->journal.log.last + 1);
         raft_replicate(raft, peer);
     }
@@ -344,7 +346,8 @@ static bool fill_closes(const struct replica *raft, const struct raft_hole *hole
             return false;
         chain = raft->fill[i].chain;
     }
-    return entry_chain_holds(&hole->behind, chain);
+    return entry_chain_holds(&hole->behind, chain) ||
+           raft->options.mutant == MUTANT_HOLE_FILLED_UNCHECKED;
 }
 
 static void fill_hole(struct replica *raft) {

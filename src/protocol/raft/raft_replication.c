@@ -152,7 +152,8 @@ void raft_leader_tick(struct replica *raft) {
     cairn_assert(raft->role == ROLE_LEADER);
     /* Dissertation 6.2: a leader steps down when it cannot reach a majority. */
     uint64_t heard = quorum_reached(journal_config(&raft->journal), heard_of, raft);
-    if (raft->now - heard > raft->options.election_timeout_max_ns) {
+    if (raft->now - heard > raft->options.election_timeout_max_ns &&
+        raft->options.mutant != MUTANT_DEAF_LEADER_STAYS) {
         outbox_trace(&raft->journal.out, 1, "no quorum: the leader steps down");
         raft_become_follower(raft, raft->term, 0);
         return;
@@ -203,7 +204,9 @@ void raft_on_heartbeat_answer(struct replica *raft, const struct raft_message *m
         progress_acked(progress, message->index);
         raft_maybe_commit(raft);
     }
-    if (message->flags & RAFT_FLAG_FORGOT && message->index < progress->match)
+    bool forgot =
+        message->flags & RAFT_FLAG_FORGOT && raft->options.mutant != MUTANT_FORGOT_IGNORED;
+    if (forgot && message->index < progress->match)
         progress_reset(progress, message->index + 1);
     /* It restarted and does not know yet that its log matches: tell it. */
     if (progress->state == PROGRESS_REPLICATE && message->index < progress->match &&
@@ -265,7 +268,9 @@ void raft_on_append_answer(struct replica *raft, const struct raft_message *mess
             return;
         raft_transfer_advance(raft, peer);
     } else {
-        if (message->flags & RAFT_FLAG_FORGOT && message->last < progress->match)
+        bool forgot =
+            message->flags & RAFT_FLAG_FORGOT && raft->options.mutant != MUTANT_FORGOT_IGNORED;
+        if (forgot && message->last < progress->match)
             progress_reset(progress, message->last + 1);
         else
             progress_rejected(progress, message->index, next_after_conflict(raft, message));
@@ -331,6 +336,9 @@ static bool prev_matches(struct replica *raft, const struct raft_message *append
     uint64_t term, chain;
     if (append->index <= raft->journal.commit)
         return true; /* committed entries are the leader's too (section 5.4) */
+    if (raft->options.mutant == MUTANT_MATCH_BY_DURABLE &&
+        append->index <= raft->journal.durable_index)
+        return true;
     if (raft->options.mutant == MUTANT_NO_LOG_MATCH && append->index <= raft->journal.log.last)
         return true;
     if (append->index > raft->journal.log.last ||
@@ -457,6 +465,8 @@ void raft_on_append(struct replica *raft, struct raft_message *append, struct bl
     uint64_t match = append->index + append->count;
     if (match < raft->journal.commit)
         match = raft->journal.commit;
+    if (raft->options.mutant == MUTANT_APPEND_ANSWERS_LAST)
+        match = raft->journal.log.last;
     if (match > raft->verified)
         raft->verified = match;
     if (journal_waits(&raft->journal, match))
@@ -469,7 +479,8 @@ void raft_on_append(struct replica *raft, struct raft_message *append, struct bl
 
 void raft_on_heartbeat(struct replica *raft, const struct raft_message *message) {
     raft_heard_leader(raft, message->from, message);
-    stamps_hear(&raft->journal.stamps, message->more ? message->time_ms : 0, raft->now);
+    if (raft->options.mutant != MUTANT_TIME_NOT_HEARD)
+        stamps_hear(&raft->journal.stamps, message->more ? message->time_ms : 0, raft->now);
     if (!may_promise(raft))
         return;
     raft_persist(raft);

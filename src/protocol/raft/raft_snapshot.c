@@ -66,6 +66,8 @@ void raft_on_compacted(struct replica *raft, const struct log_base *base, uint64
 static void acknowledge(struct replica *raft, uint64_t to, uint64_t index) {
     if (to == raft->options.id || to == 0)
         return;
+    if (raft->options.mutant == MUTANT_SNAPSHOT_ACKS_ALL)
+        index = raft->journal.log.last;
     if (journal_waits(&raft->journal, index))
         index = raft->journal.durable_index;
     struct raft_message answer = {.type = RAFT_APPEND_ANSWER,
@@ -73,7 +75,9 @@ static void acknowledge(struct replica *raft, uint64_t to, uint64_t index) {
                                   .flags = RAFT_FLAG_YES | raft_answer_flags(raft),
                                   .index = index,
                                   .last = raft->journal.log.last};
-    raft_send(raft, to, journal_told_after(&raft->journal, index), &answer, NULL, 0);
+    bool early = raft->options.mutant == MUTANT_INSTALL_ACKED_EARLY;
+    uint64_t after = journal_told_after(&raft->journal, index);
+    raft_send(raft, to, early ? 0 : after, &answer, NULL, 0);
 }
 
 void raft_on_snapshot_offered(struct replica *raft, uint64_t from, uint64_t term,
@@ -103,6 +107,8 @@ void raft_on_snapshot_offered(struct replica *raft, uint64_t from, uint64_t term
  * entries following it" (Figure 13). */
 static bool log_holds(const struct replica *raft, const struct log_base *base) {
     uint64_t term, chain;
+    if (raft->options.mutant == MUTANT_SNAPSHOT_HELD_BY_INDEX)
+        return !raft_damaged(raft) && base->index <= raft->journal.log.last;
     if (raft_damaged(raft) || base->index > raft->journal.log.last ||
         !log_term(&raft->journal.log, base->index, &term) || term != base->term)
         return false;

@@ -105,6 +105,7 @@ void raft_transfer_tick(struct replica *raft) {
         begin(raft, peer);
     if ((raft->transferring || raft->transfer_told) && raft->now >= raft->transfer_deadline) {
         tell(raft, waits(raft) ? CAIRN_REFUSED : CAIRN_TIMEOUT);
+        raft->lease_revoked &= raft->options.mutant != MUTANT_LEASE_BACK_AFTER_TRANSFER;
         raft->transferring = false;
     }
 }

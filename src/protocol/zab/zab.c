@@ -58,8 +58,9 @@ void zab_role_tell(struct replica *zab) {
 /* ---- hard state ---- */
 
 void zab_hard_encode(const struct replica *zab, struct buf *out) {
+    bool mending = zab->mending && zab->options.mutant != MUTANT_MENDING_FORGOTTEN;
     buf_u8(out, HARD_VERSION);
-    buf_u8(out, (uint8_t)((zab->mending ? HARD_MENDING : 0) | (zab->amnesia ? HARD_AMNESIA : 0)));
+    buf_u8(out, (uint8_t)((mending ? HARD_MENDING : 0) | (zab->amnesia ? HARD_AMNESIA : 0)));
     buf_u64(out, zab->accepted);
     buf_u64(out, zab->accepted_from);
     buf_u64(out, zab->promise.length_ns);
@@ -111,6 +112,7 @@ static struct replica *create(const struct replica_options *options) {
     journal_open(&zab->journal, &zab->options);
     zab->reads.out = &zab->journal.out;
     zab->reads.few = rare_hit(options->rare, RARE_READS_FEW);
+    zab->reads.joins = options->mutant == MUTANT_READ_JOINS_QUESTION;
     zab_peers_follow_config(zab);
     return zab;
 }
@@ -152,7 +154,8 @@ static struct effects start(struct replica *zab, uint64_t now, uint64_t wall_ms)
     zab->reads.ids = prng_next(&zab->prng) >> 8;
     zab->nonces = prng_next(&zab->prng) >> 8;
     zab_recover_finish(zab);
-    lease_promise_start(&zab->promise, zab->promise.length_ns, now);
+    bool forgets = zab->options.mutant == MUTANT_PROMISE_FORGOTTEN_AT_START;
+    lease_promise_start(&zab->promise, forgets ? 0 : zab->promise.length_ns, now);
     zab_peers_follow_config(zab);
     journal_config_tell(&zab->journal);
     zab_look(zab);

@@ -193,7 +193,8 @@ void zab_leader_tick(struct replica *zab) {
     /* "If the leader does not receive heartbeats from a quorum of followers within a given
      * timeout, it abandons its leadership" (section IV). */
     uint64_t heard = quorum_reached(journal_config(&zab->journal), heard_of, zab);
-    if (zab->phase != ZAB_DISCOVERY && zab->now - heard > zab->options.election_timeout_max_ns) {
+    if (zab->phase != ZAB_DISCOVERY && zab->now - heard > zab->options.election_timeout_max_ns &&
+        zab->options.mutant != MUTANT_DEAF_LEADER_STAYS) {
         zab_resign(zab, "no quorum answers");
         return;
     }
@@ -310,7 +311,7 @@ uint64_t zab_reached(const struct replica *zab) {
     if (zab->options.mutant == MUTANT_ZAB_OBSERVER_COUNTS ||
         zab->options.mutant == MUTANT_ZAB_COMMIT_MINORITY)
         return mutant_reached(zab);
-    return quorum_reached(journal_config(&zab->journal), zab_match_of, zab);
+    return quorum_reached(journal_config_counting(&zab->journal), zab_match_of, zab);
 }
 
 void zab_maybe_commit(struct replica *zab) {

@@ -92,6 +92,8 @@ static void ack_epoch(struct replica *zab) {
     if (journal_waits(&zab->journal, own.index))
         return;
     uint64_t after = journal_told_after(&zab->journal, own.index);
+    if (zab->options.mutant == MUTANT_ZAB_HISTORY_TOLD_EARLY)
+        after = zab->journal.hard_seq;
     zab_send(zab, zab->leader, early ? 0 : after, &message, NULL, 0);
 }
 
@@ -129,7 +131,8 @@ void zab_on_newepoch(struct replica *zab, const struct zab_message *message) {
      * NEWLEADER, and an epoch has one author. A refusal only costs one more epoch. */
     bool free = zab->accepted_from == message->from ||
                 (zab->options.mutant == MUTANT_ZAB_EPOCH_TWO_AUTHORS &&
-                 zab->accepted_from == zab->options.id);
+                 zab->accepted_from == zab->options.id) ||
+                (zab->options.mutant == MUTANT_AMNESIA_VOTES && zab->accepted_from == 0);
     if (message->term < zab->accepted || (message->term == zab->accepted && !free)) {
         tell_cepoch(zab, ZAB_FLAG_REFUSES);
         return;
@@ -176,7 +179,8 @@ static void send_newepoch(struct replica *zab, struct zab_peer *peer) {
     struct zab_message message = {
         .type = ZAB_NEWEPOCH, .term = zab->accepted, .nonce = peer->nonce};
     /* No replica hears of an epoch that its leader could forget, so that none has two. */
-    zab_send(zab, peer->id, zab->journal.hard_seq, &message, NULL, 0);
+    bool early = zab->options.mutant == MUTANT_ZAB_NEWEPOCH_EARLY;
+    zab_send(zab, peer->id, early ? 0 : zab->journal.hard_seq, &message, NULL, 0);
 }
 
 void zab_on_cepoch(struct replica *zab, const struct zab_message *message) {
@@ -220,6 +224,8 @@ void zab_on_cepoch(struct replica *zab, const struct zab_message *message) {
 /* It has more of the history than we do. */
 static bool outdoes(const struct replica *zab, const struct zab_peer *peer) {
     struct zab_vote told = {zab->options.id, peer->told.term, peer->told.index};
+    if (zab->options.mutant == MUTANT_HISTORY_BY_LENGTH)
+        return told.index > zab->journal.log.last;
     return zab_vote_better(told, zab_own_vote(zab)) && zab->options.mutant != MUTANT_ZAB_STALE_VOTE;
 }
 
@@ -245,7 +251,8 @@ static uint64_t accepted(const void *context, uint64_t id) {
 static void choose_epoch(struct replica *zab) {
     uint64_t epoch = zab->accepted;
     for (uint32_t i = 0; i < zab->peer_count; i++)
-        if (zab->peers[i].stage >= ZAB_INFORMED && zab->peers[i].told_term > epoch)
+        if (zab->peers[i].stage >= ZAB_INFORMED && zab->peers[i].told_term > epoch &&
+            zab->options.mutant != MUTANT_ZAB_EPOCH_OF_ITS_OWN)
             epoch = zab->peers[i].told_term;
     zab->accepted = epoch + 1;
     zab->accepted_from = zab->options.id;

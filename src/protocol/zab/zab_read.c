@@ -38,6 +38,13 @@ uint64_t zab_lease_end(const struct replica *zab) {
     return quorum_reached(journal_config(&zab->journal), lease_until_of, zab);
 }
 
+static uint32_t drift_ppm(const struct replica *zab) {
+    if (zab->options.mutant == MUTANT_LEASE_NO_DRIFT)
+        return 0;
+    bool half = zab->options.mutant == MUTANT_LEASE_HALF_DRIFT;
+    return half ? zab->options.clock_drift_ppm / 2 : zab->options.clock_drift_ppm;
+}
+
 /* The follower answers what was sent at sent_at, and tells what it promised by that. One of an
  * older version does not: its promise counts for nothing. */
 void zab_lease_heard(struct replica *zab, struct zab_peer *peer, const struct zab_message *answer) {
@@ -47,9 +54,7 @@ void zab_lease_heard(struct replica *zab, struct zab_peer *peer, const struct za
     if (zab->options.mutant == MUTANT_LEASE_TOO_LONG)
         promised *= 20;
     bool late = zab->options.mutant == MUTANT_LEASE_FROM_RECEIPT;
-    uint64_t until = lease_until(
-        late ? zab->now : answer->sent_at, promised,
-        zab->options.mutant == MUTANT_LEASE_NO_DRIFT ? 0 : zab->options.clock_drift_ppm);
+    uint64_t until = lease_until(late ? zab->now : answer->sent_at, promised, drift_ppm(zab));
     if (answer->sent_at <= zab->now && until > peer->lease_until)
         peer->lease_until = until;
 }
@@ -75,10 +80,11 @@ void zab_reads_advance(struct replica *zab) {
 /* The index is noted first, leadership confirmed by a round that starts after. */
 static void read_at_leader(struct replica *zab, struct read_item read) {
     if (zab->now < zab_lease_end(zab) || zab->options.mutant == MUTANT_READ_NO_ROUND) {
-        reads_answer(&zab->reads, read, CAIRN_OK, zab->journal.commit);
+        reads_answer(&zab->reads, read, CAIRN_OK, journal_read_index(&zab->journal));
         return;
     }
-    reads_lead(&zab->reads, read, zab->ping_round + 1, zab->journal.commit,
+    uint64_t begun = zab->options.mutant == MUTANT_READ_ROUND_BEFORE ? 0 : 1;
+    reads_lead(&zab->reads, read, zab->ping_round + begun, journal_read_index(&zab->journal),
                zab->now + 2 * zab->options.election_timeout_max_ns);
     zab_reads_advance(zab);
 }
@@ -118,7 +124,9 @@ void zab_on_read(struct replica *zab, uint64_t tag) {
 void zab_on_read_answer(struct replica *zab, const struct zab_message *message) {
     if (message->from != zab->leader || zab_leads(zab))
         return;
-    reads_answered(&zab->reads, message->request, message->status, message->index);
+    bool any = zab->options.mutant == MUTANT_READ_ANSWER_OF_ANY;
+    reads_answered(&zab->reads, any ? zab->reads.request : message->request, message->status,
+                   message->index);
     if (zab->active)
         ask(zab);
 }

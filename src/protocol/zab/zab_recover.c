@@ -20,7 +20,7 @@ enum cairn_status zab_recover_base(struct replica *zab, const struct log_base *b
         return status;
     log_base_set(&journal->log, base);
     log_reset(&journal->log, base->index, base->term, base->chain);
-    stamps_restore(&journal->stamps, base->order, base->time_ms);
+    journal_restore_time(journal, base->order, base->time_ms);
     journal->commit = journal->applied = journal->apply_sent = base->index;
     journal->applied_point = journal->log.base;
     journal->config_count = 0;
@@ -79,8 +79,8 @@ enum cairn_status zab_recover_entry(struct replica *zab, const struct entry *ent
     }
     log_append(&journal->log, entry);
     log_evict_recovered(&journal->log);
-    stamps_restore(&journal->stamps, entry->order, entry->time_ms);
-    if (entry->kind == ENTRY_CONFIG)
+    journal_restore_time(journal, entry->order, entry->time_ms);
+    if (entry->kind == ENTRY_CONFIG && zab->options.mutant != MUTANT_CONFIG_LOST_AT_START)
         journal_config_push(journal, entry->index, &config);
     return CAIRN_OK;
 }
@@ -187,7 +187,7 @@ void zab_amnesia_advance(struct replica *zab) {
     }
     zab->amnesia = false;
     lease_promise_start(&zab->promise, longest_promise(zab), zab->now);
-    zab->accepted_from = ZAB_NO_LEADER;
+    zab->accepted_from = zab->options.mutant == MUTANT_AMNESIA_VOTES ? 0 : ZAB_NO_LEADER;
     zab->journal.hard_dirty = true;
     zab_persist(zab);
     outbox_trace(&zab->journal.out, 1,

@@ -128,7 +128,8 @@ void zab_on_snapshot_installed(struct replica *zab, uint64_t index, enum cairn_s
         return;
     }
     bool synced = zab->synced;
-    if (zab->journal.log.last > index && !zab->mending) {
+    if (zab->journal.log.last > index && !zab->mending &&
+        zab->options.mutant != MUTANT_ZAB_INSTALL_FORGETS) {
         zab->mending = true;
         zab->mend_target = 0;
         zab->journal.hard_dirty = true;
