@@ -17,6 +17,7 @@ struct belief {
     uint64_t term;
     uint64_t vote; /* in that term; 0: none */
     uint64_t last; /* index of its last entry */
+    uint64_t last_term;
     uint64_t commit;
     uint64_t commit_term;        /* of the entry there; 0: not known any more */
     uint64_t lease_end;          /* leader, by its own clock; 0: it has none */
@@ -39,6 +40,7 @@ struct claim {
     bool matches;      /* and up to there it is that of the receiver, which leads the term */
     /* What it says besides. */
     uint64_t commit; /* everything up to here is committed; 0: nothing */
+    bool leads;      /* its sender leads, or is about to */
     bool releases;   /* the leader, or by its wish a candidate, makes promises to it void */
 };
 

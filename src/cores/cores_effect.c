@@ -18,9 +18,9 @@ void cores_inner(struct cores_node *node, struct event event) {
 /* ---- sending ---- */
 
 static void leave(struct cores_world *world, struct cores_node *node, uint64_t to,
-                  struct cores_message message) {
+                  struct cores_message message, uint64_t clock) {
     if (message.frame != NULL)
-        cores_oracle_claim(world, node, to, blob_view(message.frame));
+        cores_oracle_claim(world, node, to, blob_view(message.frame), clock);
     if (to == 0 || to > world->count)
         cores_message_free(message);
     else
@@ -31,7 +31,7 @@ void cores_release(struct cores_world *world, struct cores_node *node) {
     size_t left = 0;
     for (size_t i = 0; i < node->send_count; i++) {
         if (node->sends[i].after <= node->durable_seq)
-            leave(world, node, node->sends[i].to, node->sends[i].message);
+            leave(world, node, node->sends[i].to, node->sends[i].message, node->sends[i].clock);
         else
             node->sends[left++] = node->sends[i];
     }
@@ -57,8 +57,9 @@ static struct blob *frame_of(const struct effect *effect) {
 static void do_send(struct cores_world *world, struct cores_node *node,
                     const struct effect *effect) {
     struct cores_message message = {.frame = frame_of(effect)};
+    uint64_t clock = cores_clock(world, node);
     if (effect->send.after <= node->durable_seq) {
-        leave(world, node, effect->send.to, message);
+        leave(world, node, effect->send.to, message, clock);
         return;
     }
     if (node->send_count == node->send_cap) {
@@ -66,7 +67,7 @@ static void do_send(struct cores_world *world, struct cores_node *node,
         node->sends = cairn_realloc(node->sends, node->send_cap * sizeof *node->sends);
     }
     node->sends[node->send_count++] =
-        (struct cores_send){effect->send.after, effect->send.to, message};
+        (struct cores_send){effect->send.after, effect->send.to, clock, message};
 }
 
 static void do_snapshot_send(struct cores_world *world, struct cores_node *node,
@@ -199,6 +200,7 @@ static void do_effect(struct cores_world *world, struct cores_node *node,
         break;
     case EFFECT_CONFIG:
         node->config_told = true;
+        cores_oracle_config(world, node, effect->config.index);
         break;
     case EFFECT_TRACE:
         break;

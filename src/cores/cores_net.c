@@ -2,6 +2,7 @@
 #include "cores/cores_world.h"
 
 #include "base/alloc.h"
+#include "cores/cores_oracle.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -118,6 +119,8 @@ bool cores_deliver(struct cores_world *world, uint64_t from, uint64_t to, unsign
         event.message.frame = message.frame;
         event.message.body = blob_view(message.frame);
         event.message.wire_version = WIRE_VERSION_MAX;
+        node->heard[from] = cores_clock(world, node);
+        cores_oracle_heard(world, node, from, event.message.body);
         cores_step(world, node, event);
     }
     cores_message_free(message);

@@ -49,6 +49,7 @@ void cores_oracle_begin(struct cores_world *world) {
     memset(world->reads, 0, sizeof world->reads);
     world->author_life++;
     world->tags = world->acked = world->reads_done = world->elections = 0;
+    world->named_count = 0;
     world->broken = world->rule = NULL;
 }
 
@@ -59,8 +60,44 @@ void cores_oracle_close(struct cores_world *world) {
 
 /* ---- leaders and authors ---- */
 
+/* By a leader, which goes by what was in force before. */
+static void check_new_voters(struct cores_world *world, const struct cores_node *node,
+                             const struct entry *entry) {
+    struct config next;
+    if (node->config.count == 0 || config_decode(entry->payload, &next) != CAIRN_OK)
+        return;
+    for (uint32_t i = 0; i < next.count; i++) {
+        const struct member *member = &next.members[i];
+        if (!member->voter || member->id == 0 || member->id > world->count ||
+            config_is_voter(&node->config, member->id))
+            continue;
+        if (cores_disk_last(&world->nodes[member->id]) < node->config_of)
+            cores_breach(world, CORES_RULE_EARLY_VOTER,
+                         "%" PRIu64 " makes %" PRIu64 " a voter in entry %" PRIu64
+                         ", and its disk ends at %" PRIu64,
+                         node->id, member->id, entry->index,
+                         cores_disk_last(&world->nodes[member->id]));
+    }
+}
+
+/* What a configuration's entry and a snapshot hold of it is encoded alike. */
+static void name(struct cores_world *world, const struct cores_node *node,
+                 const struct entry *entry) {
+    for (unsigned i = 0; i < world->named_count; i++)
+        if (world->named[i].index == entry->index && world->named[i].chain == entry->chain)
+            return;
+    check_new_voters(world, node, entry);
+    if (world->named_count == CORES_CONFIGS)
+        world->exhausted = true;
+    else
+        world->named[world->named_count++] =
+            (struct cores_named){entry->index, entry->chain, bytes_hash(entry->payload, 0)};
+}
+
 void cores_oracle_author(struct cores_world *world, const struct cores_node *node,
                          const struct entry *entry) {
+    if (entry->kind == ENTRY_CONFIG)
+        name(world, node, entry);
     if (entry->index >= CORES_INDEX_MAX || entry->term >= CORES_TERMS_MAX) {
         world->exhausted = true;
         return;
@@ -207,6 +244,72 @@ void cores_oracle_install(struct cores_world *world, struct cores_node *node,
     agree(world, node, base->index, base->chain, world->commit_term);
 }
 
+/* ---- configurations ---- */
+
+void cores_oracle_config(struct cores_world *world, struct cores_node *node, uint64_t index) {
+    node->config_index = index;
+    node->config_last = UINT64_MAX; /* to be looked at */
+}
+
+/* The index of the newest configuration among the entries up to last; 0: none that is known. */
+static uint64_t newest_config(const struct cores_world *world, const struct cores_node *node,
+                              uint64_t last) {
+    uint64_t newest = 0, chain;
+    for (unsigned i = 0; i < world->named_count; i++) {
+        const struct cores_named *named = &world->named[i];
+        if (named->index > newest && named->index <= last &&
+            world->setup.protocol->chain_at(node->replica, named->index, &chain) &&
+            chain == named->chain)
+            newest = named->index;
+    }
+    return newest;
+}
+
+/* Only when the log's end or the configuration moved. */
+static void check_config(struct cores_world *world, struct cores_node *node,
+                         const struct belief *belief) {
+    if (node->config_last == belief->last)
+        return;
+    node->config_last = belief->last;
+    uint64_t newest = newest_config(world, node, belief->last);
+    if (node->config_index > belief->last || newest > node->config_index)
+        cores_breach(world, CORES_RULE_FALSE_CONFIG,
+                     "%" PRIu64 " goes by entry %" PRIu64 " of %" PRIu64
+                     ", and the newest is in entry %" PRIu64,
+                     node->id, node->config_index, belief->last, newest);
+}
+
+/* The committed one, as far as its entry is known. */
+static const struct cores_named *committed_config(const struct cores_world *world, uint64_t index) {
+    const struct cores_named *found = NULL;
+    for (unsigned i = 0; i < world->named_count; i++) {
+        const struct cores_named *named = &world->named[i];
+        if (named->index <= index && world->history[named->index].chain == named->chain &&
+            (found == NULL || named->index > found->index))
+            found = named;
+    }
+    return found;
+}
+
+void cores_oracle_snapshot(struct cores_world *world, const struct cores_node *node,
+                           const struct log_base *base) {
+    const struct cores_named *named = committed_config(world, base->index);
+    struct buf first = {0};
+    struct config config;
+    uint64_t hash;
+    if (named != NULL) {
+        hash = named->hash;
+    } else {
+        config = cores_first_config(world);
+        config_encode(&first, &config);
+        hash = bytes_hash(buf_view(&first), 0);
+    }
+    if (bytes_hash(base->state, 0) != hash)
+        cores_breach(world, CORES_RULE_FALSE_SNAPSHOT, "%" PRIu64 " at %" PRIu64, node->id,
+                     base->index);
+    buf_free(&first);
+}
+
 /* ---- the disk ---- */
 
 void cores_oracle_promise(struct cores_world *world, const struct cores_node *node,
@@ -257,11 +360,12 @@ static void check_acknowledgement(struct cores_world *world, const struct cores_
 
 /* What the disk has promised to a later term since makes an older claim void. */
 void cores_oracle_claim(struct cores_world *world, struct cores_node *node, uint64_t to,
-                        struct bytes message) {
+                        struct bytes message, uint64_t clock) {
     struct claim claim;
     const struct promise *disk = &node->image.promise;
     if (!world->view->claim(message, node->id, to, &claim))
         return;
+    cores_oracle_promises(world, node, to, &claim, clock);
     if (claim.term > node->told_term) {
         node->told_term = claim.term;
         node->told_vote = 0;
@@ -332,13 +436,42 @@ void cores_oracle_step(struct cores_world *world, struct cores_node *node) {
         cores_breach(world, CORES_RULE_APPLY_ORDER,
                      "%" PRIu64 " applied %" PRIu64 " and calls %" PRIu64 " committed", node->id,
                      node->applied, belief.commit);
+    if (belief.role == ROLE_LEADER && belief.last_term != belief.term)
+        cores_breach(world, CORES_RULE_NO_OWN_ENTRY,
+                     "%" PRIu64 " leads term %" PRIu64 ", and its last entry is of %" PRIu64,
+                     node->id, belief.term, belief.last_term);
+    if (node->belief.role != ROLE_LEADER || node->belief.term != belief.term)
+        node->leads_since = cores_clock(world, node);
     world->leaders += (belief.role == ROLE_LEADER) - (node->belief.role == ROLE_LEADER);
-    if (node->config_told && belief.config != NULL)
+    if (node->config_told && belief.config != NULL) {
         node->config = *belief.config;
+        node->config_of = node->config_index;
+    }
     node->config_told = false;
+    check_config(world, node, &belief);
     node->belief = belief;
     if (world->leaders > 1)
         check_leases(world);
+}
+
+static uint64_t heard_of(const void *context, uint64_t id) {
+    const struct cores_node *node = context;
+    if (id == node->id)
+        return UINT64_MAX;
+    return id > 0 && id < CORES_IDS ? node->heard[id] : 0;
+}
+
+/* Any message counts as being heard, so this is later than a leader may think. */
+void cores_oracle_tick(struct cores_world *world, const struct cores_node *node) {
+    if (!node->up || node->belief.role != ROLE_LEADER)
+        return;
+    uint64_t heard = quorum_reached(&node->config, heard_of, node);
+    uint64_t since = heard > node->leads_since ? heard : node->leads_since;
+    uint64_t now = cores_clock(world, node), most = 2 * node->options.election_timeout_max_ns;
+    if (heard != UINT64_MAX && now > since + most)
+        cores_breach(world, CORES_RULE_DEAF_LEADER,
+                     "%" PRIu64 " leads term %" PRIu64 ", and heard no quorum for %" PRIu64 " us",
+                     node->id, node->belief.term, (now - since) / 1000);
 }
 
 void cores_oracle_started(struct cores_world *world, struct cores_node *node) {

@@ -29,6 +29,16 @@
       "log matching (Raft, 5.3); a follower's history is a prefix of its leader's (Zab, IV)")      \
     X(EARLY_LEASE, "a lease is promised that the follower's disk would forget",                    \
       "a promise outlives its process (core/lease.h; Raft dissertation, 6.4.1)")                   \
+    X(BROKEN_PROMISE, "a replica is for another leader while a promise to one runs",               \
+      "no vote while a leader's lease may run (Raft, 6; dissertation, 6.4.1)")                     \
+    X(LEASE_TOO_LONG, "a lease may outlive the promises that it rests on",                         \
+      "a quorum's promises outlive a lease, however wrong clocks run (core/lease.h)")              \
+    X(DEAF_LEADER, "a leader that hears no quorum stays",                                          \
+      "a leader that can't reach a majority steps down (Raft dissertation, 6.2; Zab, IV)")         \
+    X(NO_OWN_ENTRY, "a leader has no entry of its own term",                                       \
+      "a leader begins its term with an entry (Raft, 8; Zab, NEWLEADER)")                          \
+    X(EARLY_VOTER, "a member is made a voter that does not have the log",                          \
+      "new members catch up before they vote (Raft dissertation, 4.2.1)")                          \
     X(FORGOTTEN, "a replica comes back with less than it told others",                             \
       "terms and votes survive restarts (Raft, 5.1; Zab, IV)")                                     \
     X(PROMISE_BACK, "a hard state takes back a term or a vote",                                    \
@@ -41,6 +51,10 @@
       "commit indexes only rise (Raft, fig. 2)")                                                   \
     X(OLD_SNAPSHOT, "a snapshot replaces newer state",                                             \
       "a snapshot is installed only above what is applied (Raft, 7)")                              \
+    X(FALSE_CONFIG, "a configuration is in force that is not the newest one in the log",           \
+      "a configuration is in force once it is in the log, and no longer (Raft, 6)")                \
+    X(FALSE_SNAPSHOT, "a snapshot has another configuration than the one that is committed there", \
+      "a snapshot holds committed state (Raft, 7)")                                                \
     X(STALE_LEASE, "an unexpired lease is held while a newer term has committed more",             \
       "a lease ends before another leader commits (Raft dissertation, 6.4.1)")                     \
     X(STALE_READ, "a read is allowed at an index below what was applied before it began",          \
@@ -70,12 +84,26 @@ void cores_oracle_apply(struct cores_world *world, struct cores_node *node,
                         const struct entry *entry);
 void cores_oracle_install(struct cores_world *world, struct cores_node *node,
                           const struct log_base *base);
+/* clock: the sender's, in the step that made the message. */
 void cores_oracle_claim(struct cores_world *world, struct cores_node *node, uint64_t to,
+                        struct bytes message, uint64_t clock);
+/* Promises (cores_oracle_lease.c): what a message tells of them, what one that arrives makes void,
+ * and a read that begins. */
+void cores_oracle_promises(struct cores_world *world, struct cores_node *node, uint64_t to,
+                           const struct claim *claim, uint64_t clock);
+void cores_oracle_heard(const struct cores_world *world, struct cores_node *node, uint64_t from,
                         struct bytes message);
+void cores_oracle_lease(struct cores_world *world, const struct cores_node *node);
+/* A deadline of the node has passed and was looked at. */
+void cores_oracle_tick(struct cores_world *world, const struct cores_node *node);
 /* A read begins; the tag that names it. */
 uint64_t cores_oracle_ask(struct cores_world *world);
 void cores_oracle_read(struct cores_world *world, const struct cores_node *node, uint64_t tag,
                        enum cairn_status status, uint64_t index);
+/* The configuration in force is another one; and a snapshot was made. */
+void cores_oracle_config(struct cores_world *world, struct cores_node *node, uint64_t index);
+void cores_oracle_snapshot(struct cores_world *world, const struct cores_node *node,
+                           const struct log_base *base);
 /* After each step, and when a replica has started. */
 void cores_oracle_step(struct cores_world *world, struct cores_node *node);
 void cores_oracle_started(struct cores_world *world, struct cores_node *node);

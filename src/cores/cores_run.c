@@ -107,7 +107,8 @@ static bool settled(const struct cores_world *world) {
         if (world->nodes[id].belief.role == ROLE_LEADER &&
             (leader == NULL || world->nodes[id].belief.term > leader->belief.term))
             leader = &world->nodes[id];
-    if (leader == NULL || leader->config.joint)
+    if (leader == NULL || leader->config.joint ||
+        !config_is_voter(&leader->config, leader->id)) /* it was removed, and makes way */
         return false;
     for (uint32_t i = 0; i < leader->config.count; i++) {
         const struct cores_node *node = &world->nodes[leader->config.members[i].id];

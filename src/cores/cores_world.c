@@ -109,6 +109,7 @@ void cores_boot(struct cores_world *world, struct cores_node *node) {
     node->durable_seq = 0;
     node->belief = (struct belief){.role = ROLE_FOLLOWER};
     node->config.count = 0;
+    node->config_index = node->config_last = 0;
     recover(protocol, node);
     cores_effects(world, node,
                   protocol->start(node->replica, cores_clock(world, node), wall_of(world)));
@@ -160,6 +161,13 @@ struct config cores_config(const struct cores_world *world, unsigned voters, uns
     return config;
 }
 
+struct config cores_first_config(const struct cores_world *world) {
+    const struct cores_setup *setup = &world->setup;
+    unsigned voters = (2u << setup->voters) - 2;
+    unsigned learners = ((2u << (setup->voters + setup->learners)) - 2) & ~voters;
+    return cores_config(world, voters, learners);
+}
+
 static struct replica_options options_of(const struct cores_setup *setup, unsigned id,
                                          struct rare *rare) {
     uint64_t election_ns = setup->election_ms[id] * CORES_MS;
@@ -198,6 +206,9 @@ static void node_clear(struct cores_world *world, struct cores_node *node) {
     node->full = false;
     node->applied = node->told_term = node->told_vote = node->lives = 0;
     node->ahead_ns = 0;
+    memset(node->promised, 0, sizeof node->promised);
+    node->released_below = 0;
+    memset(node->heard, 0, sizeof node->heard);
 }
 
 struct cores_world *cores_world_new(void) {
@@ -220,15 +231,13 @@ void cores_world_begin(struct cores_world *world, const struct cores_setup *setu
     world->exhausted = false;
     cores_oracle_begin(world);
     bool rare = rare_draw(&world->rare, setup->seed) && setup->rare;
-    unsigned voters = (2u << setup->voters) - 2;
-    unsigned learners = ((2u << (setup->voters + setup->learners)) - 2) & ~voters;
     for (unsigned id = 1; id <= world->count; id++) {
         struct cores_node *node = &world->nodes[id];
         node->id = id;
         node->image.first = 1;
         node->options = options_of(setup, id, rare ? &world->rare : NULL);
         if (id <= setup->voters + setup->learners)
-            node->options.bootstrap = cores_config(world, voters, learners);
+            node->options.bootstrap = cores_first_config(world);
     }
     for (unsigned id = 1; id <= world->count; id++)
         cores_boot(world, &world->nodes[id]);
@@ -279,6 +288,7 @@ static bool tick(struct cores_world *world, struct cores_node *node) {
     else if (at > world->now)
         world->now = at;
     cores_step(world, node, (struct event){.kind = EVENT_TICK});
+    cores_oracle_tick(world, node);
     return true;
 }
 
@@ -296,6 +306,7 @@ static void propose(struct cores_world *world, struct cores_node *node) {
 static void read_at(struct cores_world *world, struct cores_node *node) {
     struct event event = {.kind = EVENT_READ};
     event.read.tag = cores_oracle_ask(world);
+    cores_oracle_lease(world, node);
     cores_step(world, node, event);
 }
 
@@ -308,6 +319,7 @@ static bool compact(struct cores_world *world, struct cores_node *node, unsigned
     struct replica_status status;
     world->setup.protocol->snapshot_base(node->replica, &event.compacted.base, &state);
     event.compacted.trim = applied > keep ? applied - keep : 0;
+    cores_oracle_snapshot(world, node, &event.compacted.base);
     cores_disk_keep_snapshot(node, &event.compacted.base);
     cores_step(world, node, event);
     world->setup.protocol->status(node->replica, &status);

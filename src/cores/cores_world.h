@@ -17,7 +17,8 @@
 #define CORES_CHANNEL_MAX 24u           /* messages on one way; beyond, the oldest is lost */
 #define CORES_TERMS_MAX 2048u           /* a run ends there */
 #define CORES_INDEX_MAX 2048u
-#define CORES_READS 1024u /* a power of two */
+#define CORES_CONFIGS 128u /* of a run; a run ends there */
+#define CORES_READS 1024u  /* a power of two */
 
 /* What distinguishes the worlds of two runs before anything happens. */
 struct cores_setup {
@@ -74,6 +75,7 @@ struct cores_image {
 struct cores_send {
     uint64_t after;
     uint64_t to;
+    uint64_t clock; /* of the sender, in the step that made it */
     struct cores_message message;
 };
 
@@ -101,7 +103,17 @@ struct cores_node {
     struct belief belief;          /* after its last step; config is not kept */
     struct config config;          /* in force before the present step */
     bool config_told;              /* it changed in the present step */
+    uint64_t config_index;         /* of the entry that holds what is in force; 0: none does */
+    uint64_t config_of;            /* the same of `config` */
+    uint64_t config_last;          /* the log's end when that was looked at */
     uint64_t told_term, told_vote; /* the most that it ever said, over all its lives */
+    struct cores_promised {
+        uint64_t until, term;  /* by its own clock */
+        uint64_t released;     /* of that term it is released by the leader itself */
+    } promised[CORES_IDS];     /* to each leader, over all its lives */
+    uint64_t released_below;   /* of all lower terms, by a leader that hands over */
+    uint64_t heard[CORES_IDS]; /* when a message of that node came last, by its own clock */
+    uint64_t leads_since;
 };
 
 struct cores_world {
@@ -126,6 +138,10 @@ struct cores_world {
     uint64_t committed;   /* the highest index that any replica called committed */
     uint64_t commit_term; /* the latest term in which a leader committed */
     uint64_t applied;     /* the highest index that any replica applied: clients may know of it */
+    struct cores_named {  /* a configuration's entry, committed or not */
+        uint64_t index, chain, hash;
+    } named[CORES_CONFIGS];
+    unsigned named_count;
     uint8_t leader_of[CORES_TERMS_MAX];
     uint64_t highest_term; /* that had a leader */
     unsigned leaders;      /* replicas that believe that they lead */
@@ -163,6 +179,7 @@ void cores_boot(struct cores_world *world, struct cores_node *node);
 void cores_crash(struct cores_world *world, struct cores_node *node, unsigned kept, unsigned torn);
 /* Members whose bits are set; bit 1 is id 1. */
 struct config cores_config(const struct cores_world *world, unsigned voters, unsigned learners);
+struct config cores_first_config(const struct cores_world *world);
 void cores_say(struct cores_world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 

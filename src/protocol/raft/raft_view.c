@@ -7,6 +7,7 @@ static void belief(const struct replica *raft, struct belief *out) {
                            .term = raft->term,
                            .vote = raft->vote,
                            .last = raft->journal.log.last,
+                           .last_term = log_last_term(&raft->journal.log),
                            .commit = raft->journal.commit,
                            .lease_end = raft->role == ROLE_LEADER ? raft_lease_end(raft) : 0,
                            .config = journal_config(&raft->journal)};
@@ -48,6 +49,7 @@ static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *o
     case RAFT_COMMIT:
     case RAFT_TIMEOUT_NOW:
         out->vote = from;
+        out->leads = true;
         out->commit = message.commit;
         out->releases = message.type == RAFT_TIMEOUT_NOW;
         return true;

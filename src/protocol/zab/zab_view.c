@@ -7,6 +7,7 @@ static void belief(const struct replica *zab, struct belief *out) {
                            .term = zab->accepted,
                            .vote = zab->accepted_from,
                            .last = zab->journal.log.last,
+                           .last_term = log_last_term(&zab->journal.log),
                            .commit = zab->journal.commit,
                            .lease_end = zab_lease_end(zab),
                            .config = journal_config(&zab->journal)};
@@ -35,6 +36,7 @@ static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *o
     case ZAB_UPTODATE:
     case ZAB_HAND_OVER:
         out->vote = from;
+        out->leads = true;
         out->commit = message.commit;
         out->releases = message.type == ZAB_HAND_OVER;
         return true;
