@@ -51,7 +51,7 @@ static void cut_off(struct cores_schedule *schedule, unsigned leader, unsigned s
 /* What it promised the new leader is gone; former leaders reach it, and that one does not. */
 static void forget(struct cores_schedule *schedule, unsigned leader, unsigned victim) {
     cores_queue(schedule, move_of(CORES_CRASH, victim, 0));
-    cores_queue(schedule, move_of(CORES_FORGET, victim, 0));
+    cores_queue(schedule, cores_loss(schedule));
     cores_queue(schedule, move_of(CORES_START, victim, 0));
     for (unsigned other = 1; other <= schedule->world->count; other++)
         if (other != victim)

@@ -92,7 +92,7 @@ static void hard_put(struct cores_world *world, struct cores_node *node, struct 
     buf_clear(&node->image.hard);
     buf_bytes(&node->image.hard, hard);
     node->image.has_hard = true;
-    node->image.hard_lost = false;
+    node->image.hard_lost = node->image.tail_lost = false;
     bool known = world->view->promise(hard, &node->image.promise);
     cairn_assert(known);
     cores_oracle_promise(world, node, &before);
@@ -187,6 +187,23 @@ void cores_disk_forget(struct cores_node *node) {
     node->told_term = node->told_vote = 0;
 }
 
+/* What its snapshot stands for stays. */
+void cores_disk_lose_tail(struct cores_node *node, unsigned count) {
+    struct cores_image *image = &node->image;
+    for (; count > 0 && image->count > 0; count--)
+        entry_unref(&image->entries[--image->count]);
+    image->tail_lost = true;
+    node->harmed = true;
+}
+
+void cores_disk_replace(struct cores_node *node) {
+    cores_disk_clear(node);
+    node->told_term = node->told_vote = 0;
+    node->options.incarnation++;
+    node->options.bootstrap.count = 0; /* it is no founder any more */
+    node->harmed = true;
+}
+
 void cores_disk_lose(struct cores_world *world, struct cores_node *node, unsigned kept,
                      unsigned torn) {
     for (; node->persist_count > 0; persist_done(node)) {
@@ -217,7 +234,7 @@ void cores_disk_keep_snapshot(struct cores_node *node, const struct log_base *ba
 void cores_disk_clear(struct cores_node *node) {
     struct cores_image *image = &node->image;
     log_cut(image, 0);
-    image->has_hard = image->has_base = image->hard_lost = false;
+    image->has_hard = image->has_base = image->hard_lost = image->tail_lost = false;
     image->promise = (struct promise){0};
     image->first = 1;
 }

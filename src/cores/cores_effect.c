@@ -103,8 +103,37 @@ static void do_load(struct cores_node *node, const struct effect *effect) {
     cores_inner(node, event);
 }
 
+static void owe(struct cores_node *node, const struct entry *entry) {
+    if (node->owed_count == node->owed_cap) {
+        node->owed_cap = node->owed_cap ? node->owed_cap * 2 : 8;
+        node->owed = cairn_realloc(node->owed, node->owed_cap * sizeof *node->owed);
+    }
+    node->owed[node->owed_count++] = entry_keep(entry);
+}
+
+void cores_apply_owed(struct cores_world *world, struct cores_node *node) {
+    if (node->owed_count == 0)
+        return;
+    for (size_t i = 0; i < node->owed_count; i++)
+        cores_oracle_apply(world, node, &node->owed[i]);
+    cores_drop_owed(node);
+    struct event event = {.kind = EVENT_APPLIED};
+    event.applied.index = node->applied;
+    cores_step(world, node, event);
+}
+
+void cores_drop_owed(struct cores_node *node) {
+    while (node->owed_count > 0)
+        entry_unref(&node->owed[--node->owed_count]);
+}
+
 static void do_apply(struct cores_world *world, struct cores_node *node,
                      const struct effect *effect) {
+    bool slow = world->setup.slow >> node->id & 1;
+    for (size_t i = 0; i < effect->apply.count && slow; i++)
+        owe(node, &effect->apply.entries[i]);
+    if (slow)
+        return;
     for (size_t i = 0; i < effect->apply.count; i++)
         cores_oracle_apply(world, node, &effect->apply.entries[i]);
     struct event event = {.kind = EVENT_APPLIED};
@@ -114,6 +143,7 @@ static void do_apply(struct cores_world *world, struct cores_node *node,
 
 static void do_install(struct cores_world *world, struct cores_node *node,
                        const struct effect *effect) {
+    cores_drop_owed(node); /* the snapshot has it */
     cores_oracle_install(world, node, &effect->snapshot_install.base);
     struct event event = {.kind = EVENT_SNAPSHOT_INSTALLED};
     event.snapshot_installed.index = effect->snapshot_install.base.index;

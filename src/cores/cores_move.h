@@ -29,7 +29,9 @@
     X(FULL, "full", "NODE KEPT", "its disk takes no entries, but for so many that must be")     \
     X(ROOM, "room", "NODE", "its disk has room again, and the node is told")                    \
     X(MEMBERS, "members", "NODE VOTERS LEARNERS", "other members are asked for, as bits")       \
-    X(CALM, "calm", "", "no rare branch is taken any more")
+    X(CALM, "calm", "", "no rare branch is taken any more")                                     \
+    X(LOSE, "lose", "NODE COUNT", "one that is down loses the last entries of its log")         \
+    X(WIPE, "wipe", "NODE", "one that is down has a new, empty disk")
 
 enum cores_move_kind {
 #define X(constant, name, arguments, text) CORES_##constant,

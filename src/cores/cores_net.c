@@ -105,6 +105,7 @@ bool cores_deliver(struct cores_world *world, uint64_t from, uint64_t to, unsign
     if (!node->up)
         return cores_drop(world, from, to, at);
     struct cores_message message = cores_take(world, from, to, at);
+    cores_apply_owed(world, node);
     if (message.offer != NULL) {
         cores_say(world, "%" PRIu64 "->%" PRIu64 " snapshot of %" PRIu64, from, to,
                   message.offer->base.index);

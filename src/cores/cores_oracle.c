@@ -188,7 +188,9 @@ static uint64_t holds(const void *context, uint64_t id) {
     const struct holders *holders = context;
     if (id == 0 || id > holders->world->count)
         return 0;
-    return cores_disk_holds(&holders->world->nodes[id], holders->index, holders->chain);
+    const struct cores_node *node = &holders->world->nodes[id];
+    /* What it acknowledged it had; that it lost it since is for those to mend that go on. */
+    return node->harmed || cores_disk_holds(node, holders->index, holders->chain);
 }
 
 /* By the configuration in force when the replica's step began, or when it ended. */
@@ -271,6 +273,8 @@ static void check_config(struct cores_world *world, struct cores_node *node,
     if (node->config_last == belief->last)
         return;
     node->config_last = belief->last;
+    if (belief->config == NULL) /* that a replica has none any more is not told */
+        node->config_index = 0;
     uint64_t newest = newest_config(world, node, belief->last);
     if (node->config_index > belief->last || newest > node->config_index)
         cores_breach(world, CORES_RULE_FALSE_CONFIG,
@@ -297,6 +301,8 @@ void cores_oracle_snapshot(struct cores_world *world, const struct cores_node *n
     struct buf first = {0};
     struct config config;
     uint64_t hash;
+    if (named == NULL && base->state.len == 0)
+        return; /* a blank node, which knows of no founders */
     if (named != NULL) {
         hash = named->hash;
     } else {

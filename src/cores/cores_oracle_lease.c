@@ -12,6 +12,11 @@ static bool is_released(const struct cores_node *node, const struct cores_promis
     return term < node->released_below || term == promised->released;
 }
 
+/* Its disk was replaced: it is another node, and promised nothing. */
+static bool is_another(const struct cores_world *world, const struct cores_node *node) {
+    return node->harmed && world->setup.loss == CORES_LOSS_ALL;
+}
+
 void cores_oracle_promises(struct cores_world *world, struct cores_node *node, uint64_t to,
                            const struct claim *claim, uint64_t clock) {
     struct cores_promised *promised = &node->promised[to < CORES_IDS ? to : 0];
@@ -20,7 +25,8 @@ void cores_oracle_promises(struct cores_world *world, struct cores_node *node, u
         promised->until = until > promised->until ? until : promised->until;
         promised->term = claim->term;
     }
-    for (unsigned id = 1; id <= world->count && claim->vote != 0 && !claim->releases; id++) {
+    bool bound = claim->vote != 0 && !claim->releases && !is_another(world, node);
+    for (unsigned id = 1; id <= world->count && bound; id++) {
         const struct cores_promised *other = &node->promised[id];
         if (id != claim->vote && other->until > clock && other->term < claim->term &&
             !is_released(node, other, other->term))
@@ -61,6 +67,8 @@ static uint64_t is_bound(const void *context, uint64_t id) {
     uint64_t until = released ? 0 : promised->until;
     uint64_t clock = cores_clock(question->world, voter);
     double drift = question->leader->options.clock_drift_ppm / 1e6;
+    if (is_another(question->world, voter))
+        return 2;
     if (until <= clock)
         return 1;
     double least = (double)(until - clock) * (1 - drift) / (1 + drift);

@@ -52,6 +52,16 @@ static void draw_settings(struct prng *prng, struct cores_setup *setup) {
     }
 }
 
+/* Apart from the rest, which later additions to it leave as it is. */
+static void draw_more(uint64_t seed, struct cores_setup *setup) {
+    struct prng prng;
+    prng_seed(&prng, prng_mix(seed, 7));
+    if (prng_chance(&prng, 1, 5))
+        setup->slow = (uint8_t)prng_below(&prng, 256);
+    if (setup->victim != 0 && prng_chance(&prng, 1, 2))
+        setup->loss = (enum cores_loss)prng_below(&prng, CORES_LOSS_COUNT);
+}
+
 enum cores_scheduler cores_draw(const struct cores_options *options, uint64_t seed,
                                 struct cores_setup *setup) {
     struct prng prng;
@@ -63,6 +73,7 @@ enum cores_scheduler cores_draw(const struct cores_options *options, uint64_t se
     setup->small = prng_chance(&prng, 1, 3);
     if (setup->voters >= 3 && setup->spare == 0 && prng_chance(&prng, 1, 4))
         setup->victim = 1 + (unsigned)prng_below(&prng, setup->voters);
+    draw_more(seed, setup);
     bool drifts = prng_chance(&prng, 1, 2);
     for (unsigned id = 1; id < CORES_IDS && drifts; id++)
         setup->clock_ppm[id] = (int32_t)prng_below(&prng, 2001) - 1000;
@@ -111,8 +122,9 @@ static bool settled(const struct cores_world *world) {
         !config_is_voter(&leader->config, leader->id)) /* it was removed, and makes way */
         return false;
     for (uint32_t i = 0; i < leader->config.count; i++) {
-        const struct cores_node *node = &world->nodes[leader->config.members[i].id];
-        if (node->applied != leader->belief.last)
+        const struct member *member = &leader->config.members[i];
+        if (world->nodes[member->id].applied != leader->belief.last ||
+            (member->rejoining && !member->voter))
             return false;
     }
     return true;

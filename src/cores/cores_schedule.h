@@ -66,6 +66,8 @@ void cores_aim(struct cores_schedule *schedule);
 /* ---- for schedulers ---- */
 /* A move of chance, by the run's weights. */
 struct cores_move cores_any_move(struct cores_schedule *schedule);
+/* What the disk of the one that may lose something loses, while it is down. */
+struct cores_move cores_loss(struct cores_schedule *schedule);
 /* The next move of an orderly run. */
 struct cores_move cores_orderly_move(struct cores_schedule *schedule);
 /* A node, a leader more often than another; up ones unless `down`. 0: there is none. */

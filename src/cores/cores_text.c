@@ -17,13 +17,16 @@ static void write_setup(const struct cores_setup *setup, struct buf *out) {
         buf_printf(out, " rare=1");
     if (setup->own_time)
         buf_printf(out, " own_time=1");
+    if (setup->loss != CORES_LOSS_HARD)
+        buf_printf(out, " loss=%d", (int)setup->loss);
     if (setup->mutant != MUTANT_NONE)
         buf_printf(out, " mutant=%s", mutant_name(setup->mutant));
     buf_printf(out, "\n");
     unsigned count = setup->voters + setup->learners + setup->spare;
     for (unsigned id = 1; id <= count; id++)
-        buf_printf(out, "> node %u leases=%d clock=%d election=%u\n", id, setup->leases >> id & 1,
-                   setup->clock_ppm[id], setup->election_ms[id]);
+        buf_printf(out, "> node %u leases=%d clock=%d election=%u%s\n", id, setup->leases >> id & 1,
+                   setup->clock_ppm[id], setup->election_ms[id],
+                   setup->slow >> id & 1 ? " slow=1" : "");
 }
 
 void cores_text_write(struct cores_world *world, const struct cores_setup *setup,
@@ -53,7 +56,7 @@ static bool word_value(const char *line, const char *name, long long *value) {
 
 static bool read_group(const char *line, cores_find_protocol *find, struct cores_setup *setup) {
     char name[24], mutant[64];
-    long long voters, learners, spare, seed, small, own_time = 0, rare = 0;
+    long long voters, learners, spare, seed, small, own_time = 0, rare = 0, loss = 0;
     const char *word = strstr(line, " mutant=");
     if (sscanf(line, "> group %23s", name) != 1 || !word_value(line, "voters", &voters) ||
         !word_value(line, "learners", &learners) || !word_value(line, "spare", &spare) ||
@@ -70,6 +73,9 @@ static bool read_group(const char *line, cores_find_protocol *find, struct cores
                                   .small = small != 0};
     setup->rare = word_value(line, "rare", &rare) && rare != 0;
     setup->own_time = word_value(line, "own_time", &own_time) && own_time != 0;
+    if (word_value(line, "loss", &loss) && (loss < 0 || loss >= CORES_LOSS_COUNT))
+        return false;
+    setup->loss = (enum cores_loss)loss;
     for (unsigned id = 1; id < CORES_IDS; id++)
         setup->election_ms[id] = 150;
     if (word != NULL &&
@@ -80,13 +86,15 @@ static bool read_group(const char *line, cores_find_protocol *find, struct cores
 
 static bool read_node(const char *line, struct cores_setup *setup) {
     unsigned id;
-    long long leases, clock, election;
+    long long leases, clock, election, slow = 0;
     if (sscanf(line, "> node %u", &id) != 1 || id < 1 || id >= CORES_IDS ||
         !word_value(line, "leases", &leases) || !word_value(line, "clock", &clock) ||
         !word_value(line, "election", &election) || clock < -1000 || clock > 1000 ||
         election < 40 || election > 30000)
         return false;
     setup->leases |= (uint8_t)((leases != 0) << id);
+    if (word_value(line, "slow", &slow))
+        setup->slow |= (uint8_t)((slow != 0) << id);
     setup->clock_ppm[id] = (int32_t)clock;
     setup->election_ms[id] = (uint16_t)election;
     return true;

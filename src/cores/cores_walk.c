@@ -3,11 +3,13 @@
 
 #include <string.h>
 
-#define ISOLATE CORES_MOVE_COUNT    /* all ways to and from a node are cut */
-#define HEAL (CORES_MOVE_COUNT + 1) /* and joined again, nodes started, connections told */
+/* Moves from CALM on come with others, never by themselves. */
+#define WEIGHTED CORES_CALM
+#define ISOLATE WEIGHTED    /* all ways to and from a node are cut */
+#define HEAL (WEIGHTED + 1) /* and joined again, nodes started, connections told */
 
 /* How often each kind comes before a run leaves some out and makes others frequent. */
-static const uint16_t usual[CORES_MOVE_COUNT + 2] = {
+static const uint16_t usual[WEIGHTED + 2] = {
     [CORES_DELIVER] = 400, [CORES_DROP] = 12,   [CORES_COPY] = 8,     [CORES_TICK] = 70,
     [CORES_DISK] = 160,    [CORES_CRASH] = 5,   [CORES_START] = 24,   [CORES_PROPOSE] = 50,
     [CORES_READ] = 30,     [CORES_CUT] = 4,     [CORES_JOIN] = 4,     [CORES_PART] = 4,
@@ -24,7 +26,7 @@ static bool always(unsigned kind) {
 /* Few kinds of fault, and hard: half of them are left out, a quarter is frequent. */
 static void draw_weights(struct cores_schedule *schedule) {
     schedule->weight_sum = 0;
-    for (unsigned kind = 0; kind < CORES_MOVE_COUNT + 2; kind++) {
+    for (unsigned kind = 0; kind < WEIGHTED + 2; kind++) {
         uint32_t weight = usual[kind];
         uint64_t luck = prng_below(&schedule->prng, 8);
         if (!always(kind) && luck < 4)
@@ -47,7 +49,7 @@ void cores_schedule_begin(struct cores_schedule *schedule, struct cores_world *w
     schedule->length = (unsigned)(100u << prng_below(prng, 5));
     schedule->in_order = (uint32_t)prng_between(prng, 4, 16);
     schedule->on_time = (uint32_t)prng_between(prng, 6, 16);
-    schedule->members = world->setup.spare > 0;
+    schedule->members = world->setup.spare > 0 || world->setup.loss == CORES_LOSS_ALL;
     draw_weights(schedule);
     cores_aim_begin(schedule);
     if (scheduler == CORES_SCHEDULER_PCT)
@@ -186,13 +188,28 @@ static struct cores_move members(struct cores_schedule *schedule) {
     unsigned all = (2u << schedule->world->count) - 2;
     unsigned voters = (unsigned)prng_below(&schedule->prng, all + 1) & all;
     unsigned learners = (unsigned)prng_below(&schedule->prng, all + 1) & all;
+    /* Without the one whose disk may be lost there is a majority. */
+    if (schedule->world->setup.loss == CORES_LOSS_ALL && __builtin_popcount(voters) < 3)
+        voters = all;
     return move_of(CORES_MEMBERS, cores_any_node(schedule, false), voters, learners);
+}
+
+struct cores_move cores_loss(struct cores_schedule *schedule) {
+    const struct cores_setup *setup = &schedule->world->setup;
+    switch (setup->loss) {
+    case CORES_LOSS_TAIL:
+        return move_of(CORES_LOSE, setup->victim, (unsigned)prng_below(&schedule->prng, 5), 0);
+    case CORES_LOSS_ALL:
+        return move_of(CORES_WIPE, setup->victim, 0, 0);
+    default:
+        return move_of(CORES_FORGET, setup->victim, 0, 0);
+    }
 }
 
 /* It may start again at once. */
 static struct cores_move forget(struct cores_schedule *schedule) {
     unsigned victim = schedule->world->setup.victim;
-    cores_queue(schedule, move_of(CORES_FORGET, victim, 0, 0));
+    cores_queue(schedule, cores_loss(schedule));
     if (prng_chance(&schedule->prng, 1, 2))
         cores_queue(schedule, move_of(CORES_START, victim, 0, 0));
     return move_of(CORES_CRASH, victim, 0, 0);

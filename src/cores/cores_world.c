@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#define FOLDERS 100u /* data folders that a node may have, one after the other */
 #define WALL_MS 1700000000000ull
 
 void cores_say(struct cores_world *world, const char *format, ...) {
@@ -99,6 +100,8 @@ static void recover(const struct protocol *protocol, struct cores_node *node) {
         status = protocol->recover_entry(node->replica, &image->entries[i], false);
         cairn_assert(status == CAIRN_OK);
     }
+    if (image->tail_lost)
+        protocol->recover_damage(node->replica, cores_disk_last(node) + 1, UINT64_MAX);
 }
 
 void cores_boot(struct cores_world *world, struct cores_node *node) {
@@ -131,6 +134,7 @@ static void end_life(struct cores_world *world, struct cores_node *node) {
     while (node->send_count > 0)
         cores_message_free(node->sends[--node->send_count].message);
     node->inner_count = 0;
+    cores_drop_owed(node);
 }
 
 static void part(struct cores_world *world, unsigned a, unsigned b) {
@@ -165,7 +169,11 @@ struct config cores_first_config(const struct cores_world *world) {
     const struct cores_setup *setup = &world->setup;
     unsigned voters = (2u << setup->voters) - 2;
     unsigned learners = ((2u << (setup->voters + setup->learners)) - 2) & ~voters;
-    return cores_config(world, voters, learners);
+    struct config config = cores_config(world, voters, learners);
+    /* A disk is replaced only when it is known whose it was. */
+    for (uint32_t i = 0; i < config.count && setup->loss == CORES_LOSS_ALL; i++)
+        config.members[i].incarnation = FOLDERS * config.members[i].id;
+    return config;
 }
 
 static struct replica_options options_of(const struct cores_setup *setup, unsigned id,
@@ -173,7 +181,7 @@ static struct replica_options options_of(const struct cores_setup *setup, unsign
     uint64_t election_ns = setup->election_ms[id] * CORES_MS;
     struct replica_options options = {.group = 1,
                                       .id = id,
-                                      .incarnation = 100 * id,
+                                      .incarnation = FOLDERS * id,
                                       .election_timeout_min_ns = election_ns,
                                       .election_timeout_max_ns = 2 * election_ns,
                                       .heartbeat_ns = 30 * CORES_MS,
@@ -203,7 +211,7 @@ static void node_clear(struct cores_world *world, struct cores_node *node) {
         end_life(world, node);
     cores_disk_lose(world, node, 0, 0);
     cores_disk_clear(node);
-    node->full = false;
+    node->full = node->harmed = false;
     node->applied = node->told_term = node->told_vote = node->lives = 0;
     node->ahead_ns = 0;
     memset(node->promised, 0, sizeof node->promised);
@@ -255,6 +263,7 @@ void cores_world_free(struct cores_world *world) {
         cairn_free(node->persists);
         cairn_free(node->sends);
         cairn_free(node->inner);
+        cairn_free(node->owed);
         cairn_free(node->image.entries);
         buf_free(&node->image.hard);
         buf_free(&node->image.base_state);
@@ -280,6 +289,7 @@ static bool up(const struct cores_world *world, unsigned id) {
 }
 
 static bool tick(struct cores_world *world, struct cores_node *node) {
+    cores_apply_owed(world, node);
     uint64_t at = cores_deadline(world, node);
     if (at == UINT64_MAX)
         return false;
@@ -394,21 +404,29 @@ static void room(struct cores_world *world, struct cores_node *node) {
     cores_step(world, node, event);
 }
 
-static bool while_down(struct cores_world *world, struct cores_node *node, unsigned kind) {
+static bool is_while_down(unsigned kind) {
+    return kind == CORES_START || kind == CORES_FORGET || kind == CORES_LOSE || kind == CORES_WIPE;
+}
+
+static bool while_down(struct cores_world *world, struct cores_node *node, struct cores_move move) {
     if (node->id < 1 || node->id > world->count || node->up)
         return false;
-    if (kind == CORES_START)
+    if (move.kind == CORES_START)
         cores_boot(world, node);
-    else
+    else if (move.kind == CORES_FORGET)
         cores_disk_forget(node);
+    else if (move.kind == CORES_LOSE)
+        cores_disk_lose_tail(node, move.b);
+    else
+        cores_disk_replace(node);
     ways_end(world, node);
     return true;
 }
 
 static bool at_node(struct cores_world *world, struct cores_move move) {
     struct cores_node *node = &world->nodes[move.a];
-    if (move.kind == CORES_START || move.kind == CORES_FORGET)
-        return while_down(world, node, move.kind);
+    if (is_while_down(move.kind))
+        return while_down(world, node, move);
     if (!up(world, move.a))
         return false;
     switch (move.kind) {

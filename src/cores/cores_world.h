@@ -28,7 +28,9 @@ struct cores_setup {
     unsigned voters, learners; /* ids follow: learners behind voters */
     unsigned spare;            /* nodes outside the first configuration, blank */
     uint8_t leases;            /* nodes that use them when they lead, as bits */
-    unsigned victim;           /* the one that may lose its hard state; 0: none does */
+    uint8_t slow;              /* nodes that apply what is committed when the next message comes */
+    unsigned victim;           /* the one whose disk may lose something; 0: none does */
+    enum cores_loss { CORES_LOSS_HARD, CORES_LOSS_TAIL, CORES_LOSS_ALL, CORES_LOSS_COUNT } loss;
     bool small; /* one entry a message, little memory: logs are read back, snapshots are needed */
     bool rare;  /* rare branches are made common, as the seed says (base/rare.h) */
     bool own_time; /* each clock stands still until its replica's next deadline is chosen */
@@ -63,6 +65,7 @@ struct cores_image {
     struct buf hard;
     bool has_hard;
     bool hard_lost;
+    bool tail_lost;         /* until a hard state says so */
     struct promise promise; /* what the hard state says; zero without one */
     bool has_base;
     struct log_base base;
@@ -96,9 +99,12 @@ struct cores_node {
     struct event *inner; /* what the executor owes the replica */
     size_t inner_count, inner_cap;
     bool accepted; /* the last offered snapshot */
+    bool harmed;   /* its disk lost something in this run */
     bool full;     /* the disk: entries find no room ... */
     unsigned kept; /* ... but for so many writes of ROOM_ALL */
 
+    struct entry *owed; /* a slow node's: to be applied */
+    size_t owed_count, owed_cap;
     uint64_t applied;
     struct belief belief;          /* after its last step; config is not kept */
     struct config config;          /* in force before the present step */
@@ -209,8 +215,11 @@ void cores_disk_write(struct cores_world *world, struct cores_node *node,
 /* The oldest `count` writes are done, or find no room, and the replica hears of it. False: there
  * are fewer. */
 bool cores_disk_done(struct cores_world *world, struct cores_node *node, unsigned count);
-/* A node that is down loses its hard state, and with it what it told others. */
+/* A node that is down loses its hard state, and with it what it told others; the last entries of
+ * its log; or everything: it goes on in another data folder. */
 void cores_disk_forget(struct cores_node *node);
+void cores_disk_lose_tail(struct cores_node *node, unsigned count);
+void cores_disk_replace(struct cores_node *node);
 /* At a crash. */
 void cores_disk_lose(struct cores_world *world, struct cores_node *node, unsigned kept,
                      unsigned torn);
@@ -225,6 +234,9 @@ uint64_t cores_disk_last(const struct cores_node *node);
 
 /* ---- effects (cores_effect.c) ---- */
 void cores_effects(struct cores_world *world, struct cores_node *node, struct effects effects);
+/* A slow node applies what it was to apply; or never does. */
+void cores_apply_owed(struct cores_world *world, struct cores_node *node);
+void cores_drop_owed(struct cores_node *node);
 /* Sends whose persist is durable leave. */
 void cores_release(struct cores_world *world, struct cores_node *node);
 void cores_inner(struct cores_node *node, struct event event);
