@@ -49,7 +49,7 @@ static void draw_limits(struct sim_world *world, struct node_options *options) {
     options->uncommitted_bytes_max = PICK(world, 16 << 10, 256 << 10, 256 << 20);
     options->window_bytes_max = PICK(world, 1, 1 << 10, 16 << 10, 4 << 20);
     options->apply_bytes_max = PICK(world, 1, 1 << 10, 64 << 10, 1 << 20);
-    options->piece_bytes = PICK(world, 60, 150, 1000, 240 << 10);
+    options->piece_bytes = PICK(world, 30, 150, 1000, 240 << 10);
     options->turn_work_max = PICK(world, 2000, 20000, 200000, 4000000);
     options->requests_max = (uint32_t)PICK(world, 50, 1000, 100000);
     options->wal_segment_bytes = PICK(world, 64 << 10, 128 << 10, 256 << 10, 1 << 20);

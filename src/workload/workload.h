@@ -66,6 +66,7 @@ struct workload_op {
     int64_t argument, result;
     bool nil;
     bool watched;
+    bool empties; /* a watched transfer of all that there is: the key goes */
     uint8_t from, to;
     int32_t amount;
     int64_t values[WORKLOAD_ACCOUNTS];

@@ -45,7 +45,10 @@ static void request_transfer(struct workload_client *client) {
     }
     put_command(out, "MULTI");
     put_command(out, "APPEND transfers %08" PRIx64, (uint64_t)op->argument);
-    put_command(out, "INCRBY b%u %d", op->from, -op->amount);
+    if (op->empties)
+        put_command(out, "DEL b%u", op->from);
+    else
+        put_command(out, "INCRBY b%u %d", op->from, -op->amount);
     put_command(out, "INCRBY b%u %d", op->to, op->amount);
     put_command(out, "EXEC");
     client->replies = 5;
@@ -151,6 +154,7 @@ static void choose_transfer(struct workload_client *client) {
     op->action = WORKLOAD_TRANSFER;
     op->argument = token(client);
     op->watched = prng_chance(&client->prng, 1, 3);
+    op->empties = false;
     op->from = (uint8_t)prng_below(&client->prng, WORKLOAD_ACCOUNTS);
     op->to = (uint8_t)((op->from + 1 + prng_below(&client->prng, WORKLOAD_ACCOUNTS - 1)) %
                        WORKLOAD_ACCOUNTS);
@@ -337,6 +341,11 @@ static bool take_transfer(struct workload_op *op, struct bytes in, const struct 
         if (!next_value(&in, &inner) || inner.kind != RESP_INT ||
             !to_number(&inner, &op->values[i], &nil))
             return false;
+    if (op->empties) { /* what DEL tells is not the balance, which is none */
+        if (op->values[0] != 1)
+            return false;
+        op->values[0] = 0;
+    }
     return true;
 }
 
@@ -406,6 +415,13 @@ static bool answer_watch(struct workload_client *client, struct bytes in) {
     return true;
 }
 
+/* Now and then all of a balance goes, and with it the key, which others may watch. */
+static void empty_it(struct workload_op *op) {
+    op->empties = op->argument % 4 == 0 && op->values[2] > 0 && op->values[2] < INT32_MAX;
+    if (op->empties)
+        op->amount = (int32_t)op->values[2];
+}
+
 static void log_error(const struct workload_client *client, struct bytes error) {
     const struct workload_options *options = &client->workload->options;
     char text[160];
@@ -459,6 +475,7 @@ bool op_answer(struct workload_client *client, struct bytes replies, bool *again
             return true;
         }
         client->stage = 1;
+        empty_it(op);
         op_request(client);
         return false;
     }
@@ -478,6 +495,9 @@ bool op_answer(struct workload_client *client, struct bytes replies, bool *again
         op->action == WORKLOAD_TRANSFER || (op->action == WORKLOAD_BALANCES && op->result != -1);
     if (transaction && value.kind == RESP_NIL) {
         op->outcome = WORKLOAD_FAILED; /* what this connection watched had changed */
+        if (!op->watched)
+            workload_report(client->workload, "client %u watched nothing, and its EXEC was refused",
+                            client->number);
     } else if (!take_result(op, in, &value)) {
         report_shape(client, replies);
         op->outcome = WORKLOAD_UNKNOWN;
