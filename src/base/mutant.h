@@ -219,8 +219,6 @@ enum mutant_grade {
     X(DEAF_LEADER_STAYS, "deaf-leader-stays", BLUNT, "a leader that hears no majority stays")      \
     X(PROMISE_FORGOTTEN_AT_START, "promise-forgotten-at-start", TIMING,                            \
       "a start forgets what was promised to a leader")                                             \
-    X(PROMISE_SHORTENED_EARLY, "promise-shortened-early", TIMING,                                  \
-      "a shorter promise is written while a longer one runs")                                      \
     X(PROMISE_ENDS_WITH_LINK, "promise-ends-with-link", TIMING,                                    \
       "a promise ends with the connection to the leader")                                          \
     X(LEASE_HALF_DRIFT, "lease-half-drift", SUBTLE,                                                \
@@ -234,8 +232,6 @@ enum mutant_grade {
       "a read at a follower joins the question that is under way")                                 \
     X(READ_ANSWER_OF_ANY, "read-answer-of-any", TIMING,                                            \
       "an answer to an earlier question answers the present one")                                  \
-    X(TIME_NOT_HEARD, "time-not-heard", SUBTLE,                                                    \
-      "a follower learns replicated time from entries alone")                                      \
     X(TIME_FORGOTTEN_AT_START, "time-forgotten-at-start", SUBTLE,                                  \
       "replicated time begins anew with a start")                                                  \
     X(SNAPSHOT_HELD_BY_INDEX, "snapshot-held-by-index", SUBTLE,                                    \
@@ -315,8 +311,6 @@ enum mutant_grade {
     X(ZK_RECURSIVE_ONE_LEVEL, "zk-recursive-one-level", SUBTLE,                                    \
       "a recursive watch sees one level down")                                                     \
     X(ZK_SYNC_NO_BARRIER, "zk-sync-no-barrier", TIMING, "sync does not ask the leader")            \
-    X(ZK_BEHIND_SERVER_SERVES, "zk-behind-server-serves", TIMING,                                  \
-      "a server serves a client that saw more than it has")                                        \
     X(ZK_SET_WATCHES_BY_DATA, "zk-set-watches-by-data", SUBTLE,                                    \
       "a watch of children set again goes by the data's zxid")
 

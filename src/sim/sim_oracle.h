@@ -94,6 +94,7 @@ struct oracle_keyspace {
     uint64_t cap;
     uint64_t committed;        /* highest */
     uint64_t applied;          /* highest, of any replica */
+    uint64_t time_ms;          /* of the entry there */
     uint64_t leading_term;     /* highest in which a leader committed an entry of its own */
     uint64_t leaderless_since; /* with a majority that could have one */
     struct {

@@ -252,8 +252,13 @@ void oracle_apply(struct sim_oracle *oracle, struct oracle_replica *replica,
                         (ull)entry->index);
         if (entry->kind == ENTRY_CONFIG)
             note_config(replica, keyspace, entry);
-        if (entry->index > keyspace->applied)
-            keyspace->applied = entry->index;
+        if (entry->index <= keyspace->applied)
+            continue;
+        if (entry->time_ms < keyspace->time_ms)
+            oracle_fail(replica, "replicated time never falls: entry %llu takes back %llu ms",
+                        (ull)entry->index, (ull)(keyspace->time_ms - entry->time_ms));
+        keyspace->applied = entry->index;
+        keyspace->time_ms = entry->time_ms;
     }
 }
 

@@ -215,8 +215,10 @@ static bool choose_final(struct workload_client *client) {
         return true;
     }
     at -= keys * 3;
-    op->action = at == 0 ? WORKLOAD_BALANCES : WORKLOAD_TRANSFERS;
-    return at < 2;
+    uint32_t dead = workload->expiry_keys < 12 ? workload->expiry_keys : 12;
+    op->action = at == 0 ? WORKLOAD_BALANCES : at == 1 ? WORKLOAD_TRANSFERS : WORKLOAD_EXPIRE_GET;
+    op->key = at < 2 ? 0 : workload->expiry_keys - 1 - (at - 2);
+    return at < 2 + dead;
 }
 
 bool op_choose(struct workload_client *client) {

@@ -153,8 +153,7 @@ static void begin(struct zk_conn *conn) {
 /* What a client has seen, it never sees undone: a server that has not got so far turns it away, so
  * that it tries another. */
 static bool is_ahead(struct zk_conn *conn) {
-    return conn->front->options.mutant != MUTANT_ZK_BEHIND_SERVER_SERVES &&
-           conn->connect.zxid > 0 && (uint64_t)conn->connect.zxid > zk_zxid(conn->front);
+    return conn->connect.zxid > 0 && (uint64_t)conn->connect.zxid > zk_zxid(conn->front);
 }
 
 static void caught_up(void *context, enum cairn_status status, struct bytes reply) {

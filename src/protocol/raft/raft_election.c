@@ -80,10 +80,6 @@ static void ask_promise(struct replica *raft, const struct raft_message *message
     if (raft->options.mutant == MUTANT_LEASE_OWN_LENGTH)
         asked = raft->options.lease_reads ? raft->options.election_timeout_min_ns : 0;
     bool longer = lease_ask(&raft->promise, asked, raft->now);
-    if (raft->options.mutant == MUTANT_PROMISE_SHORTENED_EARLY && !longer) {
-        longer = raft->promise.length_ns != raft->promise.asked_ns;
-        raft->promise.length_ns = raft->promise.asked_ns;
-    }
     raft->journal.hard_dirty |= longer && raft->options.mutant != MUTANT_PROMISE_NOT_DURABLE;
 }
 

@@ -14,10 +14,6 @@ void zab_ask_promise(struct replica *zab, const struct zab_message *message) {
     if (zab->options.mutant == MUTANT_LEASE_OWN_LENGTH)
         asked = zab->options.lease_reads ? zab->options.election_timeout_min_ns : 0;
     bool longer = lease_ask(&zab->promise, asked, zab->now);
-    if (zab->options.mutant == MUTANT_PROMISE_SHORTENED_EARLY && !longer) {
-        longer = zab->promise.length_ns != zab->promise.asked_ns;
-        zab->promise.length_ns = zab->promise.asked_ns;
-    }
     zab->journal.hard_dirty |= longer && zab->options.mutant != MUTANT_PROMISE_NOT_DURABLE;
 }
 
@@ -140,7 +136,7 @@ void zab_on_ping(struct replica *zab, const struct zab_message *message) {
     if (accepted)
         zab_ask_promise(zab, message);
     zab_heard(zab, accepted);
-    if (accepted && zab->options.mutant != MUTANT_TIME_NOT_HEARD)
+    if (accepted)
         stamps_hear(&zab->journal.stamps, message->more ? message->time_ms : 0, zab->now);
     if (accepted && message->flags & ZAB_FLAG_ACTIVE)
         leader_is_active(zab);
