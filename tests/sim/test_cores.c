@@ -18,8 +18,8 @@
 #define SEEDS 3000
 #define SEEDS_SLICE 100
 #define SEEDS_TRIED 4000
-#define MUTANTS_MIN 24
-#define LINES_MAX 64
+#define MUTANTS_MIN 80
+#define LINES_MAX 256
 
 static const char *table_path; /* set by main */
 
