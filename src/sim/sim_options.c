@@ -126,15 +126,16 @@ static void add_keyspace(struct sim_cluster *cluster, const char *machine, const
 /* One keyspace, or both machines, each on a protocol of its own. */
 static void draw_keyspaces(struct sim_cluster *cluster) {
     static const char *const machines[][2] = {
-        {"tree-", "tree"}, {"zk-", "tree"}, {"watch-after", "tree"}};
+        {"tree-", "tree"}, {"zk-", "tree"}, {"life-", "tree"}, {"watch-after", "tree"}};
     static const char *const protocols[][2] = {{"zab-", "zab"}};
     const struct sim_options *asked = &cluster->asked;
     struct sim_world *world = &cluster->world;
     bool tree = sim_chance(world, 1, 2), zab = sim_chance(world, 1, 2);
     bool both = sim_chance(world, 1, 3), other_zab = sim_chance(world, 1, 2);
     bool mutant = asked->mutant != MUTANT_NONE;
-    const char *machine = of_mutant(asked->mutant, machines, 3);
+    const char *machine = of_mutant(asked->mutant, machines, 4);
     const char *protocol = of_mutant(asked->mutant, protocols, 1);
+    bool of_two = asked->mutant == MUTANT_HARD_STATE_OF_OTHER;
     bool raft = mutant && machine == NULL && protocol == NULL; /* most are of raft, or of keys */
     if (machine == NULL)
         machine = tree && !raft ? "tree" : "kv";
@@ -145,7 +146,7 @@ static void draw_keyspaces(struct sim_cluster *cluster) {
     cluster->kv = cluster->tree = SIM_NO_KEYSPACE;
     cluster->defaults.keyspace_count = 0;
     add_keyspace(cluster, machine, protocol);
-    if (both && !mutant && asked->machine == NULL)
+    if (both && (!mutant || of_two) && asked->machine == NULL)
         add_keyspace(cluster, strcmp(machine, "kv") == 0 ? "tree" : "kv",
                      asked->protocol ? asked->protocol
                      : other_zab     ? "zab"

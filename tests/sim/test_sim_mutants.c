@@ -14,7 +14,7 @@
 #include <string.h>
 
 #define SEEDS_TRIED 150
-#define MUTANTS_MIN 32
+#define MUTANTS_MIN 60
 
 struct line {
     enum mutant mutant;
