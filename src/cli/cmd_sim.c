@@ -44,9 +44,8 @@ bool mutant_parse(const char *subcommand, const char *name, enum mutant *mutant)
         return true;
     misuse(subcommand, "there is no mutant '%s'; there are:", name);
     for (int i = MUTANT_NONE + 1; i < MUTANT_COUNT; i++)
-        fprintf(stderr, "  %-6s  %-28s  %s\n",
-                mutant_grade_name(mutant_grade((enum mutant)i)), mutant_name((enum mutant)i),
-                mutant_text((enum mutant)i));
+        fprintf(stderr, "  %-6s  %-28s  %s\n", mutant_grade_name(mutant_grade((enum mutant)i)),
+                mutant_name((enum mutant)i), mutant_text((enum mutant)i));
     return false;
 }
 
