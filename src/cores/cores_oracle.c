@@ -283,11 +283,13 @@ static void check_config(struct cores_world *world, struct cores_node *node,
                      node->id, node->config_index, belief->last, newest);
 }
 
-/* The committed one, as far as its entry is known. */
-static const struct cores_named *committed_config(const struct cores_world *world, uint64_t index) {
+/* The committed one. What was committed at an index that no core keeps in memory is not known. */
+static const struct cores_named *committed_config(const struct cores_world *world, uint64_t index,
+                                                  bool *unknown) {
     const struct cores_named *found = NULL;
     for (unsigned i = 0; i < world->named_count; i++) {
         const struct cores_named *named = &world->named[i];
+        *unknown |= named->index <= index && world->history[named->index].chain == 0;
         if (named->index <= index && world->history[named->index].chain == named->chain &&
             (found == NULL || named->index > found->index))
             found = named;
@@ -297,12 +299,13 @@ static const struct cores_named *committed_config(const struct cores_world *worl
 
 void cores_oracle_snapshot(struct cores_world *world, const struct cores_node *node,
                            const struct log_base *base) {
-    const struct cores_named *named = committed_config(world, base->index);
+    bool unknown = false;
+    const struct cores_named *named = committed_config(world, base->index, &unknown);
     struct buf first = {0};
     struct config config;
     uint64_t hash;
-    if (named == NULL && base->state.len == 0)
-        return; /* a blank node, which knows of no founders */
+    if (unknown || (named == NULL && base->state.len == 0))
+        return; /* or a blank node, which knows of no founders */
     if (named != NULL) {
         hash = named->hash;
     } else {
