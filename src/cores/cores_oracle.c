@@ -69,8 +69,8 @@ static void check_new_voters(struct cores_world *world, const struct cores_node 
     for (uint32_t i = 0; i < next.count; i++) {
         const struct member *member = &next.members[i];
         if (!member->voter || member->id == 0 || member->id > world->count ||
-            config_is_voter(&node->config, member->id))
-            continue;
+            world->nodes[member->id].harmed || config_is_voter(&node->config, member->id))
+            continue; /* what a disk lost since, a leader can't know */
         if (cores_disk_last(&world->nodes[member->id]) < node->config_of)
             cores_breach(world, CORES_RULE_EARLY_VOTER,
                          "%" PRIu64 " makes %" PRIu64 " a voter in entry %" PRIu64
