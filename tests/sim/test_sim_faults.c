@@ -145,7 +145,10 @@ static void a_founder_that_loses_its_disk_is_noticed_from_its_first_vote_on(void
         wiped += result.faults[SIM_FAULT_WIPE_FOUNDER];
     }
     assert_true(wiped > seeds);
-    struct sim_hunt hunt = {.options = {.mutant = MUTANT_FOUNDER_BY_ID, .fault_mask = faults},
+    struct sim_hunt hunt = {.options = {.mutant = MUTANT_FOUNDER_BY_ID,
+                                        .fault_mask = faults,
+                                        .rare = SIM_RARE_NONE,
+                                        .aim_mask = SIM_AIM_NONE},
                             .first = FOUNDER_BY_ID_SEED,
                             .last = FOUNDER_BY_ID_SEED + 150};
     sim_hunt(&hunt);
