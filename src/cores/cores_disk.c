@@ -104,7 +104,10 @@ static void carry_out(struct cores_world *world, struct cores_node *node,
     struct cores_image *image = &node->image;
     bool overwrites = persist->truncate_from != 0 ||
                       (persist->count > 0 && persist->entries[0].index <= cores_disk_last(node));
-    uint64_t held = overwrites && !persist->reset ? cores_oracle_held(world, node) : 0;
+    bool late = node->refused_cut != 0 && persist->truncate_from >= node->refused_cut;
+    uint64_t held = overwrites && !persist->reset && !late ? cores_oracle_held(world, node) : 0;
+    if (persist->truncate_from != 0)
+        node->refused_cut = 0;
     if (persist->has_hard)
         hard_put(world, node, buf_view(&persist->hard));
     if (persist->reset) {
@@ -140,14 +143,22 @@ static void drop_entries(struct cores_persist *persist) {
 }
 
 /* What waits for a write that failed never leaves; one that can't go on ends. */
+static void note_refused(struct cores_node *node, const struct cores_persist *persist) {
+    uint64_t from = persist->truncate_from;
+    if (from != 0 && (node->refused_cut == 0 || from < node->refused_cut))
+        node->refused_cut = from;
+}
+
 static void no_room(struct cores_world *world, struct cores_node *node) {
     struct event event = {.kind = EVENT_PERSIST_FAILED};
     struct replica_status status;
     size_t left = 0;
     event.persisted.seq = node->persists[0].seq;
     event.persisted.status = CAIRN_NO_SPACE;
-    for (; node->persist_count > 0; persist_done(node))
+    for (; node->persist_count > 0; persist_done(node)) {
+        note_refused(node, &node->persists[0]);
         drop_entries(&node->persists[0]);
+    }
     for (size_t i = 0; i < node->send_count; i++) {
         if (node->sends[i].after >= event.persisted.seq)
             cores_message_free(node->sends[i].message);

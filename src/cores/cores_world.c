@@ -109,7 +109,7 @@ void cores_boot(struct cores_world *world, struct cores_node *node) {
     node->options.seed = prng_mix(world->setup.seed, ++node->lives); /* as a process draws one */
     node->replica = protocol->create(&node->options);
     node->up = true;
-    node->durable_seq = 0;
+    node->durable_seq = node->refused_cut = 0;
     node->belief = (struct belief){.role = ROLE_FOLLOWER};
     node->config.count = 0;
     node->config_index = node->config_last = 0;

@@ -100,6 +100,9 @@ struct cores_node {
     size_t inner_count, inner_cap;
     bool accepted; /* the last offered snapshot */
     bool harmed;   /* its disk lost something in this run */
+    /* What a full disk did not cut off from there on is none of the replica's log, and is cut off
+     * when there is room, under whichever leader; 0: nothing. */
+    uint64_t refused_cut;
     bool full;     /* the disk: entries find no room ... */
     unsigned kept; /* ... but for so many writes of ROOM_ALL */
 

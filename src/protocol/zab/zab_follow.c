@@ -106,7 +106,9 @@ void zab_on_propose(struct replica *zab, struct zab_message *message, struct blo
         !journal_may_take(journal, message->entries, message->count))
         return;
     if (message->index > zab->verified) {
-        zab_ack(zab, message->sent_at, message->index); /* something before was lost */
+        /* Something before was lost. Or a full disk did not take it: then the leader waits, too. */
+        if (!journal->full)
+            zab_ack(zab, message->sent_at, message->index);
         return;
     }
     if (!zab_take(zab, message, frame))
