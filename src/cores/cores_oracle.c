@@ -58,6 +58,19 @@ void cores_oracle_close(struct cores_world *world) {
     cairn_free(world->authors);
 }
 
+static void tell(struct cores_world *world, const struct cores_node *node, struct cores_note note) {
+    if (world->notes == NULL) {
+        cores_oracle_judge(world, &world->nodes[node->id], &note);
+        return;
+    }
+    struct cores_notes *notes = world->notes;
+    if (notes->count == notes->cap) {
+        notes->cap = notes->cap ? notes->cap * 2 : 64;
+        notes->items = cairn_realloc(notes->items, notes->cap * sizeof *notes->items);
+    }
+    notes->items[notes->count++] = note;
+}
+
 /* ---- leaders and authors ---- */
 
 /* By a leader, which goes by what was in force before. */
@@ -96,12 +109,20 @@ static void name(struct cores_world *world, const struct cores_node *node,
 
 void cores_oracle_author(struct cores_world *world, const struct cores_node *node,
                          const struct entry *entry) {
-    if (entry->kind == ENTRY_CONFIG)
+    if (entry->kind == ENTRY_CONFIG && world->notes == NULL) /* a search changes no members */
         name(world, node, entry);
-    if (entry->index >= CORES_INDEX_MAX || entry->term >= CORES_TERMS_MAX) {
+    if (entry->index >= CORES_INDEX_MAX || entry->term >= CORES_TERMS_MAX)
         world->exhausted = true;
-        return;
-    }
+    else
+        tell(world, node,
+             (struct cores_note){.kind = CORES_NOTE_AUTHOR,
+                                 .index = entry->index,
+                                 .term = entry->term,
+                                 .chain = entry->chain});
+}
+
+static void judge_author(struct cores_world *world, const struct cores_node *node,
+                         const struct cores_note *entry) {
     uint64_t at =
         (entry->index * 0x9e3779b97f4a7c15ull ^ entry->term * 0xc2b2ae3d27d4eb4full) >> 40;
     for (at &= AUTHORS - 1;; at = (at + 1) & (AUTHORS - 1)) {
@@ -130,16 +151,14 @@ static uint64_t committed_by(const struct cores_world *world, uint64_t term) {
     return index;
 }
 
-static void check_complete(struct cores_world *world, const struct cores_node *node,
-                           uint64_t term) {
-    struct belief belief;
+static void check_complete(struct cores_world *world, const struct cores_node *node, uint64_t term,
+                           uint64_t last) {
     uint64_t chain, committed = committed_by(world, term);
-    world->view->belief(node->replica, &belief);
-    if (belief.last < committed)
+    if (last < committed)
         cores_breach(world, CORES_RULE_INCOMPLETE,
                      "%" PRIu64 " leads term %" PRIu64 " with %" PRIu64 " entries, and %" PRIu64
                      " are committed",
-                     node->id, term, belief.last, committed);
+                     node->id, term, last, committed);
     else if (committed > 0 && world->setup.protocol->chain_at(node->replica, committed, &chain) &&
              chain != world->history[committed].chain)
         cores_breach(world, CORES_RULE_INCOMPLETE,
@@ -148,10 +167,17 @@ static void check_complete(struct cores_world *world, const struct cores_node *n
 }
 
 void cores_oracle_leader(struct cores_world *world, struct cores_node *node, uint64_t term) {
-    if (term >= CORES_TERMS_MAX) {
+    struct belief belief;
+    world->view->belief(node->replica, &belief);
+    if (term >= CORES_TERMS_MAX)
         world->exhausted = true;
-        return;
-    }
+    else
+        tell(world, node,
+             (struct cores_note){.kind = CORES_NOTE_LEADER, .term = term, .last = belief.last});
+}
+
+static void judge_leader(struct cores_world *world, const struct cores_node *node, uint64_t term,
+                         uint64_t last) {
     uint8_t known = world->leader_of[term];
     if (known == node->id)
         return;
@@ -162,7 +188,7 @@ void cores_oracle_leader(struct cores_world *world, struct cores_node *node, uin
     if (known != 0)
         cores_breach(world, CORES_RULE_TWO_LEADERS, "%u and %" PRIu64 " in term %" PRIu64, known,
                      node->id, term);
-    check_complete(world, node, term);
+    check_complete(world, node, term, last);
 }
 
 /* ---- committing and applying ---- */
@@ -194,35 +220,47 @@ static uint64_t holds(const void *context, uint64_t id) {
 }
 
 /* By the configuration in force when the replica's step began, or when it ended. */
-static void check_quorum(struct cores_world *world, const struct cores_node *node,
-                         const struct belief *belief) {
-    struct holders holders = {world, belief->commit, world->history[belief->commit].chain};
+static void check_quorum(struct cores_world *world, const struct cores_node *node, uint64_t commit,
+                         uint64_t term) {
+    struct holders holders = {world, commit, world->history[commit].chain};
     if (holders.chain == 0)
         return; /* a snapshot stands for it */
-    bool quorum = (node->config.count > 0 && quorum_reached(&node->config, holds, &holders) > 0) ||
-                  (belief->config != NULL && quorum_reached(belief->config, holds, &holders) > 0);
+    bool quorum =
+        (node->config.count > 0 && quorum_reached(&node->config, holds, &holders) > 0) ||
+        (node->next_config != NULL && quorum_reached(node->next_config, holds, &holders) > 0);
     if (!quorum)
         cores_breach(world, CORES_RULE_NO_QUORUM,
-                     "%" PRIu64 " calls %" PRIu64 " committed in term %" PRIu64, node->id,
-                     belief->commit, belief->term);
+                     "%" PRIu64 " calls %" PRIu64 " committed in term %" PRIu64, node->id, commit,
+                     term);
 }
 
-static void commit_rose(struct cores_world *world, const struct cores_node *node,
+static void judge_commit(struct cores_world *world, const struct cores_node *node,
+                         const struct cores_note *note) {
+    uint64_t chain, commit = note->index;
+    for (uint64_t index = note->last + 1; index <= commit; index++)
+        if (world->setup.protocol->chain_at(node->replica, index, &chain))
+            agree(world, node, index, chain, note->term);
+    if (commit > world->committed) {
+        check_quorum(world, node, commit, note->term);
+        world->committed = commit;
+        if (note->term > world->commit_term)
+            world->commit_term = note->term;
+    }
+}
+
+static void commit_rose(struct cores_world *world, struct cores_node *node,
                         const struct belief *belief) {
-    uint64_t chain;
     if (belief->commit >= CORES_INDEX_MAX) {
         world->exhausted = true;
         return;
     }
-    for (uint64_t index = node->belief.commit + 1; index <= belief->commit; index++)
-        if (world->setup.protocol->chain_at(node->replica, index, &chain))
-            agree(world, node, index, chain, belief->term);
-    if (belief->commit > world->committed) {
-        check_quorum(world, node, belief);
-        world->committed = belief->commit;
-        if (belief->term > world->commit_term)
-            world->commit_term = belief->term;
-    }
+    node->next_config = belief->config;
+    tell(world, node,
+         (struct cores_note){.kind = CORES_NOTE_COMMIT,
+                             .index = belief->commit,
+                             .term = belief->term,
+                             .last = node->belief.commit});
+    node->next_config = NULL;
 }
 
 void cores_oracle_apply(struct cores_world *world, struct cores_node *node,
@@ -232,9 +270,16 @@ void cores_oracle_apply(struct cores_world *world, struct cores_node *node,
                      "%" PRIu64 " applies %" PRIu64 " behind %" PRIu64, node->id, entry->index,
                      node->applied);
     node->applied = entry->index;
-    agree(world, node, entry->index, entry->chain, UINT64_MAX);
-    if (entry->index > world->applied)
-        world->applied = entry->index;
+    tell(world, node,
+         (struct cores_note){
+             .kind = CORES_NOTE_APPLY, .index = entry->index, .chain = entry->chain});
+}
+
+static void judge_apply(struct cores_world *world, const struct cores_node *node,
+                        const struct cores_note *note) {
+    agree(world, node, note->index, note->chain, UINT64_MAX);
+    if (note->index > world->applied)
+        world->applied = note->index;
 }
 
 void cores_oracle_install(struct cores_world *world, struct cores_node *node,
@@ -350,21 +395,29 @@ void cores_oracle_kept(struct cores_world *world, const struct cores_node *node,
 
 static void check_acknowledgement(struct cores_world *world, const struct cores_node *node,
                                   uint64_t to, const struct claim *claim) {
-    uint64_t mine, leaders;
-    if (cores_disk_last(node) < claim->durable) {
+    uint64_t mine;
+    if (cores_disk_last(node) < claim->durable)
         cores_breach(world, CORES_RULE_EARLY_ACK,
                      "%" PRIu64 " acknowledges %" PRIu64 " and has %" PRIu64, node->id,
                      claim->durable, cores_disk_last(node));
-        return;
-    }
-    const struct cores_node *leader = &world->nodes[to];
-    if (!claim->matches || !leader->up || leader->belief.term != claim->term ||
-        !cores_disk_chain(node, claim->durable, &mine) ||
-        !world->setup.protocol->chain_at(leader->replica, claim->durable, &leaders))
-        return;
-    if (mine != leaders)
+    else if (claim->matches && cores_disk_chain(node, claim->durable, &mine))
+        tell(world, node,
+             (struct cores_note){.kind = CORES_NOTE_ACK,
+                                 .to = to,
+                                 .term = claim->term,
+                                 .index = claim->durable,
+                                 .chain = mine});
+}
+
+static void judge_acknowledgement(struct cores_world *world, const struct cores_node *node,
+                                  const struct cores_note *note) {
+    uint64_t leaders;
+    const struct cores_node *leader = &world->nodes[note->to];
+    if (leader->up && leader->belief.term == note->term &&
+        world->setup.protocol->chain_at(leader->replica, note->index, &leaders) &&
+        note->chain != leaders)
         cores_breach(world, CORES_RULE_FALSE_ACK, "%" PRIu64 " acknowledges another entry %" PRIu64,
-                     node->id, claim->durable);
+                     node->id, note->index);
 }
 
 /* What the disk has promised to a later term since makes an older claim void. */
@@ -398,16 +451,26 @@ void cores_oracle_claim(struct cores_world *world, struct cores_node *node, uint
 
 /* ---- reads and leases ---- */
 
-uint64_t cores_oracle_ask(struct cores_world *world) {
+uint64_t cores_oracle_ask(struct cores_world *world, const struct cores_node *node) {
     uint64_t tag = ++world->tags;
+    tell(world, node, (struct cores_note){.kind = CORES_NOTE_ASK, .tag = tag});
+    return tag;
+}
+
+static void judge_ask(struct cores_world *world, uint64_t tag) {
     world->reads[tag % CORES_READS].tag = tag;
     world->reads[tag % CORES_READS].floor = world->applied;
-    return tag;
 }
 
 void cores_oracle_read(struct cores_world *world, const struct cores_node *node, uint64_t tag,
                        enum cairn_status status, uint64_t index) {
-    if (status != CAIRN_OK || world->reads[tag % CORES_READS].tag != tag)
+    if (status == CAIRN_OK)
+        tell(world, node, (struct cores_note){.kind = CORES_NOTE_READ, .tag = tag, .index = index});
+}
+
+static void judge_read(struct cores_world *world, const struct cores_node *node, uint64_t tag,
+                       uint64_t index) {
+    if (world->reads[tag % CORES_READS].tag != tag)
         return;
     world->reads_done++;
     if (index < world->reads[tag % CORES_READS].floor)
@@ -428,6 +491,35 @@ static void check_leases(struct cores_world *world) {
                          " has committed %" PRIu64,
                          id, node->belief.term, node->belief.commit, world->commit_term,
                          world->committed);
+    }
+}
+
+/* ---- judging ---- */
+
+void cores_oracle_judge(struct cores_world *world, struct cores_node *node,
+                        const struct cores_note *note) {
+    switch (note->kind) {
+    case CORES_NOTE_AUTHOR:
+        judge_author(world, node, note);
+        break;
+    case CORES_NOTE_LEADER:
+        judge_leader(world, node, note->term, note->last);
+        break;
+    case CORES_NOTE_APPLY:
+        judge_apply(world, node, note);
+        break;
+    case CORES_NOTE_COMMIT:
+        judge_commit(world, node, note);
+        break;
+    case CORES_NOTE_ACK:
+        judge_acknowledgement(world, node, note);
+        break;
+    case CORES_NOTE_ASK:
+        judge_ask(world, note->tag);
+        break;
+    case CORES_NOTE_READ:
+        judge_read(world, node, note->tag, note->index);
+        break;
     }
 }
 

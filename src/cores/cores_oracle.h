@@ -69,6 +69,32 @@ enum cores_rule {
         CORES_RULE_COUNT
 };
 
+/* What a replica did that is judged by what others have and know. A world judges it at once; where
+ * a replica is stepped alone (cores_local.h) it is written down, to be judged in every state of the
+ * whole in which the same step is taken. */
+enum cores_note_kind {
+    CORES_NOTE_AUTHOR, /* an entry is written: index, term, chain */
+    CORES_NOTE_LEADER, /* term, last: its log ends there */
+    CORES_NOTE_APPLY,  /* index, chain */
+    CORES_NOTE_COMMIT, /* the commit index rose from `last` to index in term */
+    CORES_NOTE_ACK,    /* `to`, which leads term, is told that all up to index is its own */
+    CORES_NOTE_ASK,    /* a read begins: tag */
+    CORES_NOTE_READ    /* and is allowed: tag, index */
+};
+
+struct cores_note {
+    enum cores_note_kind kind;
+    uint64_t index, term, chain, last, to, tag;
+};
+
+struct cores_notes {
+    struct cores_note *items;
+    size_t count, cap;
+};
+
+void cores_oracle_judge(struct cores_world *world, struct cores_node *node,
+                        const struct cores_note *note);
+
 void cores_breach(struct cores_world *world, enum cores_rule rule, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
@@ -97,7 +123,7 @@ void cores_oracle_lease(struct cores_world *world, const struct cores_node *node
 /* A deadline of the node has passed and was looked at. */
 void cores_oracle_tick(struct cores_world *world, const struct cores_node *node);
 /* A read begins; the tag that names it. */
-uint64_t cores_oracle_ask(struct cores_world *world);
+uint64_t cores_oracle_ask(struct cores_world *world, const struct cores_node *node);
 void cores_oracle_read(struct cores_world *world, const struct cores_node *node, uint64_t tag,
                        enum cairn_status status, uint64_t index);
 /* The configuration in force is another one; and a snapshot was made. */

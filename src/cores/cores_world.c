@@ -176,16 +176,21 @@ struct config cores_first_config(const struct cores_world *world) {
     return config;
 }
 
+/* Where each clock stands still until its replica's next deadline is chosen, only the order of a
+ * replica's deadlines matters: nothing is drawn, and all the time that ever passes is too short for
+ * a wall clock to tell. */
 static struct replica_options options_of(const struct cores_setup *setup, unsigned id,
                                          struct rare *rare) {
-    uint64_t election_ns = setup->election_ms[id] * CORES_MS;
+    uint64_t ms = setup->own_time ? CORES_MS / 1000 : CORES_MS;
+    uint64_t election_ns = setup->election_ms[id] * ms;
     struct replica_options options = {.group = 1,
                                       .id = id,
                                       .incarnation = FOLDERS * id,
                                       .election_timeout_min_ns = election_ns,
-                                      .election_timeout_max_ns = 2 * election_ns,
-                                      .heartbeat_ns = 30 * CORES_MS,
-                                      .disk_stall_ns = 400 * CORES_MS,
+                                      .election_timeout_max_ns =
+                                          setup->own_time ? election_ns : 2 * election_ns,
+                                      .heartbeat_ns = 30 * ms,
+                                      .disk_stall_ns = 400 * ms,
                                       .clock_drift_ppm = 1000,
                                       .lease_reads = setup->leases >> id & 1,
                                       .entry_bytes_max = 1 << 20,
@@ -225,7 +230,7 @@ struct cores_world *cores_world_new(void) {
     return world;
 }
 
-void cores_world_begin(struct cores_world *world, const struct cores_setup *setup) {
+void cores_world_blank(struct cores_world *world, const struct cores_setup *setup) {
     cores_net_clear(world);
     for (unsigned id = 1; id < CORES_IDS; id++)
         node_clear(world, &world->nodes[id]);
@@ -247,6 +252,10 @@ void cores_world_begin(struct cores_world *world, const struct cores_setup *setu
         if (id <= setup->voters + setup->learners)
             node->options.bootstrap = cores_first_config(world);
     }
+}
+
+void cores_world_begin(struct cores_world *world, const struct cores_setup *setup) {
+    cores_world_blank(world, setup);
     for (unsigned id = 1; id <= world->count; id++)
         cores_boot(world, &world->nodes[id]);
 }
@@ -315,7 +324,7 @@ static void propose(struct cores_world *world, struct cores_node *node) {
 
 static void read_at(struct cores_world *world, struct cores_node *node) {
     struct event event = {.kind = EVENT_READ};
-    event.read.tag = cores_oracle_ask(world);
+    event.read.tag = cores_oracle_ask(world, node);
     cores_oracle_lease(world, node);
     cores_step(world, node, event);
 }

@@ -109,13 +109,14 @@ struct cores_node {
     struct entry *owed; /* a slow node's: to be applied */
     size_t owed_count, owed_cap;
     uint64_t applied;
-    struct belief belief;          /* after its last step; config is not kept */
-    struct config config;          /* in force before the present step */
-    bool config_told;              /* it changed in the present step */
-    uint64_t config_index;         /* of the entry that holds what is in force; 0: none does */
-    uint64_t config_of;            /* the same of `config` */
-    uint64_t config_last;          /* the log's end when that was looked at */
-    uint64_t told_term, told_vote; /* the most that it ever said, over all its lives */
+    struct belief belief;             /* after its last step; config is not kept */
+    struct config config;             /* in force before the present step */
+    const struct config *next_config; /* and after it, while what it committed is judged */
+    bool config_told;                 /* it changed in the present step */
+    uint64_t config_index;            /* of the entry that holds what is in force; 0: none does */
+    uint64_t config_of;               /* the same of `config` */
+    uint64_t config_last;             /* the log's end when that was looked at */
+    uint64_t told_term, told_vote;    /* the most that it ever said, over all its lives */
     struct cores_promised {
         uint64_t until, term;  /* by its own clock */
         uint64_t released;     /* of that term it is released by the leader itself */
@@ -165,13 +166,16 @@ struct cores_world {
     const char *broken; /* what does not hold, as one sentence; NULL: all does */
     const char *rule;   /* and whose rule that is */
     char detail[200];
-    struct buf *log; /* NULL, or where what happens is written */
-    bool exhausted;  /* terms or indexes are beyond what the tables hold: the run ends */
+    struct cores_notes *notes; /* NULL: what replicas do is judged at once (cores_oracle.h) */
+    struct buf *log;           /* NULL, or where what happens is written */
+    bool exhausted;            /* terms or indexes are beyond what the tables hold: the run ends */
 };
 
 struct cores_world *cores_world_new(void);
 /* Begins a run in a world that may have had one; nodes of the first configuration are up. */
 void cores_world_begin(struct cores_world *world, const struct cores_setup *setup);
+/* The same, and no node has started. */
+void cores_world_blank(struct cores_world *world, const struct cores_setup *setup);
 void cores_world_free(struct cores_world *world);
 
 /* False: it can't happen now, and nothing did. */
