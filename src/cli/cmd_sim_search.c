@@ -62,13 +62,13 @@ static int search_one(struct search_command *command, const struct protocol *pro
     if (search.result.broken != NULL)
         show_breach(command, &search);
     printf("%s: %s: %" PRIu64 " states, %" PRIu64
-           " transitions, depth %zu, %zu MB, %.1f s of cpu\n",
+           " transitions, depth %zu, %u states of single replicas, %zu MB, %.1f s of cpu\n",
            protocol->name,
            search.result.broken != NULL ? "broken"
            : search.complete            ? "complete, everything held"
                                         : "not complete",
-           search.states, search.transitions, search.depth, search.memory_bytes >> 20,
-           (double)search.cpu_ns / 1e9);
+           search.states, search.transitions, search.depth, search.locals,
+           search.memory_bytes >> 20, (double)search.cpu_ns / 1e9);
     cores_moves_free(&search.moves);
     return search.result.broken != NULL ? EXIT_NO : search.complete ? EXIT_FINE : EXIT_UNDECIDED;
 }
@@ -107,11 +107,11 @@ int cmd_sim_search(int argc, char **argv) {
         return EXIT_MISUSE;
     if (command.ticks == UINT64_MAX)
         command.ticks = command.elections + 1;
-    if (command.replicas < 1 || command.replicas > 5 || command.elections > 200 ||
-        command.entries > 200 || command.reads > 200 || command.crashes > 200 ||
-        command.lost > 200 || command.late > 200 || command.overtaking > 100000 ||
-        command.ticks > 200)
-        return misuse("sim --cores", "--nodes is 1 to 5, each other bound at most 200");
+    if (command.replicas < 1 || command.replicas > 5 || command.elections > 20 ||
+        command.entries > 20 || command.reads > 20 || command.crashes > 20 || command.lost > 200 ||
+        command.late > 200 || command.overtaking > 200 || command.ticks > 200)
+        return misuse("sim --cores", "--nodes is 1 to 5, elections, entries, reads and crashes are "
+                                     "at most 20, each other bound at most 200");
     command.terminal = isatty(STDERR_FILENO);
     return search_one(&command, registry_protocol(command.protocol), mutant);
 }

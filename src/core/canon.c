@@ -9,33 +9,18 @@ void canon_number(struct canon *canon, uint64_t number) {
 
 void canon_time(struct canon *canon, uint64_t at) {
     bool comes = at > canon->now && at != UINT64_MAX;
-    canon_number(canon, comes ? 2 : at != 0 && at != UINT64_MAX);
-    cairn_assert(canon->time_count < CANON_TIMES_MAX);
-    canon->times[canon->time_count++] = comes ? at : 0;
+    canon_number(canon, comes ? 1 + at - canon->now : at != 0 && at != UINT64_MAX);
 }
 
-void canon_times_end(struct canon *canon) {
-    for (uint32_t i = 0; i < canon->time_count; i++) {
-        uint64_t before = 0;
-        for (uint32_t j = 0; j < canon->time_count && canon->times[i] != 0; j++)
-            before += canon->times[j] < canon->times[i];
-        canon_number(canon, before);
-    }
-    canon->time_count = 0;
+void canon_age(struct canon *canon, uint64_t at, uint64_t longest) {
+    uint64_t age = canon->now - at;
+    canon_number(canon, at == 0 || age > longest ? longest + 1 : age);
 }
 
 void canon_entry(struct canon *canon, const struct entry *entry) {
     canon_number(canon, entry->index);
     canon_number(canon, entry->term);
-    canon->sum = bytes_hash(entry->payload, canon->sum + entry->kind);
-}
-
-void canon_entries(struct canon *canon, struct bytes message, size_t head, size_t count) {
-    struct reader reader = reader_of(message);
-    struct entry entry;
-    read_bytes(&reader, head);
-    while (count-- > 0 && entry_decode(&reader, &entry) == CAIRN_OK)
-        canon_entry(canon, &entry);
+    canon_number(canon, entry->chain);
 }
 
 static void pending(struct canon *canon, const struct journal *journal) {
@@ -55,6 +40,8 @@ void canon_journal(struct canon *canon, const struct journal *journal) {
     canon_number(canon, log->before_index);
     canon_number(canon, log->before_term);
     canon_number(canon, log->last);
+    canon_number(canon, journal->stamps.order);
+    canon_number(canon, stamps_time_ms(&journal->stamps, canon->now, 0));
     for (uint64_t index = log->before_index + 1; index <= log->last; index++) {
         const struct entry *entry = log_entry(log, index);
         uint64_t term = 0;
@@ -84,28 +71,31 @@ void canon_progress(struct canon *canon, const struct progress *progress, uint64
     canon_number(canon, (uint64_t)progress->paused << 1 | progress->bare);
     canon_number(canon, progress->snapshot_index);
     canon_number(canon, progress->count);
-    for (uint32_t i = 0; i < progress->count; i++)
-        canon_number(canon, progress->inflight[(progress->head + i) % progress->cap].last);
-    canon_time(canon,
-               progress->count == 0 ? 0 : progress->inflight[progress->head].sent_at + patience_ns);
+    canon_number(canon, 2 * progress->round_trip_ns > patience_ns ? progress->round_trip_ns : 0);
+    for (uint32_t i = 0; i < progress->count; i++) {
+        const struct inflight *message = &progress->inflight[(progress->head + i) % progress->cap];
+        canon_number(canon, message->last);
+        canon_age(canon, message->sent_at, 20 * patience_ns);
+    }
 }
 
-static void list(struct canon *canon, const struct read_list *reads, uint64_t round) {
+static void list(struct canon *canon, const struct read_list *reads) {
     canon_number(canon, reads->count);
     for (size_t i = 0; i < reads->count; i++) {
         const struct read_item *item = &reads->items[i];
-        canon_number(canon, item->from == 0 ? item->tag : 0);
+        canon_number(canon, item->tag);
         canon_number(canon, item->from);
-        canon_number(canon, item->round - round);
+        canon_number(canon, item->round);
         canon_number(canon, item->index);
         canon_time(canon, item->deadline);
     }
 }
 
-void canon_reads(struct canon *canon, const struct reads *reads, uint64_t round) {
-    list(canon, &reads->leading, round);
-    list(canon, &reads->asked, 0);
-    list(canon, &reads->waiting, 0);
-    canon_number(canon, reads->request != 0);
+void canon_reads(struct canon *canon, const struct reads *reads) {
+    list(canon, &reads->leading);
+    list(canon, &reads->asked);
+    list(canon, &reads->waiting);
+    canon_number(canon, reads->ids);
+    canon_number(canon, reads->request);
     canon_time(canon, reads->request_deadline);
 }

@@ -1,6 +1,7 @@
-/* A replica's state as a number that is equal for states from which the same follows, for searches
- * that must not see one twice. Numbers that only name something (sequences, rounds, sessions) go in
- * as differences, and times as their order among each other: how long something takes is left out.
+/* What decides how a replica goes on, as one number that two states share when they go on alike:
+ * for searches that must not see one twice. What is only ever compared with itself goes in as a
+ * difference (sequences of writes, times); numbers that messages carry go in as they are, so that
+ * any message means the same to both.
  */
 #ifndef CAIRN_CORE_CANON_H
 #define CAIRN_CORE_CANON_H
@@ -9,27 +10,20 @@
 #include "core/progress.h"
 #include "core/reads.h"
 
-#define CANON_TIMES_MAX 256u
-
 struct canon { /* zero-initialised but for now */
     uint64_t sum;
     uint64_t now; /* of the replica whose times follow */
-    uint64_t times[CANON_TIMES_MAX];
-    uint32_t time_count;
 };
 
 void canon_number(struct canon *canon, uint64_t number);
 /* When something will be due; what is past counts as past, 0 and UINT64_MAX as never. */
 void canon_time(struct canon *canon, uint64_t at);
-/* The order of the times so far goes in, and they are forgotten. */
-void canon_times_end(struct canon *canon);
-/* What it is, without its stamps and what follows from them. */
+/* How long ago something was, which is asked for no further back than that. */
+void canon_age(struct canon *canon, uint64_t at, uint64_t longest);
+/* What it is and what is before it. */
 void canon_entry(struct canon *canon, const struct entry *entry);
-/* Those that a message carries behind its head. */
-void canon_entries(struct canon *canon, struct bytes message, size_t head, size_t count);
 void canon_journal(struct canon *canon, const struct journal *journal);
 void canon_progress(struct canon *canon, const struct progress *progress, uint64_t patience_ns);
-/* round: the leader's present one. */
-void canon_reads(struct canon *canon, const struct reads *reads, uint64_t round);
+void canon_reads(struct canon *canon, const struct reads *reads);
 
 #endif

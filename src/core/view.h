@@ -60,11 +60,8 @@ struct protocol_view {
     /* The abstraction in whose new states a search is interested: a hash of what decides how the
      * replica answers, without numbers that only grow (times, rounds, sequences). */
     uint64_t (*abstract)(const struct replica *replica);
-    /* What decides how the replica goes on, and what a message says to it (core/canon.h). `from`
-     * and `to`: NULL while they are down. */
+    /* What decides how the replica goes on (core/canon.h). */
     void (*canon)(const struct replica *replica, struct canon *canon);
-    void (*canon_message)(struct bytes message, const struct replica *from,
-                          const struct replica *to, struct canon *canon);
     /* Asserts what is too dear for every step. */
     void (*check_deep)(const struct replica *replica);
 };

@@ -4,6 +4,8 @@
 #include "base/assert.h"
 #include "core/canon.h"
 
+#include <string.h>
+
 #define SIZE_FIRST (1u << 16)
 
 static uint64_t *place_of(uint64_t *slots, size_t size, uint64_t fingerprint) {
@@ -15,7 +17,8 @@ static uint64_t *place_of(uint64_t *slots, size_t size, uint64_t fingerprint) {
 
 static void grow(struct cores_states *states) {
     size_t size = states->size ? states->size * 2 : SIZE_FIRST;
-    uint64_t *slots = cairn_alloc_zero(size * sizeof *slots);
+    uint64_t *slots = cairn_alloc(size * sizeof *slots);
+    memset(slots, 0, size * sizeof *slots);
     for (size_t i = 0; i < states->size; i++)
         if (states->slots[i] != 0)
             *place_of(slots, size, states->slots[i]) = states->slots[i];
@@ -47,14 +50,14 @@ void cores_states_free(struct cores_states *states) {
 
 /* ---- fingerprints ---- */
 
-unsigned cores_oldest(const struct cores_world *world, const unsigned *taken) {
+unsigned cores_oldest(const struct cores_world *world) {
     uint64_t best = UINT64_MAX;
     unsigned oldest = 0;
     for (uint64_t filled = world->filled; filled != 0; filled &= filled - 1) {
-        unsigned way = (unsigned)__builtin_ctzll(filled), skip = taken != NULL ? taken[way] : 0;
+        unsigned way = (unsigned)__builtin_ctzll(filled);
         const struct cores_channel *channel = &world->channels[way / 8][way % 8];
-        if (skip < channel->count && channel->items[skip].at < best) {
-            best = channel->items[skip].at;
+        if (channel->items[0].at < best) {
+            best = channel->items[0].at;
             oldest = way;
         }
     }
@@ -63,11 +66,12 @@ unsigned cores_oldest(const struct cores_world *world, const unsigned *taken) {
 
 static void of_disk(const struct cores_node *node, struct canon *canon) {
     const struct cores_image *image = &node->image;
-    canon_number(canon, image->promise.term);
-    canon_number(canon, image->promise.vote);
+    if (image->has_hard)
+        canon->sum = bytes_hash(buf_view(&image->hard), canon->sum);
     canon_number(canon, image->first + image->count);
     for (size_t i = 0; i < image->count; i++)
         canon_entry(canon, &image->entries[i]);
+    canon_number(canon, node->persist_count);
     for (size_t i = 0; i < node->persist_count; i++) {
         const struct cores_persist *persist = &node->persists[i];
         canon->sum = bytes_hash(buf_view(&persist->hard), canon->sum);
@@ -78,30 +82,29 @@ static void of_disk(const struct cores_node *node, struct canon *canon) {
     }
 }
 
-static const struct replica *running(const struct cores_world *world, uint64_t id) {
-    return world->nodes[id].up ? world->nodes[id].replica : NULL;
-}
-
-static void of_message(const struct cores_world *world, const struct cores_message *message,
-                       uint64_t from, uint64_t to, struct canon *canon) {
+static void of_message(const struct cores_message *message, uint64_t to, struct canon *canon) {
     cairn_assert(message->frame != NULL); /* no snapshot is ever made */
-    canon_number(canon, from * 8 + to);
-    world->view->canon_message(blob_view(message->frame), running(world, from), running(world, to),
-                               canon);
+    canon->sum = bytes_hash(blob_view(message->frame), canon->sum + to);
 }
 
-static void of_node(const struct cores_world *world, const struct cores_node *node,
-                    struct canon *canon) {
-    canon_number(canon, node->up);
-    of_disk(node, canon);
-    canon_number(canon, node->told_term);
-    canon_number(canon, node->told_vote);
-    if (node->up)
-        world->view->canon(node->replica, canon);
+/* Messages name the sender's time, and a life draws its numbers by what it began with. */
+uint64_t cores_node_key(const struct cores_world *world, const struct cores_node *node) {
+    struct canon canon = {.sum = node->id};
+    canon_number(&canon, node->up);
+    canon_number(&canon, node->lives);
+    canon_number(&canon, node->ahead_ns);
+    of_disk(node, &canon);
+    canon_number(&canon, node->told_term);
+    canon_number(&canon, node->told_vote);
+    if (!node->up)
+        return canon.sum;
+    canon_number(&canon, node->applied);
+    world->view->canon(node->replica, &canon);
     for (size_t i = 0; i < node->send_count; i++) {
-        canon_number(canon, node->sends[i].after - node->durable_seq);
-        of_message(world, &node->sends[i].message, node->id, node->sends[i].to, canon);
+        canon_number(&canon, node->sends[i].after - node->durable_seq);
+        of_message(&node->sends[i].message, node->sends[i].to, &canon);
     }
+    return canon.sum;
 }
 
 /* What the oracles remember and what replicas may have forgotten. */
@@ -116,15 +119,16 @@ static void of_oracles(const struct cores_world *world, struct canon *canon) {
         canon_number(canon, world->leader_of[term]);
 }
 
-/* Messages in the order in which they left: by that one the search delivers them. */
+/* A way is in order; among ways there is none. */
 uint64_t cores_fingerprint(const struct cores_world *world) {
-    unsigned taken[CORES_IDS * 8] = {0}, way;
     struct canon canon = {.sum = 1};
     for (unsigned id = 1; id <= world->count; id++)
-        of_node(world, &world->nodes[id], &canon);
-    while ((way = cores_oldest(world, taken)) != 0) {
+        canon_number(&canon, cores_node_key(world, &world->nodes[id]));
+    for (uint64_t filled = world->filled; filled != 0; filled &= filled - 1) {
+        unsigned way = (unsigned)__builtin_ctzll(filled);
         const struct cores_channel *channel = &world->channels[way / 8][way % 8];
-        of_message(world, &channel->items[taken[way]++], way / 8, way % 8, &canon);
+        for (unsigned i = 0; i < channel->count; i++)
+            of_message(&channel->items[i], way, &canon);
     }
     of_oracles(world, &canon);
     return canon.sum;

@@ -15,9 +15,10 @@ bool cores_states_add(struct cores_states *states, uint64_t fingerprint);
 size_t cores_states_bytes(const struct cores_states *states);
 void cores_states_free(struct cores_states *states);
 
-/* The way (from * 8 + to) whose next message left first, `taken[way]` of each left aside; NULL:
- * none. 0: there is no message. */
-unsigned cores_oldest(const struct cores_world *world, const unsigned *taken);
+/* The way (from * 8 + to) whose next message left first; 0: there is no message. */
+unsigned cores_oldest(const struct cores_world *world);
+/* Of everything from which a replica goes on, with its disk. */
+uint64_t cores_node_key(const struct cores_world *world, const struct cores_node *node);
 /* Of everything from which the world goes on. */
 uint64_t cores_fingerprint(const struct cores_world *world);
 

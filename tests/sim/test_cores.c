@@ -7,7 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "cores/cores_search.h"
+#include "cores/cores.h"
 #include "protocol/raft/raft.h"
 #include "protocol/zab/zab.h"
 #include "slice.h"
@@ -259,73 +259,6 @@ static void any_list_of_moves_can_be_played(void **state) {
     cores_world_free(world);
 }
 
-/* ---- all schedules ---- */
-
-static void search(struct cores_search *search, const struct protocol *protocol, enum mutant mutant,
-                   struct cores_bounds bounds) {
-    *search = (struct cores_search){.protocol = protocol, .mutant = mutant, .bounds = bounds};
-    cores_search(search);
-}
-
-static void all_schedules_hold(const struct protocol *protocol, struct cores_bounds bounds) {
-    struct cores_search one;
-    search(&one, protocol, MUTANT_NONE, bounds);
-    if (one.result.broken != NULL)
-        fail_msg("%s: %s: %s", protocol->name, one.result.broken, one.result.detail);
-    assert_true(one.complete && one.states > 100 && one.depth > 20);
-    print_message("%s: %llu states, depth %zu\n", protocol->name, (unsigned long long)one.states,
-                  one.depth);
-    cores_moves_free(&one.moves);
-}
-
-static void all_schedules_of_a_small_configuration_hold(void **state) {
-    const struct cores_bounds two = {
-        .replicas = 3, .elections = 2, .entries = 1, .ticks = (unsigned)slice_of(2, 1)};
-    const struct cores_bounds loss = {
-        .replicas = 3, .elections = 1, .entries = 1, .lost = 1, .ticks = 1};
-    const struct cores_bounds crash = {
-        .replicas = 3, .elections = 1, .entries = 1, .crashes = 1, .ticks = 1};
-    all_schedules_hold(&protocol_raft, two);
-    all_schedules_hold(&protocol_raft, loss);
-    all_schedules_hold(&protocol_raft, crash);
-    all_schedules_hold(&protocol_zab, two);
-    all_schedules_hold(&protocol_zab, loss);
-}
-
-static void a_search_finds_a_broken_rule_and_tells_the_moves(void **state) {
-    static const struct {
-        const struct protocol *protocol;
-        enum mutant mutant;
-        struct cores_bounds bounds;
-    } cases[] = {
-        {&protocol_raft,
-         MUTANT_VOTE_TWICE,
-         {.replicas = 3, .elections = 1, .ticks = 2, .overtaking = 1}},
-        {&protocol_raft, MUTANT_ACK_BEFORE_SYNC, {.replicas = 3, .elections = 1, .ticks = 1}},
-        {&protocol_raft,
-         MUTANT_VOTE_STALE_LOG,
-         {.replicas = 3, .elections = 2, .entries = 1, .lost = 1, .crashes = 1, .ticks = 2}},
-        {&protocol_zab,
-         MUTANT_ZAB_PROPOSE_BEFORE_NEWLEADER,
-         {.replicas = 3, .elections = 1, .ticks = 1}},
-        {&protocol_zab, MUTANT_ZAB_COMMIT_MINORITY, {.replicas = 3, .elections = 1, .ticks = 1}}};
-    struct cores_world *world = cores_world_new();
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct cores_search one;
-        struct cores_result result;
-        search(&one, cases[i].protocol, cases[i].mutant, cases[i].bounds);
-        if (one.result.broken == NULL)
-            fail_msg("%s is not found", mutant_name(cases[i].mutant));
-        assert_true(cores_replay(world, &one.setup, &one.moves, NULL, &result));
-        assert_string_equal(result.broken, one.result.broken);
-        print_message("%-4s %-28s after %llu states: %s\n", cases[i].protocol->name,
-                      mutant_name(cases[i].mutant), (unsigned long long)one.states,
-                      one.result.broken);
-        cores_moves_free(&one.moves);
-    }
-    cores_world_free(world);
-}
-
 int main(int argc, char **argv) {
     table_path = argc > 1 ? argv[1] : "tests/sim/cores_mutants.txt";
     const struct CMUnitTest tests[] = {
@@ -337,8 +270,6 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_guided_hunt_holds_and_tells_what_it_finds),
         cmocka_unit_test(a_text_that_is_none_is_told_by_its_line),
         cmocka_unit_test(any_list_of_moves_can_be_played),
-        cmocka_unit_test(all_schedules_of_a_small_configuration_hold),
-        cmocka_unit_test(a_search_finds_a_broken_rule_and_tells_the_moves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -405,8 +405,6 @@ void raft_recover_finish(struct replica *raft);
 
 extern const struct protocol_view raft_view;                      /* raft_view.c */
 void raft_canon(const struct replica *raft, struct canon *canon); /* raft_canon.c */
-void raft_canon_message(struct bytes body, const struct replica *from, const struct replica *to,
-                        struct canon *canon);
 
 /* Asserts the invariants that one replica can see (raft_check.c). */
 void raft_check(struct replica *raft);

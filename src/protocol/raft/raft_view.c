@@ -94,6 +94,5 @@ const struct protocol_view raft_view = {
     .describe = raft_describe,
     .abstract = abstract,
     .canon = raft_canon,
-    .canon_message = raft_canon_message,
     .check_deep = raft_check_deep,
 };

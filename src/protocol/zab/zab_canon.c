@@ -1,6 +1,6 @@
-/* Zab's state and messages for a search that must not see the same twice (core/canon.h). Sessions
- * are named as they are: each life counts them from a number of its own. Left out are leases (a
- * search has none), wall clocks, lost data and changes of members. */
+/* Zab's state for a search that must not see the same twice (core/canon.h). Sessions are named as
+ * they are: each life counts them from a number of its own. Left out are leases (a search has
+ * none), wall clocks, lost data and changes of members. */
 #include "protocol/zab/zab_internal.h"
 
 static void vote(struct canon *canon, const struct zab_vote *vote) {
@@ -15,11 +15,12 @@ static void peer_state(struct canon *canon, const struct replica *zab,
     canon_number(canon, peer->id);
     canon_number(canon, (uint64_t)peer->up << 1 | peer->member);
     canon_number(canon, peer->incarnation);
-    if (zab->phase == ZAB_ELECTION) {
-        canon_number(canon, peer->voted);
-        canon_number(canon, peer->voted ? zab->round - peer->vote_round : 0);
+    canon_age(canon, peer->heard_at, options->election_timeout_max_ns);
+    /* A vote of an earlier round counts no more. */
+    bool counts = peer->voted && (zab->phase == ZAB_ELECTION || peer->vote_round > zab->round);
+    canon_number(canon, counts ? 1 + peer->vote_round : 0);
+    if (counts)
         vote(canon, &peer->vote);
-    }
     if (!zab_leads(zab))
         return;
     canon_number(canon, peer->stage);
@@ -30,11 +31,9 @@ static void peer_state(struct canon *canon, const struct replica *zab,
     vote(canon, &peer->told);
     canon_number(canon,
                  (uint64_t)peer->eligible << 2 | (uint64_t)peer->counts << 1 | peer->active_told);
-    canon_number(canon, peer->meet);
-    canon_number(canon, peer->sync_flags);
+    canon_number(canon, peer->stage < ZAB_ACCEPTED ? 0 : peer->meet << 16 | peer->sync_flags);
     canon_number(canon, peer->commit_told);
-    canon_number(canon, zab->ping_round - peer->round);
-    canon_time(canon, peer->heard_at + options->election_timeout_max_ns);
+    canon_number(canon, peer->round);
     canon_progress(canon, &peer->stream.progress, options->election_timeout_min_ns);
     canon_number(canon, peer->stream.load_tag != 0);
 }
@@ -54,7 +53,7 @@ static void following(struct canon *canon, const struct replica *zab) {
     canon_number(canon, zab->commit_heard);
     canon_time(canon, zab->patience_at);
     canon_time(canon, zab->join_at);
-    canon_time(canon, zab->joined_at + zab->options.heartbeat_ns);
+    canon_age(canon, zab->joined_at, zab->options.heartbeat_ns);
 }
 
 void zab_canon(const struct replica *zab, struct canon *canon) {
@@ -66,7 +65,11 @@ void zab_canon(const struct replica *zab, struct canon *canon) {
                             zab->transferring << 3 | zab->installing << 4 |
                             zab->stall_handled << 5 | zab->lease_revoked << 6);
     canon_number(canon, zab->round);
+    canon_number(canon, zab->ping_round);
+    canon_number(canon, zab->nonces);
     canon_number(canon, zab->unfit);
+    canon_number(canon, zab->told_term << 8 | zab->told_leader);
+    canon_age(canon, zab->leaderless_since, 2 * zab->options.election_timeout_max_ns);
     vote(canon, &zab->vote);
     canon_time(canon, zab->phase == ZAB_ELECTION ? zab->notify_at : 0);
     canon_time(canon, zab->finalize_at);
@@ -77,41 +80,7 @@ void zab_canon(const struct replica *zab, struct canon *canon) {
     else if (zab->phase != ZAB_ELECTION)
         following(canon, zab);
     canon_journal(canon, &zab->journal);
-    canon_reads(canon, &zab->reads, zab->ping_round);
+    canon_reads(canon, &zab->reads);
     for (uint32_t i = 0; i < zab->peer_count; i++)
         peer_state(canon, zab, &zab->peers[i]);
-    canon_times_end(canon);
-}
-
-/* Rounds of pings are the leader's: it is the sender of pings and the receiver of their answers. */
-static uint64_t round_left(const struct zab_message *message, const struct replica *from,
-                           const struct replica *to) {
-    const struct replica *leader = message->type == ZAB_PING ? from : to;
-    if (message->type == ZAB_NOTIFICATION)
-        return message->round;
-    return leader != NULL && zab_leads(leader) ? leader->ping_round - message->round : UINT64_MAX;
-}
-
-void zab_canon_message(struct bytes body, const struct replica *from, const struct replica *to,
-                       struct canon *canon) {
-    struct zab_message message;
-    if (zab_message_decode(body, &message, NULL) != CAIRN_OK)
-        return;
-    canon_number(canon, (uint64_t)message.type << 32 | message.flags);
-    canon_number(canon, message.incarnation);
-    canon_number(canon, message.term);
-    canon_number(canon, message.nonce);
-    canon_number(canon, message.leader);
-    canon_number(canon, message.index);
-    canon_number(canon, message.log_term);
-    canon_number(canon, message.commit);
-    canon_number(canon, message.last);
-    canon_number(canon, message.status);
-    canon_number(canon, round_left(&message, from, to));
-    if (message.type == ZAB_ACK_EPOCH) { /* the runs of its history end it */
-        size_t told = message.count * sizeof(struct zab_run);
-        canon->sum = bytes_hash(bytes_of(body.data + body.len - told, told), canon->sum);
-        return;
-    }
-    canon_entries(canon, body, zab_message_size(&message), message.count);
 }

@@ -450,8 +450,6 @@ void zab_amnesia_advance(struct replica *zab);
 
 extern const struct protocol_view zab_view;                     /* zab_view.c */
 void zab_canon(const struct replica *zab, struct canon *canon); /* zab_canon.c */
-void zab_canon_message(struct bytes body, const struct replica *from, const struct replica *to,
-                       struct canon *canon);
 
 /* Asserts the invariants that one replica can see (zab_check.c). */
 void zab_check(struct replica *zab);

@@ -99,6 +99,5 @@ const struct protocol_view zab_view = {
     .describe = zab_describe,
     .abstract = abstract,
     .canon = zab_canon,
-    .canon_message = zab_canon_message,
     .check_deep = zab_check_deep,
 };
