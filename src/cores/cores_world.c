@@ -285,8 +285,8 @@ void cores_world_free(struct cores_world *world) {
 /* ---- moves ---- */
 
 /* Connections are of two processes: what an earlier life was sent does not reach a later one, and
- * what others tell settles what a lost hard state promised. (After a crash alone it may arrive
- * here, which is harder.) */
+ * what others tell settles what a lost hard state promised. (In a search it may arrive, which is
+ * harder: there no hard state is lost.) */
 static void ways_end(struct cores_world *world, const struct cores_node *node) {
     for (unsigned from = 1; from <= world->count; from++)
         while (world->channels[from][node->id].count > 0)
@@ -428,7 +428,8 @@ static bool while_down(struct cores_world *world, struct cores_node *node, struc
         cores_disk_lose_tail(node, move.b);
     else
         cores_disk_replace(node);
-    ways_end(world, node);
+    if (!world->setup.own_time)
+        ways_end(world, node);
     return true;
 }
 
