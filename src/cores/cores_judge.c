@@ -26,6 +26,14 @@ struct known {
     uint64_t hash, key;
 };
 
+/* What was judged lately, by a hash of all that it was judged by. */
+#define JUDGED_SLOTS (1u << 18)
+struct judged {
+    uint32_t known, notes; /* notes: of the step; no other has the same */
+    uint32_t states[CORES_IDS];
+    uint32_t result;
+};
+
 struct cores_judge {
     const struct cores_locals *locals;
     struct cores_world *world; /* never moved: it holds what the oracles look at */
@@ -35,6 +43,7 @@ struct cores_judge {
     uint32_t count, cap;
     uint32_t *slots; /* by hash; 0: free */
     size_t size;
+    struct judged *judged;
 };
 
 /* The oracles ask a replica for its log only. */
@@ -201,13 +210,9 @@ static void judge_cut(struct cores_judge *judge, struct cores_node *node,
     cores_oracle_kept(judge->world, node, held);
 }
 
-uint32_t cores_judge_step(struct cores_judge *judge, uint32_t known, const uint32_t *states,
-                          unsigned id, uint32_t before, const struct cores_local_step *step) {
-    const struct cores_local *was = cores_local(judge->locals, before);
-    const struct cores_local *is = cores_local(judge->locals, states[id]);
-    bool cut = !is_longer(&is->disk, &was->disk);
-    if (step->note_count == 0 && !cut)
-        return known;
+static uint32_t judge_notes(struct cores_judge *judge, uint32_t known, const uint32_t *states,
+                            unsigned id, uint32_t before, const struct cores_local_step *step,
+                            bool cut) {
     struct cores_world *world = judge->world;
     struct cores_node *node = &world->nodes[id];
     const struct cores_note *notes = cores_local_notes(judge->locals, step);
@@ -215,7 +220,8 @@ uint32_t cores_judge_step(struct cores_judge *judge, uint32_t known, const uint3
     set_nodes(judge, states);
     world->broken = NULL;
     if (cut)
-        judge_cut(judge, node, was, is);
+        judge_cut(judge, node, cores_local(judge->locals, before),
+                  cores_local(judge->locals, states[id]));
     for (uint32_t i = 0; i < step->note_count; i++) {
         cores_oracle_judge(world, node, &notes[i]);
         if (notes[i].kind == CORES_NOTE_AUTHOR)
@@ -227,6 +233,31 @@ uint32_t cores_judge_step(struct cores_judge *judge, uint32_t known, const uint3
     take(judge);
     judge->loaded = number_of(judge);
     return judge->loaded;
+}
+
+uint32_t cores_judge_step(struct cores_judge *judge, uint32_t known, const uint32_t *states,
+                          unsigned id, uint32_t before, const struct cores_local_step *step) {
+    const struct cores_local *was = cores_local(judge->locals, before);
+    const struct cores_local *is = cores_local(judge->locals, states[id]);
+    bool cut = !is_longer(&is->disk, &was->disk);
+    if (cut)
+        return judge_notes(judge, known, states, id, before, step, true);
+    if (step->note_count == 0)
+        return known;
+    struct judged now = {.known = known, .notes = step->notes};
+    uint64_t hash = prng_mix(known, step->notes);
+    for (unsigned other = 1; other <= judge->world->count; other++) {
+        now.states[other] = states[other];
+        hash = prng_mix(hash, states[other]);
+    }
+    struct judged *slot = &judge->judged[hash & (JUDGED_SLOTS - 1)];
+    now.result = slot->result;
+    if (memcmp(slot, &now, sizeof now) == 0)
+        return now.result;
+    now.result = judge_notes(judge, known, states, id, before, step, false);
+    if (now.result != 0)
+        *slot = now;
+    return now.result;
 }
 
 /* ---- life ---- */
@@ -241,6 +272,7 @@ struct cores_judge *cores_judge_new(const struct cores_setup *setup,
                                     const struct cores_locals *locals) {
     struct cores_judge *judge = cairn_alloc_zero(sizeof *judge);
     judge->locals = locals;
+    judge->judged = cairn_alloc_zero(JUDGED_SLOTS * sizeof *judge->judged);
     judge->world = cores_world_new();
     cores_world_blank(judge->world, setup);
     judge->world->setup.protocol = &protocol_judged;
@@ -264,5 +296,6 @@ void cores_judge_free(struct cores_judge *judge) {
         cairn_free(judge->known[i].knowledge);
     cairn_free(judge->known);
     cairn_free(judge->slots);
+    cairn_free(judge->judged);
     cairn_free(judge);
 }

@@ -186,11 +186,13 @@ static void happen(struct cores_locals *locals, struct cores_world *world, unsig
 }
 
 static struct cores_world *blank_world(struct cores_locals *locals, unsigned id) {
-    if (locals->world[id] == NULL)
-        locals->world[id] = cores_world_new();
     struct cores_world *world = locals->world[id];
-    world->notes = &locals->noted;
-    cores_world_blank(world, &locals->setup);
+    if (world == NULL) {
+        locals->world[id] = world = cores_world_new();
+        cores_world_blank(world, &locals->setup);
+        world->notes = &locals->noted;
+    }
+    cores_world_wipe(world, id);
     return world;
 }
 
@@ -297,7 +299,8 @@ static struct cores_world *reach(struct cores_locals *locals, unsigned id, uint3
     while (count > 0) {
         locals->noted.count = 0;
         happen(locals, world, id, locals->way_back[--count]);
-        cores_net_clear(world);
+        if (world->filled != 0)
+            cores_net_clear(world);
     }
     locals->at[id] = state;
     return world;

@@ -254,6 +254,12 @@ void cores_world_blank(struct cores_world *world, const struct cores_setup *setu
     }
 }
 
+void cores_world_wipe(struct cores_world *world, unsigned id) {
+    node_clear(world, &world->nodes[id]);
+    world->tags = 0;
+    world->exhausted = false;
+}
+
 void cores_world_begin(struct cores_world *world, const struct cores_setup *setup) {
     cores_world_blank(world, setup);
     for (unsigned id = 1; id <= world->count; id++)

@@ -176,6 +176,8 @@ struct cores_world *cores_world_new(void);
 void cores_world_begin(struct cores_world *world, const struct cores_setup *setup);
 /* The same, and no node has started. */
 void cores_world_blank(struct cores_world *world, const struct cores_setup *setup);
+/* In a blank world: the node is as if it never ran. */
+void cores_world_wipe(struct cores_world *world, unsigned id);
 void cores_world_free(struct cores_world *world);
 
 /* False: it can't happen now, and nothing did. */
