@@ -32,7 +32,7 @@ KILLS = 50
 # minutes of processor time at most, and says how far it came.
 SEARCHED = (("raft", (2, 2, 1, 2, 2, 0)), ("raft", (2, 2, 1, 2, 3, 0)), ("raft", (3, 2, 1, 1, 3, 1)),
             ("zab", (2, 2, 1, 2, 2, 0)), ("zab", (2, 2, 1, 2, 3, 0)), ("zab", (3, 2, 1, 1, 3, 1)))
-SEARCH_MB = 9500
+SEARCH_MB = 12000
 ATTACKS = 29  # those at the peer port twice
 CHANGES = 200
 FIRST_STARTS = 40  # of cairn dev, killed in their first milliseconds
