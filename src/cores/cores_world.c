@@ -426,16 +426,17 @@ static bool is_while_down(unsigned kind) {
 static bool while_down(struct cores_world *world, struct cores_node *node, struct cores_move move) {
     if (node->id < 1 || node->id > world->count || node->up)
         return false;
-    if (move.kind == CORES_START)
+    if (move.kind == CORES_START) {
         cores_boot(world, node);
-    else if (move.kind == CORES_FORGET)
+        return true;
+    }
+    if (move.kind == CORES_FORGET)
         cores_disk_forget(node);
     else if (move.kind == CORES_LOSE)
         cores_disk_lose_tail(node, move.b);
     else
         cores_disk_replace(node);
-    if (!world->setup.own_time)
-        ways_end(world, node);
+    ways_end(world, node);
     return true;
 }
 
