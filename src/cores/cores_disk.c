@@ -98,6 +98,14 @@ static void hard_put(struct cores_world *world, struct cores_node *node, struct 
     cores_oracle_promise(world, node, &before);
 }
 
+/* It has no voice before a leader gave it back what it gives up: a follower whose history can't be
+ * told in one message, say. */
+static bool gives_up(const struct cores_world *world, const struct cores_node *node) {
+    struct replica_status status;
+    world->setup.protocol->status(node->replica, &status);
+    return status.damaged;
+}
+
 /* In the contract's order, up to `entries` of its entries. */
 static void carry_out(struct cores_world *world, struct cores_node *node,
                       struct cores_persist *persist, size_t entries) {
@@ -105,7 +113,8 @@ static void carry_out(struct cores_world *world, struct cores_node *node,
     bool overwrites = persist->truncate_from != 0 ||
                       (persist->count > 0 && persist->entries[0].index <= cores_disk_last(node));
     bool late = node->refused_cut != 0 && persist->truncate_from >= node->refused_cut;
-    uint64_t held = overwrites && !persist->reset && !late ? cores_oracle_held(world, node) : 0;
+    bool kept = overwrites && !persist->reset && !late && !(node->up && gives_up(world, node));
+    uint64_t held = kept ? cores_oracle_held(world, node) : 0;
     if (persist->truncate_from != 0)
         node->refused_cut = 0;
     if (persist->has_hard)
