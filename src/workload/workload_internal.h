@@ -15,6 +15,7 @@ struct workload_conn {
     struct workload *workload;
     struct workload_client *client; /* NULL: abandoned */
     bool open, closed;
+    bool watches; /* a WATCH may stand: the reads behind it were refused, and no EXEC came */
     bool command; /* of workload_command: log the answer, then close */
     struct buf in, out;
 };

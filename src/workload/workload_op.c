@@ -473,6 +473,7 @@ bool op_answer(struct workload_client *client, struct bytes replies, bool *again
         return answer_session(client, in);
     if (op->action == WORKLOAD_TRANSFER && op->watched && client->stage == 0) {
         if (!answer_watch(client, in)) {
+            client->conn->watches = true;
             op->outcome = WORKLOAD_FAILED;
             return true;
         }
@@ -490,14 +491,16 @@ bool op_answer(struct workload_client *client, struct bytes replies, bool *again
         op->outcome = WORKLOAD_UNKNOWN;
         return true;
     }
-    if (value.kind == RESP_ERROR_REPLY)
+    if (value.kind == RESP_ERROR_REPLY) {
+        client->conn->watches |= op->watched;
         return answer_error(client, value.text, again);
+    }
     op->outcome = WORKLOAD_OK;
     bool transaction =
         op->action == WORKLOAD_TRANSFER || (op->action == WORKLOAD_BALANCES && op->result != -1);
     if (transaction && value.kind == RESP_NIL) {
         op->outcome = WORKLOAD_FAILED; /* what this connection watched had changed */
-        if (!op->watched)
+        if (!op->watched && !client->conn->watches)
             workload_report(client->workload, "client %u watched nothing, and its EXEC was refused",
                             client->number);
     } else if (!take_result(op, in, &value)) {

@@ -46,6 +46,7 @@ static void a_disk_that_rots_under_running_nodes_ends_none_of_them(void **state)
                 .seed = seed,
                 .nodes = 5,
                 .protocol = protocols[i],
+                .aim_mask = SIM_AIM_NONE,
                 .fault_mask = 1ull << SIM_FAULT_FLIP | 1ull << SIM_FAULT_STALE |
                               1ull << SIM_FAULT_UNREADABLE | 1ull << SIM_FAULT_ISOLATE |
                               1ull << SIM_FAULT_TRANSFER};

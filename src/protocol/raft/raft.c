@@ -30,9 +30,9 @@ static struct replica *create(const struct replica_options *options) {
     raft->options = *options;
     prng_seed(&raft->prng, prng_mix(prng_mix(options->seed, options->group), options->id));
     raft->role = ROLE_FOLLOWER;
+    uint64_t least = options->election_timeout_min_ns, most = options->election_timeout_max_ns;
     raft->election_timeout_max_ns =
-        rare_limit(options->rare, RARE_RAFT_ELECTION_EARLY, options->election_timeout_min_ns,
-                   options->election_timeout_max_ns);
+        rare_limit(options->rare, RARE_RAFT_ELECTION_EARLY, least + (most - least) / 4, most);
     journal_open(&raft->journal, &raft->options);
     raft->reads.out = &raft->journal.out;
     raft->reads.few = rare_hit(options->rare, RARE_READS_FEW);
