@@ -196,7 +196,7 @@ static void set_nodes(struct cores_judge *judge, const uint32_t *states) {
 /* ---- judging ---- */
 
 static bool is_longer(const struct cores_chains *now, const struct cores_chains *before) {
-    return now->items == before->items ||
+    return before->count == 0 || now->items == before->items ||
            (now->count >= before->count &&
             memcmp(now->items, before->items, before->count * sizeof *now->items) == 0);
 }

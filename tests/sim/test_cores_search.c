@@ -36,8 +36,7 @@ static void all_schedules_hold(const struct protocol *protocol, struct cores_bou
 }
 
 static void all_schedules_of_a_small_configuration_hold(void **state) {
-    const struct cores_bounds two = {
-        .replicas = 3, .elections = 2, .entries = 1, .ticks = (unsigned)slice_of(2, 1)};
+    const struct cores_bounds two = {.replicas = 3, .elections = 2, .entries = 1, .ticks = 2};
     const struct cores_bounds loss = {
         .replicas = 3, .elections = 1, .entries = 1, .lost = 1, .ticks = 1};
     const struct cores_bounds crash = {
