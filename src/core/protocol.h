@@ -377,7 +377,9 @@ struct protocol {
                                        bool repaired);
     void (*recover_damage)(struct replica *replica, uint64_t first, uint64_t last);
     /* Nothing that others sent to an earlier life arrives any more: what they tell is news. */
-    void (*recover_hard_lost)(struct replica *replica);
+    /* had_log: there was a log, from which entries may have been lost besides; else only a snapshot
+     * is there, as in a folder that an import made, and no entry was ever acknowledged. */
+    void (*recover_hard_lost)(struct replica *replica, bool had_log);
     /* The node goes on under another incarnation, as one whose disk was replaced. A replica that
      * knows no members is bound by no former promise any more: the others count nothing of the
      * former incarnation, and there is no member to ask what it promised. */

@@ -88,7 +88,7 @@ static void recover(const struct protocol *protocol, struct cores_node *node) {
     const struct cores_image *image = &node->image;
     enum cairn_status status = CAIRN_OK;
     if (image->hard_lost)
-        protocol->recover_hard_lost(node->replica);
+        protocol->recover_hard_lost(node->replica, true);
     else if (image->has_hard)
         status = protocol->recover_hard(node->replica, buf_view(&image->hard));
     cairn_assert(status == CAIRN_OK);

@@ -68,12 +68,12 @@ static void on_damage(void *context, uint64_t id, uint64_t first, uint64_t last)
     group->protocol->recover_damage(group->replica, first, last);
 }
 
-static void lose_hard(const struct group *group) {
+static void lose_hard(const struct group *group, bool had_log) {
     node_log(group->node, 2,
              "term and vote of %s are lost: this replica neither votes nor acknowledges until all "
              "other voters told their terms, nor votes before a leader gave it what it may miss",
              group->node->options.keyspaces[group->keyspace].name);
-    group->protocol->recover_hard_lost(group->replica);
+    group->protocol->recover_hard_lost(group->replica, had_log);
 }
 
 static void on_hard_lost(void *context, uint64_t id) {
@@ -91,9 +91,10 @@ static void on_hard_lost(void *context, uint64_t id) {
  * that has either, and no hard state, has lost it. */
 static void find_lost_hard(struct recovery *recovery) {
     NODE_EACH_GROUP(group, recovery->node) {
-        bool had = recovery->hard_file_lost || recovery->has_log[group->keyspace] ||
-                   group->snapshot_index > 0;
-        bool absent = had && !recovery->has_hard[group->keyspace] &&
+        bool had_log = recovery->hard_file_lost || recovery->has_log[group->keyspace] ||
+                       recovery->hard_lost[group->keyspace];
+        bool absent = (had_log || group->snapshot_index > 0) &&
+                      !recovery->has_hard[group->keyspace] &&
                       group->node->options.mutant != MUTANT_HARD_STATE_ABSENCE_BELIEVED;
         bool lost = absent || recovery->hard_lost[group->keyspace];
         struct replica_status status;
@@ -101,7 +102,7 @@ static void find_lost_hard(struct recovery *recovery) {
         /* Without members there is none to ask for its term, or for what is damaged. */
         recovery->nothing_known |= status.config.count == 0 && (lost || status.damaged);
         if (lost && status.config.count > 0)
-            lose_hard(group);
+            lose_hard(group, had_log);
     }
 }
 

@@ -114,9 +114,9 @@ static void recover_damage(struct replica *replica, uint64_t first, uint64_t las
     replica->protocol->recover_damage(replica->inner, first, last);
 }
 
-static void recover_hard_lost(struct replica *replica) {
+static void recover_hard_lost(struct replica *replica, bool had_log) {
     replica->watched->found_damage = true;
-    replica->protocol->recover_hard_lost(replica->inner);
+    replica->protocol->recover_hard_lost(replica->inner, had_log);
 }
 
 static void recover_replaced(struct replica *replica, uint64_t incarnation) {

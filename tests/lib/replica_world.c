@@ -65,7 +65,7 @@ static void boot(struct world *world, struct world_node *node) {
     node->durable_seq = 0;
     enum cairn_status status = CAIRN_OK;
     if (node->hard_lost)
-        world->protocol->recover_hard_lost(node->replica);
+        world->protocol->recover_hard_lost(node->replica, true);
     else if (node->hard != NULL)
         status = world->protocol->recover_hard(node->replica, blob_view(node->hard));
     cairn_assert(status == CAIRN_OK);

@@ -71,7 +71,7 @@ struct replica {
     uint64_t vote;
     bool mending;   /* acknowledged entries were lost: no votes until caught up with a leader */
     bool amnesia;   /* the hard state was lost: no votes until all other voters told their terms */
-    bool hard_lost; /* found so at this start */
+    bool hard_lost; /* found so at this start, beside a log */
     struct lease_promise promise; /* its length is hard state; to the leader that is followed */
 
     enum role role;
@@ -399,7 +399,7 @@ enum cairn_status raft_recover_base(struct replica *raft, const struct log_base 
 enum cairn_status raft_recover_entry(struct replica *raft, const struct entry *entry,
                                      bool repaired);
 void raft_recover_damage(struct replica *raft, uint64_t first, uint64_t last);
-void raft_recover_hard_lost(struct replica *raft);
+void raft_recover_hard_lost(struct replica *raft, bool had_log);
 void raft_recover_replaced(struct replica *raft, uint64_t incarnation);
 void raft_recover_finish(struct replica *raft);
 

@@ -128,8 +128,9 @@ void raft_recover_damage(struct replica *raft, uint64_t first, uint64_t last) {
         raft->damage_last = last;
 }
 
-void raft_recover_hard_lost(struct replica *raft) {
-    raft->amnesia = raft->hard_lost = true;
+void raft_recover_hard_lost(struct replica *raft, bool had_log) {
+    raft->amnesia = true;
+    raft->hard_lost = had_log;
     raft->promise.length_ns = LEASE_NS_MAX; /* what was promised is forgotten too */
     raft->journal.hard_dirty = true;
 }

@@ -218,7 +218,7 @@ struct replica {
     uint64_t accepted_from;
     bool mending; /* acknowledged entries were lost: no word counts until synchronised */
     bool amnesia; /* the hard state was lost: no leader is followed until all others told theirs */
-    bool hard_lost;               /* found so at this start */
+    bool hard_lost;               /* found so at this start, beside a log */
     struct lease_promise promise; /* its length is hard state; to the leader that is followed */
 
     enum zab_phase phase;
@@ -442,7 +442,7 @@ enum cairn_status zab_recover_hard(struct replica *zab, struct bytes hard);
 enum cairn_status zab_recover_base(struct replica *zab, const struct log_base *base);
 enum cairn_status zab_recover_entry(struct replica *zab, const struct entry *entry, bool repaired);
 void zab_recover_damage(struct replica *zab, uint64_t first, uint64_t last);
-void zab_recover_hard_lost(struct replica *zab);
+void zab_recover_hard_lost(struct replica *zab, bool had_log);
 void zab_recover_replaced(struct replica *zab, uint64_t incarnation);
 void zab_recover_finish(struct replica *zab);
 /* A peer told its epoch. */

@@ -99,8 +99,9 @@ void zab_recover_damage(struct replica *zab, uint64_t first, uint64_t last) {
         zab->damage_last = last;
 }
 
-void zab_recover_hard_lost(struct replica *zab) {
-    zab->amnesia = zab->hard_lost = true;
+void zab_recover_hard_lost(struct replica *zab, bool had_log) {
+    zab->amnesia = true;
+    zab->hard_lost = had_log;
     zab->promise.length_ns = LEASE_NS_MAX; /* what was promised is forgotten too */
     zab->journal.hard_dirty = true;
 }
