@@ -18,7 +18,7 @@ const char *malloc_conf = "oversize_threshold:0,dirty_decay_ms:2000,background_t
 #define HUGE_PAGE ((uintptr_t)2 << 20)
 
 /* Large objects (tables, a judge's arrays) are soon touched as a whole: with huge pages the kernel
- * is asked once for 2 MiB. */
+ * is asked once for 2 MiB. Buffers, which are filled as bytes come, are mappings (cairn_map). */
 static void *use_huge_pages(void *pointer, size_t size) {
     uintptr_t first = ((uintptr_t)pointer + HUGE_PAGE - 1) & ~(HUGE_PAGE - 1);
     uintptr_t end = ((uintptr_t)pointer + size) & ~(HUGE_PAGE - 1);
@@ -52,14 +52,14 @@ void *cairn_map(size_t size) {
     void *pointer = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (pointer == MAP_FAILED)
         cairn_fatal("out of memory: %zu bytes wanted", size);
-    return use_huge_pages(pointer, size);
+    return pointer;
 }
 
 void *cairn_map_grow(void *old, size_t old_size, size_t size) {
     void *pointer = mremap(old, old_size, size, MREMAP_MAYMOVE);
     if (pointer == MAP_FAILED)
         cairn_fatal("out of memory: %zu bytes wanted", size);
-    return use_huge_pages(pointer, size);
+    return pointer;
 }
 
 void cairn_unmap(void *pointer, size_t size) {
