@@ -195,6 +195,11 @@ bool journal_is_member(const struct journal *journal, uint64_t id);
 /* Is this replica a voter by the configuration in force, or by one before it up to the last
  * committed? */
 bool journal_voter_until_committed(const struct journal *journal);
+/* Of a replica whose hard state is lost, beside a log: that may also have said that the log's end
+ * is lost, and have been all that did, since the log is cut there. So a leader gives back what this
+ * replica may have acknowledged. False where the others can't elect one without it: then some other
+ * voter is in every quorum and has what was committed. */
+bool journal_end_may_be_lost(const struct journal *journal);
 
 /* Asserts what must hold between the fields. */
 void journal_check(const struct journal *journal);

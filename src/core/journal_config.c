@@ -101,3 +101,8 @@ bool journal_counts(const struct journal *journal, uint64_t id, uint64_t incarna
     bool any = journal->options->mutant == MUTANT_FOLDER_IGNORED;
     return member != NULL && (folder == 0 || incarnation == 0 || folder == incarnation || any);
 }
+
+bool journal_end_may_be_lost(const struct journal *journal) {
+    const struct config *config = journal_config(journal);
+    return config != NULL && config_decides_without(config, journal->options->id);
+}

@@ -71,8 +71,9 @@ static void on_damage(void *context, uint64_t id, uint64_t first, uint64_t last)
 static void lose_hard(const struct group *group, bool had_log) {
     node_log(group->node, 2,
              "term and vote of %s are lost: this replica neither votes nor acknowledges until all "
-             "other voters told their terms, nor votes before a leader gave it what it may miss",
-             group->node->options.keyspaces[group->keyspace].name);
+             "other voters told their terms%s",
+             group->node->options.keyspaces[group->keyspace].name,
+             had_log ? ", nor votes before a leader gave it what it may miss" : "");
     group->protocol->recover_hard_lost(group->replica, had_log);
 }
 

@@ -143,15 +143,6 @@ void raft_recover_replaced(struct replica *raft, uint64_t incarnation) {
     raft->journal.hard_dirty = true;
 }
 
-/* A hard state may also have said that the log's end is lost, and have been all that did, since the
- * log is cut there. So a leader gives back what this replica may have acknowledged. Where the
- * others can't elect one without it, some other voter is in every quorum and has what was
- * committed. */
-static bool end_may_be_lost(const struct replica *raft) {
-    const struct config *config = journal_config(&raft->journal);
-    return raft->hard_lost && config != NULL && config_decides_without(config, raft->options.id);
-}
-
 /* Damage that no entry follows cannot be told from the entries around it: it counts as lost, and
  * only a leader can give it back. */
 void raft_recover_finish(struct replica *raft) {
@@ -175,15 +166,13 @@ void raft_recover_finish(struct replica *raft) {
     if (raft->end_lost && (raft->options.mutant != MUTANT_LOST_END_UNDER_SNAPSHOT ||
                            raft->damage_first > raft->journal.log.last))
         at_end = true;
-    if (at_end && !raft->mending) {
-        raft->mending = true;
-        raft->journal.hard_dirty = true;
+    if (!raft->mending && at_end)
         outbox_trace(&raft->journal.out, 2,
                      "the end of the log behind %" PRIu64 " is damaged: no votes until a "
                      "leader gives it back",
                      raft->journal.log.last);
-    }
-    if (end_may_be_lost(raft) && !raft->mending) {
+    if (!raft->mending &&
+        (at_end || (raft->hard_lost && journal_end_may_be_lost(&raft->journal)))) {
         raft->mending = true;
         raft->journal.hard_dirty = true;
     }

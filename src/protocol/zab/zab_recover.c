@@ -114,15 +114,6 @@ void zab_recover_replaced(struct replica *zab, uint64_t incarnation) {
     zab->journal.hard_dirty = true;
 }
 
-/* A hard state may also have said that the history's end is lost, and have been all that did, since
- * the log is cut there. So a leader gives back what this replica may have acknowledged. Where the
- * others can't elect one without it, some other voter is in every quorum and has what was
- * committed. */
-static bool end_may_be_lost(const struct replica *zab) {
-    const struct config *config = journal_config(&zab->journal);
-    return zab->hard_lost && config != NULL && config_decides_without(config, zab->options.id);
-}
-
 void zab_recover_finish(struct replica *zab) {
     struct journal *journal = &zab->journal;
     struct log *log = &journal->log;
@@ -133,7 +124,7 @@ void zab_recover_finish(struct replica *zab) {
                         ? zab->damage_tail > log->last
                         : zab->damage_tail != 0;
     bool lost = zab->damage_last > log->last || end_lost;
-    if (lost && !zab->mending) {
+    if (!zab->mending && (lost || (zab->hard_lost && journal_end_may_be_lost(journal)))) {
         zab->mending = true;
         journal->hard_dirty = true;
     }
@@ -142,8 +133,6 @@ void zab_recover_finish(struct replica *zab) {
                      "the history behind %" PRIu64
                      " is damaged: this replica has no voice until a leader gives it back",
                      log->last);
-    if (end_may_be_lost(zab) && !zab->mending)
-        zab->mending = journal->hard_dirty = true;
     if (zab->recovered_last > log->last && !zab->orphans)
         journal->truncate_dirty = log->last + 1;
     /* The log on disk does not reach the snapshot, or belongs to another history: what follows
