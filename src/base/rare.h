@@ -130,7 +130,9 @@
     /* the env */                                                                                  \
     X(ENV_BYTES_FEW, "env-bytes-few", 4, "what arrives is read a byte at a time")                  \
     X(ENV_WORK_LATE, "env-work-late", 8, "the end of background work is told late")                \
-    X(ENV_CONNECT_LATE, "env-connect-late", 1, "a connection comes about late")
+    X(ENV_CONNECT_LATE, "env-connect-late", 1, "a connection comes about late")                    \
+    /* newer ones stand behind, for a seed draws them in this order */                             \
+    X(KV_REPLY_LATER, "kv-reply-later", 1, "every reply to a write is made later")
 
 /* Of a cold part of a hot function, which is kept out of it. */
 #define RARE_COLD __attribute__((noinline, cold))

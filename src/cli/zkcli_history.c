@@ -193,7 +193,7 @@ static void apply(struct history *history, const struct entry *entry) {
     struct change change;
     int32_t aversion = history->now.there ? history->now.stat.aversion : -1;
     uint64_t czxid = history->now.there ? history->now.stat.czxid : 0;
-    stack_apply(&history->stack, entry, NULL, true, &reply, &changes);
+    stack_apply(&history->stack, entry, &(struct stack_asks){.unheard = true}, &reply, &changes);
     history->index = entry->index;
     history->time_ms = entry->time_ms;
     look(history, &history->now);

@@ -44,9 +44,12 @@ struct apply_context {
     /* What the command costs is charged here as it is carried out. It may pause inside; nothing
      * but count, memory, next_due and due is called meanwhile. NULL: the cost is not counted. */
     struct work *work;
-    /* Nothing on this replica waits for the reply: its length must be right, long values in it need
-     * not be copied. */
+    /* Nothing on this replica waits for the reply: what is appended need not be the whole of it. */
     bool unheard;
+    /* NULL: the reply is to be whole. Else a long one may be made later, so that the entries behind
+     * this one do not wait for it: a task is put here, read_step makes the whole reply, and
+     * read_end ends it; what was appended to `reply` is of no use then. */
+    void **later;
 };
 
 /* What a read is told. */
@@ -127,7 +130,8 @@ struct machine_kind {
     enum cairn_status (*read)(struct machine *machine, const struct read_context *context,
                               struct bytes query, struct buf *reply);
 
-    /* A long read, in slices over a frozen version. read_step works for about budget_ns at most
+    /* A long read, in slices over a frozen version; or the reply to a write, in slices
+     * (apply_context). read_step works for about budget_ns at most
      * (counted, not by a clock: core/work.h), returns true when done. The reply is put into
      * `reply`, which is empty, at the end only; none then means CAIRN_DUE. */
     void *(*read_begin)(struct machine *machine, const struct read_context *context,

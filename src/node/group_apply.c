@@ -50,6 +50,12 @@ uint64_t group_trailing(const struct group *group, uint64_t total) {
     return index;
 }
 
+static void *take_later(struct applying *applying) {
+    void *task = applying->later;
+    applying->later = NULL;
+    return task;
+}
+
 /* The entry's command is carried out: its requester gets the reply. */
 static void applied(struct group *group) {
     struct applying *applying = &group->applying;
@@ -67,11 +73,15 @@ static void applied(struct group *group) {
             request->term == entry.term || group->node->options.mutant == MUTANT_WAITER_BY_INDEX;
         if (same && request->upload != NULL && group->stack.pieces_lost)
             upload_again(group, request);
+        else if (same && applying->later != NULL)
+            long_reply_new(group, request, take_later(applying));
         else if (same && entry.kind == ENTRY_COMMAND)
             request_answer(group, request, &applying->reply);
         else
             waiter_displaced(group, request);
     }
+    if (applying->later != NULL)
+        group->stack.kind->read_end(group->stack.machine, take_later(applying));
     if (entry.term != group->applied_term)
         waiters_overtaken(group, entry.term);
     group->applied_term = entry.term;
@@ -124,8 +134,10 @@ void group_work_begin(struct group *group) {
 static void run(void *context) {
     struct group *group = context;
     struct applying *applying = &group->applying;
-    stack_apply(&group->stack, &applying->now, &group->work, applying->unheard, &applying->reply,
-                &applying->changes);
+    struct stack_asks asks = {.work = &group->work,
+                              .unheard = applying->unheard,
+                              .later = applying->unheard ? NULL : &applying->later};
+    stack_apply(&group->stack, &applying->now, &asks, &applying->reply, &applying->changes);
 }
 
 /* False: it was left in the middle. */

@@ -1,6 +1,7 @@
-/* Reads that are too long for one go: in slices on a frozen version, one slice a turn, a few of
- * them by turns. What they gather for their answers is memory that the front ends have not counted
- * yet: one alone gathers more than a little, and the others wait for it. */
+/* Reads that are too long for one go, and long replies to writes: in slices on a frozen version,
+ * one slice a turn, a few of them by turns. What they gather for their answers is memory that the
+ * front ends have not counted yet: one alone gathers more than a little, and the others wait for
+ * it. */
 #include "node/node_internal.h"
 
 #include "base/alloc.h"
@@ -12,15 +13,25 @@ struct long_read {
     size_t gathered;
 };
 
-void long_read_new(struct group *group, struct request *request) {
+static void begin(struct group *group, struct request *request, void *task) {
     struct long_read *read = cairn_alloc_zero(sizeof *read);
     read->request = request;
+    read->task = task;
     if (request->client != NULL)
         request->client->reads_long = true;
     list_remove(&request->queue);
     list_push(&group->long_reads, &read->list);
     list_remove(&request->aging); /* it is under way: it ends by itself */
     env_wake(group->node->env);
+}
+
+void long_read_new(struct group *group, struct request *request) {
+    begin(group, request, NULL);
+}
+
+void long_reply_new(struct group *group, struct request *request, void *task) {
+    request->maybe_executed = true; /* it was */
+    begin(group, request, task);
 }
 
 static void end(struct group *group, struct long_read *read) {

@@ -293,6 +293,7 @@ struct applying {
     struct entry *entries; /* those behind it, likewise, from `at` on */
     size_t at, count, cap;
     struct buf reply, changes;
+    void *later; /* makes the reply to `now`, which is long; NULL: it is whole */
 };
 
 struct snapshot_job; /* group_snapshot.c */
@@ -640,6 +641,8 @@ void group_long_reads(struct group *group);
 void group_long_reads_close(struct group *group);
 /* A read that the machine calls too long for one go. */
 void long_read_new(struct group *group, struct request *request);
+/* A write that was carried out, whose reply this task of the machine makes. */
+void long_reply_new(struct group *group, struct request *request, void *task);
 struct read_context group_read_context(struct group *group, const struct request *request);
 /* It met what has ended by its time: until an entry of that time is applied. */
 void group_read_waits(struct group *group, struct request *request);

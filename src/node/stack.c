@@ -56,6 +56,7 @@ static void apply_once(struct stack *stack, const struct apply_context *context,
     size_t start = reply->len;
     struct apply_context heard = *context;
     heard.unheard = false; /* it is kept, for when this is asked again */
+    heard.later = NULL;
     stack->kind->apply(stack->machine, &heard, command, reply, changes);
     once_record(stack->once, session, sequence, context->order,
                 bytes_of(reply->data + start, reply->len - start));
@@ -239,7 +240,7 @@ static void apply_command(struct stack *stack, const struct entry *entry,
     reply_error(reply, "ERR unknown kind of command in the log");
 }
 
-void stack_apply(struct stack *stack, const struct entry *entry, struct work *work, bool unheard,
+void stack_apply(struct stack *stack, const struct entry *entry, const struct stack_asks *asks,
                  struct buf *reply, struct buf *changes) {
     if (entry->kind != ENTRY_COMMAND)
         return;
@@ -248,15 +249,16 @@ void stack_apply(struct stack *stack, const struct entry *entry, struct work *wo
                                     .order = entry->order,
                                     .time_ms = agreed_time_ms(&stack->agreed, entry->time_ms),
                                     .version = stack->agreed.version,
-                                    .work = work,
-                                    .unheard = unheard};
+                                    .work = asks->work,
+                                    .unheard = asks->unheard,
+                                    .later = asks->later};
     size_t start = reply->len;
     stack->pieces_lost = false;
     if (stack->mutant == MUTANT_SKIPS_AN_ENTRY && entry->index == 60)
         reply_ok(reply);
     else
         apply_command(stack, entry, &context, reply, changes);
-    cairn_assert(reply->len > start);
+    cairn_assert(reply->len > start || (asks->later != NULL && *asks->later != NULL));
 }
 
 static uint64_t aims_digest(const struct aims *aims) {

@@ -61,10 +61,14 @@ void stack_close(struct stack *stack);
 /* Other settings than those that it was opened with; nothing was applied yet. */
 void stack_set_own(struct stack *stack, const struct agreed_parameters *own);
 
-/* Appends exactly one reply value for a command entry; none for other kinds of entry. work: what it
- * costs is charged there (core/work.h); NULL: it is not counted. unheard: nothing here waits for
- * the reply, of which only the length is right then. */
-void stack_apply(struct stack *stack, const struct entry *entry, struct work *work, bool unheard,
+/* As of struct apply_context (core/machine.h). */
+struct stack_asks {
+    struct work *work;
+    bool unheard;
+    void **later;
+};
+/* Appends exactly one reply value for a command entry; none for other kinds of entry. */
+void stack_apply(struct stack *stack, const struct entry *entry, const struct stack_asks *asks,
                  struct buf *reply, struct buf *changes);
 uint64_t stack_digest(const struct stack *stack);
 

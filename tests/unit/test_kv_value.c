@@ -222,6 +222,134 @@ static void holes_take_no_memory_and_chunks_go_with_their_key(void **state) {
     kv_text_stop(&kv);
 }
 
+/* ---- replies that are made later ---- */
+
+#define PENDING 4u
+
+struct pending {
+    void *task;
+    struct buf whole; /* the reply that it must come to */
+};
+
+/* Some commands as one transaction that watches nothing. */
+static void random_transaction(struct prng *prng, struct buf *out, struct buf *filler) {
+    struct bytes args[9] = {bytes_of("\0\0\0", 4)};
+    struct buf parts[8] = {{0}};
+    size_t count = 1 + prng_below(prng, 8);
+    for (size_t i = 0; i < count; i++) {
+        if (prng_chance(prng, 1, 2))
+            put_args(&parts[i], KV_GET,
+                     (struct bytes[]){prng_chance(prng, 1, 2) ? BYTES("a") : BYTES("b")}, 1);
+        else
+            long_command(prng, &parts[i], filler);
+        args[1 + i] = buf_view(&parts[i]);
+    }
+    put_args(out, KV_TRANSACTION, args, 1 + count);
+    for (size_t i = 0; i < count; i++)
+        buf_free(&parts[i]);
+}
+
+/* A slice of it; true when it has ended. */
+static bool step_pending(struct machine *machine, struct pending *pending, uint64_t budget) {
+    struct buf reply = {0};
+    bool ended = machine_kv.read_step(machine, pending->task, budget, &reply);
+    if (ended) {
+        assert_true(bytes_equal(buf_view(&reply), buf_view(&pending->whole)));
+        machine_kv.read_end(machine, pending->task);
+        pending->task = NULL;
+    }
+    buf_free(&reply);
+    return ended;
+}
+
+/* Two replicas; one makes its long replies later, while the state goes on. */
+static size_t compare_later(struct rare *rare, uint64_t seed) {
+    struct machine_options options = kv_text_options();
+    struct kv_text whole, later;
+    struct pending pending[PENDING] = {{0}};
+    struct buf command = {0};
+    struct prng prng;
+    size_t made = 0;
+    prng_seed(&prng, seed);
+    struct buf filler = filler_of(&prng);
+    kv_text_start_with(&whole, options);
+    options.rare = rare;
+    kv_text_start_with(&later, options);
+    whole.context.version = later.context.version = prng_chance(&prng, 1, 2) ? 2 : WIRE_VERSION_3;
+    for (int step = 0; step < 300; step++) {
+        struct pending *next = &pending[prng_below(&prng, PENDING)];
+        while (next->task != NULL && !step_pending(later.machine, next, prng_below(&prng, 200000)))
+            ;
+        random_transaction(&prng, &command, &filler);
+        whole.context.time_ms = later.context.time_ms += prng_below(&prng, 4);
+        later.context.later = &next->task;
+        apply(&whole, buf_view(&command));
+        apply(&later, buf_view(&command));
+        if (next->task == NULL) {
+            assert_true(bytes_equal(buf_view(&whole.reply), buf_view(&later.reply)));
+        } else {
+            made++;
+            buf_clear(&next->whole);
+            buf_bytes(&next->whole, buf_view(&whole.reply));
+        }
+        assert_true(bytes_equal(buf_view(&whole.changes), buf_view(&later.changes)));
+        assert_true(machine_kv.digest(whole.machine) == machine_kv.digest(later.machine));
+        next = &pending[prng_below(&prng, PENDING)];
+        if (next->task != NULL)
+            step_pending(later.machine, next, prng_below(&prng, 100000));
+        machine_kv.tidy(later.machine, 50);
+    }
+    for (size_t i = 0; i < PENDING; i++) {
+        if (pending[i].task != NULL) /* as when its client has gone, begun or not */
+            machine_kv.read_end(later.machine, pending[i].task);
+        buf_free(&pending[i].whole);
+    }
+    buf_free(&command);
+    buf_free(&filler);
+    kv_text_stop(&whole);
+    kv_text_stop(&later);
+    return made;
+}
+
+static void replies_made_later_are_of_their_place(void **state) {
+    struct rare rare;
+    size_t long_ones = 0, any = 0;
+    rare_only(&rare, RARE_KV_REPLY_LATER);
+    for (uint64_t seed = 1; seed <= 4; seed++) {
+        long_ones += compare_later(NULL, seed);
+        any += compare_later(&rare, seed);
+    }
+    assert_true(long_ones > 100 && any > 700);
+}
+
+static void a_long_reply_costs_little_at_its_place(void **state) {
+    struct kv_text kv;
+    struct work work = {0};
+    struct buf command = {0};
+    void *task = NULL;
+    kv_text_start(&kv);
+    kv.context.version = WIRE_VERSION_3;
+    cost_of(&kv, "SETRANGE big 60000000 x");
+    kv.context.work = &work;
+    kv.context.later = &task;
+    kv_text_encode(&command, "GETSET big y");
+    apply(&kv, buf_view(&command));
+    assert_non_null(task);
+    /* That the chunks go costs as much as ever. */
+    assert_true(work.done < 10000000);
+    assert_int_equal(machine_kv.read_gathered(task), 0);
+    struct buf reply = {0};
+    unsigned slices = 1;
+    while (!machine_kv.read_step(kv.machine, task, 1000000, &reply))
+        slices++;
+    assert_true(slices > 20);
+    assert_int_equal(reply.len, 5 + 60000001);
+    machine_kv.read_end(kv.machine, task);
+    buf_free(&reply);
+    buf_free(&command);
+    kv_text_stop(&kv);
+}
+
 /* ---- upgrades ---- */
 
 /* Below version 3 nothing is chunked, and snapshots stay as the version before reads them. */
@@ -276,6 +404,8 @@ int main(void) {
         cmocka_unit_test(chunked_values_answer_as_whole_ones),
         cmocka_unit_test(a_change_of_a_long_value_costs_what_it_changes),
         cmocka_unit_test(holes_take_no_memory_and_chunks_go_with_their_key),
+        cmocka_unit_test(replies_made_later_are_of_their_place),
+        cmocka_unit_test(a_long_reply_costs_little_at_its_place),
         cmocka_unit_test(old_clusters_see_nothing_of_chunks),
         cmocka_unit_test(a_damaged_snapshot_of_chunks_is_refused),
     };

@@ -36,7 +36,8 @@ static void carry_out(struct fixture *fixture, const struct buf *envelope, bool 
                           .kind = ENTRY_COMMAND,
                           .payload = buf_view(envelope)};
     buf_clear(&fixture->reply);
-    stack_apply(&fixture->stack, &entry, NULL, unheard, &fixture->reply, &fixture->changes);
+    stack_apply(&fixture->stack, &entry, &(struct stack_asks){.unheard = unheard}, &fixture->reply,
+                &fixture->changes);
 }
 
 static struct reply_value apply(struct fixture *fixture, const struct buf *envelope) {
@@ -96,9 +97,9 @@ static void a_command_of_a_session_counts_once(void **state) {
     stop(&fixture);
 }
 
-/* One replica hears the replies, another does not: their lengths and the states stay equal, and
- * what is for a session is whole on both. */
-static void a_reply_that_nothing_hears_is_only_counted(void **state) {
+/* One replica hears the replies, another does not: their states stay equal, and what is for a
+ * session is whole on both. */
+static void a_reply_that_nothing_hears_is_left_out(void **state) {
     static uint8_t long_value[100000];
     struct fixture heard, unheard;
     struct buf envelope = {0}, command = {0};
@@ -118,7 +119,7 @@ static void a_reply_that_nothing_hears_is_only_counted(void **state) {
             stack_encode_once(&envelope, (uint64_t)session, 1, buf_view(&command));
         carry_out(&heard, &envelope, false);
         carry_out(&unheard, &envelope, true);
-        assert_int_equal(heard.reply.len, unheard.reply.len);
+        assert_true(i == 2 || unheard.reply.len <= heard.reply.len);
     }
     assert_true(bytes_equal(buf_view(&heard.reply), buf_view(&unheard.reply)));
     assert_int_equal(stack_digest(&heard.stack), stack_digest(&unheard.stack));
@@ -315,7 +316,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_command_without_session_counts_each_time),
         cmocka_unit_test(a_command_of_a_session_counts_once),
-        cmocka_unit_test(a_reply_that_nothing_hears_is_only_counted),
+        cmocka_unit_test(a_reply_that_nothing_hears_is_left_out),
         cmocka_unit_test(an_unused_session_ends_by_an_entry),
         cmocka_unit_test(the_cluster_version_only_rises),
         cmocka_unit_test(commands_are_executed_by_what_is_agreed_not_by_settings),

@@ -44,7 +44,8 @@ static enum reply_kind apply(struct fixture *fixture, struct buf *envelope) {
     struct reply_value value;
     buf_clear(&fixture->reply);
     buf_clear(&fixture->changes);
-    stack_apply(&fixture->stack, &entry, NULL, false, &fixture->reply, &fixture->changes);
+    stack_apply(&fixture->stack, &entry, &(struct stack_asks){0}, &fixture->reply,
+                &fixture->changes);
     struct reader reader = reader_of(buf_view(&fixture->reply));
     assert_true(reply_next(&reader, &value));
     blob_unref(blob);

@@ -1,4 +1,5 @@
 #include "machine/kv/kv_internal.h"
+#include "machine/kv/kv_later.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -17,6 +18,8 @@ static struct machine *create(const struct machine_options *options) {
     struct machine *machine = cairn_alloc_zero(sizeof *machine);
     machine->options = *options;
     machine->due_batch = (uint32_t)rare_limit(options->rare, RARE_KV_DUE_ONE, 1, DUE_BATCH);
+    machine->later_from = rare_limit(options->rare, RARE_KV_REPLY_LATER, 0, KV_LATER_FROM);
+    machine->later_min = machine->later_from == 0 ? 1 : KV_LATER_VALUE_MIN;
     machine->map = vmap_new();
     machine->due = vmap_new();
     machine->chunks = vmap_new();
@@ -86,7 +89,8 @@ static bool old_value_fits(struct kv_call *call) {
         return true;
     const struct vmap_item *item = kv_view_get(call->view, call->args[0]);
     return item == NULL ||
-           call->reply->len + kv_value_of(call->view, item).len + REPLY_HEAD < KV_REPLY_MAX;
+           kv_reply_len(call->view, call->reply) + kv_value_of(call->view, item).len + REPLY_HEAD <
+               KV_REPLY_MAX;
 }
 
 void kv_reply_too_long(struct buf *reply) {
@@ -98,6 +102,7 @@ void kv_run(struct kv_view *view, const struct kv_parsed *parsed, struct buf *re
     const struct kv_command *command = parsed->command;
     struct kv_call call = {view, command, parsed->args, parsed->argc, reply};
     size_t start = reply->len;
+    uint64_t left_out = view->left_out;
     if (!arity_fits(command, parsed->argc))
         kv_reply_arity(&call);
     else if (!keys_fit(parsed))
@@ -109,11 +114,14 @@ void kv_run(struct kv_view *view, const struct kv_parsed *parsed, struct buf *re
         kv_reply_too_long(reply);
     else
         command->handler(&call);
-    if ((view->too_long || reply->len > KV_REPLY_MAX) && !(command->flags & KV_INTERNAL)) {
-        reply->len = start;
+    if ((view->too_long || kv_reply_len(view, reply) > KV_REPLY_MAX) &&
+        !(command->flags & KV_INTERNAL)) {
+        kv_later_cut(view, reply, start, left_out);
         kv_reply_too_long(reply);
         view->too_long = false;
     }
+    if (!(command->flags & KV_READ))
+        kv_later_changes(view);
 }
 
 /* A transaction looks at its parts itself. */
@@ -139,6 +147,7 @@ void kv_run_bytes(struct kv_view *view, struct bytes command, struct buf *reply)
 void kv_apply_recorded(struct machine *machine, const struct apply_context *context,
                        struct bytes command, struct buf *reply, struct buf *changes,
                        struct buf *record) {
+    struct kv_later later = {0};
     struct kv_view view = {.machine = machine,
                            .order = context->order,
                            .time_ms = context->time_ms,
@@ -148,12 +157,17 @@ void kv_apply_recorded(struct machine *machine, const struct apply_context *cont
                            .changes = changes,
                            .chunked = context->version >= WIRE_VERSION_3,
                            .unheard = context->unheard,
+                           .later = context->later ? &later : NULL,
                            .work = context->work};
     if (machine->options.mutant == MUTANT_EXPIRE_LOCAL_CLOCK)
         view.time_ms = machine->options.local_clock(machine->options.local_clock_context);
     machine->time_ms = context->time_ms;
     kv_run_bytes(&view, command, reply);
     cairn_assert(machine->made == NULL);
+    if (later.hole_count > 0)
+        *context->later = kv_long_later(machine, &later, reply);
+    else
+        kv_later_free(machine, &later);
 }
 
 static void apply(struct machine *machine, const struct apply_context *context,

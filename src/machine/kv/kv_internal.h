@@ -14,7 +14,8 @@
 
 struct machine {
     struct machine_options options;
-    uint32_t due_batch; /* keys in one command that expires some */
+    uint32_t due_batch;             /* keys in one command that expires some */
+    uint64_t later_min, later_from; /* kv_later.h */
     struct vmap *map;
     struct vmap *due;    /* deadline (8 bytes, big-endian) and map key; derived, in no snapshot */
     struct vmap *chunks; /* of long values (kv_value.h) */
@@ -87,6 +88,8 @@ bool kv_bit_offset(struct kv_call *call, struct bytes text, int64_t unit, int64_
 void *kv_long_begin(struct machine *machine, const struct read_context *context,
                     struct bytes query);
 bool kv_long_step(struct machine *machine, void *task, uint64_t budget_ns, struct buf *reply);
+/* A reply that is made later, from what was left out of it; takes both over. */
+void *kv_long_later(struct machine *machine, struct kv_later *later, struct buf *reply);
 size_t kv_long_gathered(const void *task);
 void kv_long_end(struct machine *machine, void *task);
 

@@ -1,6 +1,7 @@
-/* Reads that are too long for one go: the same handlers, on a frozen version of the state, on a
- * fiber that leaves at the end of each slice. */
+/* What is too long for one go, on a fiber that leaves at the end of each slice: reads, by the same
+ * handlers on a frozen version of the state, and replies to writes (kv_later.h). */
 #include "machine/kv/kv_internal.h"
+#include "machine/kv/kv_later.h"
 
 #include "base/alloc.h"
 #include "base/assert.h"
@@ -10,10 +11,13 @@
 #define STACK_BYTES (256u << 10)
 
 struct kv_long {
-    struct machine frozen; /* of which the handlers see only maps and options */
-    struct vmap_snapshot *map, *due, *chunks;
+    struct machine frozen;                    /* of which the handlers see only maps and options */
+    struct vmap_snapshot *map, *due, *chunks; /* of a read */
     struct kv_view view;
-    struct blob *query;
+    struct blob
+        *query; /* NULL: the reply to a write, made of `begun` and what was left out of it */
+    struct buf begun;
+    struct kv_later later;
     struct work work;
     struct fiber *fiber; /* from the first step on */
     struct buf reply;
@@ -41,9 +45,24 @@ void *kv_long_begin(struct machine *machine, const struct read_context *context,
     return task;
 }
 
+void *kv_long_later(struct machine *machine, struct kv_later *later, struct buf *reply) {
+    struct kv_long *task = cairn_alloc_zero(sizeof *task);
+    task->view.reading = true;
+    task->work.pause = leave;
+    task->view.work = &task->work;
+    task->begun = *reply;
+    task->later = *later;
+    *reply = (struct buf){0};
+    *later = (struct kv_later){0};
+    return task;
+}
+
 static void run(void *context) {
     struct kv_long *task = context;
-    kv_run_bytes(&task->view, blob_view(task->query), &task->reply);
+    if (task->query != NULL)
+        kv_run_bytes(&task->view, blob_view(task->query), &task->reply);
+    else
+        kv_later_fill(&task->view, &task->later, buf_view(&task->begun), &task->reply);
 }
 
 bool kv_long_step(struct machine *machine, void *opaque, uint64_t budget_ns, struct buf *reply) {
@@ -84,10 +103,14 @@ void kv_long_end(struct machine *machine, void *opaque) {
         cairn_assert(ended);
         fiber_free(task->fiber);
     }
-    vmap_snapshot_release(machine->map, task->map);
-    vmap_snapshot_release(machine->due, task->due);
-    vmap_snapshot_release(machine->chunks, task->chunks);
-    blob_unref(task->query);
+    if (task->query != NULL) {
+        vmap_snapshot_release(machine->map, task->map);
+        vmap_snapshot_release(machine->due, task->due);
+        vmap_snapshot_release(machine->chunks, task->chunks);
+        blob_unref(task->query);
+    }
+    kv_later_free(machine, &task->later);
+    buf_free(&task->begun);
     buf_free(&task->frozen.key);
     buf_free(&task->frozen.due_key);
     buf_free(&task->reply);

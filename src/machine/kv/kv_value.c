@@ -1,4 +1,5 @@
 #include "machine/kv/kv_internal.h"
+#include "machine/kv/kv_later.h"
 
 #include "base/assert.h"
 
@@ -81,13 +82,10 @@ struct bytes kv_value_gather(struct kv_view *view, const struct kv_value *value,
     return buf_view(room);
 }
 
-/* So much is copied between two looks at the budget. */
-#define COPY_STEP 262144u
-
 void kv_copy(struct kv_view *view, struct bytes from, struct buf *out) {
     buf_reserve(out, from.len);
     for (size_t at = 0; at < from.len && !view->over;) {
-        size_t step = from.len - at < COPY_STEP ? from.len - at : COPY_STEP;
+        size_t step = from.len - at < KV_COPY_STEP ? from.len - at : KV_COPY_STEP;
         buf_append(out, from.data + at, step);
         at += step;
         work_charge(view->work, work_of_bytes(step));
@@ -98,7 +96,7 @@ void kv_copy(struct kv_view *view, struct bytes from, struct buf *out) {
 
 /* A long one is not begun in a read that must end at once, nor one that kv_run will not tell. */
 static bool reply_begins(struct kv_view *view, uint64_t len, const struct buf *reply) {
-    view->too_long |= reply->len + BULK_HEAD + len > KV_REPLY_MAX;
+    view->too_long |= kv_reply_len(view, reply) + BULK_HEAD + len > KV_REPLY_MAX;
     if (view->one_go && view->work->done + work_of_bytes((size_t)len) >= view->work->limit)
         view->over = true;
     return !view->over && !view->too_long;
@@ -109,13 +107,11 @@ void kv_value_reply(struct kv_view *view, const struct kv_value *value, uint64_t
     if (!reply_begins(view, len, reply))
         return;
     reply_bulk_head(reply, (uint32_t)len);
-    buf_reserve(reply, (size_t)len);
-    if (view->unheard && len > KV_WHOLE_MAX) {
-        reply->len += (size_t)len; /* memory that is not touched costs nothing */
+    if (kv_later_leaves(view, value, from, len, reply))
         return;
-    }
+    buf_reserve(reply, (size_t)len);
     for (uint64_t at = 0; at < len && !view->over;) {
-        uint64_t step = len - at < COPY_STEP ? len - at : COPY_STEP;
+        uint64_t step = len - at < KV_COPY_STEP ? len - at : KV_COPY_STEP;
         struct bytes piece = kv_value_piece(value, from + at, from + at + step);
         buf_bytes(reply, piece);
         at += piece.len;

@@ -12,9 +12,10 @@
 
 #include "machine/kv/kv_view.h"
 
-#define KV_WHOLE_MAX 65536u /* a longer value is stored in chunks */
-#define KV_CHUNK 16344u     /* with its record it fills a size class of the allocator */
-#define KV_CHUNK_KEY 12u    /* the value's number (8 bytes), the chunk's (4), big-endian */
+#define KV_WHOLE_MAX 65536u  /* a longer value is stored in chunks */
+#define KV_CHUNK 16344u      /* with its record it fills a size class of the allocator */
+#define KV_COPY_STEP 262144u /* so much is copied between two looks at the budget */
+#define KV_CHUNK_KEY 12u     /* the value's number (8 bytes), the chunk's (4), big-endian */
 
 /* Borrowed from a record; valid as long as that. */
 struct kv_value {
@@ -30,14 +31,14 @@ struct kv_value kv_value_of(const struct kv_view *view, const struct vmap_item *
 struct bytes kv_value_piece(const struct kv_value *value, uint64_t at, uint64_t end);
 /* A byte of it. */
 uint8_t kv_value_byte(const struct kv_value *value, uint64_t at);
-/* [from, from + len) of it, copied to out. */
 /* Appends a copy, and charges for it as it goes. */
 void kv_copy(struct kv_view *view, struct bytes from, struct buf *out);
+/* [from, from + len) of it, copied to out. */
 void kv_value_read(struct kv_view *view, const struct kv_value *value, uint64_t from, size_t len,
                    uint8_t *out);
 /* All of it in one piece: in the record, or gathered in `room`. */
 struct bytes kv_value_gather(struct kv_view *view, const struct kv_value *value, struct buf *room);
-/* Appends [from, from + len) of it as a bulk reply. */
+/* Appends [from, from + len) of it as a bulk reply, or its head alone (kv_later.h). */
 void kv_value_reply(struct kv_view *view, const struct kv_value *value, uint64_t from, uint64_t len,
                     struct buf *reply);
 

@@ -14,6 +14,8 @@
  * was read, 0 when absent; of the write). */
 enum kv_record_kind { KV_RECORD_READ = 1, KV_RECORD_WRITE, KV_RECORD_DELETE };
 
+struct kv_later; /* kv_later.h */
+
 struct kv_view {
     struct machine *machine;
     uint64_t order;   /* version of what is written */
@@ -23,11 +25,14 @@ struct kv_view {
     bool reading;     /* a read writes nothing: what is due sets `due` instead of being deleted */
     bool local;       /* a read that takes its own word for it that time has passed */
     bool due;
-    bool one_go;        /* a read that must end within the limit of its work */
-    bool over;          /* a read became too long for one go: its answer is of no use any more */
-    bool too_long;      /* a reply that would be longer than allowed was not gathered */
-    bool chunked;       /* long values are stored in chunks (kv_value.h) */
-    bool unheard;       /* long values in the reply are counted, not copied */
+    bool one_go;   /* a read that must end within the limit of its work */
+    bool over;     /* a read became too long for one go: its answer is of no use any more */
+    bool too_long; /* a reply that would be longer than allowed was not gathered */
+    bool chunked;  /* long values are stored in chunks (kv_value.h) */
+    bool unheard;  /* long values are left out of the reply, which is of no use */
+    struct kv_later
+        *later;         /* long values may be left out until later; NULL: may not (kv_later.h) */
+    uint64_t left_out;  /* bytes of the reply that were left out */
     struct work *work;  /* what it costs is charged here; NULL: not counted */
     struct buf *record; /* NULL: not recorded */
     struct buf *changes;
