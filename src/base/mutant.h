@@ -276,6 +276,8 @@ enum mutant_grade {
       "what waited for a write that found no space leaves with the next one")                      \
     X(LONG_ONCE_EXECUTED, "long-once-executed", SUBTLE,                                            \
       "a long command of a session is executed each time that it comes")                           \
+    X(PIECES_LOST_TOLD, "pieces-lost-told", TIMING,                                                \
+      "a long command of a session, sent again after it was executed, is told not to have been")   \
     X(ONCE_DUE_NOT_RESTORED, "once-due-not-restored", SUBTLE, "sessions of a snapshot never end")  \
     X(LIFE_COUNTS_STANDSTILL, "life-counts-standstill", TIMING,                                    \
       "lives end while their leader stands still")                                                 \

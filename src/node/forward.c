@@ -270,6 +270,11 @@ static void take_answer(struct group *group, struct request *request, const stru
         request_again(group, request);
         return;
     }
+    if (answer->status == CAIRN_UNKNOWN_FATE && request->upload != NULL && request->retry_safe) {
+        request->maybe_executed = true;
+        upload_again(group, request);
+        return;
+    }
     bool placed = answer->status == CAIRN_OK && request->kind == REQUEST_WRITE && !request->far;
     if (!placed) {
         if (request->client != NULL && request->client->seen_index < answer->index)

@@ -50,6 +50,18 @@ uint64_t group_trailing(const struct group *group, uint64_t total) {
     return index;
 }
 
+/* Whether what carries a session was executed is not known: an earlier attempt of it may have been,
+ * which took the pieces. The node that asked sends it again. */
+static void pieces_lost(struct group *group, struct request *request) {
+    bool told = group->node->options.mutant == MUTANT_PIECES_LOST_TOLD;
+    if (request->upload != NULL)
+        upload_again(group, request);
+    else if (request->retry_safe && !told)
+        request_finish(group, request, CAIRN_UNKNOWN_FATE, bytes_of(NULL, 0));
+    else
+        request_answer(group, request, &group->applying.reply);
+}
+
 static void *take_later(struct applying *applying) {
     void *task = applying->later;
     applying->later = NULL;
@@ -71,8 +83,8 @@ static void applied(struct group *group) {
     for (struct request *request; (request = waiter_pop(group, entry.index)) != NULL;) {
         bool same =
             request->term == entry.term || group->node->options.mutant == MUTANT_WAITER_BY_INDEX;
-        if (same && request->upload != NULL && group->stack.pieces_lost)
-            upload_again(group, request);
+        if (same && group->stack.pieces_lost)
+            pieces_lost(group, request);
         else if (same && applying->later != NULL)
             long_reply_new(group, request, take_later(applying));
         else if (same && entry.kind == ENTRY_COMMAND)

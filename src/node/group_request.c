@@ -162,7 +162,7 @@ void request_operates(struct group *group, struct request *request) {
     list_push(&group->operating, &request->queue);
 }
 
-static void untag(struct group *group, struct request *request) {
+void request_untag(struct group *group, struct request *request) {
     if (request->tag != 0)
         hmap_remove(&group->by_tag, &request->by_tag);
     request->tag = 0;
@@ -260,7 +260,7 @@ void request_answer(struct group *group, struct request *request, struct buf *re
 
 void request_finish(struct group *group, struct request *request, enum cairn_status status,
                     struct bytes reply) {
-    untag(group, request);
+    request_untag(group, request);
     list_remove(&request->queue);
     answer(group, request, status, reply);
     upload_end(request, status == CAIRN_OK);
@@ -299,7 +299,7 @@ static void put_back(struct group *group, struct request *request, struct list *
     struct list *queue = request->kind == REQUEST_WRITE  ? &group->pending_writes
                          : request->kind == REQUEST_READ ? &group->pending_reads
                                                          : &group->operations;
-    untag(group, request);
+    request_untag(group, request);
     list_remove(&request->queue);
     request->state = REQUEST_PENDING;
     age_anew(group, request);
@@ -438,7 +438,7 @@ void waiter_push(struct group *group, struct request *request) {
 
 void waiter_push_forwarded(struct group *group, struct request *request) {
     cairn_assert(request->state == REQUEST_FORWARDED);
-    untag(group, request);
+    request_untag(group, request);
     list_remove(&request->queue);
     request->state = REQUEST_PLACED;
     insert(group, request);

@@ -621,6 +621,8 @@ void waiters_overtaken(struct group *group, uint64_t term);
 void waiter_displaced(struct group *group, struct request *request);
 /* A request that is answered later, by the part that is given its tag. */
 void request_tag(struct group *group, struct request *request);
+/* The answer to its tag is not waited for any more; nothing when it has none. */
+void request_untag(struct group *group, struct request *request);
 /* An operation is given to the protocol, under its tag. */
 void request_operates(struct group *group, struct request *request);
 /* NULL: it was answered already; no requester waits for more. */

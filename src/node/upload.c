@@ -18,6 +18,7 @@ static void set_out(struct group *group, struct request *request) {
     struct upload *upload = request->upload;
     upload->id = next_id(group);
     upload->sent = upload->part = upload->part_at = 0;
+    request_untag(group, request);
     list_remove(&request->queue);
     request->state = REQUEST_UPLOADING;
     list_push(&group->uploads, &request->queue);
