@@ -81,9 +81,7 @@ void oracle_start_end(struct oracle_replica *replica) {
         judge_hard(replica);
         judge_log(replica);
         judge_snapshot(replica);
-        /* Known: a snapshot may be there before a blank node's first hard state, which then counts
-         * as lost. */
-        if (replica->found_damage && replica->image.has_hard)
+        if (replica->found_damage)
             oracle_fail(replica, "a disk that was never harmed holds no damage");
     }
     if (found->base > replica->image.ever_base)

@@ -95,8 +95,9 @@ void raft_on_snapshot_offered(struct replica *raft, uint64_t from, uint64_t term
                  raft->options.mutant == MUTANT_SNAPSHOT_OLD_INSTALL;
         if (!accept) /* we are further than the leader thinks */
             acknowledge(raft, from, raft->journal.commit);
-        else
-            accept = !rare_hit(raft->options.rare, RARE_RAFT_SNAPSHOT_REFUSED);
+        else /* a snapshot beside no hard state would look like one whose hard state was lost */
+            accept = raft->journal.persisted_seq >= raft->journal.hard_seq &&
+                     !rare_hit(raft->options.rare, RARE_RAFT_SNAPSHOT_REFUSED);
     }
     struct effect *effect = outbox_emit(&raft->journal.out, EFFECT_SNAPSHOT_ANSWER);
     effect->snapshot_answer.from = from;
