@@ -42,6 +42,8 @@ void canon_journal(struct canon *canon, const struct journal *journal) {
     canon_number(canon, log->last);
     canon_number(canon, journal->stamps.order);
     canon_number(canon, stamps_time_ms(&journal->stamps, canon->now, 0));
+    canon_number(canon, journal->stamps.entry_ms);
+    canon_number(canon, journal->stamps.term);
     for (uint64_t index = log->before_index + 1; index <= log->last; index++) {
         const struct entry *entry = log_entry(log, index);
         uint64_t term = 0;

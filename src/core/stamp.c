@@ -4,11 +4,17 @@
 
 #define NS_PER_MS 1000000u
 
+static void rise_to(struct stamps *stamps, uint64_t time_ms) {
+    if (time_ms * NS_PER_MS > stamps->time_ns)
+        stamps->time_ns = time_ms * NS_PER_MS;
+}
+
 void stamps_restore(struct stamps *stamps, uint64_t order, uint64_t time_ms) {
     if (order > stamps->order)
         stamps->order = order;
-    if (time_ms * NS_PER_MS > stamps->time_ns)
-        stamps->time_ns = time_ms * NS_PER_MS;
+    if (time_ms > stamps->entry_ms)
+        stamps->entry_ms = time_ms;
+    rise_to(stamps, time_ms);
     stamps->noted = false;
 }
 
@@ -38,24 +44,32 @@ static uint64_t least_ns(const struct stamps *stamps, uint64_t now) {
 }
 
 /* What was on its way for long, or is sent again, tells a time that is over. */
-static void come_to(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64_t now) {
+static void come_to(struct stamps *stamps, uint64_t now) {
     if (stamps->noted)
         stamps->time_ns = least_ns(stamps, now);
-    stamps_restore(stamps, order, time_ms);
     stamps->noted_at = now;
 }
 
 void stamps_note(struct stamps *stamps, uint64_t order, uint64_t time_ms, uint64_t now) {
     bool noted = stamps->noted;
-    come_to(stamps, order, time_ms, now);
+    come_to(stamps, now);
+    stamps_restore(stamps, order, time_ms);
     stamps->noted = noted;
 }
 
-void stamps_hear(struct stamps *stamps, uint64_t time_ms, uint64_t now) {
+static void hear(struct stamps *stamps, uint64_t term, uint64_t time_ms, uint64_t now) {
+    come_to(stamps, now);
+    if (term > stamps->term)
+        stamps->time_ns = stamps->entry_ms * NS_PER_MS;
+    stamps->term = term;
+    rise_to(stamps, time_ms);
+}
+
+void stamps_hear(struct stamps *stamps, uint64_t term, uint64_t time_ms, uint64_t now) {
     if (time_ms > STAMP_TIME_MS_MAX)
         return;
     if (time_ms > 0)
-        come_to(stamps, 0, time_ms, now);
+        hear(stamps, term, time_ms, now);
     else if (!stamps->noted)
         stamps->noted_at = now;
     stamps->noted = stamps->time_ns > 0; /* else no time is known that this could lead on */
@@ -90,7 +104,7 @@ uint64_t stamps_tell(struct stamps *stamps, uint64_t now, uint64_t wall_ms) {
 
 void stamps_next(struct stamps *stamps, uint64_t now, uint64_t wall_ms, uint64_t *order,
                  uint64_t *time_ms) {
-    *time_ms = stamps_tell(stamps, now, wall_ms);
+    *time_ms = stamps->entry_ms = stamps_tell(stamps, now, wall_ms);
     uint64_t wall = wall_ms > STAMP_TIME_MS_MAX ? STAMP_TIME_MS_MAX : wall_ms;
     uint64_t clock = wall << STAMP_ORDER_SHIFT;
     /* A wall clock in the far future would use the range up; from there on it only counts. */

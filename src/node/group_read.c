@@ -25,6 +25,17 @@ void group_read_waits(struct group *group, struct request *request) {
         request_ages(group, request);
 }
 
+/* What this replica believes the time to be may turn out to be more than its leader's: what a read
+ * by this node's own word found gone stays gone. */
+static uint64_t read_time_ms(struct group *group, const struct request *request) {
+    uint64_t time_ms = group_time_ms(group);
+    if (!request->local)
+        return time_ms;
+    if (time_ms > group->local_time_ms)
+        group->local_time_ms = time_ms;
+    return group->local_time_ms;
+}
+
 static void execute(struct group *group, struct request *request) {
     struct node *node = group->node;
     if (request->barrier) {
@@ -32,7 +43,7 @@ static void execute(struct group *group, struct request *request) {
         return;
     }
     if (request->time_ms == 0) /* kept for later tries, or constant expiry could starve it */
-        request->time_ms = group_time_ms(group);
+        request->time_ms = read_time_ms(group, request);
     struct read_context context = group_read_context(group, request);
     buf_clear(&group->reply);
     enum cairn_status status = group->stack.kind->read(

@@ -345,6 +345,7 @@ struct group {
     struct list read_waiting; /* struct read_batch: index known, by rising index */
     struct list reads_due;    /* struct request: wait for a committed expiry */
     uint64_t reads_due_tried; /* at which applied index */
+    uint64_t local_time_ms;   /* the latest that a local read went by */
     struct list long_reads;   /* group_long.c */
     uint64_t leads_since_ns;
     struct node_sizes proposal_sizes;

@@ -104,12 +104,12 @@ static void copies_of_what_may_be_on_its_way_do_not_fill_a_slow_link(void **stat
 /* A heartbeat that was on its way for long, and an entry that a leader sends again. */
 static void an_old_word_does_not_hold_time_back(void **state) {
     struct stamps stamps = {0};
-    stamps_hear(&stamps, WALL, SECOND);
-    stamps_hear(&stamps, WALL + 10, 2 * SECOND);
+    stamps_hear(&stamps, 1, WALL, SECOND);
+    stamps_hear(&stamps, 1, WALL + 10, 2 * SECOND);
     assert_int_equal(stamps_time_ms(&stamps, 2 * SECOND, WALL), WALL + 900);
     stamps_note(&stamps, 7, WALL - 500, 3 * SECOND);
     assert_int_equal(stamps_time_ms(&stamps, 3 * SECOND, WALL), WALL + 1800);
-    stamps_hear(&stamps, WALL + 2500, 3 * SECOND); /* a newer one counts */
+    stamps_hear(&stamps, 1, WALL + 2500, 3 * SECOND); /* a newer one counts */
     assert_int_equal(stamps_time_ms(&stamps, 3 * SECOND, WALL), WALL + 2500);
 }
 
@@ -121,23 +121,37 @@ static void an_old_entry_after_a_restart_does_not_hold_time_back(void **state) {
     stamps_note(&stamps, 6, WALL - 3500000, SECOND);
     assert_int_equal(stamps_time_ms(&stamps, SECOND, WALL), WALL);
     assert_int_equal(stamps_time_ms(&stamps, SECOND, WALL - 4000000), WALL - 3500000);
-    stamps_hear(&stamps, WALL - 100, 2 * SECOND);
+    stamps_hear(&stamps, 1, WALL - 100, 2 * SECOND);
     assert_int_equal(stamps_time_ms(&stamps, 2 * SECOND, WALL + 90000), WALL - 100);
     stamps_note(&stamps, 7, WALL - 3400000, 3 * SECOND);
     assert_in_range(stamps_time_ms(&stamps, 3 * SECOND, 0), WALL + 700, WALL + 900);
 }
 
+/* A leader that restarted goes on from its last entry. A replica that heard nothing of it believes
+ * that more time has passed, until it hears it. */
+static void the_first_word_of_a_new_leader_counts(void **state) {
+    struct stamps stamps = {0};
+    stamps_hear(&stamps, 1, WALL, SECOND);
+    stamps_note(&stamps, 7, WALL + 5, SECOND);
+    stamps_hear(&stamps, 2, WALL + 100, 2 * SECOND);
+    assert_int_equal(stamps_time_ms(&stamps, 2 * SECOND, 0), WALL + 100);
+    stamps_hear(&stamps, 2, WALL + 50, 2 * SECOND); /* what is late in this term does not */
+    assert_int_equal(stamps_time_ms(&stamps, 2 * SECOND, 0), WALL + 100);
+    stamps_hear(&stamps, 3, WALL, 3 * SECOND); /* nor what would be before an entry */
+    assert_int_equal(stamps_time_ms(&stamps, 3 * SECOND, 0), WALL + 5);
+}
+
 /* A leader of an older version tells none: then its entries are all there is to go by. */
 static void no_time_at_all_is_not_the_year_1970(void **state) {
     struct stamps stamps = {0};
-    stamps_hear(&stamps, 0, SECOND); /* of an older version, before its first entry */
+    stamps_hear(&stamps, 1, 0, SECOND); /* of an older version, before its first entry */
     assert_int_equal(stamps_time_ms(&stamps, 2 * SECOND, WALL), WALL);
 }
 
 static void a_leader_that_tells_no_time_is_followed_by_its_entries(void **state) {
     struct stamps stamps = {0};
     stamps_restore(&stamps, 5, WALL);
-    stamps_hear(&stamps, 0, SECOND);
+    stamps_hear(&stamps, 1, 0, SECOND);
     assert_int_equal(stamps_time_ms(&stamps, SECOND, WALL + 90000), WALL);
     stamps_note(&stamps, 6, WALL + 5000, 2 * SECOND);
     assert_int_equal(stamps_time_ms(&stamps, 2 * SECOND, WALL + 90000), WALL + 5000);
@@ -152,7 +166,7 @@ static void a_follower_does_not_run_ahead_of_its_leader(void **state) {
     for (uint64_t i = 1; i <= 100000; i++) {
         uint64_t slow = SECOND + i * 900000, fast = SECOND + i * 1100000;
         time_ms = stamps_tell(&leader, slow, WALL);
-        stamps_hear(&follower, time_ms, fast);
+        stamps_hear(&follower, 1, time_ms, fast);
         assert_in_range(stamps_time_ms(&follower, fast, WALL), time_ms, time_ms + 1);
     }
 }
@@ -167,6 +181,7 @@ int main(void) {
         cmocka_unit_test(copies_of_what_may_be_on_its_way_do_not_fill_a_slow_link),
         cmocka_unit_test(an_old_word_does_not_hold_time_back),
         cmocka_unit_test(an_old_entry_after_a_restart_does_not_hold_time_back),
+        cmocka_unit_test(the_first_word_of_a_new_leader_counts),
         cmocka_unit_test(no_time_at_all_is_not_the_year_1970),
         cmocka_unit_test(a_leader_that_tells_no_time_is_followed_by_its_entries),
         cmocka_unit_test(a_follower_does_not_run_ahead_of_its_leader),

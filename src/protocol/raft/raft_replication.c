@@ -479,7 +479,7 @@ void raft_on_append(struct replica *raft, struct raft_message *append, struct bl
 
 void raft_on_heartbeat(struct replica *raft, const struct raft_message *message) {
     raft_heard_leader(raft, message->from, message);
-    stamps_hear(&raft->journal.stamps, message->more ? message->time_ms : 0, raft->now);
+    stamps_hear(&raft->journal.stamps, raft->term, message->more ? message->time_ms : 0, raft->now);
     if (!may_promise(raft))
         return;
     raft_persist(raft);

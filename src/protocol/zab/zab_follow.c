@@ -139,7 +139,8 @@ void zab_on_ping(struct replica *zab, const struct zab_message *message) {
         zab_ask_promise(zab, message);
     zab_heard(zab, accepted);
     if (accepted)
-        stamps_hear(&zab->journal.stamps, message->more ? message->time_ms : 0, zab->now);
+        stamps_hear(&zab->journal.stamps, zab->accepted, message->more ? message->time_ms : 0,
+                    zab->now);
     if (accepted && message->flags & ZAB_FLAG_ACTIVE)
         leader_is_active(zab);
     zab_persist(zab);
