@@ -28,11 +28,14 @@ static void judge_hard(struct oracle_replica *replica) {
                 (ull)image->hard.term, (ull)image->hard.vote, (ull)found->term, (ull)found->vote);
 }
 
-/* Is what was found the log that was expected, above the snapshot with which it was found? */
+/* Is what was found the log that was expected, above the snapshot with which it was found? One of a
+ * history that the snapshot replaced may be there still, and is not used: it goes when the replica
+ * has started. */
 static bool is_log(const struct oracle_log *found, const struct oracle_log *expected) {
     struct oracle_point a, b;
-    if (oracle_log_at(expected, found->base, &a) && a.chain != found->base_chain)
-        return found->last == found->base; /* it was of a history that the snapshot replaced */
+    bool replaced = oracle_log_at(expected, found->base, &a) && a.chain != found->base_chain;
+    if (replaced && found->last == found->base)
+        return true;
     if (expected->last <= found->base)
         return found->last == found->base;
     return found->last == expected->last && oracle_log_at(found, found->last, &a) &&

@@ -22,6 +22,11 @@ static bool promise(struct bytes hard, struct promise *out) {
     return true;
 }
 
+/* A leader counts a promise from when it sent what is answered: else there is none. */
+static uint64_t promised(const struct raft_message *message) {
+    return message->sent_at ? message->lease_ns : 0;
+}
+
 static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *out) {
     struct raft_message message;
     if (raft_message_decode(body, &message, NULL, 0) != CAIRN_OK)
@@ -37,12 +42,12 @@ static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *o
         out->vote = yes ? to : 0;
         return !(message.flags & RAFT_FLAG_PRE);
     case RAFT_APPEND_ANSWER:
-        out->lease_ns = message.lease_ns;
+        out->lease_ns = promised(&message);
         out->durable = yes ? message.index : 0;
         out->matches = yes;
         return true;
     case RAFT_HEARTBEAT_ANSWER:
-        out->lease_ns = message.lease_ns;
+        out->lease_ns = promised(&message);
         return true;
     case RAFT_APPEND:
     case RAFT_HEARTBEAT:

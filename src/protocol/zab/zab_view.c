@@ -22,6 +22,11 @@ static bool promise(struct bytes hard, struct promise *out) {
     return true;
 }
 
+/* A leader counts a promise from when it sent what is answered: else there is none. */
+static uint64_t promised(const struct zab_message *message) {
+    return message->sent_at ? message->lease_ns : 0;
+}
+
 /* PING is also sent in discovery, before an epoch is chosen: it claims nothing. */
 static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *out) {
     struct zab_message message;
@@ -46,12 +51,12 @@ static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *o
         return true;
     case ZAB_ACK:
         out->vote = to;
-        out->lease_ns = message.lease_ns;
+        out->lease_ns = promised(&message);
         out->durable = message.index;
         out->matches = true;
         return true;
     case ZAB_PONG:
-        out->lease_ns = message.term ? message.lease_ns : 0;
+        out->lease_ns = message.term ? promised(&message) : 0;
         return true;
     case ZAB_CEPOCH:
     case ZAB_READ:
