@@ -84,9 +84,7 @@ static enum cairn_status open_steps(struct wal *wal, const struct wal_recovery *
         return status;
     /* The new run is durable before anything carries its numbers, so that none ever repeats. */
     wal->control.seq++;
-    wal->control.durable_lsn = wal->last_lsn;
-    wal->control.first_incarnation =
-        container_of(list_first(&wal->segments), struct wal_segment, link)->incarnation;
+    wal_control_note(wal);
     status = wal_control_store(wal->env, wal->control_file, &wal->control, wal->control_first);
     if (status != CAIRN_OK)
         return say(error, error_size, status, "cannot write the log's control page in",
@@ -115,9 +113,9 @@ enum cairn_status wal_open(struct env *env, const char *folder, const struct wal
 }
 
 static void finish_close(struct wal *wal) {
-    if (!wal->failed && wal->control.durable_lsn != wal->last_lsn) {
+    if (!wal->failed && wal->control.durable_lsn != wal_control_durable(wal)) {
         wal->control.seq++;
-        wal->control.durable_lsn = wal->last_lsn;
+        wal_control_note(wal);
         /* Only evidence is lost when this fails. */
         (void)wal_control_store(wal->env, wal->control_file, &wal->control, wal->control_first);
     }
@@ -551,6 +549,7 @@ static void keep_batch(struct wal *wal) {
     job->segment->used += align_up(job->batch.bytes);
     cairn_assert(job->segment->used <= job->segment->bytes);
     wal->last_lsn = job->batch.lsn;
+    wal->last_incarnation = job->segment->incarnation;
     wal->last_sum = job->batch.sum;
     wal_control_arm(wal);
 }

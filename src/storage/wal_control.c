@@ -110,6 +110,19 @@ enum cairn_status wal_peek_id(struct env *env, const char *data_folder, uint64_t
     return status;
 }
 
+static uint64_t first_incarnation(const struct wal *wal) {
+    return container_of(list_first(&wal->segments), struct wal_segment, link)->incarnation;
+}
+
+uint64_t wal_control_durable(const struct wal *wal) {
+    return wal->last_incarnation >= first_incarnation(wal) ? wal->last_lsn : 0;
+}
+
+void wal_control_note(struct wal *wal) {
+    wal->control.first_incarnation = first_incarnation(wal);
+    wal->control.durable_lsn = wal_control_durable(wal);
+}
+
 /* ---- the mark: when nothing follows a batch, the page says that it is durable ---- */
 
 struct mark_job {
@@ -135,11 +148,11 @@ void wal_control_arm(struct wal *wal) {
 }
 
 void wal_control_mark(struct wal *wal) {
-    if (wal->job.running || wal->failed || wal->control.durable_lsn == wal->last_lsn)
+    if (wal->job.running || wal->failed || wal->control.durable_lsn == wal_control_durable(wal))
         return;
     cairn_assert(!wal->closing);
     wal->control.seq++;
-    wal->control.durable_lsn = wal->last_lsn;
+    wal->control.durable_lsn = wal_control_durable(wal);
     struct mark_job *mark = cairn_alloc_zero(sizeof *mark);
     mark->env = wal->env;
     mark->file = wal->control_file;

@@ -93,6 +93,7 @@ struct wal {
 
     uint64_t next_lsn;
     uint64_t last_lsn;
+    uint64_t last_incarnation; /* of the segment in which that batch is */
     uint64_t last_sum;
 
     struct list queue;
@@ -182,6 +183,11 @@ void wal_segments_free(struct wal *wal, bool close_files);
 enum cairn_status wal_control_open(struct wal *wal, bool *fresh);
 enum cairn_status wal_control_store(struct env *env, struct env_file *file,
                                     const struct wal_control *control, unsigned first);
+/* The last batch, as evidence that is lost with it; 0 when its segment was released: nothing needs
+ * it any more, and that it is gone proves nothing. */
+uint64_t wal_control_durable(const struct wal *wal);
+/* That, and the oldest segment, go into the control state, which the caller stores. */
+void wal_control_note(struct wal *wal);
 void wal_control_mark(struct wal *wal);
 void wal_control_arm(struct wal *wal);
 

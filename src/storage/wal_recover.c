@@ -328,8 +328,10 @@ static enum cairn_status finish(struct recover *recover) {
         tail->used = recover->suspect_offset;
         drop_suspect(recover);
     }
+    uint64_t last_incarnation = recover->last_segment ? recover->last_segment->incarnation : 0;
     if (recover->durable > recover->last_lsn) {
         tail_lost = true;
+        last_incarnation = UINT64_MAX; /* that it is lost stays known until a batch is behind it */
         recover->last_lsn = recover->durable;
         recover->last_sum = 0;
     }
@@ -349,6 +351,7 @@ static enum cairn_status finish(struct recover *recover) {
     uint64_t run = recover->last_lsn >> WAL_RUN_SHIFT;
     wal->control.run = (run > wal->control.run ? run : wal->control.run) + 1;
     wal->last_lsn = recover->last_lsn;
+    wal->last_incarnation = last_incarnation;
     wal->last_sum = recover->last_sum;
     wal->next_lsn = wal->control.run << WAL_RUN_SHIFT | 1;
     return status;

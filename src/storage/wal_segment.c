@@ -342,8 +342,7 @@ static void rename_start(struct wal *wal, struct wal_segment *segment, bool keep
     job->to = keep ? wal->next_incarnation++ : 0;
     if (note) {
         wal->control.seq++;
-        wal->control.first_incarnation =
-            container_of(list_first(&wal->segments), struct wal_segment, link)->incarnation;
+        wal_control_note(wal);
         job->control = wal->control;
         job->control_first = wal->control_first;
     }

@@ -311,6 +311,25 @@ static void a_segment_in_which_damage_was_found_goes_once_it_is_released(void **
     wal_box_free(box);
 }
 
+/* All is released, and the log goes on in the next segment, whose first batch does not get to the
+ * disk: what the last batch was is not missed. */
+static void a_released_batch_that_is_gone_is_no_damage(void **state) {
+    struct wal_box *box = opened(20);
+    wal_box_hard(box, 1, 5);
+    wal_box_append(box, 1, 1, 1, 60000);
+    wal_box_sync(box);
+    fake_env_sleep(box->fake, 1000000000); /* the control page tells of it */
+    wal_box_append(box, 1, 1, 1, 20000);
+    wal_flush(box->wal);
+    list_init(&box->fake->queues[ENV_QUEUE_LOG]); /* the disk is slow */
+    wal_release(box->wal, 1, 1);
+    fake_env_run(box->fake);
+    wal_box_crash(box);
+    assert_int_equal(wal_box_open(box), CAIRN_OK);
+    assert_false(box->recovered[1].open);
+    wal_box_free(box);
+}
+
 static void an_unreadable_block_is_damage_and_hides_no_neighbour(void **state) {
     struct wal_box *box = small_log();
     fake_env_unreadable(fake_env_file(box->fake, SEGMENT_ONE), 2 * BLOCK);
@@ -448,6 +467,7 @@ int main(void) {
         cmocka_unit_test(a_repair_in_the_middle_fills_the_hole_for_good),
         cmocka_unit_test(rot_under_a_running_log_is_seen_by_the_load_that_meets_it),
         cmocka_unit_test(a_segment_in_which_damage_was_found_goes_once_it_is_released),
+        cmocka_unit_test(a_released_batch_that_is_gone_is_no_damage),
         cmocka_unit_test(an_unreadable_block_is_damage_and_hides_no_neighbour),
         cmocka_unit_test(a_batch_in_the_wrong_place_and_a_lost_write_are_both_noticed),
         cmocka_unit_test(a_missing_segment_is_damage),
