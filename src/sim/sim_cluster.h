@@ -67,7 +67,7 @@ struct sim_node {
  */
 struct sim_truth {
     struct {
-        uint64_t chain, digest;
+        uint64_t chain, digest, due;
     } * at; /* by index; 0: not known */
     uint64_t cap;
     uint64_t highest;

@@ -5,6 +5,7 @@
 #include "check/check.h"
 #include "check/order.h"
 #include "core/stamp.h"
+#include "node/node_internal.h"
 #include "sim/sim_history.h"
 #include "sim/sim_oracle.h"
 
@@ -42,6 +43,21 @@ static void judge_chain(struct sim_node *node, uint32_t keyspace, uint64_t index
                  (ull)index);
 }
 
+/* What a replica derives from its state and keeps beside it, when something will be due, is the
+ * same wherever the state is, also where it came from a snapshot. */
+static void judge_due(struct sim_node *node, uint32_t keyspace, uint64_t index) {
+    struct sim_truth *truth = &node->cluster->truth[keyspace];
+    const struct stack *stack = &node->node->groups[keyspace]->stack;
+    uint64_t due = prng_mix(once_next_due(stack->once), stack->kind->next_due(stack->machine)) | 1;
+    if (truth->at[index].due == 0)
+        truth->at[index].due = due;
+    else if (truth->at[index].due != due)
+        sim_fail(&node->cluster->world,
+                 "%s has the state of index %llu, and something else is due there than at a "
+                 "replica before it",
+                 node->host.name, (ull)index);
+}
+
 static void judge_applied(struct sim_node *node, uint32_t keyspace, uint64_t applied) {
     struct sim_truth *truth = &node->cluster->truth[keyspace];
     struct sim_world *world = &node->cluster->world;
@@ -64,6 +80,7 @@ static void judge_applied(struct sim_node *node, uint32_t keyspace, uint64_t app
     else if (truth->at[applied].digest != digest)
         sim_fail(world, "%s has another state at index %llu than a replica before it",
                  node->host.name, (ull)applied);
+    judge_due(node, keyspace, applied);
     node->applied[keyspace] = applied;
     if (applied > truth->highest)
         truth->highest = applied;
