@@ -49,6 +49,7 @@ static void open_zk(struct sim_cluster *cluster, const struct workload_options *
      * much later. */
     if (options.timeout_ns < 2 * SIM_S || cluster->asked.scenario == SIM_CALM)
         options.timeout_ns += 2 * SIM_S;
+    options.habits = sim_habits(cluster, SIM_TREE_HABITS, ZK_HABIT_COUNT);
     options.naps = cluster->asked.scenario != SIM_CALM;
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++) {
         options.seed = sim_below(world, UINT64_MAX);

@@ -100,9 +100,10 @@ static void on_change(void *context, uint32_t keyspace, const struct change *cha
         redis_front_change(node->front, change);
     if (keyspace != node->cluster->tree)
         return;
+    uint64_t index = node_applied_index(node->node, keyspace);
     if (change->kind != CHANGE_JUMP)
-        sim_tree_note(&node->cluster->tree_truth, node->lives * SIM_NODES_MAX + node->id,
-                      node_applied_index(node->node, keyspace), change);
+        sim_tree_note(&node->cluster->tree_truth, node->lives * SIM_NODES_MAX + node->id, index,
+                      sim_oracle_time(node->cluster->oracle, keyspace, index), change);
     if (node->zookeeper != NULL)
         zookeeper_front_change(node->zookeeper, change);
 }

@@ -172,6 +172,10 @@ uint64_t sim_judge_behind(struct sim_cluster *cluster);
 /* The clients' history through the checkers. */
 void sim_judge_history(struct sim_cluster *cluster);
 
+enum { SIM_KEY_HABITS, SIM_TREE_HABITS };
+/* sim_habits.c: of `count` habits of clients of that kind, as bits; in most runs none */
+uint32_t sim_habits(const struct sim_cluster *cluster, uint32_t kind, uint32_t count);
+
 /* sim_full.c: SIM_FULL, once the cluster runs */
 void sim_full_run(struct sim_cluster *cluster);
 

@@ -515,6 +515,8 @@ static void judge_tree(struct sim_cluster *cluster) {
                                            .workloads = workloads,
                                            .count = SIM_CLIENT_HOSTS,
                                            .calm = cluster->asked.scenario == SIM_CALM,
+                                           .unsure =
+                                               time_is_unsure(cluster) || walls_jumped(cluster) > 0,
                                            .late = signs_were_late(cluster->result)};
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
         workloads[i] = cluster->zk[i];

@@ -87,6 +87,7 @@ struct oracle_index {
     struct oracle_other *others;
     uint64_t committed_chain; /* 0: not committed yet */
     uint64_t committed_in;    /* the term of the leader that committed it first */
+    uint64_t time_ms;         /* replicated time there, once it was applied somewhere */
 };
 
 struct oracle_keyspace {
@@ -121,6 +122,8 @@ void sim_oracle_close(struct sim_oracle *oracle);
 extern const struct protocol sim_oracle_protocol;
 /* sim_oracle_leader.c: after a round of a node. */
 void sim_oracle_round(struct sim_oracle *oracle, struct sim_node *node);
+/* Replicated time at an entry that some replica has applied or applies. */
+uint64_t sim_oracle_time(struct sim_oracle *oracle, uint32_t keyspace, uint64_t index);
 /* The disk was replaced: nothing that it held binds what stands there now. */
 void sim_oracle_wiped(struct sim_oracle *oracle, const struct sim_node *node);
 

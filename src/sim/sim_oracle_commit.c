@@ -243,7 +243,8 @@ void oracle_apply(struct sim_oracle *oracle, struct oracle_replica *replica,
     struct oracle_keyspace *keyspace = &oracle->keyspaces[replica->keyspace];
     for (size_t i = 0; i < effect->apply.count; i++) {
         const struct entry *entry = &effect->apply.entries[i];
-        const struct oracle_index *at = oracle_index(oracle, replica->keyspace, entry->index);
+        struct oracle_index *at = oracle_index(oracle, replica->keyspace, entry->index);
+        at->time_ms = entry->time_ms;
         if (entry->index > keyspace->committed)
             oracle_fail(replica, "only what is committed is applied: %llu, and %llu is committed",
                         (ull)entry->index, (ull)keyspace->committed);
@@ -260,6 +261,10 @@ void oracle_apply(struct sim_oracle *oracle, struct oracle_replica *replica,
         keyspace->applied = entry->index;
         keyspace->time_ms = entry->time_ms;
     }
+}
+
+uint64_t sim_oracle_time(struct sim_oracle *oracle, uint32_t keyspace, uint64_t index) {
+    return oracle_index(oracle, keyspace, index)->time_ms;
 }
 
 /* A snapshot stands for a prefix of what is committed, configuration included (section 7). */

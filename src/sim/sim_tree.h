@@ -14,12 +14,16 @@
 #include "core/machine.h"
 #include "workload/zk.h"
 
+enum { SIM_LIFE_ENDED = 0, SIM_LIFE_HELD = -1 }; /* events of sessions */
+
 /* One change. */
 struct sim_fact {
-    uint64_t index; /* of its entry */
+    uint64_t index;   /* of its entry */
+    uint64_t time_ms; /* likewise: replicated time */
     uint64_t zxid;
-    int event; /* enum zk_event; 0: the session ended */
+    int event; /* enum zk_event; or the session ended, or is held (again, elsewhere) */
     uint64_t session;
+    uint64_t timeout_ms;    /* SIM_LIFE_HELD: from now on */
     char path[ZK_PATH_MAX]; /* longer ones are not of this workload */
 };
 
@@ -31,7 +35,7 @@ struct sim_tree {
 };
 
 /* A replica's change, in its order of applying; replica: another number in each of its lives. */
-void sim_tree_note(struct sim_tree *tree, uint64_t replica, uint64_t index,
+void sim_tree_note(struct sim_tree *tree, uint64_t replica, uint64_t index, uint64_t time_ms,
                    const struct change *change);
 void sim_tree_free(struct sim_tree *tree);
 
@@ -40,6 +44,7 @@ struct sim_tree_judgement {
     const struct zk_workload *const *workloads;
     unsigned count;
     bool calm;              /* nothing was broken: no session may have ended by silence */
+    bool unsure;            /* replicated time may be far from what clocks say */
     bool late;              /* something made signs of life late, which no client knows */
     char error[400];        /* empty: all is well */
     const struct zk_op *op; /* where, or NULL */

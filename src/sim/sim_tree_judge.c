@@ -1,5 +1,5 @@
 /* What ZooKeeper's clients saw, held against what the tree went through. */
-#include "sim/sim_tree.h"
+#include "sim/sim_tree_internal.h"
 
 #include "base/alloc.h"
 
@@ -12,24 +12,7 @@
 #define MODE_EPHEMERAL_BIT 1 /* of the modes below 4 */
 #define MODE_SEQUENTIAL_BIT 2
 
-/* Operations of all clients; those of one client stand together, in the order of arrival. */
-struct trial {
-    struct sim_tree_judgement *judgement;
-    const struct zk_op **ops;
-    size_t count;
-    const struct sim_fact **by_path; /* facts with a path, by path, then in order */
-    size_t by_path_count;
-    const struct zk_op **writes; /* answered well, by zxid */
-    size_t write_count;
-    uint64_t *before; /* by place in ops: the zxid of the client's last answer, 0: none */
-    uint64_t *behind; /* and of its next one, UINT64_MAX: none */
-    bool *used;       /* unanswered operations, by their place in ops: matched with what happened */
-};
-
-static void fail(struct trial *at, const struct zk_op *op, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static void fail(struct trial *at, const struct zk_op *op, const char *format, ...) {
+void trial_fail(struct trial *at, const struct zk_op *op, const char *format, ...) {
     struct sim_tree_judgement *judgement = at->judgement;
     if (judgement->error[0] != 0)
         return;
@@ -49,7 +32,7 @@ static int by_path_then_order(const void *a, const void *b) {
     return paths != 0 ? paths : x < y ? -1 : x > y;
 }
 
-static size_t first_of_path(const struct trial *at, const char *path) {
+size_t trial_first_of_path(const struct trial *at, const char *path) {
     size_t low = 0, high = at->by_path_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
@@ -70,7 +53,7 @@ struct state {
 /* Just before (or, with `itself`, just after) what has that zxid. */
 static struct state state_at(const struct trial *at, const char *path, uint64_t zxid, bool itself) {
     struct state state = {.exists = strcmp(path, "/") == 0};
-    for (size_t i = first_of_path(at, path); i < at->by_path_count; i++) {
+    for (size_t i = trial_first_of_path(at, path); i < at->by_path_count; i++) {
         const struct sim_fact *fact = at->by_path[i];
         if (strcmp(fact->path, path) != 0 || fact->zxid > zxid || (fact->zxid == zxid && !itself))
             break;
@@ -85,7 +68,7 @@ static struct state state_at(const struct trial *at, const char *path, uint64_t 
 }
 
 static bool happened(const struct trial *at, const char *path, uint64_t zxid, int event) {
-    for (size_t i = first_of_path(at, path); i < at->by_path_count; i++) {
+    for (size_t i = trial_first_of_path(at, path); i < at->by_path_count; i++) {
         const struct sim_fact *fact = at->by_path[i];
         if (strcmp(fact->path, path) != 0 || fact->zxid > zxid)
             return false;
@@ -130,9 +113,10 @@ static void judge_token(struct trial *at, const struct zk_op *op) {
         bool same = strcmp(part->path, op->parts[0].path) == 0 && event_of(part->action) != 0 &&
                     part->action != ZK_DELETE;
         if (same && part->token != op->parts[0].token)
-            fail(at, op,
-                 "a read shows data %" PRIx64 ", but %" PRIx64 " was written by zxid %" PRIx64,
-                 op->parts[0].token, part->token, write->zxid);
+            trial_fail(at, op,
+                       "a read shows data %" PRIx64 ", but %" PRIx64
+                       " was written by zxid %" PRIx64,
+                       op->parts[0].token, part->token, write->zxid);
     }
 }
 
@@ -142,7 +126,7 @@ static size_t count_children(const struct trial *at, const char *path, uint64_t 
     size_t count = 0;
     snprintf(prefix, sizeof prefix, "%s%s", path, strcmp(path, "/") == 0 ? "" : "/");
     size_t len = strlen(prefix);
-    for (size_t i = first_of_path(at, prefix); i < at->by_path_count; i++) {
+    for (size_t i = trial_first_of_path(at, prefix); i < at->by_path_count; i++) {
         const char *child = at->by_path[i]->path;
         if (strncmp(child, prefix, len) != 0)
             break;
@@ -165,8 +149,8 @@ static void judge_children(struct trial *at, const struct zk_op *op) {
         named += *c == '\n';
     size_t count = count_children(at, op->parts[0].path, op->zxid, op->children, &all_named);
     if (count != named || !all_named)
-        fail(at, op, "%zu children are told, and at that zxid there are %zu%s", named, count,
-             all_named ? "" : ", others");
+        trial_fail(at, op, "%zu children are told, and at that zxid there are %zu%s", named, count,
+                   all_named ? "" : ", others");
 }
 
 static void judge_read(struct trial *at, const struct zk_op *op) {
@@ -174,20 +158,20 @@ static void judge_read(struct trial *at, const struct zk_op *op) {
     struct state state = state_at(at, part->path, op->zxid, true);
     if (op->error == ZK_NO_NODE) {
         if (state.exists)
-            fail(at, op, "a node is not found that is there at that zxid");
+            trial_fail(at, op, "a node is not found that is there at that zxid");
         return;
     }
     if (op->error != 0)
         return;
     if (!state.exists) {
-        fail(at, op, "a node is found that is not there at that zxid");
+        trial_fail(at, op, "a node is found that is not there at that zxid");
     } else if (op->stat.czxid != state.czxid || op->stat.mzxid != state.mzxid ||
                op->stat.version != state.version) {
-        fail(at, op,
-             "a read shows czxid %" PRIx64 " mzxid %" PRIx64
-             " version %d; at that zxid it is %" PRIx64 " %" PRIx64 " %d",
-             op->stat.czxid, op->stat.mzxid, op->stat.version, state.czxid, state.mzxid,
-             state.version);
+        trial_fail(at, op,
+                   "a read shows czxid %" PRIx64 " mzxid %" PRIx64
+                   " version %d; at that zxid it is %" PRIx64 " %" PRIx64 " %d",
+                   op->stat.czxid, op->stat.mzxid, op->stat.version, state.czxid, state.mzxid,
+                   state.version);
     } else if (part->action == ZK_GET) {
         judge_token(at, op);
     } else if (part->action == ZK_CHILDREN) {
@@ -212,7 +196,8 @@ static void judge_refusal(struct trial *at, const struct zk_op *op) {
     else if (op->error == ZK_BAD_VERSION)
         wrong = !state.exists || part->version == -1 || part->version == state.version;
     if (wrong)
-        fail(at, op, "a write was refused with %d, which its state does not explain", op->error);
+        trial_fail(at, op, "a write was refused with %d, which its state does not explain",
+                   op->error);
 }
 
 static void judge_write(struct trial *at, const struct zk_op *op) {
@@ -224,17 +209,18 @@ static void judge_write(struct trial *at, const struct zk_op *op) {
         const struct zk_part *part = &op->parts[i];
         int event = event_of(part->action);
         if (event != 0 && !happened(at, part->path, op->zxid, event))
-            fail(at, op, "an acknowledged write of %s did not happen at its zxid", part->path);
+            trial_fail(at, op, "an acknowledged write of %s did not happen at its zxid",
+                       part->path);
         struct state before = state_at(at, part->path, op->zxid, false);
         bool first = op->part_count == 1;
         if (first && part->version != -1 && event != 0 && part->action != ZK_CREATE &&
             before.version != part->version)
-            fail(at, op, "a write was done on version %d, and asked for %d", before.version,
-                 part->version);
+            trial_fail(at, op, "a write was done on version %d, and asked for %d", before.version,
+                       part->version);
     }
     if (op->part_count == 1 && op->parts[0].action == ZK_SET &&
         op->stat.version != state_at(at, op->parts[0].path, op->zxid, true).version)
-        fail(at, op, "a set answered version %d", op->stat.version);
+        trial_fail(at, op, "a set answered version %d", op->stat.version);
 }
 
 static bool is_write(const struct zk_op *op) {
@@ -302,25 +288,79 @@ static bool take_unanswered(struct trial *at, const struct sim_fact *facts, size
     return best != SIZE_MAX;
 }
 
-/* By itself: a session's end, or the end of a node's time to live. */
-static bool by_time(const struct sim_fact *facts, size_t count) {
-    bool ended = false, lived = true;
+/* What made the node that a deletion takes away; NULL: not known. */
+static const struct zk_part *made_by(const struct trial *at, const struct sim_fact *deletion,
+                                     const struct zk_op **op) {
+    struct state state = state_at(at, deletion->path, deletion->zxid, false);
+    *op = state.exists ? write_at(at, state.czxid) : NULL;
+    for (uint32_t i = 0; *op != NULL && i < (*op)->part_count; i++)
+        if ((*op)->parts[i].action == ZK_CREATE &&
+            strcmp((*op)->parts[i].path, deletion->path) == 0)
+            return &(*op)->parts[i];
+    return NULL;
+}
+
+/* A session takes its own ephemerals along, and nothing else. */
+static void judge_end(struct trial *at, const struct sim_fact *facts, size_t count,
+                      uint64_t session) {
     for (size_t i = 0; i < count; i++) {
-        ended |= facts[i].event == 0;
+        const struct zk_op *op;
+        const struct zk_part *part;
+        if (facts[i].event != ZK_EVENT_DELETED || (part = made_by(at, &facts[i], &op)) == NULL)
+            continue;
+        bool ephemeral = part->mode < 4 && (part->mode & MODE_EPHEMERAL_BIT);
+        if (!ephemeral || op->session != session)
+            trial_fail(at, op,
+                       "what goes with session %" PRIx64 " is not one of its ephemerals: %s",
+                       session, facts[i].path);
+    }
+}
+
+/* A node with a time to live goes when nothing has changed it for that long. */
+static void judge_reaped(struct trial *at, const struct sim_fact *facts, size_t count) {
+    for (size_t n = 0; n < count; n++) {
+        const struct sim_fact *last = NULL;
+        for (size_t i = trial_first_of_path(at, facts[n].path); i < at->by_path_count; i++) {
+            const struct sim_fact *fact = at->by_path[i];
+            if (strcmp(fact->path, facts[n].path) != 0 || fact->zxid >= facts[n].zxid)
+                break;
+            if (fact->event == ZK_EVENT_CREATED || fact->event == ZK_EVENT_DATA)
+                last = fact;
+        }
+        if (facts[n].event == ZK_EVENT_DELETED && last != NULL && last->time_ms != 0 &&
+            facts[n].time_ms < last->time_ms + ZK_TTL_MS)
+            trial_fail(at, write_at(at, last->zxid),
+                       "%s, which lives %u ms from its last change on, goes %" PRIu64
+                       " ms after it",
+                       facts[n].path, ZK_TTL_MS, facts[n].time_ms - last->time_ms);
+    }
+}
+
+/* By itself: a session's end, or the end of nodes' time to live. */
+static bool by_time(struct trial *at, const struct sim_fact *facts, size_t count) {
+    bool lived = true;
+    for (size_t i = 0; i < count; i++) {
+        if (facts[i].event == SIM_LIFE_ENDED) {
+            judge_end(at, facts, count, facts[i].session);
+            return true;
+        }
         bool deletion = facts[i].event == ZK_EVENT_DELETED || facts[i].event == ZK_EVENT_CHILDREN;
         lived &= deletion && (facts[i].event == ZK_EVENT_CHILDREN || facts[i].path[1] == 't');
     }
-    return ended || lived;
+    if (lived)
+        judge_reaped(at, facts, count);
+    return lived;
 }
 
 static void judge_entry(struct trial *at, const struct sim_fact *facts, size_t count) {
-    if (!is_ours(&facts[0]) || by_time(facts, count))
+    if (!is_ours(&facts[0]) || by_time(at, facts, count))
         return;
     const struct zk_op *op = write_at(at, facts[0].zxid);
     if (op != NULL ? op_explains(op, facts, count) : take_unanswered(at, facts, count))
         return;
-    fail(at, op, "no watch asked for (once more) what happened at zxid %" PRIx64 ": event %d at %s",
-         facts[0].zxid, facts[0].event, facts[0].path);
+    trial_fail(at, op,
+               "no watch asked for (once more) what happened at zxid %" PRIx64 ": event %d at %s",
+               facts[0].zxid, facts[0].event, facts[0].path);
 }
 
 static void judge_facts(struct trial *at) {
@@ -331,7 +371,7 @@ static void judge_facts(struct trial *at) {
             end++;
         judge_entry(at, &tree->facts[i], end - i);
         if (i > 0 && tree->facts[i].zxid != 0 && tree->facts[i - 1].zxid > tree->facts[i].zxid)
-            fail(at, NULL, "zxid %" PRIx64 " follows a higher one", tree->facts[i].zxid);
+            trial_fail(at, NULL, "zxid %" PRIx64 " follows a higher one", tree->facts[i].zxid);
         i = end;
     }
 }
@@ -345,12 +385,13 @@ static void judge_real_time(struct trial *at) {
     for (size_t i = 0; i < at->write_count; i++) {
         const struct zk_op *op = at->writes[i];
         if (i > 0 && at->writes[i - 1]->zxid == op->zxid)
-            fail(at, op, "two writes have one zxid");
+            trial_fail(at, op, "two writes have one zxid");
         if (before != NULL && op->complete < began)
-            fail(at, op,
-                 "a write has a higher zxid (%" PRIx64 " and %" PRIx64 ") than one that began "
-                 "when it had ended",
-                 op->zxid, before->zxid);
+            trial_fail(at, op,
+                       "a write has a higher zxid (%" PRIx64 " and %" PRIx64
+                       ") than one that began "
+                       "when it had ended",
+                       op->zxid, before->zxid);
         if (op->invoke > began) {
             began = op->invoke;
             before = op;
@@ -366,7 +407,7 @@ static void judge_sequences(struct trial *at) {
         if (fact->event != ZK_EVENT_CREATED || strncmp(fact->path, "/q/n-", 5) != 0)
             continue;
         if (last != NULL && strcmp(last->path, fact->path) >= 0)
-            fail(at, NULL, "the sequential node %s came after %s", fact->path, last->path);
+            trial_fail(at, NULL, "the sequential node %s came after %s", fact->path, last->path);
         last = fact;
     }
 }
@@ -386,220 +427,13 @@ static void judge_order_of_client(struct trial *at, const struct zk_op *const *o
         if (op->outcome != ZK_ANSWERED || op->zxid == 0)
             continue;
         if (op->zxid < seen)
-            fail(at, op, "a client that had seen zxid %" PRIx64 " was shown an older state", seen);
+            trial_fail(at, op, "a client that had seen zxid %" PRIx64 " was shown an older state",
+                       seen);
         seen = op->zxid;
         if (op->synced && op->zxid < newest_before(at, op->sign_ns))
-            fail(at, op, "a read behind sync misses zxid %" PRIx64 ", acknowledged before",
-                 newest_before(at, op->sign_ns));
+            trial_fail(at, op, "a read behind sync misses zxid %" PRIx64 ", acknowledged before",
+                       newest_before(at, op->sign_ns));
     }
-}
-
-/* ---- watches ---- */
-
-struct watch {
-    enum { W_DATA, W_EXIST, W_CHILD, W_PERSISTENT, W_RECURSIVE } kind;
-    char path[ZK_PATH_MAX];
-    uint64_t
-        since; /* changes above this zxid are to be told; UINT64_MAX: from the next answer on */
-    uint64_t before; /* then: what the client had seen when it registered this anew */
-};
-
-struct watcher {
-    struct watch *items;
-    size_t count, cap;
-    const struct zk_op **notes; /* told, and not matched with a change yet */
-    size_t note_count, note_cap;
-    size_t fact; /* the first that no answer has shown yet */
-    uint64_t seen;
-};
-
-static bool is_below(const char *path, const char *top) {
-    size_t len = strlen(top);
-    return strcmp(top, "/") == 0 ||
-           (strncmp(path, top, len) == 0 && (path[len] == 0 || path[len] == '/'));
-}
-
-static bool covers(const struct watch *watch, const struct sim_fact *fact) {
-    bool here = strcmp(watch->path, fact->path) == 0, children = fact->event == ZK_EVENT_CHILDREN;
-    if (watch->since == UINT64_MAX || fact->zxid <= watch->since)
-        return false;
-    switch (watch->kind) {
-    case W_DATA:
-    case W_EXIST:
-        return here && !children;
-    case W_CHILD:
-        return here && (children || fact->event == ZK_EVENT_DELETED);
-    case W_PERSISTENT:
-        return here;
-    case W_RECURSIVE:
-        return !children && is_below(fact->path, watch->path);
-    }
-    return false;
-}
-
-static void watch_on(struct watcher *watcher, int kind, const char *path, uint64_t since) {
-    for (size_t i = 0; i < watcher->count; i++)
-        if ((int)watcher->items[i].kind == kind && strcmp(watcher->items[i].path, path) == 0)
-            return;
-    if (watcher->count == watcher->cap) {
-        watcher->cap = watcher->cap ? watcher->cap * 2 : 16;
-        watcher->items = cairn_realloc(watcher->items, watcher->cap * sizeof *watcher->items);
-    }
-    struct watch *watch = &watcher->items[watcher->count++];
-    watch->kind = kind;
-    watch->since = since;
-    memcpy(watch->path, path, sizeof watch->path);
-}
-
-/* Takes one-shot watches that the fact fires; whether any watch was to tell of it. */
-static bool fire(struct watcher *watcher, const struct sim_fact *fact) {
-    bool any = false;
-    size_t kept = 0;
-    for (size_t i = 0; i < watcher->count; i++) {
-        bool covered = covers(&watcher->items[i], fact);
-        any |= covered;
-        if (!covered || watcher->items[i].kind >= W_PERSISTENT)
-            watcher->items[kept++] = watcher->items[i];
-    }
-    watcher->count = kept;
-    return any;
-}
-
-static bool take_note(struct watcher *watcher, int event, const char *path) {
-    for (size_t i = 0; i < watcher->note_count; i++) {
-        const struct zk_part *part = &watcher->notes[i]->parts[0];
-        if (part->mode != event || strcmp(part->path, path) != 0)
-            continue;
-        memmove(&watcher->notes[i], &watcher->notes[i + 1],
-                (--watcher->note_count - i) * sizeof *watcher->notes);
-        return true;
-    }
-    return false;
-}
-
-/* The first answer of a connection: what changed since the client had seen it was told at once, for
- * the watches on data and children that it registered anew. */
-static void judge_registered_anew(struct trial *at, const struct watcher *watcher,
-                                  const struct zk_op *op) {
-    for (size_t i = 0; i < watcher->count; i++) {
-        struct watch watch = watcher->items[i];
-        bool checked = watch.kind == W_DATA || watch.kind == W_CHILD;
-        if (watch.since != UINT64_MAX || !checked)
-            continue;
-        watch.since = watch.before;
-        for (size_t n = first_of_path(at, watch.path); n < at->by_path_count; n++) {
-            const struct sim_fact *fact = at->by_path[n];
-            if (strcmp(fact->path, watch.path) != 0 || fact->zxid > op->zxid)
-                break;
-            if (covers(&watch, fact))
-                fail(at, op,
-                     "a watch on %s was registered anew by a client that had seen zxid %" PRIx64
-                     ", and not told of event %d (zxid %" PRIx64 ")",
-                     watch.path, watch.before, fact->event, fact->zxid);
-        }
-    }
-}
-
-/* What the answer shows must have been told by now. */
-static void shown(struct trial *at, struct watcher *watcher, const struct zk_op *op) {
-    const struct sim_tree *tree = at->judgement->tree;
-    judge_registered_anew(at, watcher, op);
-    for (; watcher->fact < tree->count; watcher->fact++) {
-        const struct sim_fact *fact = &tree->facts[watcher->fact];
-        if (fact->zxid > op->zxid)
-            break;
-        if (fact->event == 0 || fact->path[0] == 0)
-            continue;
-        bool told = take_note(watcher, fact->event, fact->path);
-        if (fire(watcher, fact) && !told)
-            fail(at, op,
-                 "event %d at %s (zxid %" PRIx64 ") was watched for, and not told before an "
-                 "answer that shows it",
-                 fact->event, fact->path, fact->zxid);
-    }
-    for (size_t i = 0; i < watcher->count; i++)
-        if (watcher->items[i].since == UINT64_MAX)
-            watcher->items[i].since = op->zxid;
-    watcher->seen = op->zxid;
-}
-
-static void register_watch(struct watcher *watcher, const struct zk_op *op) {
-    const struct zk_part *part = &op->parts[0];
-    if (part->action == ZK_ADD_WATCH && op->error == 0)
-        watch_on(watcher, part->mode == 1 ? W_RECURSIVE : W_PERSISTENT, part->path, op->zxid);
-    if (!op->watch)
-        return;
-    if (part->action == ZK_EXISTS && op->error == ZK_NO_NODE)
-        watch_on(watcher, W_EXIST, part->path, op->zxid);
-    else if (op->error == 0)
-        watch_on(watcher, part->action == ZK_CHILDREN ? W_CHILD : W_DATA, part->path, op->zxid);
-}
-
-/* Takes the one-shot watches that the note is of: those whose beginning is vague, or all. */
-static bool take_watches(struct watcher *watcher, const struct zk_part *note, bool all) {
-    struct sim_fact fact = {.event = note->mode, .zxid = UINT64_MAX};
-    bool any = false;
-    size_t kept = 0;
-    memcpy(fact.path, note->path, sizeof fact.path);
-    for (size_t i = 0; i < watcher->count; i++) {
-        struct watch watch = watcher->items[i];
-        bool meant = all || watch.since == UINT64_MAX;
-        watch.since = 0;
-        meant = meant && covers(&watch, &fact);
-        any |= meant;
-        if (!meant || watch.kind >= W_PERSISTENT)
-            watcher->items[kept++] = watcher->items[i];
-    }
-    watcher->count = kept;
-    return any;
-}
-
-/* On another connection: a data or child watch is made good by what the client sends; a node that
- * came and went meanwhile is not told to a watch that waits for it to exist, and a persistent watch
- * tells only what comes. What was told and not shown by an answer any more has taken its watches.
- */
-static void reconnected(struct watcher *watcher) {
-    for (size_t i = 0; i < watcher->note_count; i++)
-        take_watches(watcher, &watcher->notes[i]->parts[0], true);
-    for (size_t i = 0; i < watcher->count; i++) {
-        struct watch *watch = &watcher->items[i];
-        if (watch->since != UINT64_MAX)
-            watch->before = watch->since > watcher->seen ? watch->since : watcher->seen;
-        watch->since = UINT64_MAX;
-    }
-    watcher->note_count = 0;
-}
-
-static void judge_watches_of_client(struct trial *at, const struct zk_op *const *ops,
-                                    size_t count) {
-    struct watcher watcher = {0};
-    for (size_t i = 0; i < count; i++) {
-        const struct zk_op *op = ops[i];
-        enum zk_action action = op->parts[0].action;
-        if (action == ZK_NOTIFICATION) {
-            /* Before the first answer of a connection it may be of what was registered anew, or of
-             * a change since: which, is not to be known. */
-            if (take_watches(&watcher, &op->parts[0], false))
-                continue;
-            if (watcher.note_count == watcher.note_cap) {
-                watcher.note_cap = watcher.note_cap ? watcher.note_cap * 2 : 16;
-                watcher.notes =
-                    cairn_realloc(watcher.notes, watcher.note_cap * sizeof *watcher.notes);
-            }
-            watcher.notes[watcher.note_count++] = op;
-        } else if (action == ZK_CONNECTED) {
-            reconnected(&watcher);
-            if (!op->resumed)
-                watcher.count = 0;
-        } else if (action == ZK_LOST || action == ZK_EXPIRED) {
-            reconnected(&watcher);
-        } else if (op->outcome == ZK_ANSWERED && op->zxid != 0) {
-            shown(at, &watcher, op);
-            register_watch(&watcher, op);
-        }
-    }
-    cairn_free(watcher.items);
-    cairn_free(watcher.notes);
 }
 
 /* ---- sessions ---- */
@@ -607,13 +441,13 @@ static void judge_watches_of_client(struct trial *at, const struct zk_op *const 
 static uint64_t end_of_session(const struct trial *at, uint64_t session) {
     const struct sim_tree *tree = at->judgement->tree;
     for (size_t i = 0; i < tree->count; i++)
-        if (tree->facts[i].event == 0 && tree->facts[i].session == session)
+        if (tree->facts[i].event == SIM_LIFE_ENDED && tree->facts[i].session == session)
             return tree->facts[i].index;
     return UINT64_MAX;
 }
 
 static uint64_t index_of(const struct trial *at, const char *path, uint64_t zxid, int event) {
-    for (size_t i = first_of_path(at, path); i < at->by_path_count; i++) {
+    for (size_t i = trial_first_of_path(at, path); i < at->by_path_count; i++) {
         const struct sim_fact *fact = at->by_path[i];
         if (strcmp(fact->path, path) != 0)
             break;
@@ -627,11 +461,38 @@ static void judge_ephemeral(struct trial *at, const struct zk_op *op, const stru
     uint64_t end = end_of_session(at, op->session);
     uint64_t made = index_of(at, part->path, op->zxid, ZK_EVENT_CREATED);
     if (made > end && made != UINT64_MAX)
-        fail(at, op, "a session wrote after its end");
+        trial_fail(at, op, "a session wrote after its end");
     if (end == UINT64_MAX || part->mode >= 4 || !(part->mode & MODE_EPHEMERAL_BIT))
         return;
     if (index_of(at, part->path, op->zxid, ZK_EVENT_DELETED) > end)
-        fail(at, op, "an ephemeral outlived its session");
+        trial_fail(at, op, "an ephemeral outlived its session");
+}
+
+static bool was_closed(const struct trial *at, uint64_t session) {
+    for (size_t i = 0; i < at->count; i++)
+        if (at->ops[i]->parts[0].action == ZK_CLOSE && at->ops[i]->session == session)
+            return true;
+    return false;
+}
+
+/* A session that changes hands lives for its full timeout from then on: its end, which the leader
+ * asks for, is void if it was meant for an earlier holder. */
+static void judge_lives(struct trial *at) {
+    const struct sim_tree *tree = at->judgement->tree;
+    for (size_t i = 0; i < tree->count && !at->judgement->unsure; i++) {
+        const struct sim_fact *end = &tree->facts[i], *held = end;
+        if (end->event != SIM_LIFE_ENDED || was_closed(at, end->session))
+            continue;
+        while (held > tree->facts &&
+               (held->event != SIM_LIFE_HELD || held->session != end->session))
+            held--;
+        if (held->event == SIM_LIFE_HELD && held->session == end->session &&
+            end->time_ms < held->time_ms + held->timeout_ms / 2)
+            trial_fail(at, NULL,
+                       "session %" PRIx64 " of %" PRIu64 " ms is over %" PRIu64
+                       " ms after it was taken to a server",
+                       end->session, held->timeout_ms, end->time_ms - held->time_ms);
+    }
 }
 
 /* The session that a client was told to be over: it was silent for long enough, or closed. The last
@@ -641,11 +502,11 @@ static void judge_expiry(struct trial *at, const struct zk_op *op, bool closed) 
     if (closed)
         return;
     if (at->judgement->calm)
-        fail(at, op, "a session ended although nothing was broken");
+        trial_fail(at, op, "a session ended although nothing was broken");
     if (!at->judgement->late && op->complete < op->sign_ns + op->timeout_ns / 2)
-        fail(at, op,
-             "a session of %" PRIu64 " ms was over %" PRIu64 " ms after it had given a sign",
-             op->timeout_ns / 1000000, (op->complete - op->sign_ns) / 1000000);
+        trial_fail(at, op,
+                   "a session of %" PRIu64 " ms was over %" PRIu64 " ms after it had given a sign",
+                   op->timeout_ns / 1000000, (op->complete - op->sign_ns) / 1000000);
 }
 
 static void judge_sessions_of_client(struct trial *at, const struct zk_op *const *ops,
@@ -660,7 +521,7 @@ static void judge_sessions_of_client(struct trial *at, const struct zk_op *const
         if (op->outcome != ZK_ANSWERED || op->error != 0 || op->zxid == 0)
             continue;
         for (uint32_t n = 0; n < op->part_count; n++)
-            if (op->parts[n].action == ZK_CREATE && op->part_count == 1)
+            if (op->parts[n].action == ZK_CREATE)
                 judge_ephemeral(at, op, &op->parts[n]);
     }
 }
@@ -721,7 +582,7 @@ static void trial_open(struct trial *at, struct sim_tree_judgement *judgement) {
             at->writes[at->write_count++] = at->ops[i];
     qsort(at->writes, at->write_count, sizeof *at->writes, by_zxid);
     for (size_t i = 0; i < tree->count; i++)
-        if (tree->facts[i].event != 0 && tree->facts[i].path[0] != 0)
+        if (tree->facts[i].path[0] != 0)
             at->by_path[at->by_path_count++] = &tree->facts[i];
     qsort(at->by_path, at->by_path_count, sizeof *at->by_path, by_path_then_order);
 }
@@ -742,12 +603,13 @@ void sim_tree_judge(struct sim_tree_judgement *judgement) {
     judge_answers(&at);
     judge_real_time(&at);
     judge_sequences(&at);
+    judge_lives(&at);
     for (size_t i = 0; i < at.count;) {
         size_t end = i + 1;
         while (end < at.count && at.ops[end]->client == at.ops[i]->client)
             end++;
         judge_order_of_client(&at, at.ops + i, end - i);
-        judge_watches_of_client(&at, at.ops + i, end - i);
+        trial_judge_watches(&at, at.ops + i, end - i);
         judge_sessions_of_client(&at, at.ops + i, end - i);
         i = end;
     }

@@ -10,6 +10,7 @@
 
 #define REDIAL_NS 20000000ull
 #define HANDSHAKE_NS 1500000000ull
+#define LATE_NS 200000000ull
 #define FRAME_MAX (16u << 20)
 
 void zk_report(struct zk_workload *workload, const char *format, ...) {
@@ -111,13 +112,25 @@ static void drop_pending(struct zk_client *client) {
     client->pending_count = 0;
 }
 
+/* From now on only its server closes it: the session is held by another. */
+static void linger(struct zk_client *client, struct zk_conn *conn) {
+    if (client->lingering != NULL)
+        conn_close(client->lingering);
+    client->lingering = conn;
+    conn->lingers = true;
+}
+
 /* The connection is gone, or given up. The session stays. */
-static void lose(struct zk_client *client) {
+static void leave(struct zk_client *client, bool lingers) {
     struct zk_conn *conn = client->conn;
     client->conn = NULL;
     if (conn != NULL) {
+        bool open = lingers && conn->live && !conn->closed;
         conn->client = NULL;
-        conn_close(conn);
+        if (open)
+            linger(client, conn);
+        else
+            conn_close(conn);
         if (conn->live)
             note(client, ZK_LOST, client->session);
     }
@@ -128,6 +141,10 @@ static void lose(struct zk_client *client) {
     client->node = (uint32_t)prng_below(&client->prng, client->workload->node_count);
     client->dial_at = clock_of(client) + REDIAL_NS + prng_below(&client->prng, REDIAL_NS);
     set_timer(client);
+}
+
+static void lose(struct zk_client *client) {
+    leave(client, false);
 }
 
 static void send_bytes(struct zk_client *client, const struct buf *bytes) {
@@ -198,8 +215,25 @@ static void take_handshake(struct zk_client *client, struct bytes frame) {
         zk_encode_watches(&out, client);
         send_bytes(client, &out);
         buf_free(&out);
+        client->conn->anew = true;
     }
     think(client);
+}
+
+/* Watches that are registered anew are told one by one: that a node is gone, also twice, if its
+ * data and its children were watched. */
+static bool told_anew(const struct zk_client *client, const struct zk_part *note) {
+    const struct zk_workload *workload = client->workload;
+    for (size_t i = workload->count; i > 0 && client->conn->anew; i--) {
+        const struct zk_op *op = &workload->ops[i - 1];
+        if (op->client != client->number)
+            continue;
+        if (op->parts[0].action != ZK_NOTIFICATION)
+            break;
+        if (op->parts[0].mode == note->mode && strcmp(op->parts[0].path, note->path) == 0)
+            return note->mode == ZK_EVENT_DELETED;
+    }
+    return false;
 }
 
 static void take_notification(struct zk_client *client, uint64_t zxid, struct reader *reader) {
@@ -216,6 +250,8 @@ static void take_notification(struct zk_client *client, uint64_t zxid, struct re
     op.invoke = history_clock(client);
     op.zxid = zxid == UINT64_MAX ? 0 : zxid;
     client->workload->stats.notifications++;
+    if (told_anew(client, &op.parts[0]))
+        return;
     if (!zk_watch_fired(client, op.parts[0].mode, op.parts[0].path))
         zk_report(client->workload, "client %u got an event that it did not watch for, %d at %s",
                   client->number, op.parts[0].mode, op.parts[0].path);
@@ -256,6 +292,27 @@ static void take_answer(struct zk_client *client, int32_t xid, uint64_t zxid, in
     cairn_free(pending);
 }
 
+/* When all is healed and each client is served by the connection that it made last, the one before
+ * is not served any more. */
+static void take_lingering(struct zk_conn *conn) {
+    if (conn->asked)
+        zk_report(conn->workload, "a connection is served whose session was taken to another one");
+    buf_clear(&conn->in);
+}
+
+static void ask_lingering(struct zk_client *client) {
+    struct zk_conn *conn = client->lingering;
+    struct zk_op op = {.part_count = 1, .parts = {{.action = ZK_EXISTS, .path = "/r0"}}};
+    struct buf out = {0};
+    if (conn == NULL || conn->closed)
+        return;
+    conn->asked = true;
+    zk_encode(&out, INT32_MAX, &op);
+    struct env_piece piece = {buf_view(&out), NULL};
+    env_write(conn->workload->env, &conn->stream, &piece, 1);
+    buf_free(&out);
+}
+
 static void take_frame(struct zk_client *client, struct bytes frame) {
     client->heard_ns = clock_of(client);
     if (!client->conn->live) {
@@ -275,6 +332,7 @@ static void take_frame(struct zk_client *client, struct bytes frame) {
             client->sign_ns = client->ping_sent_ns;
         client->ping_sent_ns = 0;
     } else if (xid == JUTE_XID_SET_WATCHES) {
+        client->conn->anew = false;
         if (error != 0)
             zk_report(client->workload, "client %u could not register its watches anew: %d",
                       client->number, error);
@@ -286,6 +344,8 @@ static void take_frame(struct zk_client *client, struct bytes frame) {
 static void on_data(struct env_stream *stream, struct bytes bytes) {
     struct zk_conn *conn = container_of(stream, struct zk_conn, stream);
     buf_bytes(&conn->in, bytes);
+    if (conn->lingers)
+        take_lingering(conn);
     size_t taken = 0;
     while (conn->client != NULL) {
         struct bytes frame;
@@ -303,11 +363,19 @@ static void on_data(struct env_stream *stream, struct bytes bytes) {
         set_timer(conn->client);
 }
 
+static void forget_lingering(const struct zk_conn *conn) {
+    struct zk_workload *workload = conn->workload;
+    for (uint32_t i = 0; i < workload->options.clients && conn->lingers; i++)
+        if (workload->clients[i].lingering == conn)
+            workload->clients[i].lingering = NULL;
+}
+
 static void on_close(struct env_stream *stream, enum cairn_status why) {
     struct zk_conn *conn = container_of(stream, struct zk_conn, stream);
     conn->closed = true;
     if (conn->client != NULL)
         lose(conn->client);
+    forget_lingering(conn);
     conn_free(conn);
 }
 
@@ -356,16 +424,34 @@ static void ping(struct zk_client *client) {
     client->ping_at = clock_of(client) + client->timeout_ns / 3;
 }
 
+/* So that its session's end and its return meet: a server may take note of a sign a little late. */
+static void nap_until_the_end(struct zk_client *client) {
+    uint64_t silent_ns = history_clock(client) - client->sign_ns;
+    if (silent_ns < client->timeout_ns)
+        client->dial_at =
+            clock_of(client) + client->timeout_ns - silent_ns + prng_below(&client->prng, LATE_NS);
+}
+
+/* Off to another server, with what is under way left unanswered. */
+static void go_elsewhere(struct zk_client *client) {
+    bool naps = client->workload->options.naps;
+    leave(client, zk_has_habit(client, ZK_HABIT_LINGER));
+    if (naps && zk_has_habit(client, ZK_HABIT_LATE_RETURN) && prng_chance(&client->prng, 1, 2))
+        nap_until_the_end(client);
+    else if (naps && prng_chance(&client->prng, 1, 4))
+        client->dial_at += prng_below(&client->prng, 2 * client->timeout_ns);
+}
+
 static void go_on(struct zk_client *client) {
     if (!wants_more(client))
         return;
     if (client->workload->finishing) {
-        if (!zk_script(client))
+        if (!zk_script(client)) {
             client->script_over = true;
+            ask_lingering(client);
+        }
     } else if (prng_chance(&client->prng, 1, 60)) {
-        lose(client); /* off to another server, with what is under way left unanswered */
-        if (client->workload->options.naps && prng_chance(&client->prng, 1, 4))
-            client->dial_at += prng_below(&client->prng, 2 * client->timeout_ns);
+        go_elsewhere(client);
         return;
     } else {
         zk_choose(client);

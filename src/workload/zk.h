@@ -20,6 +20,16 @@
 #define ZK_PATH_MAX 40u
 #define ZK_PARTS_MAX 3u
 #define ZK_NODES_MAX 16u
+#define ZK_TTL_MS 1500u
+
+/* What clients do besides, as bits of 1 << enum zk_habit. */
+enum zk_habit {
+    ZK_HABIT_TTL_SET,     /* nodes with a time to live are written again before they go */
+    ZK_HABIT_LEAF_WATCH,  /* children are watched where a node has none, and comes and goes */
+    ZK_HABIT_LATE_RETURN, /* a client is silent until just about the end of its session */
+    ZK_HABIT_LINGER,      /* a client leaves its old connection open when it goes elsewhere */
+    ZK_HABIT_COUNT
+};
 
 enum zk_action {
     ZK_CREATE = 1,
@@ -88,7 +98,8 @@ struct zk_options {
     uint32_t depth;      /* requests under way on a connection */
     uint64_t think_ns;   /* between two requests of a client, about */
     uint64_t timeout_ns; /* of sessions, as asked for */
-    bool naps;           /* now and then a client is silent for so long that its session may end */
+    uint32_t habits;
+    bool naps; /* now and then a client is silent for so long that its session may end */
     uint64_t (*now)(void *context);
     void *context;
 };

@@ -131,11 +131,30 @@ static void choose_other(struct zk_client *client, struct zk_op *op) {
     }
 }
 
+/* False: nothing of that kind is among this run's habits. */
+static bool choose_by_habit(struct zk_client *client, struct zk_op *op) {
+    bool sets = zk_has_habit(client, ZK_HABIT_TTL_SET);
+    bool watches = zk_has_habit(client, ZK_HABIT_LEAF_WATCH);
+    if ((!sets && !watches) || !prng_chance(&client->prng, 1, 4))
+        return false;
+    if (watches && (!sets || prng_chance(&client->prng, 1, 2))) {
+        part_add(op, ZK_CHILDREN, prng_chance(&client->prng, 1, 2) ? "/r#" : "/e#", key(client));
+        op->watch = true;
+        return true;
+    }
+    bool creates = prng_chance(&client->prng, 1, 3);
+    struct zk_part *part = part_add(op, creates ? ZK_CREATE : ZK_SET, "/t#", key(client));
+    part->mode = creates ? MODE_TTL : 0;
+    part->token = token(client);
+    return true;
+}
+
 static void remember_queue(struct zk_client *client) {
     const struct zk_workload *workload = client->workload;
     for (size_t i = workload->count; i > 0 && i + 50 > workload->count; i--) {
         const struct zk_op *op = &workload->ops[i - 1];
-        if (op->client != client->number || op->children == NULL)
+        if (op->client != client->number || op->children == NULL ||
+            strcmp(op->parts[0].path, "/q") != 0)
             continue;
         const char *at = op->children;
         memset(client->queue, 0, sizeof client->queue);
@@ -154,8 +173,12 @@ static void remember_queue(struct zk_client *client) {
 
 void zk_choose(struct zk_client *client) {
     struct zk_op op = {0};
-    uint64_t draw = prng_below(&client->prng, 100);
     remember_queue(client);
+    if (choose_by_habit(client, &op)) {
+        ask(client, &op);
+        return;
+    }
+    uint64_t draw = prng_below(&client->prng, 100);
     if (draw < 8) {
         part_add(&op, ZK_SYNC, "/r0", 0);
         uint64_t invoke = client->workload->options.now(client->workload->options.context);

@@ -9,7 +9,6 @@
 #include <string.h>
 
 #define MODE_TTL 5
-#define TTL_MS 1500
 
 static bool part_changes(const struct zk_part *part) {
     return part->action == ZK_CREATE || part->action == ZK_DELETE || part->action == ZK_SET ||
@@ -68,7 +67,7 @@ static void put_part(struct buf *out, const struct zk_part *part, bool watch) {
         jute_put_acl(out, &open);
         jute_put_i32(out, part->mode);
         if (part->mode == MODE_TTL)
-            jute_put_i64(out, TTL_MS);
+            jute_put_i64(out, ZK_TTL_MS);
         break;
     case ZK_DELETE:
     case ZK_CHECK:

@@ -14,7 +14,10 @@ struct zk_conn {
     struct zk_workload *workload;
     struct zk_client *client; /* NULL: abandoned */
     bool closed;
-    bool live; /* the handshake is over */
+    bool live;    /* the handshake is over */
+    bool anew;    /* it registers watches anew, and is not answered yet */
+    bool lingers; /* its client went elsewhere and left it open */
+    bool asked;   /* then: something that only a session's own connection is answered */
     struct buf in;
 };
 
@@ -47,6 +50,7 @@ struct zk_client {
     uint32_t number;
     struct prng prng;
     struct zk_conn *conn;
+    struct zk_conn *lingering; /* the connection before, as long as it is open; NULL: none */
     uint32_t node;
     uint64_t session; /* 0: none */
     uint8_t password[JUTE_PASSWORD_BYTES];
@@ -103,6 +107,10 @@ bool zk_decode(struct reader *reader, struct zk_op *op);
 /* All watches, to be registered anew. */
 void zk_encode_watches(struct buf *out, const struct zk_client *client);
 bool zk_changes(const struct zk_op *op);
+
+static inline bool zk_has_habit(const struct zk_client *client, enum zk_habit habit) {
+    return client->workload->options.habits >> habit & 1;
+}
 
 /* zk_watch.c */
 void zk_watch_add(struct zk_client *client, enum zk_watch_kind kind, const char *path);
