@@ -294,37 +294,77 @@ static int by_key_then_invoke(const void *a, const void *b) {
 }
 
 /* The operations of one key, by rising invocation. */
+struct expiry_key {
+    const struct expiry_op **ops;
+    size_t count;
+    uint64_t early_ppm;
+};
+
+/* Another write took its place before the read began. */
+static bool is_replaced(const struct expiry_key *key, const struct expiry_op *write,
+                        const struct expiry_op *read) {
+    for (size_t i = 0; i < key->count; i++)
+        if (key->ops[i]->write && key->ops[i]->invoke > write->complete &&
+            key->ops[i]->complete < read->invoke)
+            return true;
+    return false;
+}
+
+/* Some write had ended, and the time of none that may have been the last one is over. */
+static bool must_be_there(const struct expiry_key *key, const struct expiry_op *read) {
+    bool written = false;
+    for (size_t i = 0; i < key->count; i++) {
+        const struct expiry_op *write = key->ops[i];
+        if (!write->write || write->invoke > read->complete || is_replaced(key, write, read))
+            continue;
+        uint64_t least = write->ttl_ns - write->ttl_ns / 1000000 * key->early_ppm;
+        if (read->complete >= write->invoke + (least > 2000000 ? least - 2000000 : 0))
+            return false;
+        written |= write->complete < read->invoke;
+    }
+    return written;
+}
+
+static bool could_be_written(const struct expiry_key *key, const struct expiry_op *read) {
+    for (size_t i = 0; i < key->count; i++)
+        if (key->ops[i]->write && key->ops[i]->invoke <= read->complete)
+            return true;
+    return false;
+}
+
+/* Gone stays gone, but for a write that may have come between the two. */
+static bool is_back(const struct expiry_key *key, const struct expiry_op *gone,
+                    const struct expiry_op *read) {
+    if (gone->complete >= read->invoke)
+        return false;
+    for (size_t i = 0; i < key->count; i++)
+        if (key->ops[i]->write && key->ops[i]->complete >= gone->invoke &&
+            key->ops[i]->invoke <= read->complete)
+            return false;
+    return true;
+}
+
+static const char *judge_read(const struct expiry_key *key, const struct expiry_op *read) {
+    if (read->nil)
+        return must_be_there(key, read) ? "a key is gone before its time" : NULL;
+    if (!could_be_written(key, read))
+        return "a key is read that was not written yet";
+    for (size_t i = 0; i < key->count; i++)
+        if (!key->ops[i]->write && key->ops[i]->nil && is_back(key, key->ops[i], read))
+            return "a key that was gone is there again";
+    return NULL;
+}
+
 static const char *judge_key(const struct expiry_op **ops, size_t count, uint64_t early_ppm,
                              size_t *tag) {
-    const struct expiry_op *write = NULL;
-    uint64_t gone_at = UINT64_MAX; /* a read found it gone, and ended then */
-    for (size_t i = 0; i < count; i++)
-        if (ops[i]->write)
-            write = ops[i];
+    const struct expiry_key key = {ops, count, early_ppm};
     for (size_t i = 0; i < count; i++) {
-        const struct expiry_op *op = ops[i];
-        *tag = op->tag;
-        if (op->write || op->complete == UINT64_MAX)
-            continue;
-        bool could_be = write != NULL && write->invoke <= op->complete;
-        if (!op->nil && !could_be)
-            return "a key is read that was not written yet";
-        bool written = write != NULL && write->complete < op->invoke;
-        if (op->nil && written) {
-            uint64_t least = write->ttl_ns - write->ttl_ns / 1000000 * early_ppm;
-            if (op->complete < write->invoke + (least > 2000000 ? least - 2000000 : 0))
-                return "a key is gone before its time";
-        }
-    }
-    for (size_t i = 0; i < count; i++) /* gone stays gone */
-        if (!ops[i]->write && ops[i]->nil && write != NULL && ops[i]->complete != UINT64_MAX &&
-            write->complete < ops[i]->invoke && ops[i]->complete < gone_at)
-            gone_at = ops[i]->complete;
-    for (size_t i = 0; i < count; i++) {
+        const char *problem = NULL;
         *tag = ops[i]->tag;
-        if (!ops[i]->write && !ops[i]->nil && ops[i]->complete != UINT64_MAX &&
-            ops[i]->invoke > gone_at)
-            return "a key that was gone is there again";
+        if (!ops[i]->write && ops[i]->complete != UINT64_MAX)
+            problem = judge_read(&key, ops[i]);
+        if (problem != NULL)
+            return problem;
     }
     return NULL;
 }

@@ -57,9 +57,10 @@ struct expiry_op {
     size_t tag;
 };
 
-/* Each key is written once. A read that began after the write ended finds it until its time is over
- * (not earlier than ttl less early_ppm after the write began), never before the write began, and
- * never again after a read that found it gone. */
+/* A key is written once or more, each time for as long as that write says. A read that began after
+ * the write ended finds it until its time is over (not earlier than ttl less early_ppm after the
+ * write began), never before the first write began, and never again after a read that found it gone
+ * unless it was written anew. */
 enum answer expiry_check(const struct expiry_op *ops, size_t count, uint64_t early_ppm, char *error,
                          size_t error_size, size_t *where);
 

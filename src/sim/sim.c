@@ -68,6 +68,7 @@ static void open_clients(struct sim_cluster *cluster) {
         .keys = (uint32_t)sim_spread(world, 1, 5),
         .think_ns = sim_spread(world, SIM_MS, 64 * SIM_MS),
         .timeout_ns = sim_spread(world, 100 * SIM_MS, 5 * SIM_S),
+        .habits = sim_habits(cluster, SIM_KEY_HABITS, WORKLOAD_HABIT_COUNT),
         .expiry_ms_max = sim_spread(world, 10, 5000),
         .sessions_may_end = sim_faults_jump(cluster),
         .now = world_now,

@@ -367,10 +367,9 @@ static struct order_op order_of(const struct workload_op *op, bool change, size_
                              .tag = tag};
 }
 
-static void judge_log(struct sim_cluster *cluster, const struct clients *clients, bool once,
-                      uint32_t key, struct order_op *ops) {
-    enum workload_action write = once ? WORKLOAD_ONCE_APPEND : WORKLOAD_APPEND;
-    enum workload_action read = once ? WORKLOAD_ONCE_LIST : WORKLOAD_LIST;
+static void judge_log(struct sim_cluster *cluster, const struct clients *clients,
+                      enum workload_action write, uint32_t key, struct order_op *ops) {
+    enum workload_action read = write + 1;
     const struct workload_op *final = last_list(clients, read, key);
     char error[200];
     size_t count = 0, where;
@@ -383,8 +382,59 @@ static void judge_log(struct sim_cluster *cluster, const struct clients *clients
     }
     if (order_check(ops, count, final->tokens, final->token_count, error, sizeof error, &where) !=
         ANSWER_YES)
-        report(cluster, once ? "exactly once" : "a log",
+        report(cluster, write == WORKLOAD_ONCE_APPEND ? "exactly once" : "a log",
                where == SIZE_MAX ? NULL : clients->ops[ops[where].tag], error);
+}
+
+struct place {
+    uint32_t token;
+    uint32_t at; /* the first is 1 */
+};
+
+static int by_token(const void *a, const void *b) {
+    const struct place *x = a, *y = b;
+    return x->token < y->token ? -1 : x->token > y->token;
+}
+
+/* Where the command stands in the text; a read behind as much as it shows. 0: nowhere. */
+static uint64_t place_of(const struct workload_op *op, const struct place *places, size_t count) {
+    const struct place key = {.token = (uint32_t)op->argument};
+    if (op->action == WORKLOAD_LINE_LIST)
+        return op->token_count;
+    const struct place *place = bsearch(&key, places, count, sizeof *places, by_token);
+    return place != NULL ? place->at : 0;
+}
+
+/* What one client sends on one connection is executed as it was sent; but for what was answered to
+ * be of unknown fate, which may be executed later, or not at all. */
+static void judge_lines_of(struct sim_cluster *cluster, const struct workload *from,
+                           const struct place *places, size_t count) {
+    uint64_t newest[64][2] = {{0}}; /* by client: the line, and how far it is */
+    for (size_t i = 0; i < workload_count(from); i++) {
+        const struct workload_op *op = workload_op(from, i);
+        uint64_t *last = newest[op->client % 64];
+        if (op->line == 0 || op->outcome != WORKLOAD_OK)
+            continue;
+        if (last[0] != op->line)
+            last[0] = op->line, last[1] = 0;
+        uint64_t place = place_of(op, places, count);
+        if (place < last[1])
+            report(cluster, "a line", op, "executed before what its client had sent before it");
+        last[1] = place;
+    }
+}
+
+static void judge_lines(struct sim_cluster *cluster, const struct clients *clients) {
+    const struct workload_op *final = last_list(clients, WORKLOAD_LINE_LIST, 0);
+    if (final == NULL)
+        return;
+    struct place *places = cairn_alloc((final->token_count + 1) * sizeof *places);
+    for (uint32_t i = 0; i < final->token_count; i++)
+        places[i] = (struct place){final->tokens[i], i + 1};
+    qsort(places, final->token_count, sizeof *places, by_token);
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        judge_lines_of(cluster, cluster->workloads[i], places, final->token_count);
+    cairn_free(places);
 }
 
 static void judge_bank(struct sim_cluster *cluster, const struct clients *clients) {
@@ -487,8 +537,12 @@ static void judge_keys(struct sim_cluster *cluster) {
     judge_registers(cluster, &clients);
     struct order_op *order = cairn_alloc((clients.count + 1) * sizeof *order);
     for (uint32_t key = 0; key < keys && cluster->read_at_end; key++) {
-        judge_log(cluster, &clients, false, key, order);
-        judge_log(cluster, &clients, true, key, order);
+        judge_log(cluster, &clients, WORKLOAD_APPEND, key, order);
+        judge_log(cluster, &clients, WORKLOAD_ONCE_APPEND, key, order);
+    }
+    if (cluster->read_at_end) {
+        judge_log(cluster, &clients, WORKLOAD_LINE_APPEND, 0, order);
+        judge_lines(cluster, &clients);
     }
     if (cluster->read_at_end)
         judge_bank(cluster, &clients);

@@ -31,7 +31,7 @@ static uint64_t clock_of(const struct workload *workload) {
 
 /* ---- the history ---- */
 
-static void write_down(struct workload *workload, const struct workload_op *op) {
+void workload_write_down(struct workload *workload, const struct workload_op *op) {
     if (workload->count == workload->cap) {
         workload->cap = workload->cap ? workload->cap * 2 : 1024;
         workload->ops = cairn_realloc(workload->ops, workload->cap * sizeof *workload->ops);
@@ -67,7 +67,7 @@ static void conn_free(struct workload_conn *conn) {
     cairn_free(conn);
 }
 
-static void conn_close(struct workload_conn *conn) {
+void workload_conn_close(struct workload_conn *conn) {
     if (!conn->closed)
         env_abort(conn->workload->env, &conn->stream);
     conn->closed = true;
@@ -79,14 +79,18 @@ static void abandon(struct workload_client *client) {
     if (conn == NULL)
         return;
     conn->client = NULL;
-    conn_close(conn);
+    workload_conn_close(conn);
 }
 
 static void think(struct workload_client *client, uint64_t ns) {
     struct workload *workload = client->workload;
     client->state = CLIENT_THINKS;
-    env_timer_set(workload->env, &client->timer,
-                  env_now(workload->env) + ns / 2 + prng_below(&client->prng, ns + 1));
+    uint64_t at = env_now(workload->env) + ns / 2 + prng_below(&client->prng, ns + 1);
+    if (client->renew_key != 0 && client->renew_at < at)
+        at = client->renew_at;
+    if (client->renewed)
+        at = env_now(workload->env);
+    env_timer_set(workload->env, &client->timer, at);
 }
 
 static void finish(struct workload_client *client, enum workload_outcome outcome) {
@@ -94,7 +98,7 @@ static void finish(struct workload_client *client, enum workload_outcome outcome
     client->op.outcome = outcome;
     client->op.complete = outcome == WORKLOAD_OK ? clock_of(workload) : UINT64_MAX;
     if (client->op.action != 0)
-        write_down(workload, &client->op);
+        workload_write_down(workload, &client->op);
     if (client->op.action == WORKLOAD_ONCE_APPEND) {
         client->sequence_free = outcome == WORKLOAD_FAILED;
         if (outcome == WORKLOAD_UNKNOWN)
@@ -107,6 +111,7 @@ static void finish(struct workload_client *client, enum workload_outcome outcome
                             workload->nodes[client->node]);
     }
     client->op.tokens = NULL;
+    op_renewal_plan(client);
     think(client, workload->finishing ? REDIAL_NS : workload->options.think_ns);
 }
 
@@ -120,7 +125,8 @@ static bool is_retried(const struct workload_client *client) {
     enum workload_action action = client->op.action;
     if (client->workload->finishing)
         return action == WORKLOAD_GET || action == WORKLOAD_LIST || action == WORKLOAD_ONCE_LIST ||
-               action == WORKLOAD_BALANCES || action == WORKLOAD_TRANSFERS;
+               action == WORKLOAD_BALANCES || action == WORKLOAD_TRANSFERS ||
+               action == WORKLOAD_LINE_LIST;
     return action == WORKLOAD_ONCE_APPEND && client->attempts < ONCE_ATTEMPTS;
 }
 
@@ -218,7 +224,7 @@ static void log_answer(struct workload_conn *conn) {
              (const char *)conn->in.data);
     if (options->log != NULL)
         options->log(options->context, text);
-    conn_close(conn);
+    workload_conn_close(conn);
 }
 
 static void on_data(struct env_stream *stream, struct bytes bytes) {
@@ -228,6 +234,8 @@ static void on_data(struct env_stream *stream, struct bytes bytes) {
     buf_bytes(&conn->in, bytes);
     if (conn->command)
         log_answer(conn);
+    else if (conn->line != NULL)
+        workload_line_data(conn->line);
     else if (conn->client != NULL && conn->client->state == CLIENT_WAITS)
         take_replies(conn->client, conn);
 }
@@ -242,13 +250,15 @@ static void on_close(struct env_stream *stream, enum cairn_status why) {
         if (client->state == CLIENT_DIALS || client->state == CLIENT_WAITS)
             lose(client);
     }
+    if (conn->line != NULL)
+        workload_line_closed(conn->line);
     conn_free(conn);
 }
 
 static const struct env_stream_events events = {
     .open = on_open, .data = on_data, .close = on_close};
 
-static struct workload_conn *conn_new(struct workload *workload, uint32_t node) {
+struct workload_conn *workload_conn_new(struct workload *workload, uint32_t node) {
     struct workload_conn *conn = cairn_alloc_zero(sizeof *conn);
     conn->workload = workload;
     conn->stream.events = &events;
@@ -273,7 +283,7 @@ static void client_dial(struct workload_client *client) {
         return;
     }
     client->state = CLIENT_DIALS;
-    client->conn = conn_new(workload, client->node);
+    client->conn = workload_conn_new(workload, client->node);
     client->conn->client = client;
 }
 
@@ -326,6 +336,7 @@ struct workload *workload_open(struct env *env, const struct workload_options *o
         client->state = CLIENT_STOPPED;
         prng_seed(&client->prng, prng_mix(options->seed, client->number));
     }
+    workload_lines_open(workload);
     return workload;
 }
 
@@ -338,6 +349,7 @@ void workload_free(struct workload *workload) {
     }
     for (size_t i = 0; i < workload->count; i++)
         cairn_free(workload->ops[i].tokens);
+    workload_lines_free(workload);
     cairn_free(workload->ops);
     cairn_free(workload->clients);
     cairn_free(workload);
@@ -355,6 +367,7 @@ void workload_start(struct workload *workload) {
         choose_node(&workload->clients[i]);
         think(&workload->clients[i], workload->options.think_ns);
     }
+    workload_lines_start(workload);
 }
 
 void workload_stop(struct workload *workload) {
@@ -365,7 +378,7 @@ bool workload_idle(const struct workload *workload) {
     for (uint32_t i = 0; i < workload->options.clients; i++)
         if (workload->clients[i].state != CLIENT_STOPPED)
             return false;
-    return true;
+    return !workload->started || workload_lines_idle(workload);
 }
 
 void workload_finish(struct workload *workload) {
@@ -383,7 +396,7 @@ void workload_command(struct workload *workload, uint32_t node, const char *cons
                       size_t count) {
     if (node >= workload->node_count)
         return;
-    struct workload_conn *conn = conn_new(workload, node);
+    struct workload_conn *conn = workload_conn_new(workload, node);
     conn->command = true;
     resp_put_array(&conn->out, count);
     for (size_t i = 0; i < count; i++)

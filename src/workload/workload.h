@@ -11,7 +11,8 @@
  * - once: the same with CAIRN.ONCE and retries elsewhere after a timeout;
  * - bank: transfers between accounts as MULTI, blind or behind WATCH, each appending its token to a
  *   log of transfers, and reads of all accounts;
- * - expiry: keys with a time to live, each written once, and read around its end.
+ * - expiry: keys with a time to live, each written by one client, mostly once, and read around its
+ *   end.
  */
 #ifndef CAIRN_WORKLOAD_H
 #define CAIRN_WORKLOAD_H
@@ -46,9 +47,11 @@ enum workload_action {
     WORKLOAD_TRANSFER, /* argument: the token; from, to, amount; result: transfers so far; values[0]
                         * and [1]: the two new balances; watched: those before in [2] and [3] */
     WORKLOAD_BALANCES, /* values; result: transfers so far, -1: not asked */
-    WORKLOAD_TRANSFERS,  /* tokens of all transfers */
-    WORKLOAD_EXPIRE_SET, /* argument: time to live, ms; the key is its number */
-    WORKLOAD_EXPIRE_GET  /* nil or not */
+    WORKLOAD_TRANSFERS,   /* tokens of all transfers */
+    WORKLOAD_EXPIRE_SET,  /* argument: time to live, ms; the key is its number */
+    WORKLOAD_EXPIRE_GET,  /* nil or not */
+    WORKLOAD_LINE_APPEND, /* as APPEND and LIST, of the text that lines write */
+    WORKLOAD_LINE_LIST
 };
 
 enum workload_outcome {
@@ -58,10 +61,18 @@ enum workload_outcome {
     WORKLOAD_UNKNOWN /* executed, not executed, or still to be */
 };
 
+/* What clients do besides, as bits of 1 << enum workload_habit. */
+enum workload_habit {
+    WORKLOAD_HABIT_LINES,  /* clients with many commands under way on one connection */
+    WORKLOAD_HABIT_RENEWS, /* a key with a time to live is given more just as it ends */
+    WORKLOAD_HABIT_COUNT
+};
+
 struct workload_op {
     enum workload_action action;
     enum workload_outcome outcome;
     uint32_t client, key;
+    uint32_t line;             /* of one connection, commands as they were sent; 0: none */
     uint64_t invoke, complete; /* ns; complete: of OK only, else UINT64_MAX */
     int64_t argument, result;
     bool nil;
@@ -79,8 +90,9 @@ struct workload_options {
     uint32_t clients;
     uint32_t first_client; /* number of the first: unique among the workloads of a run */
     uint32_t kinds;        /* bits 1 << enum workload_kind */
-    uint32_t keys;         /* of registers, logs and once, each */
-    uint64_t think_ns;     /* between two operations of a client, about */
+    uint32_t habits;
+    uint32_t keys;     /* of registers, logs and once, each */
+    uint64_t think_ns; /* between two operations of a client, about */
     uint64_t timeout_ns;
     uint64_t expiry_ms_max;
     bool sessions_may_end; /* clocks jump: a session may be over before its time */

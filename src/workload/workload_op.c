@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A renewal comes so much before a key's end, and is spread over so much. */
+#define RENEWAL_EARLY_NS 8000000ull
+#define RENEWAL_NS 10000000ull
+
 /* ---- requests ---- */
 
 static void put_command(struct buf *out, const char *format, ...)
@@ -67,6 +71,13 @@ static void request_balances(struct workload_client *client) {
     client->replies = 4;
 }
 
+void op_put_line(const struct workload_op *op, struct buf *out) {
+    if (op->action == WORKLOAD_LINE_APPEND)
+        put_command(out, "APPEND line %08" PRIx64, (uint64_t)op->argument);
+    else
+        put_command(out, "GET line");
+}
+
 void op_request(struct workload_client *client) {
     const struct workload_op *op = &client->op;
     struct buf *out = &client->request;
@@ -116,6 +127,10 @@ void op_request(struct workload_client *client) {
         break;
     case WORKLOAD_TRANSFERS:
         put_command(out, "GET transfers");
+        break;
+    case WORKLOAD_LINE_APPEND:
+    case WORKLOAD_LINE_LIST:
+        op_put_line(op, out);
         break;
     case WORKLOAD_EXPIRE_SET:
         put_command(out, "SET e%u.%u here PX %" PRId64, client->workload->options.first_client,
@@ -194,6 +209,39 @@ static void choose_log(struct workload_client *client, bool once) {
     }
 }
 
+/* Its own key, as it ends; and then whether it is there. */
+static bool choose_renewal(struct workload_client *client) {
+    struct workload_op *op = &client->op;
+    if (client->renewed) {
+        client->renewed = false;
+        op->action = WORKLOAD_EXPIRE_GET;
+        op->key = client->renew_key - 1;
+        return true;
+    }
+    if (client->renew_key == 0 || env_now(client->workload->env) < client->renew_at)
+        return false;
+    op->action = WORKLOAD_EXPIRE_SET;
+    op->key = client->renew_key - 1;
+    op->argument = (int64_t)prng_between(&client->prng, 1, client->workload->options.expiry_ms_max);
+    return true;
+}
+
+void op_renewal_plan(struct workload_client *client) {
+    const struct workload_op *op = &client->op;
+    const struct workload *workload = client->workload;
+    if (op->action != WORKLOAD_EXPIRE_SET || !workload_has_habit(client, WORKLOAD_HABIT_RENEWS))
+        return;
+    client->renewed = op->outcome == WORKLOAD_OK && client->renew_key == op->key + 1;
+    client->renew_key = 0;
+    if (op->outcome != WORKLOAD_OK)
+        return; /* what is unknown may yet happen: another key */
+    uint64_t passed = workload->options.now(workload->options.context) - op->invoke;
+    uint64_t wait = (uint64_t)op->argument * 1000000 + prng_below(&client->prng, RENEWAL_NS);
+    client->renew_key = op->key + 1;
+    client->renew_at = env_now(workload->env) +
+                       (wait > passed + RENEWAL_EARLY_NS ? wait - passed - RENEWAL_EARLY_NS : 0);
+}
+
 /* What one client does at the end; false: that was all. */
 static bool choose_final(struct workload_client *client) {
     struct workload *workload = client->workload;
@@ -217,8 +265,10 @@ static bool choose_final(struct workload_client *client) {
     at -= keys * 3;
     uint32_t dead = workload->expiry_keys < 12 ? workload->expiry_keys : 12;
     op->action = at == 0 ? WORKLOAD_BALANCES : at == 1 ? WORKLOAD_TRANSFERS : WORKLOAD_EXPIRE_GET;
-    op->key = at < 2 ? 0 : workload->expiry_keys - 1 - (at - 2);
-    return at < 2 + dead;
+    op->key = at < 2 || at >= 2 + dead ? 0 : workload->expiry_keys - 1 - (at - 2);
+    if (at == 2 + dead)
+        op->action = WORKLOAD_LINE_LIST;
+    return at < 2 + dead + (workload->line_count > 0);
 }
 
 bool op_choose(struct workload_client *client) {
@@ -226,6 +276,8 @@ bool op_choose(struct workload_client *client) {
     client->opening_session = false;
     if (client->workload->finishing)
         return choose_final(client);
+    if (choose_renewal(client))
+        return true;
     enum workload_kind kind;
     do
         kind = (enum workload_kind)prng_below(&client->prng, WORKLOAD_KIND_COUNT);
@@ -369,9 +421,11 @@ static bool take_result(struct workload_op *op, struct bytes in, const struct re
         return value->kind == RESP_INT && to_number(value, &op->result, &op->nil);
     case WORKLOAD_APPEND:
     case WORKLOAD_ONCE_APPEND:
+    case WORKLOAD_LINE_APPEND:
         return take_length(op, value);
     case WORKLOAD_LIST:
     case WORKLOAD_ONCE_LIST:
+    case WORKLOAD_LINE_LIST:
     case WORKLOAD_TRANSFERS:
         return take_tokens(op, value);
     case WORKLOAD_BALANCES:
@@ -510,13 +564,29 @@ bool op_answer(struct workload_client *client, struct bytes replies, bool *again
     return true;
 }
 
+enum workload_outcome op_take_line(struct workload *workload, struct workload_op *op,
+                                   struct bytes reply) {
+    struct resp_value value;
+    struct bytes in = reply;
+    if (!next_value(&in, &value) ||
+        (value.kind != RESP_ERROR_REPLY && !take_result(op, in, &value))) {
+        workload_report(workload, "an answer to a line's command does not fit: %.*s",
+                        (int)(reply.len < 80 ? reply.len : 80), (const char *)reply.data);
+        return WORKLOAD_UNKNOWN;
+    }
+    if (value.kind != RESP_ERROR_REPLY)
+        return WORKLOAD_OK;
+    return surely_not_executed(value.text) || op->action == WORKLOAD_LINE_LIST ? WORKLOAD_FAILED
+                                                                               : WORKLOAD_UNKNOWN;
+}
+
 /* ---- for people ---- */
 
 void workload_print_op(const struct workload_op *op, struct buf *out) {
-    static const char *const actions[] = {"?",        "set",       "get",        "setnx",
-                                          "getset",   "del",       "incrby",     "append",
-                                          "list",     "once",      "once-list",  "transfer",
-                                          "balances", "transfers", "expire-set", "expire-get"};
+    static const char *const actions[] = {
+        "?",        "set",       "get",        "setnx",      "getset",      "del",
+        "incrby",   "append",    "list",       "once",       "once-list",   "transfer",
+        "balances", "transfers", "expire-set", "expire-get", "line-append", "line-list"};
     static const char *const outcomes[] = {"pending", "ok", "failed", "unknown"};
     buf_printf(out, "%.6f %.6f client %u %s key %u argument %" PRId64 " -> %s ",
                (double)op->invoke / 1e9,

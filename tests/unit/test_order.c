@@ -196,6 +196,32 @@ static void a_key_lives_as_long_as_it_was_told(void **state) {
     assert_int_equal(check_expiry(ops, 2), ANSWER_NO);
 }
 
+static void a_key_that_was_given_more_time_is_there(void **state) {
+    const uint64_t ms = 1000000;
+    struct expiry_op ops[] = {
+        {.invoke = 0, .complete = 1 * ms, .key = 1, .write = true, .ttl_ns = 100 * ms},
+        {.invoke = 98 * ms, .complete = 99 * ms, .key = 1, .write = true, .ttl_ns = 100 * ms},
+        {.invoke = 150 * ms, .complete = 151 * ms, .key = 1}};
+    assert_int_equal(check_expiry(ops, 3), ANSWER_YES);
+    ops[2].nil = true;
+    assert_int_equal(check_expiry(ops, 3), ANSWER_NO);
+    ops[1].complete = UINT64_MAX; /* perhaps it never was */
+    assert_int_equal(check_expiry(ops, 3), ANSWER_YES);
+}
+
+static void a_key_that_is_written_anew_may_be_back(void **state) {
+    const uint64_t ms = 1000000;
+    struct expiry_op ops[] = {
+        {.invoke = 0, .complete = 1 * ms, .key = 1, .write = true, .ttl_ns = 100 * ms},
+        {.invoke = 120 * ms, .complete = 121 * ms, .key = 1, .nil = true},
+        {.invoke = 122 * ms, .complete = 123 * ms, .key = 1, .write = true, .ttl_ns = 100 * ms},
+        {.invoke = 124 * ms, .complete = 125 * ms, .key = 1}};
+    assert_int_equal(check_expiry(ops, 4), ANSWER_YES);
+    ops[2].invoke = 126 * ms;
+    ops[2].complete = 127 * ms;
+    assert_int_equal(check_expiry(ops, 4), ANSWER_NO);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plain_history_holds),
@@ -211,6 +237,8 @@ int main(void) {
         cmocka_unit_test(what_was_watched_must_not_have_changed),
         cmocka_unit_test(a_key_that_is_gone_stays_gone),
         cmocka_unit_test(a_key_lives_as_long_as_it_was_told),
+        cmocka_unit_test(a_key_that_was_given_more_time_is_there),
+        cmocka_unit_test(a_key_that_is_written_anew_may_be_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
