@@ -113,7 +113,7 @@ static void carry_out(struct cores_world *world, struct cores_node *node,
     bool overwrites = persist->truncate_from != 0 ||
                       (persist->count > 0 && persist->entries[0].index <= cores_disk_last(node));
     bool late = node->refused_cut != 0 && persist->truncate_from >= node->refused_cut;
-    bool kept = overwrites && !persist->reset && !late && !(node->up && gives_up(world, node));
+    bool kept = (overwrites || persist->reset) && !late && !(node->up && gives_up(world, node));
     uint64_t held = kept ? cores_oracle_held(world, node) : 0;
     if (persist->truncate_from != 0)
         node->refused_cut = 0;
@@ -219,6 +219,7 @@ void cores_disk_lose_tail(struct cores_node *node, unsigned count) {
 void cores_disk_replace(struct cores_node *node) {
     cores_disk_clear(node);
     node->told_term = node->told_vote = 0;
+    node->acked_count = 0;
     node->options.incarnation++;
     node->options.bootstrap.count = 0; /* it is no founder any more */
     node->harmed = true;

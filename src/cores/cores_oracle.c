@@ -93,6 +93,21 @@ static void check_new_voters(struct cores_world *world, const struct cores_node 
     }
 }
 
+/* Members keep the folders that they are bound to, or are bound to others. */
+static void check_bound(struct cores_world *world, const struct cores_node *node,
+                        const struct entry *entry) {
+    struct config next;
+    if (node->config.count == 0 || config_decode(entry->payload, &next) != CAIRN_OK)
+        return;
+    for (uint32_t i = 0; i < next.count; i++) {
+        const struct member *before = config_member(&node->config, next.members[i].id);
+        if (before != NULL && before->incarnation != 0 && next.members[i].incarnation == 0)
+            cores_breach(world, CORES_RULE_UNBOUND,
+                         "entry %" PRIu64 " of %" PRIu64 " binds %" PRIu64 " to none", entry->index,
+                         node->id, next.members[i].id);
+    }
+}
+
 /* What a configuration's entry and a snapshot hold of it is encoded alike. */
 static void name(struct cores_world *world, const struct cores_node *node,
                  const struct entry *entry) {
@@ -100,6 +115,7 @@ static void name(struct cores_world *world, const struct cores_node *node,
         if (world->named[i].index == entry->index && world->named[i].chain == entry->chain)
             return;
     check_new_voters(world, node, entry);
+    check_bound(world, node, entry);
     if (world->named_count == CORES_CONFIGS)
         world->exhausted = true;
     else
@@ -413,11 +429,16 @@ static void judge_acknowledgement(struct cores_world *world, const struct cores_
                                   const struct cores_note *note) {
     uint64_t leaders;
     const struct cores_node *leader = &world->nodes[note->to];
-    if (leader->up && leader->belief.term == note->term &&
-        world->setup.protocol->chain_at(leader->replica, note->index, &leaders) &&
+    if (!leader->up || leader->belief.term != note->term)
+        return;
+    if (world->setup.protocol->chain_at(leader->replica, note->index, &leaders) &&
         note->chain != leaders)
         cores_breach(world, CORES_RULE_FALSE_ACK, "%" PRIu64 " acknowledges another entry %" PRIu64,
                      node->id, note->index);
+    else if (leader->belief.role == ROLE_LEADER && note->index > leader->belief.last)
+        cores_breach(world, CORES_RULE_FALSE_ACK,
+                     "%" PRIu64 " acknowledges entry %" PRIu64 ", and its leader has %" PRIu64,
+                     node->id, note->index, leader->belief.last);
 }
 
 /* What the disk has promised to a later term since makes an older claim void. */
@@ -447,6 +468,8 @@ void cores_oracle_claim(struct cores_world *world, struct cores_node *node, uint
                      node->id, claim.vote, claim.term, disk->vote);
     if (claim.durable > 0 && disk->term == claim.term)
         check_acknowledgement(world, node, to, &claim);
+    cores_oracle_voice(world, node, &claim);
+    cores_oracle_acked(world, node, &claim);
 }
 
 /* ---- reads and leases ---- */

@@ -41,6 +41,10 @@
       "new members catch up before they vote (Raft dissertation, 4.2.1)")                          \
     X(FORGOTTEN, "a replica comes back with less than it told others",                             \
       "terms and votes survive restarts (Raft, 5.1; Zab, IV)")                                     \
+    X(VOICE, "a replica votes that has lost what it acknowledged, and it is committed",            \
+      "a vote goes by a log that has all that was acknowledged (Raft, 5.4.1; Zab, phase 1)")       \
+    X(UNBOUND, "a change of members forgets the data folder of one that stays",                    \
+      "a member is bound to its folder (core/config.h)")                                           \
     X(PROMISE_BACK, "a hard state takes back a term or a vote",                                    \
       "terms never fall, and a vote in a term stays (Raft, 5.1; Zab, IV)")                         \
     X(TAKEN_BACK, "a replica's disk loses a committed entry",                                      \
@@ -119,6 +123,11 @@ void cores_oracle_promises(struct cores_world *world, struct cores_node *node, u
                            const struct claim *claim, uint64_t clock);
 void cores_oracle_heard(const struct cores_world *world, struct cores_node *node, uint64_t from,
                         struct bytes message);
+/* What it acknowledges, and a vote (cores_oracle_voice.c). */
+void cores_oracle_acked(const struct cores_world *world, struct cores_node *node,
+                        const struct claim *claim);
+void cores_oracle_voice(struct cores_world *world, const struct cores_node *node,
+                        const struct claim *claim);
 void cores_oracle_lease(struct cores_world *world, const struct cores_node *node);
 /* A deadline of the node has passed and was looked at. */
 void cores_oracle_tick(struct cores_world *world, const struct cores_node *node);

@@ -18,6 +18,7 @@
 #define CORES_TERMS_MAX 2048u           /* a run ends there */
 #define CORES_INDEX_MAX 2048u
 #define CORES_CONFIGS 128u /* of a run; a run ends there */
+#define CORES_ACKED 32u    /* a power of two */
 #define CORES_READS 1024u  /* a power of two */
 
 /* What distinguishes the worlds of two runs before anything happens. */
@@ -118,9 +119,13 @@ struct cores_node {
     uint64_t config_last;             /* the log's end when that was looked at */
     uint64_t told_term, told_vote;    /* the most that it ever said, over all its lives */
     struct cores_promised {
-        uint64_t until, term;  /* by its own clock */
-        uint64_t released;     /* of that term it is released by the leader itself */
-    } promised[CORES_IDS];     /* to each leader, over all its lives */
+        uint64_t until, term; /* by its own clock */
+        uint64_t released;    /* of that term it is released by the leader itself */
+    } promised[CORES_IDS];    /* to each leader, over all its lives */
+    struct cores_acked {
+        uint64_t index, chain;
+    } acked[CORES_ACKED]; /* a ring: what it acknowledged, until its disk was replaced */
+    unsigned acked_count;
     uint64_t released_below;   /* of all lower terms, by a leader that hands over */
     uint64_t heard[CORES_IDS]; /* when a message of that node came last, by its own clock */
     uint64_t leads_since;

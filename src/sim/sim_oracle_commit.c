@@ -219,6 +219,13 @@ static void changes_by_joint(struct oracle_replica *replica, struct oracle_keysp
         (!has_voters_of(now, &next) || !has_voters_of(&next, now)))
         oracle_fail(replica, "voters change by way of a joint configuration: not at %llu",
                     (ull)entry->index);
+    for (uint32_t i = 0; i < next.count; i++) {
+        const struct member *before = config_member(now, next.members[i].id);
+        if (before != NULL && before->incarnation != 0 && next.members[i].incarnation == 0)
+            oracle_fail(replica,
+                        "a member that stays is bound to its folder: entry %llu frees %llu",
+                        (ull)entry->index, (ull)next.members[i].id);
+    }
     keyspace->config = next;
 }
 

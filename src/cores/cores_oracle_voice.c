@@ -1,0 +1,45 @@
+/* What a replica acknowledged binds it: until it has that again, whatever its disk lost or a
+ * snapshot took the place of, it gives no vote. */
+#include "cores/cores_oracle.h"
+
+#include <inttypes.h>
+
+void cores_oracle_acked(const struct cores_world *world, struct cores_node *node,
+                        const struct claim *claim) {
+    uint64_t chain;
+    const struct cores_acked *last = &node->acked[(node->acked_count - 1) % CORES_ACKED];
+    if (world->notes != NULL || !claim->matches || claim->durable == 0 ||
+        !cores_disk_chain(node, claim->durable, &chain) ||
+        (node->acked_count > 0 && last->index == claim->durable && last->chain == chain))
+        return;
+    node->acked[node->acked_count++ % CORES_ACKED] = (struct cores_acked){claim->durable, chain};
+}
+
+/* Entries that were committed with its help, as far as is known. */
+static uint64_t lacks(const struct cores_world *world, const struct cores_node *node) {
+    unsigned count = node->acked_count < CORES_ACKED ? node->acked_count : CORES_ACKED;
+    for (unsigned i = 0; i < count; i++) {
+        const struct cores_acked *acked = &node->acked[i];
+        if (acked->index < CORES_INDEX_MAX && acked->index <= world->committed &&
+            world->history[acked->index].chain == acked->chain &&
+            !cores_disk_holds(node, acked->index, acked->chain))
+            return acked->index;
+    }
+    return 0;
+}
+
+void cores_oracle_voice(struct cores_world *world, const struct cores_node *node,
+                        const struct claim *claim) {
+    struct replica_status status;
+    bool may_lack = node->harmed || node->image.has_base; /* else an earlier oracle saw it lost */
+    if (world->notes != NULL || claim->vote == 0 || !may_lack)
+        return;
+    uint64_t index = lacks(world, node);
+    if (index == 0)
+        return;
+    world->setup.protocol->status(node->replica, &status);
+    if (!status.damaged)
+        cores_breach(world, CORES_RULE_VOICE,
+                     "%" PRIu64 " votes in term %" PRIu64 ", and has lost %" PRIu64, node->id,
+                     claim->term, index);
+}
