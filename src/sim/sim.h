@@ -67,16 +67,21 @@
     X(STOP, "stop", "a node is stopped in order, and starts again")                             \
     X(SHORTAGE, "shortage", "a process can open no files and no connections for a while")       \
     X(WIPE_FOUNDER, "wipe-founder", "a disk is replaced, most of all before an entry names it") \
-    X(FORGE_TERM, "forge-term", "a stranger poses as a member and tells a term far ahead")
+    X(FORGE_TERM, "forge-term", "a stranger poses as a member and tells a term far ahead")      \
+    X(IMAGE, "image", "a disk goes back to an image of itself that lacks what all others have") \
+    X(OLD_FOLDER, "old-folder", "a node whose disk was replaced comes back with its former one")
 
 enum sim_fault {
 #define X(constant, name, text) SIM_FAULT_##constant,
     SIM_FAULT_LIST(X)
 #undef X
         SIM_FAULT_COUNT,
-    SIM_FAULT_DRAWN = SIM_FAULT_FORGE_TERM /* those before it are drawn one by one */
+    SIM_FAULT_DRAWN = SIM_FAULT_FORGE_TERM, /* those before it are drawn one by one */
+    SIM_FAULT_APART = SIM_FAULT_IMAGE       /* from it on: sim_apart.h */
 };
 const char *sim_fault_name(enum sim_fault fault);
+/* The kinds that the seed has drawn apart, of 1 << enum sim_fault; most have none (sim_apart.h). */
+uint64_t sim_apart_drawn(uint64_t seed);
 const char *sim_fault_text(enum sim_fault fault);
 
 /* Faults with aim (sim_aim.h). X(constant, name, what happens, the rule that is attacked) */

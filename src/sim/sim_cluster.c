@@ -21,6 +21,7 @@ struct sim_cluster *sim_cluster_new(const struct sim_options *options, struct si
         node->id = id;
         node->life = SIM_ABSENT;
     }
+    sim_apart_draw(cluster);
     sim_draw_options(cluster);
     cluster->oracle = sim_oracle_open(cluster);
     for (unsigned id = 1; id <= cluster->founders; id++)
@@ -78,6 +79,7 @@ void sim_cluster_free(struct sim_cluster *cluster) {
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
         sim_host_close(&cluster->clients[i]);
     sim_faults_close(cluster);
+    sim_apart_close(cluster);
     sim_judge_close(cluster);
     sim_oracle_close(cluster->oracle);
     sim_tree_free(&cluster->tree_truth);

@@ -8,6 +8,7 @@
 #include "node/node.h"
 #include "sim/sim.h"
 #include "sim/sim_aim.h"
+#include "sim/sim_apart.h"
 #include "sim/sim_host.h"
 #include "sim/sim_net.h"
 #include "sim/sim_tree.h"
@@ -98,6 +99,7 @@ struct sim_cluster {
     struct sim_faults *faults;
     struct sim_plan *plan; /* NULL: none was asked for */
     struct sim_aim aim;
+    struct sim_apart apart;
     struct rare rare; /* used when defaults.rare names it */
     uint64_t cluster_id;
     bool healing; /* the first phase is over */
@@ -190,6 +192,8 @@ bool sim_operator_transfers(struct sim_cluster *cluster);
 void sim_faults_open(struct sim_cluster *cluster);
 void sim_faults_close(struct sim_cluster *cluster);
 void sim_faults_start(struct sim_cluster *cluster, uint64_t until);
+/* A fault of that kind, now. */
+void sim_faults_strike(struct sim_cluster *cluster, enum sim_fault kind);
 /* Everything works from now on. */
 void sim_faults_heal(struct sim_cluster *cluster);
 /* Whether wall clocks may jump in this run. */

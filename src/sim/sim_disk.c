@@ -375,6 +375,62 @@ void sim_disk_wipe(struct sim_disk *disk) {
     disk->lied = disk->damaged = false;
 }
 
+/* ---- images ---- */
+
+/* A disk of its own, which no process uses. */
+struct sim_disk_image {
+    struct sim_disk disk;
+};
+
+static void copy_inode(struct sim_disk *to, const struct sim_name *name) {
+    const struct sim_inode *from = name->inode;
+    struct sim_inode *inode = inode_new(to, from->folder);
+    inode_room(inode, from->durable_size);
+    if (from->durable_size > 0) {
+        memcpy(inode->durable, from->durable, from->durable_size);
+        memcpy(inode->seen, from->durable, from->durable_size);
+    }
+    inode->log = from->log;
+    inode->size = inode->durable_size = from->durable_size;
+    inode->last_from = from->last_from;
+    inode->last_to = from->last_to;
+    inode->last_at = to->world->now;
+    if (from->unreadable != NULL) {
+        inode->unreadable_sectors = from->unreadable_sectors;
+        inode->unreadable = cairn_alloc(from->unreadable_sectors);
+        memcpy(inode->unreadable, from->unreadable, from->unreadable_sectors);
+    }
+    to->used += inode->size;
+    name_add(&to->names, name->path, inode);
+    name_add(&to->durable_names, name->path, inode);
+}
+
+static void copy_durable(struct sim_disk *to, const struct sim_disk *from) {
+    drop_all(to);
+    to->used = 0;
+    LIST_EACH(at, &from->durable_names)
+    copy_inode(to, container_of(at, struct sim_name, list));
+    to->lied = from->lied;
+    to->damaged = from->damaged;
+}
+
+struct sim_disk_image *sim_disk_keep(const struct sim_disk *disk) {
+    struct sim_disk_image *image = cairn_alloc(sizeof *image);
+    sim_disk_open(&image->disk, disk->world, disk->name);
+    copy_durable(&image->disk, disk);
+    return image;
+}
+
+void sim_disk_restore(struct sim_disk *disk, const struct sim_disk_image *image) {
+    copy_durable(disk, &image->disk);
+}
+
+void sim_disk_image_free(struct sim_disk_image *image) {
+    if (image != NULL)
+        drop_all(&image->disk);
+    cairn_free(image);
+}
+
 void sim_disk_open(struct sim_disk *disk, struct sim_world *world, const char *name) {
     *disk = (struct sim_disk){
         .world = world, .name = name, .space = UINT64_MAX, .fail_write_in = -1, .fail_sync_in = -1};

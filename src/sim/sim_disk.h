@@ -74,6 +74,13 @@ void sim_disk_crash(struct sim_disk *disk, bool tear, bool keep);
 /* Nothing was ever written here. */
 void sim_disk_wipe(struct sim_disk *disk);
 
+/* What is durable at this moment, to be had again later. */
+struct sim_disk_image;
+struct sim_disk_image *sim_disk_keep(const struct sim_disk *disk);
+/* The disk holds that and nothing else. Only when nothing uses it; the image stays. */
+void sim_disk_restore(struct sim_disk *disk, const struct sim_disk_image *image);
+void sim_disk_image_free(struct sim_disk_image *image); /* NULL: nothing */
+
 /* ---- damage, to what is durable; false: there was nothing to damage ---- */
 enum sim_damage {
     SIM_DAMAGE_FLIP,   /* one bit of a file that is not all zeros there */

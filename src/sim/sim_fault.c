@@ -586,11 +586,16 @@ static bool (*const strikes[])(struct sim_faults *faults) = {
 static void strike_kind(struct sim_faults *faults, enum sim_fault kind) {
     struct sim_world *world = world_of(faults);
     sim_log(world, "fault", "%s", sim_fault_name(kind));
-    bool struck = strikes[kind](faults);
+    bool struck =
+        kind < SIM_FAULT_APART ? strikes[kind](faults) : sim_apart_strike(faults->cluster, kind);
     sim_note(world, SIM_FAULT, 0, (uint64_t)kind << 1 | struck);
     faults->cluster->result->faults[kind] += struck;
     if (!struck)
         sim_log(world, "fault", "(nothing to do it to)");
+}
+
+void sim_faults_strike(struct sim_cluster *cluster, enum sim_fault kind) {
+    strike_kind(cluster->faults, kind);
 }
 
 static void strike(void *target, uint64_t number) {
@@ -665,7 +670,7 @@ void sim_faults_open(struct sim_cluster *cluster) {
     faults->cluster = cluster;
     list_init(&faults->undos);
     cluster->faults = faults;
-    uint64_t drawn = draw_mask(world);
+    uint64_t drawn = draw_mask(world) | cluster->apart.mask;
     if (sim_forges(cluster))
         drawn |= 1ull << SIM_FAULT_FORGE_TERM;
     faults->mask = cluster->asked.fault_mask ? cluster->asked.fault_mask : drawn;
@@ -713,6 +718,7 @@ void sim_faults_start(struct sim_cluster *cluster, uint64_t until) {
         cluster->damage_allowed_everywhere = true;
         sim_at(world, until / 2, damage_all, faults, 0);
     }
+    sim_apart_start(cluster, until);
     if (faults->mask >> SIM_FAULT_WIPE_FOUNDER & 1)
         look_at_founders(faults, 0);
     if (faults->mask >> SIM_FAULT_FORGE_TERM & 1)
@@ -743,6 +749,7 @@ void sim_faults_heal(struct sim_cluster *cluster) {
     struct sim_faults *faults = cluster->faults;
     sim_log(&cluster->world, "world", "all is healed");
     sim_plan_heal(cluster);
+    sim_apart_heal(cluster);
     sim_net_heal(&cluster->net);
     cluster->net.corrupt_chance = cluster->net.reset_chance = 0;
     LIST_EACH(at, &faults->undos) {

@@ -3,10 +3,11 @@
 #include "sim/sim_cluster.h"
 
 /* What takes from a replica what it promised. */
-#define LOSSES                                                                             \
-    (1ull << SIM_FAULT_FLIP | 1ull << SIM_FAULT_STALE | 1ull << SIM_FAULT_UNREADABLE |     \
-     1ull << SIM_FAULT_LOST_WRITE | 1ull << SIM_FAULT_MISDIRECT | 1ull << SIM_FAULT_WIPE | \
-     1ull << SIM_FAULT_LOSE_FILE | 1ull << SIM_FAULT_WIPE_FOUNDER)
+#define LOSSES                                                                                \
+    (1ull << SIM_FAULT_FLIP | 1ull << SIM_FAULT_STALE | 1ull << SIM_FAULT_UNREADABLE |        \
+     1ull << SIM_FAULT_LOST_WRITE | 1ull << SIM_FAULT_MISDIRECT | 1ull << SIM_FAULT_WIPE |    \
+     1ull << SIM_FAULT_LOSE_FILE | 1ull << SIM_FAULT_WIPE_FOUNDER | 1ull << SIM_FAULT_IMAGE | \
+     1ull << SIM_FAULT_OLD_FOLDER)
 
 void sim_founding_draw(struct sim_cluster *cluster, uint64_t faults) {
     uint64_t drawn = sim_spread(&cluster->world, 50 * SIM_MS, 5 * SIM_S);

@@ -1,0 +1,59 @@
+/* Worlds that few runs have: a kind of fault that changes what the rest of the run is like, or that
+ * would be noticed everywhere. A quarter of the seeds have one of them, drawn by a generator of
+ * their own and struck at a pace of its own: the others go as they would without.
+ */
+#ifndef CAIRN_SIM_APART_H
+#define CAIRN_SIM_APART_H
+
+#include "base/prng.h"
+#include "core/view.h"
+#include "sim/sim.h"
+#include "sim/sim_disk.h"
+
+struct sim_cluster;
+struct sim_node;
+
+#define SIM_APART_NODES 9u
+#define SIM_APART_KEYSPACES 2u
+
+/* An earlier state of a node's disk. */
+struct sim_kept {
+    struct sim_disk_image *disk; /* NULL: none */
+    uint64_t incarnation;
+    struct promise promised[SIM_APART_KEYSPACES];
+    uint64_t last[SIM_APART_KEYSPACES]; /* of the log */
+};
+
+struct sim_apart {
+    struct prng prng;
+    uint64_t mask; /* of 1 << enum sim_fault, of those that are drawn apart */
+    uint64_t pace_ns, until;
+    struct sim_kept images[SIM_APART_NODES + 1];
+    struct {
+        unsigned id; /* 0: none */
+        uint64_t since;
+        uint64_t last[SIM_APART_KEYSPACES];             /* what it had in its log */
+    } restored;                                         /* from an image, and lacks what it had */
+    struct sim_disk_image *former[SIM_APART_NODES + 1]; /* folders that were replaced */
+};
+
+/* Before anything else of the run is drawn. */
+void sim_apart_draw(struct sim_cluster *cluster);
+bool sim_apart_has(const struct sim_cluster *cluster, enum sim_fault fault);
+void sim_apart_start(struct sim_cluster *cluster, uint64_t until);
+void sim_apart_heal(struct sim_cluster *cluster);
+void sim_apart_close(struct sim_cluster *cluster);
+bool sim_apart_strike(struct sim_cluster *cluster, enum sim_fault fault);
+
+/* A node that runs, drawn apart from the run's chances; NULL: none that fits. */
+struct sim_node *sim_apart_pick(struct sim_cluster *cluster,
+                                bool (*fits)(const struct sim_node *node));
+
+/* sim_folder.c: disks that hold what they held before */
+bool sim_image_strikes(struct sim_cluster *cluster);
+bool sim_old_folder_strikes(struct sim_cluster *cluster);
+/* What an image lacks is not known to be lacking: at last the operator removes such a folder. */
+void sim_folder_heal(struct sim_cluster *cluster);
+void sim_folder_close(struct sim_cluster *cluster);
+
+#endif
