@@ -107,6 +107,7 @@ static void start_all(struct sim_cluster *cluster) {
     struct sim_world *world = &cluster->world;
     /* The cluster is to be upgraded later. */
     bool old = sim_chance(world, 1, 4) || cluster->asked.fault_mask == 1ull << SIM_FAULT_UPGRADE;
+    old &= cluster->apart.mask == 0; /* what these do older versions did not survive */
     for (unsigned id = 1; id <= cluster->founders; id++) {
         cluster->nodes[id].wire_version = old ? WIRE_VERSION_MIN : WIRE_VERSION_MAX;
         cluster->older |= old;
@@ -383,8 +384,10 @@ void sim_run(const struct sim_options *options, struct sim_result *result) {
     struct sim_world *world = &cluster->world;
     uint64_t drawn_ms = sim_spread(world, 4000, 20000);
     uint64_t fault_ns = (options->fault_ms ? options->fault_ms : drawn_ms) * SIM_MS;
+    sim_foreign_before(cluster);
     open_clients(cluster);
     start_all(cluster);
+    fault_ns += world->now;
     sim_faults_start(cluster, fault_ns);
     run_until(cluster, fault_ns);
     if (options->scenario == SIM_FULL && !world->failed)

@@ -11,6 +11,7 @@
 static bool (*const strikes[KINDS])(struct sim_cluster *cluster) = {
     [SIM_FAULT_IMAGE - SIM_FAULT_APART] = sim_image_strikes,
     [SIM_FAULT_OLD_FOLDER - SIM_FAULT_APART] = sim_old_folder_strikes,
+    [SIM_FAULT_FOREIGN - SIM_FAULT_APART] = sim_foreign_strikes,
 };
 
 bool sim_apart_has(const struct sim_cluster *cluster, enum sim_fault fault) {
@@ -55,7 +56,8 @@ static void strike_due(void *target, uint64_t fault) {
     struct sim_cluster *cluster = target;
     struct sim_apart *apart = &cluster->apart;
     struct sim_world *world = &cluster->world;
-    if (cluster->healing || world->now >= apart->until)
+    bool over = fault == SIM_FAULT_FOREIGN && sim_foreign_is_over(cluster);
+    if (cluster->healing || world->now >= apart->until || over)
         return;
     sim_faults_strike(cluster, (enum sim_fault)fault);
     uint64_t next = prng_between(&apart->prng, apart->pace_ns / 4, apart->pace_ns * 2);
@@ -72,7 +74,12 @@ void sim_apart_start(struct sim_cluster *cluster, uint64_t until) {
 }
 
 void sim_apart_heal(struct sim_cluster *cluster) {
+    sim_foreign_heal(cluster);
     sim_folder_heal(cluster);
+}
+
+void sim_apart_describe(const struct sim_cluster *cluster, FILE *out) {
+    sim_foreign_describe(cluster, out);
 }
 
 void sim_apart_close(struct sim_cluster *cluster) {

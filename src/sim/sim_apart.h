@@ -9,12 +9,28 @@
 #include "core/view.h"
 #include "sim/sim.h"
 #include "sim/sim_disk.h"
+#include "storage/identity.h"
 
 struct sim_cluster;
 struct sim_node;
 
 #define SIM_APART_NODES 9u
 #define SIM_APART_KEYSPACES 2u
+
+/* What a founder has that belongs to no cluster of the others. */
+enum sim_foreign_kind {
+    SIM_NATIVE,
+    SIM_FOREIGN_LIST,
+    SIM_FOREIGN_NAME,
+    SIM_FOREIGN_ALONE,
+    SIM_FOREIGN_LEFT_OVER
+};
+
+struct sim_foreign {
+    unsigned id; /* 0: none */
+    enum sim_foreign_kind kind;
+    uint64_t mend_ns; /* when it is mended */
+};
 
 /* An earlier state of a node's disk. */
 struct sim_kept {
@@ -32,8 +48,9 @@ struct sim_apart {
     struct {
         unsigned id; /* 0: none */
         uint64_t since;
-        uint64_t last[SIM_APART_KEYSPACES];             /* what it had in its log */
-    } restored;                                         /* from an image, and lacks what it had */
+        uint64_t last[SIM_APART_KEYSPACES]; /* what it had in its log */
+    } restored;                             /* from an image, and lacks what it had */
+    struct sim_foreign foreign;
     struct sim_disk_image *former[SIM_APART_NODES + 1]; /* folders that were replaced */
 };
 
@@ -43,6 +60,7 @@ bool sim_apart_has(const struct sim_cluster *cluster, enum sim_fault fault);
 void sim_apart_start(struct sim_cluster *cluster, uint64_t until);
 void sim_apart_heal(struct sim_cluster *cluster);
 void sim_apart_close(struct sim_cluster *cluster);
+void sim_apart_describe(const struct sim_cluster *cluster, FILE *out);
 bool sim_apart_strike(struct sim_cluster *cluster, enum sim_fault fault);
 
 /* A node that runs, drawn apart from the run's chances; NULL: none that fits. */
@@ -55,5 +73,20 @@ bool sim_old_folder_strikes(struct sim_cluster *cluster);
 /* What an image lacks is not known to be lacking: at last the operator removes such a folder. */
 void sim_folder_heal(struct sim_cluster *cluster);
 void sim_folder_close(struct sim_cluster *cluster);
+
+/* sim_foreign.c: a founder that does not belong to the others */
+void sim_foreign_draw(struct sim_cluster *cluster);
+/* What its folder is made with. */
+void sim_foreign_identity(struct sim_node *node, struct identity *identity);
+/* Before clients begin: the cluster whose folder is left over. */
+void sim_foreign_before(struct sim_cluster *cluster);
+/* A line of a node's log. */
+void sim_foreign_hears(struct sim_node *node, const char *text);
+/* It loses its folder when it is mended, so no other machine may lose data. */
+bool sim_foreign_is_fragile(struct sim_cluster *cluster);
+bool sim_foreign_is_over(const struct sim_cluster *cluster);
+bool sim_foreign_strikes(struct sim_cluster *cluster);
+void sim_foreign_heal(struct sim_cluster *cluster);
+void sim_foreign_describe(const struct sim_cluster *cluster, FILE *out);
 
 #endif

@@ -26,6 +26,7 @@ struct sim_cluster *sim_cluster_new(const struct sim_options *options, struct si
     cluster->oracle = sim_oracle_open(cluster);
     for (unsigned id = 1; id <= cluster->founders; id++)
         cluster->nodes[id].founder = cluster->nodes[id].bootstraps = true;
+    sim_foreign_draw(cluster);
     sim_faults_open(cluster);
     return cluster;
 }
@@ -93,6 +94,7 @@ static void on_log(void *context, int level, const char *text) {
     struct sim_node *node = context;
     if (strstr(text, " in term ") != NULL)
         node->role_news = true;
+    sim_foreign_hears(node, text);
     sim_log(&node->cluster->world, node->host.name, "%s", text);
 }
 
@@ -103,7 +105,7 @@ static void on_change(void *context, uint32_t keyspace, const struct change *cha
     if (keyspace != node->cluster->tree)
         return;
     uint64_t index = node_applied_index(node->node, keyspace);
-    if (change->kind != CHANGE_JUMP)
+    if (change->kind != CHANGE_JUMP && node->foreign == SIM_NATIVE)
         sim_tree_note(&node->cluster->tree_truth, node->lives * SIM_NODES_MAX + node->id, index,
                       sim_oracle_time(node->cluster->oracle, keyspace, index), change);
     if (node->zookeeper != NULL)
@@ -113,7 +115,7 @@ static void on_change(void *context, uint32_t keyspace, const struct change *cha
 static void on_failed(void *context, enum cairn_status status, const char *text) {
     struct sim_node *node = context;
     node->failed = true;
-    if (status == CAIRN_CORRUPT)
+    if (status == CAIRN_CORRUPT && node->foreign == SIM_NATIVE)
         sim_judge_end(node);
 }
 
@@ -138,7 +140,8 @@ static void after_round(void *context) {
                        node->kill_silent, sim_spread(world, 10 * SIM_MS, 2 * SIM_S));
         return;
     }
-    sim_judge_round(node);
+    if (node->foreign == SIM_NATIVE)
+        sim_judge_round(node);
     if (node->failed) {
         sim_log(world, node->host.name, "the process ends by itself");
         /* It found damage in what was written last, of which a restart would know nothing. */
@@ -181,6 +184,7 @@ static enum cairn_status find_identity(struct sim_node *node, struct identity *i
         node->session_window = node->cluster->defaults.session_window;
         node->options.session_window = node->session_window;
         identity->founding = identity->founders.count > 1 && node->wire_version >= WIRE_VERSION_3;
+        sim_foreign_identity(node, identity);
     }
     status = identity_store(env, folder, identity);
     if (status == CAIRN_OK)
@@ -210,7 +214,7 @@ static void fill_options(struct sim_node *node) {
         strcpy(node->options.seeds[n].address, cluster->nodes[id].address);
     }
     sim_secret_give(node);
-    node->options.watched = &sim_oracle_protocol;
+    node->options.watched = node->foreign == SIM_NATIVE ? &sim_oracle_protocol : NULL;
     node->options.context = node;
     node->options.log = on_log;
     node->options.change = on_change;
@@ -255,7 +259,7 @@ static void start_refused(struct sim_node *node, const char *error, bool cut_sho
     sim_log(world, node->host.name, "does not start: %s", error);
     node->refusals += !cut_short && node->host.disk.space == UINT64_MAX;
     if (node->refusals >= REFUSALS_MAX) {
-        if (!node->fragile && !node->cluster->damage_allowed_everywhere)
+        if (!node->fragile && !node->cluster->damage_allowed_everywhere && !node->foreign)
             sim_fail(world, "%s does not start although its disk was never damaged: %s",
                      node->host.name, error);
         if (node->fragile && sim_node_may_be_wiped(node)) {
@@ -389,7 +393,8 @@ void sim_node_wipe(struct sim_node *node) {
 /* ---- the cluster as a whole ---- */
 
 bool sim_node_is_up(const struct sim_node *node) {
-    return node->life == SIM_UP && node->node != NULL && !node->host.dying;
+    return node->life == SIM_UP && node->node != NULL && !node->host.dying &&
+           node->foreign == SIM_NATIVE;
 }
 
 bool sim_node_may_end(const struct sim_node *node) {
@@ -416,7 +421,8 @@ void sim_cluster_tell_nodes(struct sim_cluster *cluster) {
     const char *addresses[SIM_NODES_MAX], *trees[SIM_NODES_MAX];
     uint32_t count = 0;
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
-        if (cluster->nodes[id].life != SIM_ABSENT && !cluster->nodes[id].removed) {
+        if (cluster->nodes[id].life != SIM_ABSENT && !cluster->nodes[id].removed &&
+            cluster->nodes[id].foreign == SIM_NATIVE) {
             trees[count] = cluster->nodes[id].zookeeper_address;
             addresses[count++] = cluster->nodes[id].redis_address;
         }

@@ -39,7 +39,8 @@ struct sim_node {
     bool bootstraps; /* its configuration file says so: a folder made anew is a founder's */
     bool founded;    /* it has its identity on disk */
     bool removed;    /* asked out of the cluster, and not back */
-    bool fragile;    /* its disk may be damaged or lost */
+    enum sim_foreign_kind foreign; /* it is no part of the cluster */
+    bool fragile;                  /* its disk may be damaged or lost */
     struct node *node;
     struct redis_front *front;         /* without kv: for operators alone */
     struct zookeeper_front *zookeeper; /* NULL: the machine is no tree */
@@ -144,6 +145,7 @@ static inline bool sim_has_tree(const struct sim_cluster *cluster) {
 static inline bool sim_has_keys(const struct sim_cluster *cluster) {
     return cluster->kv != SIM_NO_KEYSPACE;
 }
+/* It runs, and is a part of the cluster. */
 bool sim_node_is_up(const struct sim_node *node);
 
 /* sim_founding.c */

@@ -660,6 +660,8 @@ static void draw_fragile(struct sim_faults *faults) {
     unsigned first = (unsigned)sim_below(world, cluster->founders);
     for (unsigned i = 0; i < count; i++)
         cluster->nodes[1 + (first + i) % cluster->founders].fragile = true;
+    if (sim_foreign_is_fragile(cluster))
+        count = 1;
     unsigned least = count > 0 ? 3 : 1; /* a majority of what stays never loses data */
     faults->removes_max = cluster->founders > least ? cluster->founders - least : 0;
 }
@@ -776,4 +778,5 @@ void sim_faults_describe(const struct sim_cluster *cluster, FILE *out) {
         if (cluster->nodes[id].fragile)
             fprintf(out, " n%u", id);
     fputc('\n', out);
+    sim_apart_describe(cluster, out);
 }

@@ -167,7 +167,7 @@ void sim_folder_heal(struct sim_cluster *cluster) {
 }
 
 bool sim_image_strikes(struct sim_cluster *cluster) {
-    if (cluster->older || !is_settled(cluster))
+    if (!is_settled(cluster))
         return false;
     struct sim_node *node = sim_apart_pick(cluster, may_go_back);
     if (node != NULL) {
@@ -218,8 +218,6 @@ static void swap(struct sim_node *node) {
 }
 
 bool sim_old_folder_strikes(struct sim_cluster *cluster) {
-    if (cluster->older)
-        return false;
     struct sim_node *node = sim_apart_pick(cluster, may_come_back);
     if (node != NULL && prng_below(&cluster->apart.prng, 2) == 0) {
         swap(node);

@@ -114,8 +114,9 @@ static void judge_leases(struct sim_node *node, uint32_t keyspace, uint64_t term
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
         struct sim_node *other = &cluster->nodes[id];
         struct node_status status;
-        if (other == node || other->node == NULL || !other->host.runs || other->host.dying ||
-            other->failed || keyspace >= other->options.keyspace_count)
+        if (other == node || other->node == NULL || other->foreign != SIM_NATIVE ||
+            !other->host.runs || other->host.dying || other->failed ||
+            keyspace >= other->options.keyspace_count)
             continue;
         node_status(other->node, keyspace, &status);
         if (status.replica.role == ROLE_LEADER && status.replica.term < term &&

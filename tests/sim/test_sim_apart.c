@@ -69,11 +69,23 @@ static void a_folder_that_was_replaced_counts_no_more(void **state) {
     finds(MUTANT_FOLDER_IGNORED, FAULT(OLD_FOLDER) | others, OLD_FOLDER_SEED);
 }
 
+static void a_folder_of_another_cluster_is_refused(void **state) {
+    uint64_t seeds = slice_of(30, 3), refused = 0, others = FAULT(KILL) | FAULT(ISOLATE);
+    for (uint64_t seed = 32000000; seed < 32000000 + seeds; seed++) {
+        struct sim_options options = {.seed = seed, .fault_mask = FAULT(FOREIGN) | others};
+        struct sim_result result;
+        run_one(&options, &result);
+        refused += result.foreign_refused > 0;
+    }
+    assert_true(refused > seeds / 2);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(some_seeds_have_one_and_the_others_none),
         cmocka_unit_test(a_disk_that_is_as_its_image_was_forgets_nothing_that_matters),
         cmocka_unit_test(a_folder_that_was_replaced_counts_no_more),
+        cmocka_unit_test(a_folder_of_another_cluster_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
