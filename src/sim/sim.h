@@ -23,54 +23,57 @@
 #include <stdio.h>
 
 /* X(constant, name, what happens) */
-#define SIM_FAULT_LIST(X)                                                                        \
-    X(ISOLATE, "isolate", "a machine hears no other, and none hears it")                         \
-    X(HALVES, "halves", "two sides, nothing between them")                                       \
-    X(ONE_WAY, "one-way", "what a machine sends, or what it is sent, is lost")                   \
-    X(RING, "ring", "every machine sees another majority")                                       \
-    X(BRIDGE, "bridge", "two sides share a single machine")                                      \
-    X(FLAP, "flap", "a partition comes and goes at the pace of elections")                       \
-    X(STALL, "stall", "one connection stops for a while, and then delivers what is old")         \
-    X(RESET, "reset", "a connection is reset")                                                   \
-    X(SLOW_LINK, "slow-link", "one way takes a hundred times longer")                            \
-    X(CORRUPT, "corrupt", "bits flip between nodes")                                             \
-    X(KILL, "kill", "a process ends, and starts again")                                          \
-    X(POWER, "power", "a machine loses power: what was not durable is lost or torn")             \
-    X(POWER_ALL, "power-all", "all machines lose power at once")                                 \
-    X(KILL_POINT, "kill-point", "a process ends in the middle of a round, between two effects")  \
-    X(CRASH_LOOP, "crash-loop", "a process ends again and again while it recovers")              \
-    X(PAUSE, "pause", "a process is stopped by a signal and goes on later")                      \
-    X(STOP_INSIDE, "stop-inside", "a process stands still between two looks at its clock")       \
-    X(SLOW_LOOP, "slow-loop", "every round of a node takes long")                                \
-    X(DISK_SLOW, "disk-slow", "a disk is 10 to 100 times slower")                                \
-    X(DISK_SLOW_ALL, "disk-slow-all", "all disks are slower")                                    \
-    X(DISK_HANG, "disk-hang", "a disk answers nothing for a while")                              \
-    X(DISK_FULL, "disk-full", "a disk, or all of them, has no space for a while")                \
-    X(WRITE_FAILS, "write-fails", "a write fails once")                                          \
-    X(SYNC_FAILS, "sync-fails", "a sync fails once")                                             \
-    X(FLIP, "flip", "a bit on a disk flips")                                                     \
-    X(STALE, "stale", "a sector holds what another one has, or zeros")                           \
-    X(UNREADABLE, "unreadable", "a sector can't be read")                                        \
-    X(LOST_WRITE, "lost-write", "a write is called done and is not")                             \
-    X(MISDIRECT, "misdirect", "a write lands in the wrong place")                                \
-    X(WIPE, "wipe", "a disk is replaced by an empty one")                                        \
-    X(LOSE_FILE, "lose-file",                                                                    \
-      "a machine loses power, and with it hard states, a whole log, or a snapshot")              \
-    X(WALL_JUMP, "wall-jump", "a wall clock jumps, up to a year")                                \
-    X(CLOCK_RATE, "clock-rate", "a clock runs fast or slow, within the bound")                   \
-    X(UPGRADE, "upgrade", "a node starts again as a newer version")                              \
-    X(MEMBER_ADD, "member-add", "a node joins")                                                  \
-    X(MEMBER_REMOVE, "member-remove", "a member is removed")                                     \
-    X(MEMBER_ABSENT, "member-absent", "a node is asked for that is not there")                   \
-    X(MEMBER_CANCEL, "member-cancel", "the change of members under way is given up")             \
-    X(TRANSFER, "transfer", "leadership is handed over")                                         \
-    X(STOP, "stop", "a node is stopped in order, and starts again")                              \
-    X(SHORTAGE, "shortage", "a process can open no files and no connections for a while")        \
-    X(WIPE_FOUNDER, "wipe-founder", "a disk is replaced, most of all before an entry names it")  \
-    X(FORGE_TERM, "forge-term", "a stranger poses as a member and tells a term far ahead")       \
-    X(IMAGE, "image", "a disk goes back to an image of itself that lacks what all others have")  \
-    X(OLD_FOLDER, "old-folder", "a node whose disk was replaced comes back with its former one") \
-    X(FOREIGN, "foreign", "a founder was told of others, or has a folder of another cluster")
+#define SIM_FAULT_LIST(X)                                                                         \
+    X(ISOLATE, "isolate", "a machine hears no other, and none hears it")                          \
+    X(HALVES, "halves", "two sides, nothing between them")                                        \
+    X(ONE_WAY, "one-way", "what a machine sends, or what it is sent, is lost")                    \
+    X(RING, "ring", "every machine sees another majority")                                        \
+    X(BRIDGE, "bridge", "two sides share a single machine")                                       \
+    X(FLAP, "flap", "a partition comes and goes at the pace of elections")                        \
+    X(STALL, "stall", "one connection stops for a while, and then delivers what is old")          \
+    X(RESET, "reset", "a connection is reset")                                                    \
+    X(SLOW_LINK, "slow-link", "one way takes a hundred times longer")                             \
+    X(CORRUPT, "corrupt", "bits flip between nodes")                                              \
+    X(KILL, "kill", "a process ends, and starts again")                                           \
+    X(POWER, "power", "a machine loses power: what was not durable is lost or torn")              \
+    X(POWER_ALL, "power-all", "all machines lose power at once")                                  \
+    X(KILL_POINT, "kill-point", "a process ends in the middle of a round, between two effects")   \
+    X(CRASH_LOOP, "crash-loop", "a process ends again and again while it recovers")               \
+    X(PAUSE, "pause", "a process is stopped by a signal and goes on later")                       \
+    X(STOP_INSIDE, "stop-inside", "a process stands still between two looks at its clock")        \
+    X(SLOW_LOOP, "slow-loop", "every round of a node takes long")                                 \
+    X(DISK_SLOW, "disk-slow", "a disk is 10 to 100 times slower")                                 \
+    X(DISK_SLOW_ALL, "disk-slow-all", "all disks are slower")                                     \
+    X(DISK_HANG, "disk-hang", "a disk answers nothing for a while")                               \
+    X(DISK_FULL, "disk-full", "a disk, or all of them, has no space for a while")                 \
+    X(WRITE_FAILS, "write-fails", "a write fails once")                                           \
+    X(SYNC_FAILS, "sync-fails", "a sync fails once")                                              \
+    X(FLIP, "flip", "a bit on a disk flips")                                                      \
+    X(STALE, "stale", "a sector holds what another one has, or zeros")                            \
+    X(UNREADABLE, "unreadable", "a sector can't be read")                                         \
+    X(LOST_WRITE, "lost-write", "a write is called done and is not")                              \
+    X(MISDIRECT, "misdirect", "a write lands in the wrong place")                                 \
+    X(WIPE, "wipe", "a disk is replaced by an empty one")                                         \
+    X(LOSE_FILE, "lose-file",                                                                     \
+      "a machine loses power, and with it hard states, a whole log, or a snapshot")               \
+    X(WALL_JUMP, "wall-jump", "a wall clock jumps, up to a year")                                 \
+    X(CLOCK_RATE, "clock-rate", "a clock runs fast or slow, within the bound")                    \
+    X(UPGRADE, "upgrade", "a node starts again as a newer version")                               \
+    X(MEMBER_ADD, "member-add", "a node joins")                                                   \
+    X(MEMBER_REMOVE, "member-remove", "a member is removed")                                      \
+    X(MEMBER_ABSENT, "member-absent", "a node is asked for that is not there")                    \
+    X(MEMBER_CANCEL, "member-cancel", "the change of members under way is given up")              \
+    X(TRANSFER, "transfer", "leadership is handed over")                                          \
+    X(STOP, "stop", "a node is stopped in order, and starts again")                               \
+    X(SHORTAGE, "shortage", "a process can open no files and no connections for a while")         \
+    X(WIPE_FOUNDER, "wipe-founder", "a disk is replaced, most of all before an entry names it")   \
+    X(FORGE_TERM, "forge-term", "a stranger poses as a member and tells a term far ahead")        \
+    X(IMAGE, "image", "a disk goes back to an image of itself that lacks what all others have")   \
+    X(OLD_FOLDER, "old-folder", "a node whose disk was replaced comes back with its former one")  \
+    X(FOREIGN, "foreign", "a founder was told of others, or has a folder of another cluster")     \
+    X(SUSPEND, "suspend", "a leader's machine is suspended and cut off, and asked when it wakes") \
+    X(STANDSTILL, "standstill", "all nodes stand still for a while")                              \
+    X(CLOCK_OFF, "clock-off", "a clock stands still, jumps, or leaves its bound; without leases")
 
 enum sim_fault {
 #define X(constant, name, text) SIM_FAULT_##constant,

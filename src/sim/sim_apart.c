@@ -12,6 +12,9 @@ static bool (*const strikes[KINDS])(struct sim_cluster *cluster) = {
     [SIM_FAULT_IMAGE - SIM_FAULT_APART] = sim_image_strikes,
     [SIM_FAULT_OLD_FOLDER - SIM_FAULT_APART] = sim_old_folder_strikes,
     [SIM_FAULT_FOREIGN - SIM_FAULT_APART] = sim_foreign_strikes,
+    [SIM_FAULT_SUSPEND - SIM_FAULT_APART] = sim_suspend_strikes,
+    [SIM_FAULT_STANDSTILL - SIM_FAULT_APART] = sim_standstill_strikes,
+    [SIM_FAULT_CLOCK_OFF - SIM_FAULT_APART] = sim_clock_off_strikes,
 };
 
 bool sim_apart_has(const struct sim_cluster *cluster, enum sim_fault fault) {
@@ -75,6 +78,7 @@ void sim_apart_start(struct sim_cluster *cluster, uint64_t until) {
 
 void sim_apart_heal(struct sim_cluster *cluster) {
     sim_foreign_heal(cluster);
+    sim_clock_heal(cluster);
     sim_folder_heal(cluster);
 }
 

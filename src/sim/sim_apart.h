@@ -9,6 +9,7 @@
 #include "core/view.h"
 #include "sim/sim.h"
 #include "sim/sim_disk.h"
+#include "sim/sim_tree.h"
 #include "storage/identity.h"
 
 struct sim_cluster;
@@ -16,6 +17,7 @@ struct sim_node;
 
 #define SIM_APART_NODES 9u
 #define SIM_APART_KEYSPACES 2u
+#define SIM_STILL_MAX 256u
 
 /* What a founder has that belongs to no cluster of the others. */
 enum sim_foreign_kind {
@@ -51,6 +53,9 @@ struct sim_apart {
         uint64_t last[SIM_APART_KEYSPACES]; /* what it had in its log */
     } restored;                             /* from an image, and lacks what it had */
     struct sim_foreign foreign;
+    struct sim_span still[SIM_STILL_MAX]; /* no node ran */
+    size_t still_count;
+    int64_t rates[SIM_APART_NODES + 1]; /* of clocks that are off, when they are right */
     struct sim_disk_image *former[SIM_APART_NODES + 1]; /* folders that were replaced */
 };
 
@@ -88,5 +93,14 @@ bool sim_foreign_is_over(const struct sim_cluster *cluster);
 bool sim_foreign_strikes(struct sim_cluster *cluster);
 void sim_foreign_heal(struct sim_cluster *cluster);
 void sim_foreign_describe(const struct sim_cluster *cluster, FILE *out);
+
+/* sim_clock.c: time that does not pass as it should */
+void sim_clock_draw(struct sim_cluster *cluster);
+bool sim_suspend_strikes(struct sim_cluster *cluster);
+bool sim_standstill_strikes(struct sim_cluster *cluster);
+/* Some node runs from now on. */
+void sim_clock_runs(struct sim_cluster *cluster);
+bool sim_clock_off_strikes(struct sim_cluster *cluster);
+void sim_clock_heal(struct sim_cluster *cluster);
 
 #endif

@@ -276,6 +276,7 @@ void sim_node_start(struct sim_node *node) {
     char error[512] = "";
     cairn_assert(!host->runs);
     sim_host_start(host);
+    sim_clock_runs(node->cluster);
     host->disk.exhausted = false;
     node->lives++;
     node->life = SIM_UP;

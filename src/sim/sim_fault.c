@@ -764,7 +764,8 @@ void sim_faults_heal(struct sim_cluster *cluster) {
 }
 
 bool sim_faults_jump(const struct sim_cluster *cluster) {
-    return (cluster->faults->mask >> SIM_FAULT_WALL_JUMP & 1) || sim_plan_jumps(cluster);
+    return (cluster->faults->mask >> SIM_FAULT_WALL_JUMP & 1) || sim_plan_jumps(cluster) ||
+           sim_apart_has(cluster, SIM_FAULT_CLOCK_OFF);
 }
 
 void sim_faults_describe(const struct sim_cluster *cluster, FILE *out) {

@@ -40,7 +40,8 @@ void sim_host_close(struct sim_host *host) {
 
 uint64_t sim_host_clock(const struct sim_host *host) {
     uint64_t passed = host->world->now + host->stall_ns - host->clock_since;
-    int64_t error = (int64_t)(passed / 1000) * host->profile.rate_ppm / 1000;
+    int64_t error = host->off ? (int64_t)passed * host->profile.rate_ppm / 1000000
+                              : (int64_t)(passed / 1000) * host->profile.rate_ppm / 1000;
     return host->clock_base + passed + (uint64_t)error;
 }
 
@@ -54,12 +55,17 @@ void sim_host_rate(struct sim_host *host, int64_t ppm) {
     sim_host_ring(host);
 }
 
+void sim_host_jump(struct sim_host *host, uint64_t ns) {
+    host->clock_base += ns;
+    sim_host_ring(host);
+}
+
 /* The virtual time at which the host's clock shows `clock`, or a little later. */
 static uint64_t when(const struct sim_host *host, uint64_t clock) {
     uint64_t shown = sim_host_clock(host);
     if (clock <= shown)
         return host->world->now;
-    if (clock - shown > 1000 * 3600 * SIM_S)
+    if (clock - shown > 1000 * 3600 * SIM_S || host->profile.rate_ppm <= -1000000)
         return SIM_NEVER;
     uint64_t left = clock - shown;
     if (host->profile.rate_ppm < 0) {

@@ -40,6 +40,7 @@ struct sim_host {
     bool runs;   /* a process is there */
     bool paused; /* stopped by a signal: time goes on, nothing is delivered */
     uint64_t paused_at;
+    bool off;         /* its clock is out of its bound */
     bool clock_stops; /* a seeded bug: not while it is paused */
     struct sim_profile profile;
     struct sim_disk disk;
@@ -102,6 +103,8 @@ void sim_host_input(struct sim_host *host, struct sim_input *input);
 uint64_t sim_host_clock(const struct sim_host *host);
 /* From now on the monotonic clock runs at this rate. */
 void sim_host_rate(struct sim_host *host, int64_t ppm);
+/* It has gone on by so much at once; the wall clock has not. */
+void sim_host_jump(struct sim_host *host, uint64_t ns);
 
 /* Counts a call with an effect; true: it has none, for the process is ending. */
 bool sim_host_ends_here(struct sim_host *host);

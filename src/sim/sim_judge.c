@@ -555,9 +555,9 @@ static void judge_keys(struct sim_cluster *cluster) {
 
 /* A sign may be under way for longer than a session lasts: no server can know. */
 static bool signs_were_late(const struct sim_result *result) {
-    static const enum sim_fault slow[] = {SIM_FAULT_SLOW_LINK,   SIM_FAULT_STALL,
-                                          SIM_FAULT_SLOW_LOOP,   SIM_FAULT_PAUSE,
-                                          SIM_FAULT_STOP_INSIDE, SIM_FAULT_ONE_WAY};
+    static const enum sim_fault slow[] = {
+        SIM_FAULT_SLOW_LINK,   SIM_FAULT_STALL,   SIM_FAULT_SLOW_LOOP, SIM_FAULT_PAUSE,
+        SIM_FAULT_STOP_INSIDE, SIM_FAULT_ONE_WAY, SIM_FAULT_CLOCK_OFF, SIM_FAULT_SUSPEND};
     for (size_t i = 0; i < sizeof slow / sizeof *slow; i++)
         if (result->faults[slow[i]] > 0)
             return true;
@@ -569,6 +569,8 @@ static void judge_tree(struct sim_cluster *cluster) {
     struct sim_tree_judgement judgement = {.tree = &cluster->tree_truth,
                                            .workloads = workloads,
                                            .count = SIM_CLIENT_HOSTS,
+                                           .still = cluster->apart.still,
+                                           .still_count = cluster->apart.still_count,
                                            .calm = cluster->asked.scenario == SIM_CALM,
                                            .unsure =
                                                time_is_unsure(cluster) || walls_jumped(cluster) > 0,

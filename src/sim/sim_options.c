@@ -38,6 +38,7 @@ void sim_draw_settings(struct sim_node *node) {
     node->session_window = differs && !fresh ? (uint32_t)PICK(world, 1, 2, 128)
                                              : node->cluster->defaults.session_window;
     node->lease_reads = node->cluster->defaults.lease_reads ^ (differs && sim_chance(world, 1, 2));
+    node->lease_reads &= !sim_apart_has(node->cluster, SIM_FAULT_CLOCK_OFF);
 }
 
 static void draw_limits(struct sim_world *world, struct node_options *options) {
@@ -215,6 +216,7 @@ void sim_draw_options(struct sim_cluster *cluster) {
     draw_zookeeper(cluster);
     unsigned drawn = draw_nodes(world);
     cluster->founders = cluster->asked.nodes ? cluster->asked.nodes : drawn;
+    sim_clock_draw(cluster);
     cluster->cluster_id = sim_below(world, UINT64_MAX) | 1;
     draw_network(cluster);
     sim_aim_draw(cluster);

@@ -27,7 +27,7 @@ static bool is_well(const struct oracle_replica *replica) {
     const struct sim_disk *disk = &host->disk;
     uint64_t now = host->world->now;
     if (!sim_node_is_up(node) || node->failed || replica->inner == NULL || host->paused ||
-        host->profile.turn_ns > PACE_NS || host->busy_until > now + PACE_NS)
+        host->off || host->profile.turn_ns > PACE_NS || host->busy_until > now + PACE_NS)
         return false;
     if (host->disk_factor != 1 || host->disk_hung_until > now ||
         sim_env_longest_job(host) > WORK_NS || disk->space != UINT64_MAX || disk->exhausted ||

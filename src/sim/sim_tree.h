@@ -39,13 +39,19 @@ void sim_tree_note(struct sim_tree *tree, uint64_t replica, uint64_t index, uint
                    const struct change *change);
 void sim_tree_free(struct sim_tree *tree);
 
+struct sim_span {
+    uint64_t from, to;
+};
+
 struct sim_tree_judgement {
     const struct sim_tree *tree;
     const struct zk_workload *const *workloads;
     unsigned count;
-    bool calm;              /* nothing was broken: no session may have ended by silence */
-    bool unsure;            /* replicated time may be far from what clocks say */
-    bool late;              /* something made signs of life late, which no client knows */
+    bool calm;                    /* nothing was broken: no session may have ended by silence */
+    bool unsure;                  /* replicated time may be far from what clocks say */
+    bool late;                    /* something made signs of life late, which no client knows */
+    const struct sim_span *still; /* times in which no server ran */
+    size_t still_count;
     char error[400];        /* empty: all is well */
     const struct zk_op *op; /* where, or NULL */
 };

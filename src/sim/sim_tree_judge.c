@@ -495,6 +495,18 @@ static void judge_lives(struct trial *at) {
     }
 }
 
+/* How much of that time no node could hear anything. */
+static uint64_t stood_still(const struct sim_tree_judgement *judgement, uint64_t from,
+                            uint64_t to) {
+    uint64_t sum = 0;
+    for (size_t i = 0; i < judgement->still_count; i++) {
+        uint64_t begin = judgement->still[i].from > from ? judgement->still[i].from : from;
+        uint64_t end = judgement->still[i].to < to ? judgement->still[i].to : to;
+        sum += end > begin ? end - begin : 0;
+    }
+    return sum;
+}
+
 /* The session that a client was told to be over: it was silent for long enough, or closed. The last
  * signs may have gone to a server that was cut off and did not know it yet: a few election
  * timeouts, of which a session's has at least eight. */
@@ -503,7 +515,8 @@ static void judge_expiry(struct trial *at, const struct zk_op *op, bool closed) 
         return;
     if (at->judgement->calm)
         trial_fail(at, op, "a session ended although nothing was broken");
-    if (!at->judgement->late && op->complete < op->sign_ns + op->timeout_ns / 2)
+    uint64_t still = stood_still(at->judgement, op->sign_ns, op->complete);
+    if (!at->judgement->late && op->complete - still < op->sign_ns + op->timeout_ns / 2)
         trial_fail(at, op,
                    "a session of %" PRIu64 " ms was over %" PRIu64 " ms after it had given a sign",
                    op->timeout_ns / 1000000, (op->complete - op->sign_ns) / 1000000);

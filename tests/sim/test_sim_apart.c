@@ -80,12 +80,32 @@ static void a_folder_of_another_cluster_is_refused(void **state) {
     assert_true(refused > seeds / 2);
 }
 
+static void a_leader_that_was_suspended_answers_nothing_old(void **state) {
+    uint64_t seeds = slice_of(30, 3);
+    assert_true(strikes(SIM_FAULT_SUSPEND, FAULT(KILL), 32000000, seeds) > seeds);
+    finds(MUTANT_CLOCK_STOPS, FAULT(SUSPEND), 32000000);
+}
+
+static void sessions_outlive_a_standstill_of_all(void **state) {
+    uint64_t seeds = slice_of(60, 6);
+    assert_true(strikes(SIM_FAULT_STANDSTILL, FAULT(KILL), 32000000, seeds) > seeds / 2);
+    finds(MUTANT_LIFE_COUNTS_STANDSTILL, FAULT(STANDSTILL), 32000000);
+}
+
+static void without_leases_clocks_may_do_what_they_like(void **state) {
+    uint64_t seeds = slice_of(30, 3), others = FAULT(KILL) | FAULT(ISOLATE) | FAULT(TRANSFER);
+    assert_true(strikes(SIM_FAULT_CLOCK_OFF, others, 32000000, seeds) > seeds);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(some_seeds_have_one_and_the_others_none),
         cmocka_unit_test(a_disk_that_is_as_its_image_was_forgets_nothing_that_matters),
         cmocka_unit_test(a_folder_that_was_replaced_counts_no_more),
         cmocka_unit_test(a_folder_of_another_cluster_is_refused),
+        cmocka_unit_test(a_leader_that_was_suspended_answers_nothing_old),
+        cmocka_unit_test(sessions_outlive_a_standstill_of_all),
+        cmocka_unit_test(without_leases_clocks_may_do_what_they_like),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
