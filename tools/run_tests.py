@@ -117,6 +117,7 @@ def stage_lint(tally):
     if not build(tally, "build", ["--buildtype=release"]):
         return
     for name, command in (("layers", ["tools/layers", "build"]), ("rare branches", ["tools/rare", "build"]),
+                          ("sites of seeded bugs", ["tools/mutant_sites"]),
                           ("style", ["tools/lint", "--quick"])):
         code, output, seconds = run(command)
         tally.add(f"lint: {name}", code == 0, code != 0, seconds, output)

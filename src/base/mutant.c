@@ -6,8 +6,9 @@ static const struct {
     const char *name;
     const char *text;
     enum mutant_grade grade;
+    enum mutant_site site;
 } mutants[] = {
-#define X(constant, name, grade, text) {name, text, MUTANT_##grade},
+#define X(constant, name, grade, site, text) {name, text, MUTANT_##grade, MUTANT_OF_##site},
     MUTANT_LIST(X)
 #undef X
 };
@@ -22,6 +23,10 @@ const char *mutant_text(enum mutant mutant) {
 
 enum mutant_grade mutant_grade(enum mutant mutant) {
     return mutants[mutant].grade;
+}
+
+enum mutant_site mutant_site(enum mutant mutant) {
+    return mutants[mutant].site;
 }
 
 const char *mutant_grade_name(enum mutant_grade grade) {
