@@ -7,7 +7,7 @@ Parts:
   seeds     the simulator over fresh seeds, for M minutes
   cores     protocol cores alone: fresh seeds for M minutes, by chance and guided
   schedules all schedules of small groups, for M minutes each set of bounds: 60, to see what an hour covers
-  mutants   every seeded bug must be found within ten core-minutes
+  mutants   how soon each seeded bug is found, within ten core-minutes; the table in docs/simulation.md is made from it
   judge     every mutant of the checkers must be killed by the tests
   histories more than a million tiny histories, judged as exhaustive search over the definitions does
   fuzz      every fuzz target, a million executions
@@ -23,6 +23,8 @@ import re
 import subprocess
 import sys
 import time
+
+import power
 
 CAIRN = "build/cairn"
 MUTANT_MINUTES = 10
@@ -46,13 +48,6 @@ def run(command):
     code = subprocess.run(command, stdin=subprocess.DEVNULL).returncode
     print(f"  exit code {code} after {time.time() - start:.0f} s", flush=True)
     return code
-
-
-def mutants():
-    """The seeded bugs, by the one list of them."""
-    with open("src/base/mutant.h", encoding="utf-8") as header:
-        names = re.findall(r'^    X\(\w+, "([^"]+)"', header.read(), re.M)
-    return [name for name in names if name != "none"]
 
 
 def part_seeds(minutes):
@@ -91,13 +86,11 @@ def part_schedules(minutes):
 
 
 def part_mutants(_):
-    results = []
-    first = int(time.time()) * 1000
-    for mutant in mutants():
-        code = run([CAIRN, "sim", "--mutant", mutant, "--seeds", f"{first}-{first + 999999}", "--minutes",
-                    str(MUTANT_MINUTES)])
-        results.append((f"mutant {mutant} is found", code == 1))
-    return results
+    arguments = power.parse(["--minutes", str(MUTANT_MINUTES), "--results", f"build/power-{int(time.time())}.jsonl"])
+    results = power.power(arguments)
+    power.write(results, arguments)
+    print(power.sums(results), flush=True)
+    return [(f"mutant {name} is found", power.is_found(starts)) for name, starts in results.items()]
 
 
 def part_judge(_):

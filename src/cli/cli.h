@@ -35,6 +35,7 @@ int cmd_repair(int argc, char **argv);
 int cmd_sim(int argc, char **argv);
 int cmd_sim_cores(int argc, char **argv);  /* of cmd_sim, with --cores */
 int cmd_sim_search(int argc, char **argv); /* of that, with --exhaustive */
+int cmd_sim_power(int argc, char **argv);  /* of cmd_sim, with --power */
 int cmd_torture(int argc, char **argv);
 int cmd_lint(int argc, char **argv);
 int cmd_gen(int argc, char **argv);

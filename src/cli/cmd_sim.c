@@ -1,6 +1,5 @@
 /* cairn sim: the simulator over a range of seeds. */
 #include "cli/cli.h"
-#include "cli/sim_power.h"
 #include "cli/sim_rare.h"
 #include "cli/sim_small.h"
 #include "node/registry.h"
@@ -14,14 +13,13 @@
 #include <unistd.h>
 
 #define LOG_LINES 60
-#define POWER_MINUTES 10u
 #define CLIENTS_MAX 64u /* of each of two machines */
 
 struct sim_command {
     const char *seeds, *mutant, *history, *scenario, *plan, *protocol, *machine, *faults;
     const char *node_count, *points, *aims;
     uint64_t minutes, nodes, clients, length;
-    bool log, json, once, describe, power, shrink, rare;
+    bool log, json, once, describe, shrink, rare;
     bool terminal;
     uint64_t last_shown_ns;
 };
@@ -245,11 +243,6 @@ static int run(struct sim_command *command, struct sim_hunt *hunt) {
         sim_describe(&hunt->options, stdout);
         return EXIT_FINE;
     }
-    if (command->power) {
-        hunt->twice = false;
-        hunt->ran = NULL;
-        return sim_power(hunt);
-    }
     if (command->shrink)
         return sim_small(hunt);
     sim_hunt(hunt);
@@ -272,20 +265,21 @@ int cmd_sim(int argc, char **argv) {
     for (int i = 1; i < argc; i++)
         if (strcmp(argv[i], "--cores") == 0)
             return cmd_sim_cores(argc, argv);
+        else if (strcmp(argv[i], "--power") == 0)
+            return cmd_sim_power(argc, argv);
     struct sim_command command = {.seeds = "1-100"};
     struct sim_hunt hunt = {0};
     const struct flag flags[] = {
-        {"seeds", FLAG_TEXT, &command.seeds},       {"minutes", FLAG_NUMBER, &command.minutes},
-        {"mutant", FLAG_TEXT, &command.mutant},     {"log", FLAG_SWITCH, &command.log},
-        {"history", FLAG_TEXT, &command.history},   {"nodes", FLAG_TEXT, &command.node_count},
-        {"json", FLAG_SWITCH, &command.json},       {"scenario", FLAG_TEXT, &command.scenario},
-        {"once", FLAG_SWITCH, &command.once},       {"describe", FLAG_SWITCH, &command.describe},
-        {"plan", FLAG_TEXT, &command.plan},         {"protocol", FLAG_TEXT, &command.protocol},
-        {"machine", FLAG_TEXT, &command.machine},   {"faults", FLAG_TEXT, &command.faults},
-        {"power", FLAG_SWITCH, &command.power},     {"shrink", FLAG_SWITCH, &command.shrink},
-        {"clients", FLAG_NUMBER, &command.clients}, {"length", FLAG_NUMBER, &command.length},
-        {"rare", FLAG_SWITCH, &command.rare},       {"points", FLAG_TEXT, &command.points},
-        {"aim", FLAG_TEXT, &command.aims}};
+        {"seeds", FLAG_TEXT, &command.seeds},     {"minutes", FLAG_NUMBER, &command.minutes},
+        {"mutant", FLAG_TEXT, &command.mutant},   {"log", FLAG_SWITCH, &command.log},
+        {"history", FLAG_TEXT, &command.history}, {"nodes", FLAG_TEXT, &command.node_count},
+        {"json", FLAG_SWITCH, &command.json},     {"scenario", FLAG_TEXT, &command.scenario},
+        {"once", FLAG_SWITCH, &command.once},     {"describe", FLAG_SWITCH, &command.describe},
+        {"plan", FLAG_TEXT, &command.plan},       {"protocol", FLAG_TEXT, &command.protocol},
+        {"machine", FLAG_TEXT, &command.machine}, {"faults", FLAG_TEXT, &command.faults},
+        {"shrink", FLAG_SWITCH, &command.shrink}, {"clients", FLAG_NUMBER, &command.clients},
+        {"length", FLAG_NUMBER, &command.length}, {"rare", FLAG_SWITCH, &command.rare},
+        {"points", FLAG_TEXT, &command.points},   {"aim", FLAG_TEXT, &command.aims}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
@@ -333,8 +327,6 @@ int cmd_sim(int argc, char **argv) {
     hunt.options.protocol = command.protocol;
     hunt.options.machine = command.machine;
     hunt.options.log = command.log ? stdout : NULL;
-    if (command.power && command.minutes == 0)
-        command.minutes = POWER_MINUTES;
     hunt.cpu_ns_max = command.minutes * 60 * 1000000000;
     hunt.twice = !command.once && !command.log && hunt.options.history == NULL;
     hunt.ran = ran;

@@ -190,6 +190,8 @@ struct sim_result {
  * threads or processes. */
 void sim_run(const struct sim_options *options, struct sim_result *result);
 
+/* The machine and the protocol that a seed draws, and nothing else of the result. */
+void sim_names(const struct sim_options *options, struct sim_result *result);
 /* What a seed has drawn, in words, for a failure report. */
 void sim_describe(const struct sim_options *options, FILE *out);
 

@@ -237,6 +237,10 @@ void sim_draw_options(struct sim_cluster *cluster) {
     }
 }
 
+void sim_names(const struct sim_options *options, struct sim_result *result) {
+    sim_cluster_free(sim_cluster_new(options, result));
+}
+
 void sim_describe(const struct sim_options *options, FILE *out) {
     struct sim_result result;
     struct sim_cluster *cluster = sim_cluster_new(options, &result);
