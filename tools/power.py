@@ -13,6 +13,7 @@ Usage: tools/power.py [--starts N] [--seconds S] [--minutes M] [--first A] [--on
   --write         puts the table into docs/simulation.md
 """
 import argparse
+import collections
 import json
 import os
 import re
@@ -98,9 +99,16 @@ def sums(results):
             f"{sum(map(median, results.values())):.0f} together.")
 
 
-def table(results, arguments):
-    lines = [f"Made by `tools/power.py --starts {arguments.starts} --seconds {arguments.seconds} --minutes "
-             f"{arguments.minutes} --first {arguments.first}`. {sums(results)}", "",
+def budgets(results):
+    """How many bugs had how many starts, of how many core-seconds at most."""
+    had = collections.Counter((len(starts), starts[0]["budget_s"]) for starts in results.values())
+    told = [f"{bugs} had {starts} start{'s' if starts > 1 else ''} of at most {seconds} core-seconds"
+            for (starts, seconds), bugs in sorted(had.items(), reverse=True)]
+    return ", ".join(told) + "."
+
+
+def table(results):
+    lines = [f"{sums(results)} Of all, {budgets(results)}", "",
              "| seeded bug | grade | found | core-seconds | where | by |", "| --- | --- | --- | --- | --- | --- |"]
     for name, starts in results.items():
         found = [start for start in starts if start["found"]]
@@ -109,17 +117,17 @@ def table(results, arguments):
             lines.append(f"| `{name}` | {starts[0]['grade']} | {counted} | {median(starts):.1f} | {found[0]['world']} | "
                          f"{rule(found[0]['reason'])} |")
         else:
-            lines.append(f"| `{name}` | {starts[0]['grade']} | {counted} | {median(starts):.0f}, in vain | | |")
+            lines.append(f"| `{name}` | {starts[0]['grade']} | {counted} | {median(starts):.0f} in vain | | |")
     return "\n".join(lines)
 
 
-def write(results, arguments):
+def write(results):
     with open(DOCS, encoding="utf-8") as file:
         text = file.read()
     head, rest = text.split(BEGIN)
     tail = rest.split(END)[1]
     with open(DOCS, "w", encoding="utf-8") as file:
-        file.write(f"{head}{BEGIN}\n\n{table(results, arguments)}\n\n{END}{tail}")
+        file.write(f"{head}{BEGIN}\n\n{table(results)}\n\n{END}{tail}")
 
 
 def parse(line=None):
@@ -137,7 +145,7 @@ def main():
     results = power(arguments)
     print(sums(results))
     if arguments.write:
-        write(results, arguments)
+        write(results)
     return 0 if all(map(is_found, results.values())) else 1
 
 

@@ -88,7 +88,7 @@ def part_schedules(minutes):
 def part_mutants(_):
     arguments = power.parse(["--minutes", str(MUTANT_MINUTES), "--results", f"build/power-{int(time.time())}.jsonl"])
     results = power.power(arguments)
-    power.write(results, arguments)
+    power.write(results)
     print(power.sums(results), flush=True)
     return [(f"mutant {name} is found", power.is_found(starts)) for name, starts in results.items()]
 
