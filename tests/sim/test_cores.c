@@ -60,6 +60,7 @@ static const struct {
     {"zab", 199852},  /* a full follower and its leader told each other the same without end */
     {"zab", 114253},  /* a lost hard state was settled by what an earlier life had been sent */
     {"raft", 271884}, /* what a full disk did not cut off is cut off under a later leader */
+    {"raft", 35353},  /* it voted again with what a full disk had refused */
     {"raft", 129167}, {"raft", 59653}, {"raft", 180},
 };
 

@@ -52,6 +52,7 @@ void raft_on_persisted(struct replica *raft, uint64_t seq) {
     raft_count_own_vote(raft);
     if (raft->role == ROLE_LEADER)
         raft_maybe_commit(raft);
+    raft_mend_advance(raft);
 }
 
 void raft_on_persist_failed(struct replica *raft, uint64_t seq, enum cairn_status status) {

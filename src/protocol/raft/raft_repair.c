@@ -239,10 +239,13 @@ void raft_repair_tick(struct replica *raft) {
 }
 
 /* Voting again: all that this replica ever acknowledged lies at or below what the leader had when
- * it answered our question, so with that much of its log the promise is kept again. */
+ * it answered our question, so with that much of its log on the disk the promise is kept again. A
+ * full disk may take the hard state that says so, and not the entries. */
 void raft_mend_advance(struct replica *raft) {
     bool soon = raft->options.mutant == MUTANT_MENDED_TOO_SOON && raft->verified > 0;
-    if (!raft->mending || ((raft->mend_target == 0 || raft->verified < raft->mend_target) && !soon))
+    bool back = raft->mend_target != 0 && raft->verified >= raft->mend_target &&
+                raft->journal.durable_index >= raft->mend_target;
+    if (!raft->mending || (!back && !soon))
         return;
     raft->mending = false;
     raft->mend_target = 0;
