@@ -389,7 +389,8 @@ void sim_run(const struct sim_options *options, struct sim_result *result) {
     start_all(cluster);
     fault_ns += world->now;
     sim_faults_start(cluster, fault_ns);
-    run_until(cluster, fault_ns);
+    while (!world->failed && world->now < fault_ns + cluster->apart.leapt_ns)
+        run_until(cluster, fault_ns + cluster->apart.leapt_ns);
     if (options->scenario == SIM_FULL && !world->failed)
         sim_full_run(cluster);
     if (!world->failed)

@@ -73,7 +73,8 @@
     X(FOREIGN, "foreign", "a founder was told of others, or has a folder of another cluster")     \
     X(SUSPEND, "suspend", "a leader's machine is suspended and cut off, and asked when it wakes") \
     X(STANDSTILL, "standstill", "all nodes stand still for a while")                              \
-    X(CLOCK_OFF, "clock-off", "a clock stands still, jumps, or leaves its bound; without leases")
+    X(CLOCK_OFF, "clock-off", "a clock stands still, jumps, or leaves its bound; without leases") \
+    X(LEAP, "leap", "seconds to months go by in which no machine runs")
 
 enum sim_fault {
 #define X(constant, name, text) SIM_FAULT_##constant,

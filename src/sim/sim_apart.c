@@ -15,6 +15,7 @@ static bool (*const strikes[KINDS])(struct sim_cluster *cluster) = {
     [SIM_FAULT_SUSPEND - SIM_FAULT_APART] = sim_suspend_strikes,
     [SIM_FAULT_STANDSTILL - SIM_FAULT_APART] = sim_standstill_strikes,
     [SIM_FAULT_CLOCK_OFF - SIM_FAULT_APART] = sim_clock_off_strikes,
+    [SIM_FAULT_LEAP - SIM_FAULT_APART] = sim_leap_strikes,
 };
 
 bool sim_apart_has(const struct sim_cluster *cluster, enum sim_fault fault) {
@@ -60,7 +61,7 @@ static void strike_due(void *target, uint64_t fault) {
     struct sim_apart *apart = &cluster->apart;
     struct sim_world *world = &cluster->world;
     bool over = fault == SIM_FAULT_FOREIGN && sim_foreign_is_over(cluster);
-    if (cluster->healing || world->now >= apart->until || over)
+    if (cluster->healing || world->now >= apart->until + apart->leapt_ns || over)
         return;
     sim_faults_strike(cluster, (enum sim_fault)fault);
     uint64_t next = prng_between(&apart->prng, apart->pace_ns / 4, apart->pace_ns * 2);

@@ -55,6 +55,8 @@ struct sim_apart {
     struct sim_foreign foreign;
     struct sim_span still[SIM_STILL_MAX]; /* no node ran */
     size_t still_count;
+    uint64_t leapt_ns; /* in all */
+    unsigned leaps;
     int64_t rates[SIM_APART_NODES + 1]; /* of clocks that are off, when they are right */
     struct sim_disk_image *former[SIM_APART_NODES + 1]; /* folders that were replaced */
 };
@@ -101,6 +103,7 @@ bool sim_standstill_strikes(struct sim_cluster *cluster);
 /* Some node runs from now on. */
 void sim_clock_runs(struct sim_cluster *cluster);
 bool sim_clock_off_strikes(struct sim_cluster *cluster);
+bool sim_leap_strikes(struct sim_cluster *cluster);
 void sim_clock_heal(struct sim_cluster *cluster);
 
 #endif

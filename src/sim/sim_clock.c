@@ -1,5 +1,5 @@
-/* Time that does not pass as it should: a leader's machine is suspended, all nodes stand still, or
- * clocks leave the bound that the settings name.
+/* Time that does not pass as it should: a leader's machine is suspended, all nodes stand still,
+ * clocks leave the bound that the settings name, or all machines sleep for a long time.
  *
  * A suspended machine's clock has gone on when it wakes (CLOCK_BOOTTIME), so leases hold. A clock
  * that stands still, jumps, or runs at another pace than raft.clock_drift_ppm allows breaks leases
@@ -26,6 +26,8 @@ void sim_clock_draw(struct sim_cluster *cluster) {
         options->lease_reads = false;
         keep_whole(options);
     }
+    if (sim_apart_has(cluster, SIM_FAULT_LEAP))
+        keep_whole(options);
     /* One that stands still alone leads no more when it goes on, unless it is alone. */
     bool alone = sim_apart_has(cluster, SIM_FAULT_STANDSTILL) && prng_below(prng, 2) == 0;
     if (alone && cluster->asked.nodes == 0)
@@ -148,6 +150,10 @@ static void right_again(void *target, uint64_t number) {
     node->host.off = false;
 }
 
+static bool is_off(const struct sim_node *node) {
+    return node->host.off;
+}
+
 static bool runs_right(const struct sim_node *node) {
     return !node->host.off;
 }
@@ -171,6 +177,30 @@ bool sim_clock_off_strikes(struct sim_cluster *cluster) {
     sim_host_rate(&node->host, rate);
     node->host.off = true;
     sim_at(world, world->now + draw_between(cluster, 50 * SIM_MS, 4 * SIM_S), right_again, node, 0);
+    return true;
+}
+
+/* ---- long times ---- */
+
+#define LEAPS_MAX 20u
+#define DOUBLINGS 23u /* of a second: the longest is three months */
+
+/* All wall clocks are right again afterwards. */
+bool sim_leap_strikes(struct sim_cluster *cluster) {
+    struct sim_apart *apart = &cluster->apart;
+    if (apart->leaps == LEAPS_MAX || sim_apart_pick(cluster, is_off) != NULL ||
+        draw_between(cluster, 0, 3) != 0)
+        return false;
+    uint64_t ns = draw_between(cluster, SIM_S, 2 * SIM_S)
+                  << draw_between(cluster, 0, DOUBLINGS - 1);
+    sim_log(&cluster->world, "world", "sleeps for %llu s", (unsigned long long)(ns / SIM_S));
+    sim_world_leap(&cluster->world, ns);
+    apart->leapt_ns += ns;
+    apart->leaps++;
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
+        sim_host_rate(&cluster->nodes[id].host, cluster->nodes[id].host.profile.rate_ppm);
+    for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
+        sim_host_rate(&cluster->clients[i], cluster->clients[i].profile.rate_ppm);
     return true;
 }
 

@@ -45,6 +45,12 @@ struct undo {
     uint64_t value;
 };
 
+/* The time for faults is over. */
+static bool is_over(const struct sim_faults *faults) {
+    const struct sim_cluster *cluster = faults->cluster;
+    return cluster->healing || cluster->world.now >= faults->until + cluster->apart.leapt_ns;
+}
+
 static struct sim_world *world_of(const struct sim_faults *faults) {
     return &faults->cluster->world;
 }
@@ -601,7 +607,7 @@ void sim_faults_strike(struct sim_cluster *cluster, enum sim_fault kind) {
 static void strike(void *target, uint64_t number) {
     struct sim_faults *faults = target;
     struct sim_world *world = world_of(faults);
-    if (faults->cluster->healing || world->now >= faults->until)
+    if (is_over(faults))
         return;
     uint64_t kind = sim_below(world, SIM_FAULT_DRAWN);
     for (int i = 0; i < 1000 && !(faults->mask >> kind & 1); i++)
@@ -616,7 +622,7 @@ static void strike(void *target, uint64_t number) {
 static void forge(void *target, uint64_t number) {
     struct sim_faults *faults = target;
     struct sim_world *world = world_of(faults);
-    if (faults->cluster->healing || world->now >= faults->until)
+    if (is_over(faults))
         return;
     strike_kind(faults, SIM_FAULT_FORGE_TERM);
     sim_at(world, world->now + sim_spread(world, 10 * SIM_MS, 2 * SIM_S), forge, faults, 0);
@@ -765,7 +771,7 @@ void sim_faults_heal(struct sim_cluster *cluster) {
 
 bool sim_faults_jump(const struct sim_cluster *cluster) {
     return (cluster->faults->mask >> SIM_FAULT_WALL_JUMP & 1) || sim_plan_jumps(cluster) ||
-           sim_apart_has(cluster, SIM_FAULT_CLOCK_OFF);
+           sim_apart_has(cluster, SIM_FAULT_CLOCK_OFF) || sim_apart_has(cluster, SIM_FAULT_LEAP);
 }
 
 void sim_faults_describe(const struct sim_cluster *cluster, FILE *out) {

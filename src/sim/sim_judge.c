@@ -475,13 +475,14 @@ static unsigned walls_jumped(const struct sim_cluster *cluster) {
 /* A leader goes by a majority's wall clocks: with too many of them wrong it may be as wrong as they
  * are. Some may run away from a slow leader faster than replicated time may follow, and be believed
  * after a restart of all. So may any after a leader that goes by its own, for the others are of an
- * older version and tell nothing. */
+ * older version and tell nothing. And so may all after a long sleep, of which replicated time
+ * followed nine tenths at once. */
 static bool time_is_unsure(const struct sim_cluster *cluster) {
     bool old = false;
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
         old |= cluster->nodes[id].was_old;
     bool far = 2 * cluster->defaults.clock_drift_ppm >= 10000 * STAMP_SLEW_PERCENT;
-    return far || old || 2 * walls_jumped(cluster) >= cluster->founders;
+    return far || old || cluster->apart.leaps > 0 || 2 * walls_jumped(cluster) >= cluster->founders;
 }
 
 /* How far replicated time may lag: with voters away, one clock that went back may be what a

@@ -63,7 +63,7 @@ void sim_at(struct sim_world *world, uint64_t time, sim_fire *fire, void *target
 
 bool sim_world_step(struct sim_world *world, uint64_t until) {
     if (world->count == 0 || world->heap[0].time > until) {
-        world->now = until;
+        world->now = until > world->now ? until : world->now;
         return false;
     }
     struct sim_event event = world->heap[0];
@@ -74,6 +74,12 @@ bool sim_world_step(struct sim_world *world, uint64_t until) {
     world->now = event.time;
     event.fire(event.target, event.number);
     return true;
+}
+
+void sim_world_leap(struct sim_world *world, uint64_t ns) {
+    world->now += ns;
+    for (size_t i = 0; i < world->count; i++)
+        world->heap[i].time += ns;
 }
 
 /* ---- what happened ---- */

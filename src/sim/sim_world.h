@@ -57,6 +57,8 @@ void sim_world_close(struct sim_world *world);
 void sim_at(struct sim_world *world, uint64_t time, sim_fire *fire, void *target, uint64_t number);
 /* The next event happens; false: nothing is planned before `until`, and time has moved there. */
 bool sim_world_step(struct sim_world *world, uint64_t until);
+/* Time goes on by so much, and with it everything that is planned. */
+void sim_world_leap(struct sim_world *world, uint64_t ns);
 /* Folds what happened into the event hash and counts it. */
 void sim_note(struct sim_world *world, enum sim_kind kind, uint64_t who, uint64_t what);
 /* who: 0 is the world itself. */

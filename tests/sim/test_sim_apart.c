@@ -10,6 +10,8 @@
 
 #define OLD_FOLDER_SEED 32000000 /* a seeded bug is found at or soon behind it */
 
+#define DAY_NS (24ull * 3600 * 1000000000)
+
 #define FAULT(kind) (1ull << SIM_FAULT_##kind)
 
 static void run_one(const struct sim_options *options, struct sim_result *result) {
@@ -97,6 +99,17 @@ static void without_leases_clocks_may_do_what_they_like(void **state) {
     assert_true(strikes(SIM_FAULT_CLOCK_OFF, others, 32000000, seeds) > seeds);
 }
 
+static void months_may_go_by_in_between(void **state) {
+    uint64_t seeds = slice_of(30, 3), slept = 0, others = FAULT(KILL) | FAULT(ISOLATE);
+    for (uint64_t seed = 32000000; seed < 32000000 + seeds; seed++) {
+        struct sim_options options = {.seed = seed, .fault_mask = FAULT(LEAP) | others};
+        struct sim_result result;
+        run_one(&options, &result);
+        slept += result.virtual_ns > 60 * DAY_NS;
+    }
+    assert_true(slept > seeds / 4);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(some_seeds_have_one_and_the_others_none),
@@ -106,6 +119,7 @@ int main(void) {
         cmocka_unit_test(a_leader_that_was_suspended_answers_nothing_old),
         cmocka_unit_test(sessions_outlive_a_standstill_of_all),
         cmocka_unit_test(without_leases_clocks_may_do_what_they_like),
+        cmocka_unit_test(months_may_go_by_in_between),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
