@@ -310,6 +310,10 @@ enum mutant_site {
       "what waited for a write that found no space leaves with the next one")                     \
     X(LONG_ONCE_EXECUTED, "long-once-executed", SUBTLE, NODES,                                    \
       "a long command of a session is executed each time that it comes")                          \
+    X(READS_OVERTAKE, "reads-overtake", TIMING, NODES,                                            \
+      "a client's read may be answered of an older state than the one before it")                 \
+    X(AIM_FORMER_STALE, "aim-former-stale", TIMING, NODES,                                        \
+      "what a change goes back to is taken from a node that may be behind")                       \
     X(PIECES_LOST_TOLD, "pieces-lost-told", TIMING, NODES,                                        \
       "a long command of a session, sent again after it was executed, is told not to have been")  \
     X(ONCE_DUE_NOT_RESTORED, "once-due-not-restored", SUBTLE, NODES,                              \

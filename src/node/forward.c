@@ -36,6 +36,7 @@ static void mark_forwarded(struct group *group, struct request *request) {
     request_leaves(group, request, REQUEST_FORWARDED);
     request->sent_to = group->leader;
     request_tag(group, request);
+    request_read_asked(group, request);
     list_remove(&request->queue);
     list_push(&group->forwarded, &request->queue);
     group->node->counted.counters.forwarded++;

@@ -171,8 +171,11 @@ void group_reads(struct group *group, uint64_t now) {
         return;
     bool may = forward_leader_answers(group), all = forward_answers_far(group), far = false;
     struct read_batch *batch = batch_new(0);
+    group->read_turn++;
     LIST_EACH_SAFE(item, &group->pending_reads) {
         struct request *request = container_of(item, struct request, queue);
+        if (request_held_back(group, request))
+            continue;
         if ((all || (may && request->due_long)) && !request->barrier && !is_local(request)) {
             far = true;
             continue;
@@ -180,6 +183,7 @@ void group_reads(struct group *group, uint64_t now) {
         request->state = REQUEST_READING;
         list_remove(item);
         request->local = is_local(request);
+        request_read_asked(group, request);
         if (request->local) {
             struct read_batch *alone = batch_new(local_index(request));
             list_init(&alone->list);

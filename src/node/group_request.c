@@ -195,10 +195,40 @@ static bool has_left(const struct request *request) {
            (request->state == REQUEST_PLACED || request->state == REQUEST_FORWARDED);
 }
 
+void request_read_asked(struct group *group, struct request *request) {
+    struct node_client *client = request->client;
+    bool overtakes = group->node->options.mutant == MUTANT_READS_OVERTAKE;
+    if (client == NULL || request->barrier || request->local || request->kind != REQUEST_READ ||
+        overtakes)
+        return;
+    request->asked = true;
+    client->reads_asked++;
+    client->asked_turn = group->read_turn;
+}
+
+static void read_not_asked(struct request *request) {
+    struct node_client *client = request->client;
+    if (!request->asked)
+        return;
+    request->asked = false;
+    if (client != NULL && --client->reads_asked == 0)
+        env_wake(client->node->env);
+}
+
+/* Questions for an index may be answered in any order, and some refused: a client's later read
+ * could be of an older state. */
+static bool read_held_back(const struct group *group, const struct request *request) {
+    const struct node_client *client = request->client;
+    return !request->barrier && !request->weak && client->reads_asked > 0 &&
+           client->asked_turn != group->read_turn;
+}
+
 bool request_held_back(const struct group *group, const struct request *request) {
     const struct node_client *client = request->client;
-    if (client == NULL || request->kind != REQUEST_WRITE)
+    if (client == NULL || request->kind == REQUEST_OPERATE)
         return false;
+    if (request->kind == REQUEST_READ)
+        return read_held_back(group, request);
     return client->reads_inflight > 0 || upload_before(group, request) ||
            (client->writes_sent > 0 && client->sent_epoch != group->epoch &&
             group->node->options.mutant != MUTANT_CLIENT_ORDER_LOST);
@@ -215,6 +245,7 @@ void requests_refuse_foreign(struct group *group, struct list *queue) {
 /* No requester is told anything any more; the request itself may have to live on. */
 static void detach(struct request *request) {
     struct node_client *client = request->client;
+    read_not_asked(request);
     if (client != NULL) {
         client->writes_sent -= has_left(request);
         client->writes_inflight -= request->kind == REQUEST_WRITE;
@@ -294,6 +325,7 @@ static void put_back(struct group *group, struct request *request, struct list *
         request_finish(group, request, CAIRN_NOT_EXECUTED, bytes_of(NULL, 0));
         return;
     }
+    read_not_asked(request);
     if (request->client != NULL)
         request->client->writes_sent -= has_left(request);
     struct list *queue = request->kind == REQUEST_WRITE  ? &group->pending_writes

@@ -147,6 +147,8 @@ struct node_client {
     uint32_t writes_sent;     /* of these: in the log, or with the leader, since ... */
     uint64_t sent_epoch;      /* ... this epoch of the group */
     uint32_t reads_inflight;
+    uint32_t reads_asked;              /* of these: an index or an answer is asked for, since ... */
+    uint64_t asked_turn;               /* ... this turn of the group's reads */
     uint64_t seen_index;               /* newest index that an answer carried */
     enum node_consistency consistency; /* of what is asked from now on */
     bool holds;                        /* node_client_hold */

@@ -235,6 +235,7 @@ struct request {
     bool barrier;         /* a read of nothing: only its index is waited for */
     bool weak;            /* its client's reads may be older than linearizable ones */
     bool local;           /* a read of what this node has, whatever that is */
+    bool asked;           /* it counts in its client's reads_asked */
     bool far;             /* it is answered by the leader: the asking node can't apply now */
     bool due_long;        /* READ: it waited for an expiry in vain: the leader is to answer it */
     bool needed;          /* proposed without room for commands too: reads wait for it */
@@ -345,6 +346,7 @@ struct group {
     struct list read_waiting; /* struct read_batch: index known, by rising index */
     struct list reads_due;    /* struct request: wait for a committed expiry */
     uint64_t reads_due_tried; /* at which applied index */
+    uint64_t read_turn;       /* of those in which reads were asked for */
     uint64_t local_time_ms;   /* the latest that a local read went by */
     struct list long_reads;   /* group_long.c */
     uint64_t leads_since_ns;
@@ -622,6 +624,8 @@ void waiters_overtaken(struct group *group, uint64_t term);
 void waiter_displaced(struct group *group, struct request *request);
 /* A request that is answered later, by the part that is given its tag. */
 void request_tag(struct group *group, struct request *request);
+/* A read whose index or answer is asked for: its client's later ones wait for it. */
+void request_read_asked(struct group *group, struct request *request);
 /* The answer to its tag is not waited for any more; nothing when it has none. */
 void request_untag(struct group *group, struct request *request);
 /* An operation is given to the protocol, under its tag. */
@@ -732,6 +736,9 @@ void operator_wish(struct node *node, const struct wishes *wishes);
 /* aim_drive.c: at the first keyspace's leader */
 /* An operation that records or cancels an aim. */
 void aim_ask(struct group *group, struct request *request);
+/* A part of an aim that is done already: the reply comes once it is sure that this replica leads.
+ */
+void aim_confirm(struct group *group, struct request *request);
 void aims_turn(struct node *node, uint64_t now);
 uint64_t aims_deadline(const struct node *node);
 
