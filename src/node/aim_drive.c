@@ -31,6 +31,11 @@ struct asking {
     uint64_t tag;
 };
 
+static void try_again(struct group *group, struct request *request) {
+    request_again(group, request);
+    group->write_retry_ns = env_now(group->node->env) + group->node->limits.aim_retry_ns;
+}
+
 static void asked(void *context, enum cairn_status status, struct bytes reply) {
     struct asking *asking = context;
     struct group *group = asking->group;
@@ -41,15 +46,24 @@ static void asked(void *context, enum cairn_status status, struct bytes reply) {
     if (status == CAIRN_OK)
         request_finish(group, request, CAIRN_OK, reply);
     else /* its token keeps it from being recorded twice */
-        request_again(group, request);
+        try_again(group, request);
 }
 
 static void ask_log(struct group *group, struct request *request, struct bytes envelope) {
     struct asking *asking = cairn_alloc(sizeof *asking);
-    request_operates(group, request);
+    if (request->state == REQUEST_PENDING)
+        request_operates(group, request);
     *asking = (struct asking){.group = group, .tag = request->tag};
     request_new_from(group, ORIGIN_SELF, REQUEST_WRITE, envelope, asked, asking);
     env_wake(group->node->env);
+}
+
+/* What the leader sees is so only if it still leads: an entry that changes nothing shows that. */
+void aim_confirm(struct group *group, struct request *request) {
+    struct buf envelope = {0};
+    stack_encode_version(&envelope, group->stack.agreed.version);
+    ask_log(group, request, buf_view(&envelope));
+    buf_free(&envelope);
 }
 
 static void refuse(struct group *group, struct request *request, enum cairn_status status,
@@ -124,6 +138,56 @@ static void ask_for(struct group *group, struct request *request, struct aim *ai
     buf_free(&out);
 }
 
+/* The other keyspaces' members, as this node knows them: it may not know yet what their leaders
+ * committed, and what an aim goes back to must be so. */
+struct look {
+    struct group *group;
+    uint64_t tag;
+    struct aim aim;
+    uint32_t waits;
+    bool failed;
+};
+
+static bool all_committed(const struct node *node) {
+    NODE_EACH_GROUP(group, node) {
+        if (!group->config_committed)
+            return false;
+    }
+    return true;
+}
+
+static void looked(void *context, enum cairn_status status, struct bytes reply) {
+    struct look *look = context;
+    struct group *group = look->group;
+    look->failed |= status != CAIRN_OK;
+    if (--look->waits > 0)
+        return;
+    struct request *request = group->node->closing ? NULL : request_by_tag(group, look->tag);
+    look->failed |= !all_committed(group->node);
+    bool leads = group->role == ROLE_LEADER && group->applied_term == group->term;
+    if (request != NULL && (look->failed || !leads))
+        try_again(group, request);
+    else if (request != NULL)
+        ask_for(group, request, &look->aim);
+    cairn_free(look);
+}
+
+static void ask_all(struct node *node, struct look *look) {
+    NODE_EACH_GROUP(group, node) {
+        request_new_from(group, ORIGIN_CLIENT, REQUEST_READ, bytes_of(NULL, 0), looked, look)
+            ->barrier = true;
+    }
+}
+
+static void look_first(struct group *group, struct request *request, const struct aim *aim) {
+    struct look *look = cairn_alloc(sizeof *look);
+    request_operates(group, request);
+    *look = (struct look){.group = group, .tag = request->tag, .aim = *aim};
+    look->waits = group->node->group_count;
+    ask_all(group->node, look);
+    env_wake(group->node->env);
+}
+
 void aim_ask(struct group *group, struct request *request) {
     struct reader reader = reader_of(bytes_of(request->command + 1, request->len - 1));
     bool cancel = request->command[0] == NODE_MEMBER_CANCEL;
@@ -144,8 +208,10 @@ void aim_ask(struct group *group, struct request *request) {
     aim->token = read_u64(&reader);
     if (!wishes_decode(&reader, &aim->wanted) || !reader_done(&reader) || aim->wanted.count == 0)
         refuse(group, request, CAIRN_OK, "ERR malformed change of members");
-    else
+    else if (group->node->options.mutant == MUTANT_AIM_FORMER_STALE)
         ask_for(group, request, aim);
+    else
+        look_first(group, request, aim);
     cairn_free(aim);
 }
 

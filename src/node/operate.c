@@ -164,7 +164,7 @@ static void step(struct group *group, struct request *request) {
         if (phase == AIM_BACK)
             stand_back(group, request);
         else
-            answer(group, request, CAIRN_OK, NULL);
+            aim_confirm(group, request);
         return;
     }
     struct config_change *change = &event.configure.change;
@@ -292,7 +292,11 @@ void operation_outcome(struct group *group, struct request *request, const struc
         group->write_retry_ns = env_now(group->node->env) + OPERATION_RETRY_NS;
         return;
     }
-    if (status == CAIRN_OK || nothing) /* there was no change to be given up */
+    if (nothing) { /* there was no change to be given up */
+        aim_confirm(group, request);
+        return;
+    }
+    if (status == CAIRN_OK)
         reply_ok(&reply);
     else
         put_refusal(group, request, effect, &reply);
