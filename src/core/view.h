@@ -41,6 +41,7 @@ struct claim {
     /* What it says besides. */
     uint64_t commit; /* everything up to here is committed; 0: nothing */
     bool leads;      /* its sender leads, or is about to */
+    bool informs;    /* its sender would be led by the receiver, in a later term than this one */
     bool releases;   /* the leader, or by its wish a candidate, makes promises to it void */
 };
 

@@ -468,6 +468,7 @@ void cores_oracle_claim(struct cores_world *world, struct cores_node *node, uint
                      node->id, claim.vote, claim.term, disk->vote);
     if (claim.durable > 0 && disk->term == claim.term)
         check_acknowledgement(world, node, to, &claim);
+    cores_oracle_leads(world, node, to, &claim);
     cores_oracle_voice(world, node, &claim);
     cores_oracle_acked(world, node, &claim);
 }

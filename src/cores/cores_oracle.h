@@ -45,6 +45,8 @@
       "a vote goes by a log that has all that was acknowledged (Raft, 5.4.1; Zab, phase 1)")       \
     X(UNBOUND, "a change of members forgets the data folder of one that stays",                    \
       "a member is bound to its folder (core/config.h)")                                           \
+    X(EARLIER_TERM, "a replica is led in a term that it had told its leader to be taken",          \
+      "a new epoch is later than all that a quorum has accepted (Zab, phase 1)")                   \
     X(PROMISE_BACK, "a hard state takes back a term or a vote",                                    \
       "terms never fall, and a vote in a term stays (Raft, 5.1; Zab, IV)")                         \
     X(TAKEN_BACK, "a replica's disk loses a committed entry",                                      \
@@ -127,6 +129,11 @@ void cores_oracle_heard(const struct cores_world *world, struct cores_node *node
 void cores_oracle_acked(const struct cores_world *world, struct cores_node *node,
                         const struct claim *claim);
 void cores_oracle_voice(struct cores_world *world, const struct cores_node *node,
+                        const struct claim *claim);
+/* A leader chooses its term by what those told it that it leads. */
+void cores_oracle_informed(const struct cores_world *world, struct cores_node *node, uint64_t from,
+                           const struct claim *claim);
+void cores_oracle_leads(struct cores_world *world, const struct cores_node *node, uint64_t to,
                         const struct claim *claim);
 void cores_oracle_lease(struct cores_world *world, const struct cores_node *node);
 /* A deadline of the node has passed and was looked at. */

@@ -41,7 +41,10 @@ void cores_oracle_promises(struct cores_world *world, struct cores_node *node, u
 void cores_oracle_heard(const struct cores_world *world, struct cores_node *node, uint64_t from,
                         struct bytes message) {
     struct claim claim;
-    if (!world->view->claim(message, from, node->id, &claim) || !claim.releases)
+    if (!world->view->claim(message, from, node->id, &claim))
+        return;
+    cores_oracle_informed(world, node, from, &claim);
+    if (!claim.releases)
         return;
     if (claim.term > node->released_below)
         node->released_below = claim.term;

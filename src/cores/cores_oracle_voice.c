@@ -43,3 +43,27 @@ void cores_oracle_voice(struct cores_world *world, const struct cores_node *node
                      "%" PRIu64 " votes in term %" PRIu64 ", and has lost %" PRIu64, node->id,
                      claim->term, index);
 }
+
+void cores_oracle_informed(const struct cores_world *world, struct cores_node *node, uint64_t from,
+                           const struct claim *claim) {
+    if (!claim->informs || world->notes != NULL)
+        return;
+    const struct promise *disk = &world->nodes[from].image.promise;
+    node->informed[from] = (struct cores_informed){
+        claim->term, disk->term == claim->term ? disk->vote : 0, node->belief.term};
+}
+
+void cores_oracle_leads(struct cores_world *world, const struct cores_node *node, uint64_t to,
+                        const struct claim *claim) {
+    if (!claim->leads || to >= CORES_IDS || world->notes != NULL)
+        return;
+    const struct cores_informed *informed = &node->informed[to];
+    bool known = informed->vote != 0 && informed->vote <= world->count; /* it lost no hard state */
+    bool taken = known && informed->vote != node->id;
+    if (informed->before < claim->term &&
+        (informed->term > claim->term || (informed->term == claim->term && taken)))
+        cores_breach(world, CORES_RULE_EARLIER_TERM,
+                     "%" PRIu64 " leads %" PRIu64 " in term %" PRIu64
+                     ", which had told it term %" PRIu64,
+                     node->id, to, claim->term, informed->term);
+}

@@ -218,6 +218,7 @@ static void node_clear(struct cores_world *world, struct cores_node *node) {
     cores_disk_clear(node);
     node->full = node->harmed = false;
     node->acked_count = 0;
+    memset(node->informed, 0, sizeof node->informed);
     node->applied = node->told_term = node->told_vote = node->lives = 0;
     node->ahead_ns = 0;
     memset(node->promised, 0, sizeof node->promised);

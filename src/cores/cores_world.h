@@ -126,7 +126,11 @@ struct cores_node {
         uint64_t index, chain;
     } acked[CORES_ACKED]; /* a ring: what it acknowledged, until its disk was replaced */
     unsigned acked_count;
-    uint64_t released_below;   /* of all lower terms, by a leader that hands over */
+    struct cores_informed {
+        uint64_t term, vote; /* vote: to which that term had been given; 0: to none that is known */
+        uint64_t before;     /* this one's own term then: what it chose later, it chose knowing */
+    } informed[CORES_IDS];   /* what each other told last that wishes to be led by this one */
+    uint64_t released_below; /* of all lower terms, by a leader that hands over */
     uint64_t heard[CORES_IDS]; /* when a message of that node came last, by its own clock */
     uint64_t leads_since;
 };

@@ -59,6 +59,8 @@ static bool claim(struct bytes body, uint64_t from, uint64_t to, struct claim *o
         out->lease_ns = message.term ? promised(&message) : 0;
         return true;
     case ZAB_CEPOCH:
+        out->informs = true;
+        return true;
     case ZAB_READ:
         return true;
     default:
