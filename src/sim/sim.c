@@ -171,7 +171,8 @@ static bool script_over(const struct sim_cluster *cluster) {
     for (unsigned i = 0; i < SIM_CLIENT_HOSTS; i++)
         if (cluster->zk[i] != NULL && !zk_finished(cluster->zk[i]))
             return false;
-    return !sim_has_keys(cluster) || workload_finished(cluster->workloads[0]);
+    return sim_load_is_over(cluster) &&
+           (!sim_has_keys(cluster) || workload_finished(cluster->workloads[0]));
 }
 
 static bool members_of(struct sim_cluster *cluster, uint32_t keyspace, struct config *config) {
@@ -347,6 +348,7 @@ static void heal_and_judge(struct sim_cluster *cluster) {
             zk_finish(cluster->zk[i]);
     if (sim_has_keys(cluster))
         workload_finish(cluster->workloads[0]);
+    sim_load_finish(cluster);
     if (!run_while_not(cluster, script_over, DRAIN_NS * 4) && !world->failed)
         sim_fail(world, "the last reads do not end although all is healed");
     converge(cluster);

@@ -74,7 +74,8 @@
     X(SUSPEND, "suspend", "a leader's machine is suspended and cut off, and asked when it wakes") \
     X(STANDSTILL, "standstill", "all nodes stand still for a while")                              \
     X(CLOCK_OFF, "clock-off", "a clock stands still, jumps, or leaves its bound; without leases") \
-    X(LEAP, "leap", "seconds to months go by in which no machine runs")
+    X(LEAP, "leap", "seconds to months go by in which no machine runs")                           \
+    X(LOAD, "load", "values of megabytes, and thousands of commands in a pipeline")
 
 enum sim_fault {
 #define X(constant, name, text) SIM_FAULT_##constant,
@@ -183,6 +184,7 @@ struct sim_result {
     uint64_t bytes;                         /* sent over the virtual network */
     uint64_t aims[SIM_AIM_COUNT];           /* how often each struck */
     uint64_t foreign_refused;               /* folders of other clusters, by nodes */
+    uint64_t loads;                         /* answers to commands of large pipelines */
     uint64_t rare_runs;                     /* runs with rare branches */
     uint64_t rare_hits[RARE_COUNT];
 };

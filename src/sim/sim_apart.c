@@ -16,6 +16,7 @@ static bool (*const strikes[KINDS])(struct sim_cluster *cluster) = {
     [SIM_FAULT_STANDSTILL - SIM_FAULT_APART] = sim_standstill_strikes,
     [SIM_FAULT_CLOCK_OFF - SIM_FAULT_APART] = sim_clock_off_strikes,
     [SIM_FAULT_LEAP - SIM_FAULT_APART] = sim_leap_strikes,
+    [SIM_FAULT_LOAD - SIM_FAULT_APART] = sim_load_strikes,
 };
 
 bool sim_apart_has(const struct sim_cluster *cluster, enum sim_fault fault) {
@@ -89,4 +90,5 @@ void sim_apart_describe(const struct sim_cluster *cluster, FILE *out) {
 
 void sim_apart_close(struct sim_cluster *cluster) {
     sim_folder_close(cluster);
+    sim_load_close(cluster);
 }

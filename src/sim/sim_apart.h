@@ -9,6 +9,7 @@
 #include "core/view.h"
 #include "sim/sim.h"
 #include "sim/sim_disk.h"
+#include "sim/sim_load.h"
 #include "sim/sim_tree.h"
 #include "storage/identity.h"
 
@@ -55,7 +56,8 @@ struct sim_apart {
     struct sim_foreign foreign;
     struct sim_span still[SIM_STILL_MAX]; /* no node ran */
     size_t still_count;
-    uint64_t leapt_ns; /* in all */
+    struct sim_load *load; /* NULL: none yet */
+    uint64_t leapt_ns;     /* in all */
     unsigned leaps;
     int64_t rates[SIM_APART_NODES + 1]; /* of clocks that are off, when they are right */
     struct sim_disk_image *former[SIM_APART_NODES + 1]; /* folders that were replaced */
@@ -105,5 +107,13 @@ void sim_clock_runs(struct sim_cluster *cluster);
 bool sim_clock_off_strikes(struct sim_cluster *cluster);
 bool sim_leap_strikes(struct sim_cluster *cluster);
 void sim_clock_heal(struct sim_cluster *cluster);
+
+/* sim_load.c: much at once */
+void sim_load_draw(struct sim_cluster *cluster);
+bool sim_load_strikes(struct sim_cluster *cluster);
+/* All is healed: what must be there is read once more. */
+void sim_load_finish(struct sim_cluster *cluster);
+bool sim_load_is_over(const struct sim_cluster *cluster);
+void sim_load_close(struct sim_cluster *cluster);
 
 #endif

@@ -29,6 +29,8 @@ static void add(struct sim_result *sum, const struct sim_result *one) {
     sum->restarts += one->restarts;
     sum->undecided += one->undecided;
     sum->bytes += one->bytes;
+    sum->foreign_refused += one->foreign_refused;
+    sum->loads += one->loads;
     sum->rare_runs += one->rare_runs;
     for (int i = 0; i < RARE_COUNT; i++)
         sum->rare_hits[i] += one->rare_hits[i];

@@ -149,8 +149,9 @@ static void judge_clients(struct sim_cluster *cluster) {
     }
 }
 
-/* By how much one step of a command may go beyond the turn's budget. */
-#define STEP_WORK_MAX 300000u
+/* By how much one step of a command may go beyond the turn's budget: the largest piece of a long
+ * one is read, copied and hashed. */
+#define STEP_WORK_MAX 400000u
 
 static void judge_work(const struct sim_node *node) {
     uint64_t most = node->options.turn_work_max + STEP_WORK_MAX, done = node_work_max(node->node);

@@ -142,6 +142,8 @@ static void draw_keyspaces(struct sim_cluster *cluster) {
         machine = tree && !raft ? "tree" : "kv";
     if (protocol == NULL)
         protocol = zab && !raft ? "zab" : "raft";
+    if (sim_apart_has(cluster, SIM_FAULT_LOAD) && !mutant)
+        machine = "kv";
     machine = asked->machine ? asked->machine : machine;
     protocol = asked->protocol ? asked->protocol : protocol;
     cluster->kv = cluster->tree = SIM_NO_KEYSPACE;
@@ -219,6 +221,7 @@ void sim_draw_options(struct sim_cluster *cluster) {
     sim_clock_draw(cluster);
     cluster->cluster_id = sim_below(world, UINT64_MAX) | 1;
     draw_network(cluster);
+    sim_load_draw(cluster);
     sim_aim_draw(cluster);
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
         struct sim_node *node = &cluster->nodes[id];

@@ -110,6 +110,17 @@ static void months_may_go_by_in_between(void **state) {
     assert_true(slept > seeds / 4);
 }
 
+static void large_values_and_long_pipelines_are_as_all_others(void **state) {
+    uint64_t seeds = slice_of(12, 2), answers = 0, others = FAULT(KILL) | FAULT(ISOLATE);
+    for (uint64_t seed = 32000000; seed < 32000000 + seeds; seed++) {
+        struct sim_options options = {.seed = seed, .fault_mask = FAULT(LOAD) | others};
+        struct sim_result result;
+        run_one(&options, &result);
+        answers += result.loads;
+    }
+    assert_true(answers > 1000 * seeds);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(some_seeds_have_one_and_the_others_none),
@@ -120,6 +131,7 @@ int main(void) {
         cmocka_unit_test(sessions_outlive_a_standstill_of_all),
         cmocka_unit_test(without_leases_clocks_may_do_what_they_like),
         cmocka_unit_test(months_may_go_by_in_between),
+        cmocka_unit_test(large_values_and_long_pipelines_are_as_all_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
