@@ -3,6 +3,9 @@
 #include "base/assert.h"
 #include "sim/sim_cluster.h"
 
+_Static_assert(SIM_APART_NODES == SIM_NODES_MAX && SIM_APART_KEYSPACES == SIM_KEYSPACES_MAX,
+               "as the cluster has them");
+
 #define SALT 0x6170617274u
 #define KINDS (SIM_FAULT_COUNT - SIM_FAULT_APART)
 #define ALL (((1ull << KINDS) - 1) << SIM_FAULT_APART)
