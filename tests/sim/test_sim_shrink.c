@@ -10,7 +10,7 @@
 #include <string.h>
 
 static void a_failing_seed_is_made_small(void **state) {
-    struct sim_options options = {.seed = 22, .mutant = MUTANT_COMMIT_MINORITY};
+    struct sim_options options = {.seed = 33, .mutant = MUTANT_COMMIT_MINORITY};
     struct sim_shrink shrink = {.options = options, .seeds = 10};
     struct sim_result first, again;
     char before[128], after[128];
