@@ -391,6 +391,7 @@ void sim_run(const struct sim_options *options, struct sim_result *result) {
     start_all(cluster);
     fault_ns += world->now;
     sim_faults_start(cluster, fault_ns);
+    sim_harm_start(cluster);
     while (!world->failed && world->now < fault_ns + cluster->apart.leapt_ns)
         run_until(cluster, fault_ns + cluster->apart.leapt_ns);
     if (options->scenario == SIM_FULL && !world->failed)

@@ -35,4 +35,19 @@ struct sim_sight {
 };
 void sim_aim_look(const struct sim_sight *sight);
 
+/* sim_harm.c: harm to disks, of a generator of its own */
+struct sim_harm {
+    struct prng prng;
+    bool misreads;     /* a snapshot that is being sent is misread */
+    bool ends;         /* a process ends, and what it wrote last can't be read */
+    bool copies;       /* file systems that write what they change to another place */
+    bool was_full[16]; /* by node */
+    uint64_t pace_ns;
+};
+
+void sim_harm_draw(struct sim_cluster *cluster);
+void sim_harm_describe(const struct sim_cluster *cluster, FILE *out);
+void sim_harm_start(struct sim_cluster *cluster);
+void sim_harm_look(const struct sim_sight *sight);
+
 #endif

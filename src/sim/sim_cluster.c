@@ -116,7 +116,7 @@ static void on_failed(void *context, enum cairn_status status, const char *text)
     struct sim_node *node = context;
     node->failed = true;
     if (status == CAIRN_CORRUPT && node->foreign == SIM_NATIVE)
-        sim_judge_end(node);
+        sim_judge_end(node, text);
 }
 
 static void on_stopped(void *context) {

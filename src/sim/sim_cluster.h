@@ -101,6 +101,7 @@ struct sim_cluster {
     struct sim_plan *plan; /* NULL: none was asked for */
     struct sim_aim aim;
     struct sim_apart apart;
+    struct sim_harm harm;
     struct rare rare; /* used when defaults.rare names it */
     uint64_t cluster_id;
     bool healing; /* the first phase is over */
@@ -166,8 +167,9 @@ bool sim_forge_term(struct sim_node *node);
 
 /* sim_judge.c: after every round of a node */
 void sim_judge_round(struct sim_node *node);
-/* The node ended by itself: not for damage to what its state machine holds. */
-void sim_judge_end(struct sim_node *node);
+/* The node ended by itself for damage: not for damage to what its state machine holds, and only if
+ * its disk was harmed. */
+void sim_judge_end(struct sim_node *node, const char *why);
 void sim_judge_close(struct sim_cluster *cluster);
 /* All members stand at the same index with the same state, and a leader leads; else why not. */
 bool sim_judge_converged(struct sim_cluster *cluster, char *why, size_t size);

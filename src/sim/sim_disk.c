@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CONTENT_BYTES 128u
+
 struct sim_name {
     struct list list;
     struct sim_inode *inode;
@@ -359,6 +361,7 @@ void sim_disk_crash(struct sim_disk *disk, bool tear, bool keep) {
     disk->dead = false;
     disk->fail_write_in = disk->fail_sync_in = -1;
     disk->misdirect_next = disk->lose_next = false;
+    disk->misread_next = 0;
 }
 
 static void drop_all(struct sim_disk *disk) {
@@ -512,6 +515,39 @@ bool sim_disk_damage(struct sim_disk *disk, const char *part, enum sim_damage ki
     return false;
 }
 
+/* A segment that is being filled with zeros ahead has no content yet. */
+static struct sim_inode *newest_log(const struct sim_disk *disk) {
+    struct sim_inode *newest = NULL;
+    LIST_EACH(at, &disk->durable_names) {
+        struct sim_inode *inode = container_of(at, struct sim_name, list)->inode;
+        if (inode->log && inode->last_to > inode->last_from && inode->last_to <= inode->cap &&
+            has_content(inode, inode->last_from, SIM_SECTOR) &&
+            (newest == NULL || inode->last_at > newest->last_at))
+            newest = inode;
+    }
+    return newest;
+}
+
+uint64_t sim_disk_end_bytes(const struct sim_disk *disk) {
+    const struct sim_inode *newest = newest_log(disk);
+    return newest != NULL ? newest->last_to - newest->last_from : 0;
+}
+
+bool sim_disk_unreadable_end(struct sim_disk *disk, struct prng *prng) {
+    struct sim_inode *newest = newest_log(disk);
+    if (sim_disk_end_bytes(disk) <= ENV_DISK_ALIGN)
+        return false;
+    uint64_t from = newest->last_from + ENV_DISK_ALIGN;
+    uint64_t at = from + prng_below(prng, newest->last_to - from);
+    if (at >= newest->durable_size)
+        return false;
+    disk->damaged = true;
+    mark_unreadable(newest, at / SIM_SECTOR);
+    sim_log(disk->world, disk->name, "disk: the end of the log can't be read, sector %llu",
+            (unsigned long long)(at / SIM_SECTOR));
+    return true;
+}
+
 bool sim_disk_lose(struct sim_disk *disk, const char *part) {
     bool lost = false;
     LIST_EACH_SAFE(at, &disk->durable_names) {
@@ -546,6 +582,7 @@ enum cairn_status sim_disk_open_file(struct sim_disk *disk, const char *path, un
         cairn_assert(strlen(path) < sizeof((struct op *)0)->path);
         name_add(&disk->names, path, inode);
         inode->log = strstr(path, ".seg") != NULL;
+        inode->snapshot = strstr(path, "/snapshots/") != NULL;
         struct op *op = op_new(disk, OP_CREATE, inode, 0);
         memcpy(op->path, path, strlen(path) + 1);
     }
@@ -596,6 +633,12 @@ enum cairn_status sim_disk_read(struct sim_disk *disk, struct env_file *file, ui
             return CAIRN_IO;
     if (len > 0)
         memcpy(out, inode->seen + offset, len);
+    bool content = inode->snapshot && len >= CONTENT_BYTES; /* not what only says where it is */
+    if (content && disk->misread_next > 0 && --disk->misread_next == 0) {
+        ((uint8_t *)out)[len / 2] ^= 4;
+        disk->misreads++;
+        sim_log(disk->world, disk->name, "disk: a snapshot is misread");
+    }
     return CAIRN_OK;
 }
 
@@ -633,6 +676,9 @@ enum cairn_status sim_disk_write(struct sim_disk *disk, struct env_file *file, u
         return CAIRN_IO;
     }
     enum cairn_status status = grow(disk, inode, offset + len);
+    if (status == CAIRN_OK && disk->copies && inode->log && disk->space != UINT64_MAX &&
+        disk->used + len > disk->space)
+        status = CAIRN_NO_SPACE;
     if (status != CAIRN_OK || len == 0)
         return status;
     if (disk->lose_next && inode->log) {

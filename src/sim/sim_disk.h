@@ -20,7 +20,8 @@ struct sim_inode {
     struct list list; /* disk->inodes */
     uint64_t id;
     bool folder, log; /* log: a segment of one */
-    uint32_t refs;    /* names, handles and journal entries */
+    bool snapshot;
+    uint32_t refs; /* names, handles and journal entries */
     uint8_t *seen, *durable;
     uint64_t size, cap, durable_size;
     uint64_t last_from, last_to; /* what was written last ... */
@@ -49,9 +50,12 @@ struct sim_disk {
     /* faults */
     int64_t fail_write_in; /* this many writes from now one fails with IO; < 0: none */
     int64_t fail_sync_in;
-    bool exhausted;      /* no descriptors: what needs one says EXHAUSTED */
-    bool misdirect_next; /* the next write lands a block off */
-    bool lose_next;      /* the next write is called done and is not */
+    bool exhausted;        /* no descriptors: what needs one says EXHAUSTED */
+    bool misdirect_next;   /* the next write lands a block off */
+    bool copies;           /* every write of a log needs space */
+    uint32_t misreads;     /* so far */
+    uint32_t misread_next; /* so manieth read of a snapshot from now gets a wrong bit; 0: none */
+    bool lose_next;        /* the next write is called done and is not */
     uint64_t writes, log_writes, syncs, reads, bytes_written;
     uint64_t work_bytes, work_syncs, work_reads; /* of the work that runs, for its latency */
     const struct sim_disk_watch *watch;          /* NULL: none */
@@ -94,6 +98,11 @@ enum sim_damage {
 bool sim_disk_damage(struct sim_disk *disk, const char *part, enum sim_damage kind);
 
 /* The files whose path contains `part` are gone, of a disk that nothing uses. */
+/* How much the log wrote last. */
+uint64_t sim_disk_end_bytes(const struct sim_disk *disk);
+/* A sector of what a log wrote last, behind its first block, of a disk whose process has ended,
+ * can't be read any more. */
+bool sim_disk_unreadable_end(struct sim_disk *disk, struct prng *prng);
 bool sim_disk_lose(struct sim_disk *disk, const char *part);
 
 /* ---- as env.h has them ---- */

@@ -178,7 +178,13 @@ void sim_judge_round(struct sim_node *node) {
     judge_clients(node->cluster);
 }
 
-void sim_judge_end(struct sim_node *node) {
+void sim_judge_end(struct sim_node *node, const char *why) {
+    const struct sim_disk *disk = &node->host.disk;
+    if (!disk->damaged && !disk->lied && disk->misreads == 0)
+        sim_fail(&node->cluster->world,
+                 "%s ends for damage, and its disk was never harmed: what others sent it is to be "
+                 "verified; %s",
+                 node->host.name, why);
     for (uint32_t keyspace = 0; keyspace < node->options.keyspace_count; keyspace++) {
         struct node_status status;
         node_status(node->node, keyspace, &status);

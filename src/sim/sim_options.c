@@ -223,6 +223,7 @@ void sim_draw_options(struct sim_cluster *cluster) {
     draw_network(cluster);
     sim_load_draw(cluster);
     sim_aim_draw(cluster);
+    sim_harm_draw(cluster);
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
         struct sim_node *node = &cluster->nodes[id];
         draw_machine(cluster, &profile);
@@ -271,5 +272,6 @@ void sim_describe(const struct sim_options *options, FILE *out) {
         describe_rare(drawn->rare, out);
     sim_faults_describe(cluster, out);
     sim_aim_describe(cluster, out);
+    sim_harm_describe(cluster, out);
     sim_cluster_free(cluster);
 }

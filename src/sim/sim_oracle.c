@@ -159,6 +159,7 @@ static void look(struct replica *replica, const struct event *event, struct effe
                               .now = &now,
                               .effects = effects};
     sim_aim_look(&sight);
+    sim_harm_look(&sight);
 }
 
 static struct effects start(struct replica *replica, uint64_t now, uint64_t wall_ms) {

@@ -61,6 +61,18 @@ static void judge_snapshot(struct oracle_replica *replica) {
                     (ull)replica->image.snapshot, (ull)replica->found.base);
 }
 
+/* A disk that only lost something of what it had tells so. */
+static void judge_loss(struct oracle_replica *replica) {
+    const struct oracle_image *image = &replica->image;
+    bool told = replica->found_damage || !replica->found_has_hard;
+    if (image->known && image->has_hard && !replica->node->host.disk.lied && !told &&
+        replica->found.last < image->log.last)
+        oracle_fail(replica,
+                    "what a disk lost is told: the log that was durable ended at %llu, and one "
+                    "that ends at %llu came back as if it were whole",
+                    (ull)image->log.last, (ull)replica->found.last);
+}
+
 /* What came back is what the disk holds. */
 static void believe(struct oracle_replica *replica) {
     struct oracle_image *image = &replica->image;
@@ -87,6 +99,7 @@ void oracle_start_end(struct oracle_replica *replica) {
         if (replica->found_damage)
             oracle_fail(replica, "a disk that was never harmed holds no damage");
     }
+    judge_loss(replica);
     if (found->base > replica->image.ever_base)
         replica->image.ever_base = found->base;
     believe(replica);
