@@ -179,6 +179,8 @@ static void no_room(struct cores_world *world, struct cores_node *node) {
     world->setup.protocol->status(node->replica, &status);
     if (status.failed)
         cores_crash(world, node, 0, 0);
+    else
+        cores_oracle_refused(world, node);
 }
 
 bool cores_disk_done(struct cores_world *world, struct cores_node *node, unsigned count) {

@@ -429,13 +429,15 @@ static void judge_acknowledgement(struct cores_world *world, const struct cores_
                                   const struct cores_note *note) {
     uint64_t leaders;
     const struct cores_node *leader = &world->nodes[note->to];
-    if (!leader->up || leader->belief.term != note->term)
+    enum role role = leader->belief.role; /* one that started again has forgotten what it sent */
+    if (!leader->up || leader->belief.term != note->term ||
+        (role != ROLE_LEADER && role != ROLE_CANDIDATE))
         return;
     if (world->setup.protocol->chain_at(leader->replica, note->index, &leaders) &&
         note->chain != leaders)
         cores_breach(world, CORES_RULE_FALSE_ACK, "%" PRIu64 " acknowledges another entry %" PRIu64,
                      node->id, note->index);
-    else if (leader->belief.role == ROLE_LEADER && note->index > leader->belief.last)
+    else if (role == ROLE_LEADER && note->index > leader->belief.last)
         cores_breach(world, CORES_RULE_FALSE_ACK,
                      "%" PRIu64 " acknowledges entry %" PRIu64 ", and its leader has %" PRIu64,
                      node->id, note->index, leader->belief.last);

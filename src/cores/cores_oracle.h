@@ -45,6 +45,8 @@
       "a vote goes by a log that has all that was acknowledged (Raft, 5.4.1; Zab, phase 1)")       \
     X(UNBOUND, "a change of members forgets the data folder of one that stays",                    \
       "a member is bound to its folder (core/config.h)")                                           \
+    X(REFUSED_KEPT, "a follower keeps entries that its full disk refused",                         \
+      "what finds no room and is not committed is given up (docs/storage.md)")                     \
     X(EARLIER_TERM, "a replica is led in a term that it had told its leader to be taken",          \
       "a new epoch is later than all that a quorum has accepted (Zab, phase 1)")                   \
     X(PROMISE_BACK, "a hard state takes back a term or a vote",                                    \
@@ -130,6 +132,8 @@ void cores_oracle_acked(const struct cores_world *world, struct cores_node *node
                         const struct claim *claim);
 void cores_oracle_voice(struct cores_world *world, const struct cores_node *node,
                         const struct claim *claim);
+/* A full disk refused what was under way, and the replica has heard of it. */
+void cores_oracle_refused(struct cores_world *world, const struct cores_node *node);
 /* A leader chooses its term by what those told it that it leads. */
 void cores_oracle_informed(const struct cores_world *world, struct cores_node *node, uint64_t from,
                            const struct claim *claim);

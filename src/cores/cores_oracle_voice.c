@@ -67,3 +67,18 @@ void cores_oracle_leads(struct cores_world *world, const struct cores_node *node
                      ", which had told it term %" PRIu64,
                      node->id, to, claim->term, informed->term);
 }
+
+void cores_oracle_refused(struct cores_world *world, const struct cores_node *node) {
+    uint64_t last = cores_disk_last(node);
+    last = last < node->belief.commit ? node->belief.commit : last;
+    for (size_t i = 0; i < node->persist_count; i++) {
+        const struct cores_persist *persist = &node->persists[i];
+        if (persist->count > 0 && persist->entries[persist->count - 1].index > last)
+            last = persist->entries[persist->count - 1].index;
+    }
+    if (node->up && node->belief.role == ROLE_FOLLOWER && node->belief.last > last)
+        cores_breach(world, CORES_RULE_REFUSED_KEPT,
+                     "%" PRIu64 " has %" PRIu64 " entries, and %" PRIu64
+                     " are durable, under way or committed",
+                     node->id, node->belief.last, last);
+}
