@@ -39,17 +39,19 @@ void sim_host_close(struct sim_host *host) {
 /* ---- clock ---- */
 
 uint64_t sim_host_clock(const struct sim_host *host) {
-    uint64_t passed = host->world->now + host->stall_ns - host->clock_since;
-    int64_t error = host->off ? (int64_t)passed * host->profile.rate_ppm / 1000000
-                              : (int64_t)(passed / 1000) * host->profile.rate_ppm / 1000;
-    return host->clock_base + passed + (uint64_t)error;
+    int64_t passed = (int64_t)(host->world->now + host->stall_ns - host->clock_since);
+    int64_t error = host->off ? passed * host->profile.rate_ppm / 1000000
+                              : passed / 1000 * host->profile.rate_ppm / 1000;
+    return host->clock_base + (uint64_t)(passed + error);
 }
 
 void sim_host_rate(struct sim_host *host, int64_t ppm) {
-    uint64_t stall = host->stall_ns;
-    host->stall_ns = 0;
+    uint64_t stall = host->stall_ns, now = host->world->now;
+    /* A process that was stopped in its middle has seen the clock as it is when it goes on. */
+    uint64_t from = host->stalled_until > now ? host->stalled_until : now;
+    host->stall_ns = from - now;
     host->clock_base = sim_host_clock(host);
-    host->clock_since = host->world->now;
+    host->clock_since = from;
     host->stall_ns = stall;
     host->profile.rate_ppm = ppm;
     sim_host_ring(host);
@@ -152,6 +154,8 @@ static void go_round(struct sim_host *host) {
     uint64_t turn_ns = host->profile.turn_ns;
     host->busy_until =
         host->world->now + host->stall_ns + turn_ns / 2 + sim_below(host->world, turn_ns + 1);
+    if (host->stall_ns > 0)
+        host->stalled_until = host->world->now + host->stall_ns;
     host->stall_ns = 0;
     host->in_round = false;
 }
@@ -189,7 +193,7 @@ void sim_host_start(struct sim_host *host) {
     cairn_assert(!host->runs && host->timer_count == 0);
     host->runs = true;
     host->paused = host->dying = false;
-    host->kill_in_calls = host->stall_after = host->stall_ns = 0;
+    host->kill_in_calls = host->stall_after = host->stall_ns = host->stalled_until = 0;
     host->woken = false;
     host->busy_until = host->world->now;
 }

@@ -48,6 +48,7 @@ struct sim_host {
     /* clock */
     uint64_t clock_base, clock_since; /* monotonic time at a virtual time, for the rate */
     int64_t wall_offset_ns;
+    uint64_t stalled_until;
     uint64_t stall_ns;    /* the running round was stopped in its middle for so long */
     uint64_t stall_after; /* look at the clock this many times, then stop; 0: no */
     uint64_t stall_length;
