@@ -409,6 +409,14 @@ void cores_oracle_kept(struct cores_world *world, const struct cores_node *node,
 
 /* ---- what messages say ---- */
 
+/* What is of that term only its leader can have written, which may have lost it since, with all
+ * that the disk refused before it. */
+static bool is_of_term(const struct cores_node *node, uint64_t index, uint64_t term) {
+    const struct cores_image *image = &node->image;
+    return image->count > 0 && index >= image->first && index < image->first + image->count &&
+           image->entries[index - image->first].term == term;
+}
+
 static void check_acknowledgement(struct cores_world *world, const struct cores_node *node,
                                   uint64_t to, const struct claim *claim) {
     uint64_t mine;
@@ -416,7 +424,8 @@ static void check_acknowledgement(struct cores_world *world, const struct cores_
         cores_breach(world, CORES_RULE_EARLY_ACK,
                      "%" PRIu64 " acknowledges %" PRIu64 " and has %" PRIu64, node->id,
                      claim->durable, cores_disk_last(node));
-    else if (claim->matches && cores_disk_chain(node, claim->durable, &mine))
+    else if (claim->matches && !is_of_term(node, claim->durable, claim->term) &&
+             cores_disk_chain(node, claim->durable, &mine))
         tell(world, node,
              (struct cores_note){.kind = CORES_NOTE_ACK,
                                  .to = to,

@@ -57,11 +57,12 @@ static const struct {
     const char *protocol;
     uint64_t seed;
 } failed_once[] = {
-    {"zab", 199852},  /* a full follower and its leader told each other the same without end */
-    {"zab", 114253},  /* a lost hard state was settled by what an earlier life had been sent */
-    {"raft", 271884}, /* what a full disk did not cut off is cut off under a later leader */
-    {"raft", 35353},  /* it voted again with what a full disk had refused */
-    {"raft", 129167}, {"raft", 59653}, {"raft", 180},
+    {"zab", 199852},   /* a full follower and its leader told each other the same without end */
+    {"zab", 114253},   /* a lost hard state was settled by what an earlier life had been sent */
+    {"raft", 271884},  /* what a full disk did not cut off is cut off under a later leader */
+    {"raft", 35353},   /* it voted again with what a full disk had refused */
+    {"raft", 1080381}, /* what a leader had written was lost with it, as the disk was full */
+    {"raft", 129167},  {"raft", 59653}, {"raft", 180},
 };
 
 static void runs_that_failed_once_hold(void **state) {
