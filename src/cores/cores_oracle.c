@@ -576,7 +576,7 @@ void cores_oracle_step(struct cores_world *world, struct cores_node *node) {
         cores_breach(world, CORES_RULE_NO_OWN_ENTRY,
                      "%" PRIu64 " leads term %" PRIu64 ", and its last entry is of %" PRIu64,
                      node->id, belief.term, belief.last_term);
-    if (node->belief.role != ROLE_LEADER || node->belief.term != belief.term)
+    if (node->belief.role != ROLE_LEADER || node->belief.term != belief.term || node->config_told)
         node->leads_since = cores_clock(world, node);
     world->leaders += (belief.role == ROLE_LEADER) - (node->belief.role == ROLE_LEADER);
     if (node->config_told && belief.config != NULL) {

@@ -132,7 +132,7 @@ struct cores_node {
     } informed[CORES_IDS];   /* what each other told last that wishes to be led by this one */
     uint64_t released_below; /* of all lower terms, by a leader that hands over */
     uint64_t heard[CORES_IDS]; /* when a message of that node came last, by its own clock */
-    uint64_t leads_since;
+    uint64_t leads_since;      /* by this configuration: a new member counts as heard then */
 };
 
 struct cores_world {

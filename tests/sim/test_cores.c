@@ -62,6 +62,7 @@ static const struct {
     {"raft", 271884},  /* what a full disk did not cut off is cut off under a later leader */
     {"raft", 35353},   /* it voted again with what a full disk had refused */
     {"raft", 1080381}, /* what a leader had written was lost with it, as the disk was full */
+    {"raft", 2068470}, /* a leader that stood still heard that a member's disk was replaced */
     {"raft", 129167},  {"raft", 59653}, {"raft", 180},
 };
 
