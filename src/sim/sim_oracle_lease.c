@@ -47,8 +47,11 @@ static void keeps_promises(struct oracle_replica *replica, uint64_t candidate, u
                         (ull)((replica->promises[id].until - now) / SIM_US), id);
 }
 
-static void forget_promises(struct oracle_replica *replica) {
-    memset(replica->promises, 0, sizeof replica->promises);
+/* A word of an earlier term that was on its way for long releases from nothing of a later one. */
+static void forget_promises(struct oracle_replica *replica, uint64_t term) {
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
+        if (replica->promises[id].term <= term)
+            memset(&replica->promises[id], 0, sizeof replica->promises[id]);
 }
 
 void oracle_heard(struct oracle_replica *replica, const struct event *event) {
@@ -57,7 +60,7 @@ void oracle_heard(struct oracle_replica *replica, const struct event *event) {
         replica->protocol->view->claim(event->message.body, event->message.from, replica->node->id,
                                        &claim) &&
         claim.releases)
-        forget_promises(replica);
+        forget_promises(replica, claim.term);
 }
 
 void oracle_told(struct oracle_replica *replica, const struct event *event,
