@@ -7,7 +7,7 @@ Usage: tools/power.py [--starts N] [--seconds S] [--minutes M] [--first A] [--on
   --starts N      each bug is hunted from so many starting seeds (3), from each for at most
   --seconds S     of processor time (60); one that the first start does not find gets no other start, but
   --minutes M     of processor time from the first (10; 0: none)
-  --first A       the first starting seed (1); the others lie a million apart
+  --first A       the first starting seed (1000001); the others lie a million apart
   --only NAMES    of the bugs, these alone
   --results FILE  one line a start (build/power.jsonl); what it has is not run again
   --write         puts the table into docs/simulation.md
@@ -132,7 +132,7 @@ def write(results):
 
 def parse(line=None):
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("starts", 3), ("seconds", 60), ("minutes", 10), ("first", 1)):
+    for name, default in (("starts", 3), ("seconds", 60), ("minutes", 10), ("first", 1000001)):
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--only")
     parser.add_argument("--results", default="build/power.jsonl")

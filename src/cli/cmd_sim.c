@@ -17,7 +17,7 @@
 
 struct sim_command {
     const char *seeds, *mutant, *history, *scenario, *plan, *protocol, *machine, *faults;
-    const char *node_count, *points, *aims;
+    const char *node_count, *points, *aims, *focus;
     uint64_t minutes, nodes, clients, length;
     bool log, json, once, describe, shrink, rare;
     bool terminal;
@@ -100,6 +100,8 @@ static void show_failure(const struct sim_command *command, struct sim_hunt *hun
         printf(" --points %s", command->points);
     if (command->aims != NULL)
         printf(" --aim %s", command->aims);
+    if (command->focus != NULL)
+        printf(" --focus %s", command->focus);
     printf(" --log\n");
 }
 
@@ -279,7 +281,8 @@ int cmd_sim(int argc, char **argv) {
         {"machine", FLAG_TEXT, &command.machine}, {"faults", FLAG_TEXT, &command.faults},
         {"shrink", FLAG_SWITCH, &command.shrink}, {"clients", FLAG_NUMBER, &command.clients},
         {"length", FLAG_NUMBER, &command.length}, {"rare", FLAG_SWITCH, &command.rare},
-        {"points", FLAG_TEXT, &command.points},   {"aim", FLAG_TEXT, &command.aims}};
+        {"points", FLAG_TEXT, &command.points},   {"aim", FLAG_TEXT, &command.aims},
+        {"focus", FLAG_TEXT, &command.focus}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
@@ -302,6 +305,8 @@ int cmd_sim(int argc, char **argv) {
     }
     if (command.points != NULL && !parse_points(command.points, &hunt.options.rare))
         return misuse("sim", "--points is drawn, none or always, not '%s'", command.points);
+    if (command.focus != NULL && !sim_focus_find(command.focus, &hunt.options.focus))
+        return misuse("sim", "--focus is drawn, none or always, not '%s'", command.focus);
     if (command.protocol != NULL && registry_protocol(command.protocol) == NULL)
         return misuse("sim", "there is no protocol '%s'", command.protocol);
     if (command.machine != NULL && registry_machine(command.machine) == NULL)

@@ -12,7 +12,8 @@
 #define STARTS_APART 1000000u
 
 struct power_command {
-    const char *seeds, *mutant;
+    const char *seeds, *mutant, *focus;
+    enum sim_focus_asked focus_asked;
     uint64_t minutes, seconds, starts, first, cpu_ns_max;
     bool power, json;
 };
@@ -62,6 +63,7 @@ static void measure(const struct power_command *command, struct power *power) {
     double seconds[STARTS_MAX];
     for (uint64_t i = 0; i < command->starts; i++) {
         struct chase one = {.mutant = power->mutant,
+                            .focus = command->focus_asked,
                             .first = command->first + i * STARTS_APART,
                             .cpu_ns_max = command->cpu_ns_max};
         chase(&one);
@@ -123,14 +125,14 @@ static int measure_all(const struct power_command *command, enum mutant asked) {
 }
 
 int cmd_sim_power(int argc, char **argv) {
-    struct power_command command = {.seeds = "1", .starts = STARTS_DEFAULT};
+    struct power_command command = {.seeds = "1000001", .starts = STARTS_DEFAULT};
     enum mutant mutant = MUTANT_NONE;
     uint64_t last;
     const struct flag flags[] = {
         {"power", FLAG_SWITCH, &command.power},     {"seeds", FLAG_TEXT, &command.seeds},
         {"minutes", FLAG_NUMBER, &command.minutes}, {"seconds", FLAG_NUMBER, &command.seconds},
         {"starts", FLAG_NUMBER, &command.starts},   {"mutant", FLAG_TEXT, &command.mutant},
-        {"json", FLAG_SWITCH, &command.json}};
+        {"json", FLAG_SWITCH, &command.json},       {"focus", FLAG_TEXT, &command.focus}};
     if (!flags_parse(&argc, argv, flags, sizeof flags / sizeof *flags))
         return EXIT_MISUSE;
     if (argc > 1)
@@ -141,6 +143,8 @@ int cmd_sim_power(int argc, char **argv) {
         return EXIT_MISUSE;
     if (command.starts == 0 || command.starts > STARTS_MAX)
         return misuse("sim --power", "--starts is a number from 1 to %u", STARTS_MAX);
+    if (command.focus != NULL && !sim_focus_find(command.focus, &command.focus_asked))
+        return misuse("sim --power", "--focus is drawn, none or always, not '%s'", command.focus);
     if (command.minutes == 0 && command.seconds == 0)
         command.minutes = MINUTES_DEFAULT;
     command.cpu_ns_max = (command.minutes * 60 + command.seconds) * 1000000000u;

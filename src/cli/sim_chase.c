@@ -26,6 +26,7 @@ struct told {
 struct turn {
     enum chase_world world;
     enum mutant hunted;
+    enum sim_focus_asked focus;
     bool plain; /* the same runs without the bug */
     uint64_t cpu_ns_max;
     uint64_t last; /* seed */
@@ -87,6 +88,7 @@ static void hunt_nodes(const struct turn *turn) {
         sim_names(&options, &drawn);
         options = (struct sim_options){.machine = drawn.machine, .protocol = drawn.protocol};
     }
+    options.focus = turn->focus;
     struct sim_hunt hunt = {.options = options,
                             .first = turn->told->next,
                             .last = turn->last,
@@ -198,6 +200,7 @@ void chase(struct chase *chase) {
         enum chase_world world = whose_turn(chase->mutant, cpu_ns);
         struct turn turn = {.world = world,
                             .hunted = chase->mutant,
+                            .focus = chase->focus,
                             .cpu_ns_max = TURN_NS,
                             .last = UINT64_MAX - 1,
                             .told = told};

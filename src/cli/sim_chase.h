@@ -10,6 +10,7 @@
 #define CAIRN_CLI_SIM_CHASE_H
 
 #include "base/mutant.h"
+#include "sim/sim.h"
 
 /* X(constant, name) */
 #define CHASE_WORLDS(X)            \
@@ -28,8 +29,9 @@ bool chase_suits(enum chase_world world, enum mutant mutant);
 
 struct chase {
     enum mutant mutant;
-    uint64_t first;      /* seed, in each world */
-    uint64_t cpu_ns_max; /* of all worlds together; exceeded by one run at most */
+    enum sim_focus_asked focus; /* of whole nodes */
+    uint64_t first;             /* seed, in each world */
+    uint64_t cpu_ns_max;        /* of all worlds together; exceeded by one run at most */
     /* results */
     bool found;
     uint64_t cpu_ns;       /* of all worlds */

@@ -387,6 +387,8 @@ void sim_run(const struct sim_options *options, struct sim_result *result) {
     uint64_t drawn_ms = sim_spread(world, 4000, 20000);
     uint64_t fault_ns = (options->fault_ms ? options->fault_ms : drawn_ms) * SIM_MS;
     sim_foreign_before(cluster);
+    if (cluster->focus.on && options->fault_ms == 0)
+        fault_ns = cluster->focus.fault_ns;
     open_clients(cluster);
     start_all(cluster);
     fault_ns += world->now;

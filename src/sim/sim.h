@@ -149,23 +149,29 @@ enum sim_scenario {
 /* Rare branches made common (base/rare.h). */
 enum sim_rare { SIM_RARE_DRAWN, SIM_RARE_NONE, SIM_RARE_ALWAYS };
 
+/* Seeds with focus (sim_focus.h). */
+enum sim_focus_asked { SIM_FOCUS_DRAWN, SIM_FOCUS_NONE, SIM_FOCUS_ALWAYS };
+/* "drawn", "none" or "always"; false: none of them. */
+bool sim_focus_find(const char *name, enum sim_focus_asked *focus);
+
 struct plan;
 struct sim_options {
     uint64_t seed;
     enum mutant mutant;
     enum sim_scenario scenario;
-    const char *protocol;    /* of the keyspace; NULL: drawn, or the one that the mutant is of */
-    const char *machine;     /* likewise: "kv" with Redis clients, "tree" with ZooKeeper's */
-    unsigned nodes;          /* 0: drawn (3 or 5, now and then 1 to 7) */
-    enum sim_rare rare;      /* drawn: in about half of the seeds */
-    uint32_t aim_mask;       /* of 1 << enum sim_aim_row; 0: drawn, in a third of the seeds */
-    uint64_t fault_mask;     /* of 1 << enum sim_fault; 0: drawn */
-    uint64_t fault_ms;       /* length of the first phase; 0: drawn */
-    uint32_t clients;        /* 0: drawn */
-    uint64_t think_us;       /* of a client between operations; 0: drawn */
-    const struct plan *plan; /* faults instead of drawn ones; not expanded; NULL: none */
-    FILE *log;               /* one line a change; NULL: none */
-    FILE *history;           /* one line an operation; NULL: none */
+    const char *protocol;       /* of the keyspace; NULL: drawn, or the one that the mutant is of */
+    const char *machine;        /* likewise: "kv" with Redis clients, "tree" with ZooKeeper's */
+    unsigned nodes;             /* 0: drawn (3 or 5, now and then 1 to 7) */
+    enum sim_rare rare;         /* drawn: in about half of the seeds */
+    enum sim_focus_asked focus; /* drawn: in half of the seeds from a million on */
+    uint32_t aim_mask;          /* of 1 << enum sim_aim_row; 0: drawn, in a third of the seeds */
+    uint64_t fault_mask;        /* of 1 << enum sim_fault; 0: drawn */
+    uint64_t fault_ms;          /* length of the first phase; 0: drawn */
+    uint32_t clients;           /* 0: drawn */
+    uint64_t think_us;          /* of a client between operations; 0: drawn */
+    const struct plan *plan;    /* faults instead of drawn ones; not expanded; NULL: none */
+    FILE *log;                  /* one line a change; NULL: none */
+    FILE *history;              /* one line an operation; NULL: none */
 };
 
 struct sim_result {

@@ -22,6 +22,7 @@ struct sim_cluster *sim_cluster_new(const struct sim_options *options, struct si
         node->life = SIM_ABSENT;
     }
     sim_apart_draw(cluster);
+    sim_focus_draw(cluster);
     sim_draw_options(cluster);
     cluster->oracle = sim_oracle_open(cluster);
     for (unsigned id = 1; id <= cluster->founders; id++)

@@ -9,6 +9,7 @@
 #include "sim/sim.h"
 #include "sim/sim_aim.h"
 #include "sim/sim_apart.h"
+#include "sim/sim_focus.h"
 #include "sim/sim_host.h"
 #include "sim/sim_net.h"
 #include "sim/sim_tree.h"
@@ -102,6 +103,7 @@ struct sim_cluster {
     struct sim_aim aim;
     struct sim_apart apart;
     struct sim_harm harm;
+    struct sim_focus focus;
     struct rare rare; /* used when defaults.rare names it */
     uint64_t cluster_id;
     bool healing; /* the first phase is over */

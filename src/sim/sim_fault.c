@@ -678,7 +678,10 @@ void sim_faults_open(struct sim_cluster *cluster) {
     faults->cluster = cluster;
     list_init(&faults->undos);
     cluster->faults = faults;
-    uint64_t drawn = draw_mask(world) | cluster->apart.mask;
+    uint64_t drawn = draw_mask(world);
+    if (cluster->focus.fault_mask != 0)
+        drawn = cluster->focus.fault_mask;
+    drawn |= cluster->apart.mask;
     if (sim_forges(cluster))
         drawn |= 1ull << SIM_FAULT_FORGE_TERM;
     faults->mask = cluster->asked.fault_mask ? cluster->asked.fault_mask : drawn;
@@ -686,6 +689,10 @@ void sim_faults_open(struct sim_cluster *cluster) {
         faults->mask = 0;
     faults->pace_ns = sim_spread(world, 50 * SIM_MS, 2 * SIM_S);
     faults->length_ns = sim_spread(world, 100 * SIM_MS, 8 * SIM_S);
+    if (cluster->focus.on) {
+        faults->pace_ns = cluster->focus.pace_ns;
+        faults->length_ns = cluster->focus.length_ns;
+    }
     draw_fragile(faults);
     sim_founding_draw(cluster, faults->mask);
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)

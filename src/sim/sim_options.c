@@ -217,6 +217,8 @@ void sim_draw_options(struct sim_cluster *cluster) {
     draw_keyspaces(cluster);
     draw_zookeeper(cluster);
     unsigned drawn = draw_nodes(world);
+    if (cluster->focus.nodes != 0)
+        drawn = cluster->focus.nodes;
     cluster->founders = cluster->asked.nodes ? cluster->asked.nodes : drawn;
     sim_clock_draw(cluster);
     cluster->cluster_id = sim_below(world, UINT64_MAX) | 1;
@@ -270,6 +272,7 @@ void sim_describe(const struct sim_options *options, FILE *out) {
         fprintf(out, "  nodes share a secret, unless some are of an older version\n");
     if (drawn->rare != NULL)
         describe_rare(drawn->rare, out);
+    sim_focus_describe(cluster, out);
     sim_faults_describe(cluster, out);
     sim_aim_describe(cluster, out);
     sim_harm_describe(cluster, out);

@@ -208,7 +208,7 @@ static void runs_that_failed_once_hold(void **state) {
         2001827, /* a node that had lost its log called honest founders replaced ones */
     };
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
-        struct sim_options options = {.seed = seeds[i]};
+        struct sim_options options = {.seed = seeds[i], .focus = SIM_FOCUS_NONE};
         struct sim_result result;
         run_one(&options, &result);
     }

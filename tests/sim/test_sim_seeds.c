@@ -55,6 +55,25 @@ static void without_rare_branches_a_seed_is_what_it_was(void **state) {
     assert_in_range(without, 1, 9);
 }
 
+/* Those before are what they were. */
+static void half_of_the_later_seeds_have_focus(void **state) {
+    unsigned with = 0;
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        struct sim_options options = {.seed = seed < 3 ? 1 + seed : 1000000 + seed, .nodes = 3};
+        struct sim_result drawn, none, always;
+        sim_run(&options, &drawn);
+        options.focus = SIM_FOCUS_NONE;
+        sim_run(&options, &none);
+        options.focus = SIM_FOCUS_ALWAYS;
+        sim_run(&options, &always);
+        assert_true(drawn.event_hash == none.event_hash || drawn.event_hash == always.event_hash);
+        assert_true(none.event_hash != always.event_hash);
+        with += drawn.event_hash == always.event_hash;
+        assert_true(seed >= 3 || drawn.event_hash == none.event_hash);
+    }
+    assert_in_range(with, 1, 6);
+}
+
 static void another_seed_is_another_run(void **state) {
     struct sim_options options = {.seed = 1};
     struct sim_result one, two;
@@ -67,6 +86,7 @@ static void another_seed_is_another_run(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(random_seeds_hold_and_repeat),
+        cmocka_unit_test(half_of_the_later_seeds_have_focus),
         cmocka_unit_test(another_seed_is_another_run),
         cmocka_unit_test(rare_branches_are_common),
         cmocka_unit_test(without_rare_branches_a_seed_is_what_it_was),
