@@ -104,7 +104,8 @@ def budgets(results):
     had = collections.Counter((len(starts), starts[0]["budget_s"]) for starts in results.values())
     told = [f"{bugs} had {starts} start{'s' if starts > 1 else ''} of at most {seconds} core-seconds"
             for (starts, seconds), bugs in sorted(had.items(), reverse=True)]
-    return ", ".join(told) + "."
+    first = min(start["first"] for starts in results.values() for start in starts)
+    return ", ".join(told) + f"; the first start is seed {first}."
 
 
 def table(results):

@@ -1,8 +1,8 @@
 /* Seeds with focus: a small cluster, a short run, and faults that strike hard, one upon the other;
- * in a fourth of them faults of one family alone, which make each other worse. A run costs a fourth
- * of another, and finds seeded bugs nearly as often. Half of the seeds from a million on have it,
- * drawn by a generator of their own: the others go as they would without, and what those with focus
- * draw otherwise is the same as well.
+ * in a fourth of them faults of one family alone, which make each other worse. A run costs a third
+ * of another, and most seeded bugs are found in half of the time. Half of the seeds from a million
+ * on have it, drawn by a generator of their own: the others go as they would without, and what
+ * those with focus draw otherwise is the same as well.
  */
 #ifndef CAIRN_SIM_FOCUS_H
 #define CAIRN_SIM_FOCUS_H
