@@ -30,6 +30,12 @@ struct sim_inode {
     uint64_t unreadable_sectors;
 };
 
+struct sim_name {
+    struct list list;
+    struct sim_inode *inode;
+    char path[];
+};
+
 /* Tells what becomes durable, for oracles (sim_oracle_disk.c). */
 struct sim_disk_watch {
     void (*durable)(void *context, uint64_t offset, const uint8_t *data, size_t len);

@@ -11,9 +11,6 @@
 #include "slice.h"
 
 #define SEEDS_EACH 4
-/* The seeded bug is found at or soon behind it. */
-#define FOUNDER_BY_ID_SEED 1431
-#define PIECES_LOST_TOLD_SEED 35000092
 
 static void run_one(const struct sim_options *options, struct sim_result *result) {
     sim_run(options, result);
@@ -149,34 +146,6 @@ static void a_founder_that_loses_its_disk_is_noticed_from_its_first_vote_on(void
         wiped += result.faults[SIM_FAULT_WIPE_FOUNDER];
     }
     assert_true(wiped > seeds);
-    struct sim_hunt hunt = {.options = {.mutant = MUTANT_FOUNDER_BY_ID,
-                                        .fault_mask = faults,
-                                        .rare = SIM_RARE_NONE,
-                                        .aim_mask = SIM_AIM_NONE},
-                            .first = FOUNDER_BY_ID_SEED,
-                            .last = FOUNDER_BY_ID_SEED + 150};
-    sim_hunt(&hunt);
-    assert_false(hunt.ok);
-    print_message("seed %llu: %.90s\n", (unsigned long long)hunt.failed_seed, hunt.sum.reason);
-}
-
-/* It is placed, sent again, and found without its pieces by a leader that answers for this node,
- * whose disk is full. */
-static void a_long_command_that_was_executed_is_not_told_undone(void **state) {
-    struct sim_hunt hunt = {
-        .options = {.mutant = MUTANT_PIECES_LOST_TOLD,
-                    .machine = "kv",
-                    .nodes = 3,
-                    .fault_mask = 1ull << SIM_FAULT_DISK_FULL | 1ull << SIM_FAULT_ISOLATE},
-        .first = PIECES_LOST_TOLD_SEED,
-        .last = PIECES_LOST_TOLD_SEED + 150};
-    struct sim_result result;
-    sim_hunt(&hunt);
-    assert_false(hunt.ok);
-    print_message("seed %llu: %.90s\n", (unsigned long long)hunt.failed_seed, hunt.sum.reason);
-    hunt.options.mutant = MUTANT_NONE;
-    hunt.options.seed = hunt.failed_seed;
-    run_one(&hunt.options, &result);
 }
 
 static bool until_it_strikes(void *context, const struct sim_hunt *hunt, uint64_t seed,
@@ -220,7 +189,6 @@ int main(void) {
         cmocka_unit_test(each_kind_of_fault_strikes_and_is_survived),
         cmocka_unit_test(a_founder_that_loses_its_disk_is_noticed_from_its_first_vote_on),
         cmocka_unit_test(each_fault_of_a_plan_strikes_and_is_survived),
-        cmocka_unit_test(a_long_command_that_was_executed_is_not_told_undone),
         cmocka_unit_test(each_fault_with_aim_strikes_and_is_survived),
         cmocka_unit_test(a_disk_that_rots_under_running_nodes_ends_none_of_them),
         cmocka_unit_test(with_all_disks_full_a_leader_serves_reads_after_every_change),
