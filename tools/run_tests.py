@@ -10,7 +10,7 @@ Stages, in order:
   debug     the program without optimization, address + undefined sanitizers: it links, without a
             warning, and simulates
   tsan      unit tests that use threads, and a real node, thread sanitizer
-  mutants   a sixth of the mutants of the judge, which its tests must kill (make soak: all)
+  mutants   a tenth of the mutants of the judge, which its tests must kill (make soak: all)
   fuzz      a short slice of every fuzz target
   client    real processes: redis-cli, redis-benchmark, hiredis, Node clients, ZooKeeper's clients,
             kills and restarts
@@ -26,7 +26,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 JOBS = int(os.environ.get("JOBS", "2"))
 TEST_TIMEOUT_S = 900
-MUTANTS_PART = "1/6"
+MUTANTS_PART = "1/10"
 PASSED = re.compile(r"\[  PASSED  \] (\d+) test")
 FAILED = re.compile(r"\[  FAILED  \] (\d+) test")
 COUNTED = re.compile(r"^(\d+) passed, (\d+) failed", re.M)
@@ -129,7 +129,7 @@ def stage_release(tally):
 
 
 ASAN = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:allocator_may_return_null=0",
-        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", "CAIRN_TEST_SLICE": "1"}
+        "UBSAN_OPTIONS": "print_stacktrace=1:halt_on_error=1", "CAIRN_TEST_SLICE": "1", "TXN_RUNS": "12000"}
 
 
 def stage_asan(tally):

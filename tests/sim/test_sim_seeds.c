@@ -8,8 +8,8 @@
 #include "sim/sim.h"
 #include "slice.h"
 
-#define SEEDS 150
-#define SEEDS_SLICE 10
+#define SEEDS 110
+#define SEEDS_SLICE 6
 
 static void random_seeds_hold_and_repeat(void **state) {
     uint64_t seeds = slice_of(SEEDS, SEEDS_SLICE);
@@ -28,7 +28,7 @@ static void random_seeds_hold_and_repeat(void **state) {
 /* Most rare branches are taken within few runs, and all within a night's (tools/soak.py). */
 static void rare_branches_are_common(void **state) {
     struct sim_hunt hunt = {
-        .options.rare = SIM_RARE_ALWAYS, .first = 10001, .last = 10000 + slice_of(60, 10)};
+        .options.rare = SIM_RARE_ALWAYS, .first = 10001, .last = 10000 + slice_of(60, 5)};
     unsigned taken = 0;
     sim_hunt(&hunt);
     if (!hunt.ok)
