@@ -75,12 +75,9 @@ static void tell(struct cores_world *world, const struct cores_node *node, struc
 
 /* By a leader, which goes by what was in force before. */
 static void check_new_voters(struct cores_world *world, const struct cores_node *node,
-                             const struct entry *entry) {
-    struct config next;
-    if (node->config.count == 0 || config_decode(entry->payload, &next) != CAIRN_OK)
-        return;
-    for (uint32_t i = 0; i < next.count; i++) {
-        const struct member *member = &next.members[i];
+                             const struct entry *entry, const struct config *next) {
+    for (uint32_t i = 0; i < next->count; i++) {
+        const struct member *member = &next->members[i];
         if (!member->voter || member->id == 0 || member->id > world->count ||
             world->nodes[member->id].harmed || config_is_voter(&node->config, member->id))
             continue; /* what a disk lost since, a leader can't know */
@@ -95,16 +92,13 @@ static void check_new_voters(struct cores_world *world, const struct cores_node 
 
 /* Members keep the folders that they are bound to, or are bound to others. */
 static void check_bound(struct cores_world *world, const struct cores_node *node,
-                        const struct entry *entry) {
-    struct config next;
-    if (node->config.count == 0 || config_decode(entry->payload, &next) != CAIRN_OK)
-        return;
-    for (uint32_t i = 0; i < next.count; i++) {
-        const struct member *before = config_member(&node->config, next.members[i].id);
-        if (before != NULL && before->incarnation != 0 && next.members[i].incarnation == 0)
+                        const struct entry *entry, const struct config *next) {
+    for (uint32_t i = 0; i < next->count; i++) {
+        const struct member *before = config_member(&node->config, next->members[i].id);
+        if (before != NULL && before->incarnation != 0 && next->members[i].incarnation == 0)
             cores_breach(world, CORES_RULE_UNBOUND,
                          "entry %" PRIu64 " of %" PRIu64 " binds %" PRIu64 " to none", entry->index,
-                         node->id, next.members[i].id);
+                         node->id, next->members[i].id);
     }
 }
 
@@ -114,8 +108,11 @@ static void name(struct cores_world *world, const struct cores_node *node,
     for (unsigned i = 0; i < world->named_count; i++)
         if (world->named[i].index == entry->index && world->named[i].chain == entry->chain)
             return;
-    check_new_voters(world, node, entry);
-    check_bound(world, node, entry);
+    struct config next;
+    if (node->config.count > 0 && config_decode(entry->payload, &next) == CAIRN_OK) {
+        check_new_voters(world, node, entry, &next);
+        check_bound(world, node, entry, &next);
+    }
     if (world->named_count == CORES_CONFIGS)
         world->exhausted = true;
     else
