@@ -78,7 +78,7 @@ static bool others_have(struct sim_oracle *oracle, const struct config *config, 
     return true;
 }
 
-/* False: who votes is about to change, or not known. */
+/* False: the set of voters is about to change, or is not known. */
 static bool members_stand(struct sim_cluster *cluster, uint32_t keyspace, struct config *config) {
     struct node_status status;
     const struct sim_node *leader = sim_cluster_leader(cluster, keyspace);
