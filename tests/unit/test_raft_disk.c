@@ -110,6 +110,61 @@ static void a_damaged_entry_is_repaired_from_a_peer(void **state) {
     world_free(world);
 }
 
+/* Every message takes so long from here on. */
+static void run_slowly(struct world *world, uint64_t ns, unsigned times) {
+    world->manual = true;
+    while (times-- > 0) {
+        size_t under_way = world->network.count;
+        world_run(world, ns);
+        while (under_way-- > 0)
+            world_deliver_one(world, 0);
+    }
+    world->manual = false;
+}
+
+/* What is asked keeps its time to answer, and is not given up for the next with each heartbeat. */
+static void damage_is_repaired_where_answers_take_longer_than_a_heartbeat(void **state) {
+    for (uint64_t latency = 20 * MS; latency <= 60 * MS; latency += 10 * MS) {
+        struct world *world = with_entries(5, 10);
+        uint64_t hurt = world_leader(world) % 5 + 1;
+        world->manual = true;
+        restart(world, hurt, 5);
+        run_slowly(world, latency, 40);
+        assert_false(world_status(world, hurt).damaged);
+        assert_null(world->broken);
+        world_free(world);
+    }
+}
+
+/* What is lost here names the leader as a member, and only it has what is lost, in its snapshot. */
+static void a_leader_that_joined_later_is_asked_too(void **state) {
+    struct world *world = with_entries(3, 10);
+    uint64_t before = world_status(world, 1).last_index;
+    world_add(world, 4);
+    struct config four = world_config("1234", "");
+    world_configure(world, world_leader(world), &four);
+    world_run(world, 500 * MS);
+    uint64_t joined = world_status(world, 1).last_index;
+    world_transfer(world, world_leader(world), 4);
+    world_run(world, 500 * MS);
+    for (unsigned i = 0; i < 5; i++)
+        world_propose(world, 4, "more");
+    world_run(world, 500 * MS);
+    for (uint64_t id = 2; id <= 4; id++)
+        world_compact(world, id, joined + 1);
+    world_crash(world, 1);
+    for (uint64_t index = before + 1; index <= joined; index++)
+        world_damage(world, 1, index);
+    world_restart(world, 1);
+    assert_true(world_status(world, 1).damaged);
+    world_run(world, 1000 * MS);
+    assert_int_equal(world_leader(world), 4);
+    assert_false(world_status(world, 1).damaged);
+    assert_true(world_settled(world));
+    assert_null(world->broken);
+    world_free(world);
+}
+
 /* Fault 24. */
 static void damage_at_different_entries_on_all_replicas_is_repaired(void **state) {
     struct world *world = with_entries(3, 10);
@@ -275,6 +330,8 @@ int main(void) {
         cmocka_unit_test(a_follower_far_behind_gets_a_snapshot),
         cmocka_unit_test(an_older_snapshot_is_not_installed),
         cmocka_unit_test(a_damaged_entry_is_repaired_from_a_peer),
+        cmocka_unit_test(damage_is_repaired_where_answers_take_longer_than_a_heartbeat),
+        cmocka_unit_test(a_leader_that_joined_later_is_asked_too),
         cmocka_unit_test(damage_at_different_entries_on_all_replicas_is_repaired),
         cmocka_unit_test(damage_at_the_same_entry_on_all_is_never_served),
         cmocka_unit_test(a_damaged_end_gives_no_votes_until_a_leader_gave_it_back),

@@ -138,7 +138,8 @@ struct replica {
     bool orphans;            /* recovery: entries behind base are of a superseded log */
     uint64_t recovered_last; /* index of the last entry that recovery gave */
     uint64_t repair_at;
-    uint64_t repair_peer;
+    uint64_t repair_peer;       /* that is asked for what lies in the first hole; 0: none */
+    uint64_t repair_peer_until; /* and has until then to answer */
     uint64_t repair_nonce;
     uint64_t repair_refused; /* ids that lack what is missing, as bits by peer slot */
     uint64_t mend_target;    /* 0: not known yet */

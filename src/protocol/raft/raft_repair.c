@@ -57,6 +57,11 @@ void raft_hole_fill(struct replica *raft, struct raft_hole *hole, const struct e
 
 /* ---- asking ---- */
 
+/* A leader may have joined after all that this replica's log tells of members. */
+static bool may_be_asked(const struct replica *raft, const struct raft_peer *peer) {
+    return peer->member || peer->id == raft->leader;
+}
+
 static void fetch_from(struct replica *raft, uint64_t to, uint64_t first, uint64_t last) {
     last = rare_limit(raft->options.rare, RARE_RAFT_REPAIR_ONE, first, last);
     struct raft_message message = {.type = RAFT_REPAIR_FETCH,
@@ -67,9 +72,12 @@ static void fetch_from(struct replica *raft, uint64_t to, uint64_t first, uint64
     raft_send(raft, to, 0, &message, NULL, 0);
 }
 
+/* Where a round trip takes longer than this, no leader is elected either. */
 static void fetch_more(struct replica *raft) {
     const struct raft_hole *hole = &raft->holes[0];
-    if (raft_member(raft, raft->repair_peer) != NULL)
+    raft->repair_peer_until = raft->now + raft->options.election_timeout_min_ns;
+    const struct raft_peer *peer = raft_peer(raft, raft->repair_peer);
+    if (peer != NULL && may_be_asked(raft, peer))
         fetch_from(raft, raft->repair_peer, hole->first + raft->fill_count, hole->last);
 }
 
@@ -78,7 +86,7 @@ static uint64_t next_peer(const struct replica *raft) {
     for (uint32_t i = 0; i < raft->peer_count; i++) {
         const struct raft_peer *peer = &raft->peers[i];
         bool refused = raft->repair_refused & 1ull << i && peer->id != raft->leader;
-        if (!peer->member || refused)
+        if (!may_be_asked(raft, peer) || refused)
             continue;
         if (lowest == 0 || peer->id < lowest)
             lowest = peer->id;
@@ -88,11 +96,31 @@ static uint64_t next_peer(const struct replica *raft) {
     return above ? above : lowest;
 }
 
+static void ask_next_peer(struct replica *raft) {
+    drop_fill(raft);
+    raft->repair_peer = next_peer(raft);
+    if (raft->repair_peer != 0) {
+        fetch_more(raft);
+        return;
+    }
+    if (!raft->repair_warned)
+        outbox_trace(&raft->journal.out, 2, "entry %" PRIu64 " is damaged and no peer holds it",
+                     raft->holes[0].first);
+    raft->repair_warned = true;
+    raft->repair_refused = 0; /* ask again: one may lead by then */
+}
+
+/* The one that was asked can't help. */
+static void ask_another(struct replica *raft) {
+    drop_fill(raft);
+    raft->repair_peer_until = raft->now;
+}
+
 /* No replica holds the entries any more: give up what lies behind the damage and take the leader's
  * log instead, without voting until it is here. */
 static void give_up(struct replica *raft) {
     if (raft->amnesia) { /* the members that are to tell their terms may be among what would go */
-        drop_fill(raft);
+        ask_another(raft);
         return;
     }
     uint64_t first = raft->holes[0].first;
@@ -216,18 +244,8 @@ void raft_repair_tick(struct replica *raft) {
     raft->repair_at = raft->now + raft->options.heartbeat_ns;
     if (raft->lost_from != 0)
         lost_advance(raft);
-    if (raft_damaged(raft)) {
-        drop_fill(raft);
-        raft->repair_peer = next_peer(raft);
-        if (raft->repair_peer == 0 && !raft->repair_warned) {
-            raft->repair_warned = true;
-            outbox_trace(&raft->journal.out, 2, "entry %" PRIu64 " is damaged and no peer holds it",
-                         raft->holes[0].first);
-        }
-        if (raft->repair_peer == 0)
-            raft->repair_refused = 0; /* ask again: one may lead by then */
-        fetch_more(raft);
-    }
+    if (raft_damaged(raft) && raft->now >= raft->repair_peer_until)
+        ask_next_peer(raft);
     if (raft->amnesia) {
         for (uint32_t i = 0; i < raft->peer_count; i++)
             if (raft->peers[i].member && !raft->peers[i].term_told)
@@ -364,7 +382,7 @@ static void fill_hole(struct replica *raft) {
         if (raft->repair_peer == raft->leader)
             give_up(raft);
         else
-            drop_fill(raft);
+            ask_another(raft);
         return;
     }
     outbox_trace(&raft->journal.out, 1, "repaired entries %" PRIu64 "..%" PRIu64 " from %" PRIu64,
@@ -385,7 +403,7 @@ static void fill_hole(struct replica *raft) {
         raft->journal.persist_seq; /* nothing is promised before it is durable */
     raft->repair_refused = 0;
     raft->repair_warned = false;
-    raft->repair_at = raft->now;
+    raft->repair_at = raft->repair_peer_until = raft->now;
 }
 
 static void take_fill(struct replica *raft, struct raft_message *message, struct blob *frame) {
@@ -399,15 +417,16 @@ static void take_fill(struct replica *raft, struct raft_message *message, struct
     } else if (raft->fill_bytes > raft->options.window_bytes_max + raft->options.append_bytes_max) {
         give_up(raft);
     } else if (message->count > 0) {
-        raft->repair_at = raft->now + raft->options.heartbeat_ns;
         fetch_more(raft);
+    } else {
+        ask_another(raft);
     }
 }
 
 void raft_on_repair_entries(struct replica *raft, struct raft_message *message,
                             struct blob *frame) {
-    struct raft_peer *peer = raft_member(raft, message->from);
-    if (peer == NULL || message->request != raft->repair_nonce)
+    struct raft_peer *peer = raft_peer(raft, message->from);
+    if (peer == NULL || !may_be_asked(raft, peer) || message->request != raft->repair_nonce)
         return;
     if (raft->amnesia && !peer->term_told) {
         peer->term_told = true;
@@ -433,10 +452,13 @@ void raft_on_repair_entries(struct replica *raft, struct raft_message *message,
     }
     if (message->flags & RAFT_FLAG_GONE) {
         /* A leader that trimmed the entries has a snapshot to offer. */
-        if (leads)
+        if (leads) {
             give_up(raft);
-        else
-            raft->repair_refused |= 1ull << (peer - raft->peers);
+            return;
+        }
+        raft->repair_refused |= 1ull << (peer - raft->peers);
+        if (peer->id == raft->repair_peer)
+            ask_another(raft);
         return;
     }
     take_fill(raft, message, frame);
