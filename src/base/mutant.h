@@ -221,6 +221,8 @@ enum mutant_site {
       "a leader counts what a follower had when it led before")                                   \
     X(FORGOT_IGNORED, "forgot-ignored", SUBTLE, RAFT,                                             \
       "what a follower lost of its log counts on at its leader")                                  \
+    X(IMAGE_UNNOTICED, "image-unnoticed", SUBTLE, RAFT,                                           \
+      "a follower does not see that its leader counts on what its disk lacks")                    \
     X(NO_OWN_ENTRY, "no-own-entry", BLUNT, RAFT,                                                  \
       "a new leader begins without an entry of its term")                                         \
     X(DURABLE_NOT_CUT, "durable-not-cut", TIMING, BOTH,                                           \

@@ -84,7 +84,6 @@ void sim_apart_start(struct sim_cluster *cluster, uint64_t until) {
 void sim_apart_heal(struct sim_cluster *cluster) {
     sim_foreign_heal(cluster);
     sim_clock_heal(cluster);
-    sim_folder_heal(cluster);
 }
 
 void sim_apart_describe(const struct sim_cluster *cluster, FILE *out) {

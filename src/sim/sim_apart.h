@@ -49,8 +49,7 @@ struct sim_apart {
     uint64_t pace_ns, until;
     struct sim_kept images[SIM_APART_NODES + 1];
     struct {
-        unsigned id; /* 0: none */
-        uint64_t since;
+        unsigned id;                        /* 0: none */
         uint64_t last[SIM_APART_KEYSPACES]; /* what it had in its log */
     } restored;                             /* from an image, and lacks what it had */
     struct sim_foreign foreign;
@@ -79,8 +78,6 @@ struct sim_node *sim_apart_pick(struct sim_cluster *cluster,
 /* sim_folder.c: disks that hold what they held before */
 bool sim_image_strikes(struct sim_cluster *cluster);
 bool sim_old_folder_strikes(struct sim_cluster *cluster);
-/* What an image lacks is not known to be lacking: at last the operator removes such a folder. */
-void sim_folder_heal(struct sim_cluster *cluster);
 void sim_folder_close(struct sim_cluster *cluster);
 
 /* sim_foreign.c: a founder that does not belong to the others */

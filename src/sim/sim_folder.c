@@ -3,16 +3,13 @@
  *
  * A node can't know that its disk forgot what it promised since the image was made, so
  * docs/operations.md forbids to start it. The image here forgets nothing that only it knew: no vote
- * and no longer promise, and no entry that any other voter's disk lacks. Then all must hold, but
- * that the node need not catch up: its leader believes that it has what it acknowledged. After a
- * while the operator does what the documentation says, and removes the folder.
+ * and no longer promise, and no entry that any other voter's disk lacks. Then all must hold, and
+ * the node catches up: its leader counts on acknowledgements that its disk does not know of.
  *
  * What a disk that was replaced promised, the others know by its incarnation.
  */
 #include "sim/sim_cluster.h"
 #include "sim/sim_oracle.h"
-
-#define LEFT_NS (3 * SIM_S) /* a node that does not catch up */
 
 /* ---- images ---- */
 
@@ -122,7 +119,6 @@ static void go_back(struct sim_node *node) {
     struct sim_cluster *cluster = node->cluster;
     const struct oracle_replica *replicas = cluster->oracle->replicas[node->id];
     cluster->apart.restored.id = node->id;
-    cluster->apart.restored.since = cluster->world.now;
     for (uint32_t keyspace = 0; keyspace < cluster->defaults.keyspace_count; keyspace++)
         cluster->apart.restored.last[keyspace] = replicas[keyspace].image.log.last;
     restore(node, cluster->apart.images[node->id].disk);
@@ -138,32 +134,11 @@ static bool caught_up(const struct sim_cluster *cluster) {
     return true;
 }
 
-static void remove_folder(struct sim_cluster *cluster) {
-    struct sim_node *node = &cluster->nodes[cluster->apart.restored.id];
-    cluster->apart.restored.id = 0;
-    sim_log(&cluster->world, node->host.name, "the operator removes what the image had");
-    sim_node_crash(node, SIM_END_KILL, false,
-                   prng_between(&cluster->apart.prng, 10 * SIM_MS, SIM_S));
-    sim_node_wipe(node);
-    node->guard_writes = 0;
-}
-
-/* True: it is settled, and another one may go back. */
+/* True: what it had is there again, and another one may go back. */
 static bool is_settled(struct sim_cluster *cluster) {
-    unsigned id = cluster->apart.restored.id;
-    if (id == 0)
-        return true;
-    if (caught_up(cluster))
+    if (cluster->apart.restored.id != 0 && caught_up(cluster))
         cluster->apart.restored.id = 0;
-    else if (cluster->world.now > cluster->apart.restored.since + LEFT_NS &&
-             sim_node_may_end(&cluster->nodes[id]) && sim_node_may_be_wiped(&cluster->nodes[id]))
-        remove_folder(cluster);
     return cluster->apart.restored.id == 0;
-}
-
-void sim_folder_heal(struct sim_cluster *cluster) {
-    if (cluster->apart.restored.id != 0 && !caught_up(cluster))
-        remove_folder(cluster);
 }
 
 bool sim_image_strikes(struct sim_cluster *cluster) {

@@ -222,6 +222,42 @@ static void a_damaged_end_gives_no_votes_until_a_leader_gave_it_back(void **stat
     world_free(world);
 }
 
+static struct world *with_an_earlier_disk(enum mutant mutant, uint64_t *hurt) {
+    struct world *world = with_entries(3, 10);
+    *hurt = world_leader(world) % 3 + 1;
+    struct world_node *node = &world->nodes[*hurt];
+    world_crash(world, *hurt);
+    for (unsigned i = 0; i < 4; i++)
+        entry_unref(&node->log[--node->log_count]);
+    node->options.mutant = mutant;
+    world_restart(world, *hurt);
+    assert_false(world_status(world, *hurt).damaged);
+    return world;
+}
+
+static void a_disk_as_it_was_earlier_is_noticed_and_caught_up(void **state) {
+    uint64_t hurt;
+    struct world *world = with_an_earlier_disk(MUTANT_NONE, &hurt);
+    world->manual = true;
+    while (!world_status(world, hurt).damaged) {
+        assert_true(world->network.count > 0 || world->now < 10000 * MS);
+        if (world->network.count > 0)
+            world_deliver_one(world, 0);
+        else
+            world_run(world, 10 * MS);
+    }
+    world->manual = false;
+    world_run(world, 500 * MS);
+    assert_false(world_status(world, hurt).damaged);
+    assert_true(world_settled(world));
+    assert_null(world->broken);
+    world_free(world);
+    world = with_an_earlier_disk(MUTANT_IMAGE_UNNOTICED, &hurt);
+    world_run(world, 5000 * MS);
+    assert_false(world_settled(world));
+    world_free(world);
+}
+
 /* Fault 26. */
 static void a_lost_hard_state_gives_no_vote_until_all_others_told_their_terms(void **state) {
     struct world *world = with_entries(3, 3);
@@ -335,6 +371,7 @@ int main(void) {
         cmocka_unit_test(damage_at_different_entries_on_all_replicas_is_repaired),
         cmocka_unit_test(damage_at_the_same_entry_on_all_is_never_served),
         cmocka_unit_test(a_damaged_end_gives_no_votes_until_a_leader_gave_it_back),
+        cmocka_unit_test(a_disk_as_it_was_earlier_is_noticed_and_caught_up),
         cmocka_unit_test(a_lost_hard_state_gives_no_vote_until_all_others_told_their_terms),
         cmocka_unit_test(a_replaced_voter_has_no_term_to_tell),
         cmocka_unit_test(a_full_disk_refuses_writes_and_recovers),

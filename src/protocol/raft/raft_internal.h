@@ -386,6 +386,7 @@ bool raft_damaged(const struct replica *raft);
 bool raft_hole_covers(const struct replica *raft, uint64_t index);
 void raft_repair_tick(struct replica *raft);
 void raft_on_unreadable(struct replica *raft, uint64_t first, uint64_t last);
+void raft_notice_forgotten(struct replica *raft, uint64_t commit);
 void raft_mend_advance(struct replica *raft);
 void raft_holes_drop(struct replica *raft);
 /* Takes the first `count` entries of the hole as known and shrinks it. */

@@ -236,6 +236,25 @@ static void end_amnesia(struct replica *raft) {
                  raft->term);
 }
 
+/* A leader tells a commit index with a heartbeat only as far as this replica acknowledged entries
+ * (section 5.3), so one beyond the log says that they are gone: the disk is as an earlier image of
+ * it was. What else it forgot is not known. An empty log is that of a disk in the place of another
+ * one, which acknowledged those entries. */
+void raft_notice_forgotten(struct replica *raft, uint64_t commit) {
+    uint64_t last = raft->journal.log.last;
+    if (raft->mending || raft->installing || last == 0 || commit <= last ||
+        raft->options.mutant == MUTANT_IMAGE_UNNOTICED)
+        return;
+    outbox_trace(&raft->journal.out, 2,
+                 "entries up to %" PRIu64 " were acknowledged and are not on this disk, which is "
+                 "as it was earlier: no votes until a leader gives them back",
+                 commit);
+    raft->mending = true;
+    raft->mend_target = 0;
+    raft->journal.hard_dirty = true;
+    raft->repair_at = raft->now;
+}
+
 void raft_repair_tick(struct replica *raft) {
     if (!raft_damaged(raft) && !raft->amnesia && !raft->mending && raft->lost_from == 0)
         return;

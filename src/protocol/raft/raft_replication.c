@@ -482,6 +482,7 @@ void raft_on_heartbeat(struct replica *raft, const struct raft_message *message)
     stamps_hear(&raft->journal.stamps, raft->term, message->more ? message->time_ms : 0, raft->now);
     if (!may_promise(raft))
         return;
+    raft_notice_forgotten(raft, message->commit);
     raft_persist(raft);
     raft_commit_follow(raft, message->commit);
     struct raft_message answer = {.type = RAFT_HEARTBEAT_ANSWER,
