@@ -13,6 +13,8 @@ Parts:
   fuzz      every fuzz target, a million executions
   failover  50 kills of the leader under load
   upgrade   a cluster of an earlier build is upgraded node by node under load
+  dev       first starts of cairn dev that are killed within milliseconds
+  founding  founders that lose their disks in the first moments, 60 rounds
   members   200 changes of members on real processes
   attack    whatever a stranger can do at every port, for M minutes in all (tools/attack.py)
   day       an operator's day: machines with networks and disks of their own, replaced, moved, filled, lost
@@ -38,6 +40,7 @@ SEARCH_MB = 12000
 ATTACKS = 29  # those at the peer port twice
 CHANGES = 200
 FIRST_STARTS = 40  # of cairn dev, killed in their first milliseconds
+FOUNDING_ROUNDS = 60
 HISTORIES = [("check_random", {"CAIRN_TEST_TIMES": "20"}), ("forced", {"CAIRN_TEST_TIMES": "10"}),
              ("txn", {"TXN_RUNS": "300000"})]
 
@@ -134,6 +137,11 @@ def part_dev(_):
     return [("first starts", run(["env", f"KILLS={FIRST_STARTS}", "node", "tests/client/dev.mjs", "first start"]) == 0)]
 
 
+def part_founding(_):
+    command = ["env", f"CAIRN_FOUNDING_ROUNDS={FOUNDING_ROUNDS}", "node", "tests/client/founding.mjs"]
+    return [("founders that lose their disks", run(command) == 0)]
+
+
 def part_day(_):
     return [("operators' day", run(["node", "tests/client/operators_day.mjs"]) == 0)]
 
@@ -149,7 +157,8 @@ def part_attack(minutes):
 
 PARTS = {"seeds": part_seeds, "cores": part_cores, "schedules": part_schedules,
          "mutants": part_mutants, "judge": part_judge, "histories": part_histories,
-         "fuzz": part_fuzz, "failover": part_failover, "members": part_members, "dev": part_dev, "upgrade": part_upgrade,
+         "fuzz": part_fuzz, "failover": part_failover, "members": part_members, "dev": part_dev,
+         "founding": part_founding, "upgrade": part_upgrade,
          "attack": part_attack, "day": part_day, "bare": part_bare}
 
 

@@ -3,7 +3,7 @@
 import fs from 'node:fs';
 import { Cluster, binary, call_program, check, equal, run_tests, sleep, test, until } from './lib.mjs';
 
-const ROUNDS = Number(process.env.CAIRN_FOUNDING_ROUNDS ?? 30);
+const ROUNDS = Number(process.env.CAIRN_FOUNDING_ROUNDS ?? 10);
 const founder = { 'cluster.bootstrap': 'yes' };
 
 const health = (cluster, id) => cluster.status(id).then((status) => status.health, () => '');

@@ -5,7 +5,7 @@
 import fs from 'node:fs';
 import { Cluster, await_program, binary, check, equal, run_tests, sleep, test, until } from './lib.mjs';
 
-const CHANGES = Number(process.env.CHANGES ?? 20);
+const CHANGES = Number(process.env.CHANGES ?? 12);
 let seed = Number(process.env.SEED ?? 1);
 const below = (n) => {
   seed = (seed * 1103515245 + 12345) % 2147483648;

@@ -1,7 +1,7 @@
 /* Under the sanitizers everything is several times slower: CAIRN_TEST_SLICE=1 (tools/run_tests.py)
  * runs a part of the seeds there, and says so. */
-#ifndef CAIRN_TESTS_SIM_SLICE_H
-#define CAIRN_TESTS_SIM_SLICE_H
+#ifndef CAIRN_TESTS_SLICE_H
+#define CAIRN_TESTS_SLICE_H
 
 #include <stdint.h>
 #include <stdio.h>
