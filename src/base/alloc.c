@@ -8,11 +8,13 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Read by jemalloc, where it is the allocator. By default it gives memory of large objects back to
- * the kernel at once, to fetch it anew, page by page, for the next copy. Idle memory goes back
- * after two seconds. */
-extern const char *malloc_conf;
-const char *malloc_conf = "oversize_threshold:0,dirty_decay_ms:2000,background_thread:true";
+/* Read by jemalloc, where it is the allocator, and only when the linker exports it. By default it
+ * gives memory of large objects back to the kernel at once, to fetch it anew, page by page, for the
+ * next copy. Other idle memory goes back after half a second: what a client that was closed made
+ * this process hold must not lie beside what the next one does. */
+#define EXPORTED __attribute__((visibility("default")))
+extern EXPORTED const char *malloc_conf;
+EXPORTED const char *malloc_conf = "oversize_threshold:0,dirty_decay_ms:500,background_thread:true";
 
 #define LARGE_BYTES (4u << 20)
 #define HUGE_PAGE ((uintptr_t)2 << 20)

@@ -34,6 +34,12 @@ const MISUSES = [
   ['zk', '--auth', 'x', 'ls', '/'], ['zk', 'history', '/a'], ['zk', 'history', 'a', '--dir', '.'], ['bench', '--command', 'nosuch'], ['bench', '--clients', '0'], ['bench', 'operand'], ['bench', '--nosuch'],
   ['inspect'], ['inspect', 'a', 'b'], ['inspect', '--nosuch', 'a'], ['repair'], ['repair', 'a'], ['import'], ['import', 'zookeeper'], ['import', 'nosuch', 'a'], ['import', 'zookeeper', 'a', '--nodes', '0'], ['repair', '--yes'], ['completion'], ['completion', 'nosuch'], ['torture', '--nosuch'], ['torture', '--target', 'nosuch'], ['torture', '--workload', 'nosuch'], ['torture', 'operand'],
 ];
+test('the allocator goes by what the program asks of it', async () => {
+  const { err } = call_program(binary, ['--version'], { env: { ...process.env, MALLOC_CONF: 'stats_print:true' } });
+  for (const setting of ['oversize_threshold: 0', 'dirty_decay_ms: 500', 'background_thread: true'])
+    check(err.includes(`opt.${setting}`), `${setting} in ${err.slice(0, 2000)}`);
+});
+
 test('misuse has exit code 3 and a sentence that helps', async () => {
   const wrong = [];
   for (const args of MISUSES) {
