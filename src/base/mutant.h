@@ -91,6 +91,8 @@ enum mutant_site {
       "the leader's lease outlives the followers' promise")                                       \
     X(LEASE_OWN_LENGTH, "lease-own-length", TIMING, BOTH,                                         \
       "leader and followers take a lease's length from their own settings")                       \
+    X(PROMISE_WITHOUT_LIMIT, "promise-without-limit", SUBTLE, BOTH,                               \
+      "a follower promises a leader whatever length it asks for")                                 \
     X(TIME_OF_ONE_CLOCK, "time-of-one-clock", BLUNT, BOTH,                                        \
       "replicated time follows the leader's wall clock, whatever the others' say")                \
     X(CLOCK_STOPS, "clock-stops", TIMING, NODES,                                                  \

@@ -15,8 +15,9 @@ void lease_promise_start(struct lease_promise *promise, uint64_t length_ns, uint
     promise->start_end = length_ns > 0 ? now + length_ns : 0;
 }
 
-bool lease_ask(struct lease_promise *promise, uint64_t asked_ns, uint64_t now) {
-    promise->asked_ns = asked_ns;
+bool lease_ask(struct lease_promise *promise, uint64_t asked_ns, uint64_t patience_ns,
+               uint64_t now) {
+    promise->asked_ns = lease_limited(asked_ns < patience_ns ? asked_ns : patience_ns);
     if (promise->asked_ns == promise->length_ns)
         return false;
     /* A shorter one is remembered only once a life that begins now would not break a longer one. */

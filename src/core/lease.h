@@ -26,9 +26,12 @@ struct lease_promise {
 
 /* length_ns: as the hard state says. Without one nothing was ever promised: 0. */
 void lease_promise_start(struct lease_promise *promise, uint64_t length_ns, uint64_t now);
-/* The leader asks for this length from now on. True: length_ns changed, so the hard state must be
+/* The leader asks for this length from now on. No more than patience_ns is promised, after which
+ * this replica would stand for election itself: else one message of what only calls itself a leader
+ * could keep a group without one for long. True: length_ns changed, so the hard state must be
  * durable before the next answer leaves. */
-bool lease_ask(struct lease_promise *promise, uint64_t asked_ns, uint64_t now);
+bool lease_ask(struct lease_promise *promise, uint64_t asked_ns, uint64_t patience_ns,
+               uint64_t now);
 /* The leader was heard. */
 void lease_renew(struct lease_promise *promise, uint64_t now);
 /* The leader released this replica from what it promised in this life. */

@@ -435,19 +435,47 @@ static void leases_do_not_trust_that_all_have_the_same_settings(void **state) {
     assert_true(stale_read("zab", &cases[0], MUTANT_ZAB_PROMISE_IGNORED));
 }
 
+/* How long the others have no leader, once one is gone that asked for ten seconds. */
+static uint64_t without_leader_ms(const char *protocol, enum mutant mutant) {
+    const struct lease_case c = {10000, 150, true, false};
+    struct world *world = world_empty_of(protocol, 3, 1);
+    for (uint64_t id = 1; id <= 3; id++)
+        follower_options(world, id, &c);
+    set_mutant(world, mutant);
+    world_boot(world);
+    assert_true(made_leader(world));
+    world_crash(world, 1);
+    uint64_t ms = 0;
+    for (uint64_t leader = 0; leader == 0 && ms < 9000; ms++) {
+        world_run(world, 1 * MS);
+        for (uint64_t id = 2; id <= 3; id++)
+            if (role_of(world, id) == ROLE_LEADER)
+                leader = id;
+    }
+    world_free(world);
+    return ms;
+}
+
+static void no_leader_is_promised_more_than_a_replica_would_wait_for_one(void **state) {
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(without_leader_ms(protocols[i], MUTANT_NONE) < 1000);
+        assert_true(without_leader_ms(protocols[i], MUTANT_PROMISE_WITHOUT_LIMIT) > 8000);
+    }
+}
+
 /* A follower of an older version promises what its own settings say, and does not tell: the leader
  * asks for rounds. */
 static void what_is_not_told_counts_for_no_lease(void **state) {
     struct lease_promise promise;
     lease_promise_start(&promise, 0, 100);
     assert_int_equal(lease_promise_end(&promise), 0);
-    assert_true(lease_ask(&promise, 50, 100)); /* durable before the answer leaves */
+    assert_true(lease_ask(&promise, 50, 60, 100)); /* durable before the answer leaves */
     lease_renew(&promise, 100);
     assert_int_equal(lease_promise_end(&promise), 150);
-    assert_false(lease_ask(&promise, 20, 110)); /* a life that begins now must still keep 150 */
+    assert_false(lease_ask(&promise, 20, 60, 110)); /* a life that begins now must still keep 150 */
     lease_renew(&promise, 110);
     assert_int_equal(lease_promise_end(&promise), 150);
-    assert_true(lease_ask(&promise, 20, 131));
+    assert_true(lease_ask(&promise, 90, 20, 131));
     assert_int_equal(promise.length_ns, 20);
     assert_int_equal(lease_until(100, 0, 0), 0);
     assert_int_equal(lease_until(100, 1000000000, 100000), 100 + 818100000);
@@ -649,6 +677,7 @@ int main(void) {
         cmocka_unit_test(what_a_refusal_of_entries_tells_is_on_the_disk),
         cmocka_unit_test(zab_an_epoch_has_one_author),
         cmocka_unit_test(leases_do_not_trust_that_all_have_the_same_settings),
+        cmocka_unit_test(no_leader_is_promised_more_than_a_replica_would_wait_for_one),
         cmocka_unit_test(what_is_not_told_counts_for_no_lease),
         cmocka_unit_test(one_wrong_wall_clock_moves_no_time_whoever_leads),
         cmocka_unit_test(a_clock_that_went_back_holds_no_time_up),

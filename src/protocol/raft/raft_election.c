@@ -75,11 +75,12 @@ void raft_election_reset(struct replica *raft) {
 /* A leader of an older version does not say which promise it relies on: it is the one that this
  * replica's own settings name. */
 static void ask_promise(struct replica *raft, const struct raft_message *message) {
-    uint64_t asked =
-        message->more ? lease_limited(message->lease_ns) : raft->options.election_timeout_min_ns;
+    uint64_t own = raft->options.election_timeout_min_ns;
+    uint64_t asked = message->more ? message->lease_ns : own;
     if (raft->options.mutant == MUTANT_LEASE_OWN_LENGTH)
-        asked = raft->options.lease_reads ? raft->options.election_timeout_min_ns : 0;
-    bool longer = lease_ask(&raft->promise, asked, raft->now);
+        asked = raft->options.lease_reads ? own : 0;
+    uint64_t most = raft->options.mutant == MUTANT_PROMISE_WITHOUT_LIMIT ? LEASE_NS_MAX : own;
+    bool longer = lease_ask(&raft->promise, asked, most, raft->now);
     raft->journal.hard_dirty |= longer && raft->options.mutant != MUTANT_PROMISE_NOT_DURABLE;
 }
 

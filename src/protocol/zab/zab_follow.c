@@ -9,11 +9,12 @@
 /* A leader of an older version does not say which promise it relies on: it is the one that this
  * replica's own settings name. */
 void zab_ask_promise(struct replica *zab, const struct zab_message *message) {
-    uint64_t asked =
-        message->more ? lease_limited(message->lease_ns) : zab->options.election_timeout_min_ns;
+    uint64_t own = zab->options.election_timeout_min_ns;
+    uint64_t asked = message->more ? message->lease_ns : own;
     if (zab->options.mutant == MUTANT_LEASE_OWN_LENGTH)
-        asked = zab->options.lease_reads ? zab->options.election_timeout_min_ns : 0;
-    bool longer = lease_ask(&zab->promise, asked, zab->now);
+        asked = zab->options.lease_reads ? own : 0;
+    uint64_t most = zab->options.mutant == MUTANT_PROMISE_WITHOUT_LIMIT ? LEASE_NS_MAX : own;
+    bool longer = lease_ask(&zab->promise, asked, most, zab->now);
     zab->journal.hard_dirty |= longer && zab->options.mutant != MUTANT_PROMISE_NOT_DURABLE;
 }
 
