@@ -59,6 +59,7 @@ static const struct {
 } failed_once[] = {
     {"zab", 199852},   /* a full follower and its leader told each other the same without end */
     {"zab", 114253},   /* a lost hard state was settled by what an earlier life had been sent */
+    {"zab", 92041206}, /* a snapshot took the place of a longer history that held its entry */
     {"raft", 271884},  /* what a full disk did not cut off is cut off under a later leader */
     {"raft", 35353},   /* it voted again with what a full disk had refused */
     {"raft", 1080381}, /* what a leader had written was lost with it, as the disk was full */

@@ -98,12 +98,27 @@ void zab_on_snapshot_offered(struct replica *zab, uint64_t from, uint64_t term,
     effect->snapshot_answer.accept = accept;
 }
 
+/* What lies behind the snapshot's entry may be the leader's too, and is acknowledged. */
+static bool history_holds(const struct replica *zab, const struct log_base *base) {
+    const struct log *log = &zab->journal.log;
+    uint64_t term, chain;
+    if (zab->synced || base->index > log->last || !log_term(log, base->index, &term) ||
+        term != base->term || zab->options.mutant == MUTANT_ZAB_INSTALL_FORGETS)
+        return false;
+    return !log_chain(log, base->index, &chain) || chain == base->chain;
+}
+
 void zab_on_snapshot_received(struct replica *zab, uint64_t from, uint64_t term,
                               const struct log_base *base) {
     if (!from_leader(zab, from, term) || base->index <= zab->journal.commit ||
         base->index > ZAB_NUMBER_MAX || base->term > zab->accepted ||
         (zab->synced && base->index <= zab->verified))
         return;
+    if (history_holds(zab, base)) {
+        journal_commit_to(&zab->journal, base->index);
+        zab_rejoin(zab); /* and tells that it has more */
+        return;
+    }
     buf_clear(&zab->install_state);
     buf_bytes(&zab->install_state, base->state);
     zab->install = *base;
@@ -113,9 +128,8 @@ void zab_on_snapshot_received(struct replica *zab, uint64_t from, uint64_t term,
     effect->snapshot_install.base = zab->install;
 }
 
-/* The history is the leader's up to the snapshot; SYNC goes on from there. What was behind it and
- * perhaps acknowledged is the leader's too, and comes again: until then this replica's word does
- * not count. */
+/* The history is the leader's up to the snapshot; SYNC goes on from there. What this replica had
+ * behind it followed from other entries than the leader's: it was never committed. */
 void zab_on_snapshot_installed(struct replica *zab, uint64_t index, enum cairn_status status) {
     if (!zab->installing || index != zab->install.index)
         return;
@@ -128,12 +142,6 @@ void zab_on_snapshot_installed(struct replica *zab, uint64_t index, enum cairn_s
         return;
     }
     bool synced = zab->synced;
-    if (zab->journal.log.last > index && !zab->mending &&
-        zab->options.mutant != MUTANT_ZAB_INSTALL_FORGETS) {
-        zab->mending = true;
-        zab->mend_target = 0;
-        zab->journal.hard_dirty = true;
-    }
     journal_install(&zab->journal, &zab->install);
     zab_peers_follow_config(zab);
     if (synced)

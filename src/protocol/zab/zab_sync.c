@@ -157,14 +157,14 @@ void zab_on_sync(struct replica *zab, struct zab_message *message, struct blob *
     zab_on_propose(zab, message, frame);
 }
 
-/* All that this replica ever acknowledged lies at or below what the leader had when it synchronised
- * us: with that much of its history the promise is kept again. */
+/* All that this replica ever acknowledged, and that counts, lies at or below what the leader had
+ * when it synchronised us, for a quorum with a voice had chosen its epoch by then. With that much
+ * of its history the promise is kept again, also while that leader waits for this very replica. */
 void zab_mend_advance(struct replica *zab) {
     bool soon = zab->options.mutant == MUTANT_MENDED_TOO_SOON && zab->verified > 0;
-    if (!zab->mending ||
-        ((zab->mend_target == 0 || !zab->active || zab->verified < zab->mend_target ||
-          zab->journal.durable_index < zab->mend_target) &&
-         !soon))
+    if (!zab->mending || ((zab->mend_target == 0 || zab->verified < zab->mend_target ||
+                           zab->journal.durable_index < zab->mend_target) &&
+                          !soon))
         return;
     zab->mending = false;
     zab->mend_target = 0;
