@@ -23,6 +23,10 @@ static void on_entry(void *context, uint64_t group, const struct entry *entry, b
 static void on_reset(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain) {
 }
 
+static void on_released(void *context, uint64_t group, uint64_t index) {
+    cairn_assert(index > 0);
+}
+
 static void on_damage(void *context, uint64_t group, uint64_t first, uint64_t last) {
     cairn_assert(first <= last);
 }
@@ -40,7 +44,8 @@ static struct wal *open_log(struct fake_env *fake, bool trust, uint64_t *last) {
                                   .spare_segments = 1,
                                   .mutant = trust ? MUTANT_WAL_NO_CHECKSUM : MUTANT_NONE,
                                   .done = on_done};
-    struct wal_recovery recovery = {last, on_hard, on_entry, on_reset, on_damage, on_hard_lost};
+    struct wal_recovery recovery = {last,        on_hard,   on_entry,    on_reset,
+                                    on_released, on_damage, on_hard_lost};
     struct wal *wal = NULL;
     char error[200];
     wal_open(&fake->env, "log", &options, &recovery, &wal, error, sizeof error);

@@ -64,6 +64,8 @@ enum mutant_site {
       "two histories meet at the end of the shorter one, whatever their epochs")                  \
     X(WAL_SYNC_FAILURE_IGNORED, "wal-sync-failure-ignored", BLUNT, NODES,                         \
       "a failed sync counts as done")                                                             \
+    X(RELEASE_UNTOLD, "release-untold", SUBTLE, NODES,                                            \
+      "where only a snapshot has what a group had, nothing but the snapshot says so")             \
     X(WAL_RELEASED_EARLY, "wal-released-early", BLUNT, NODES,                                     \
       "the log lets go of entries that no snapshot stands for")                                   \
     X(SENT_BEFORE_DURABLE, "sent-before-durable", TIMING, NODES,                                  \
@@ -293,7 +295,7 @@ enum mutant_site {
     X(ZAB_HISTORY_TOLD_EARLY, "zab-history-told-early", TIMING, ZAB,                              \
       "a follower tells a history that is not on its disk")                                       \
     X(ZAB_INSTALL_FORGETS, "zab-install-forgets", TIMING, ZAB,                                    \
-      "a follower votes on though a snapshot took the place of what it acknowledged")             \
+      "a snapshot takes the place of acknowledged entries that follow from its own")              \
     X(FORWARD_ORDER_LOST, "forward-order-lost", TIMING, NODES,                                    \
       "a leader takes what a client sent behind something that it refused")                       \
     X(CLIENT_ORDER_LOST, "client-order-lost", TIMING, NODES,                                      \

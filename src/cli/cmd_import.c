@@ -171,6 +171,7 @@ static void no_hard(void *context, uint64_t group, struct bytes hard) {}
 static void no_entry(void *context, uint64_t group, const struct entry *entry, bool repaired) {}
 static void no_reset(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain) {
 }
+static void no_released(void *context, uint64_t group, uint64_t index) {}
 static void no_damage(void *context, uint64_t group, uint64_t first, uint64_t last) {}
 static void no_hard_lost(void *context, uint64_t group) {}
 static void no_done(void *context, uint64_t group, uint64_t seq, enum cairn_status status) {}
@@ -183,6 +184,7 @@ static bool make_log(struct import *import, const char *folder) {
     const struct wal_recovery nothing = {.hard = no_hard,
                                          .entry = no_entry,
                                          .reset = no_reset,
+                                         .released = no_released,
                                          .damage = no_damage,
                                          .hard_lost = no_hard_lost};
     struct wal *wal;

@@ -61,6 +61,12 @@ static void on_reset(void *context, uint64_t group, uint64_t index, uint64_t ter
         part->damaged |= index > part->at.base_index;
 }
 
+static void on_released(void *context, uint64_t group, uint64_t index) {
+    struct part *part = part_of(context, group);
+    if (part != NULL)
+        part->damaged |= index > part->at.base_index;
+}
+
 static void on_damage(void *context, uint64_t group, uint64_t first, uint64_t last) {
     struct part *part = part_of(context, group);
     if (part != NULL)
@@ -106,6 +112,7 @@ static bool recover(struct repair *repair) {
                                  .hard = on_hard,
                                  .entry = on_entry,
                                  .reset = on_reset,
+                                 .released = on_released,
                                  .damage = on_damage,
                                  .hard_lost = on_hard_lost};
     snprintf(folder, sizeof folder, "%s/log", repair->dir);

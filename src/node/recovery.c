@@ -68,6 +68,19 @@ static void on_damage(void *context, uint64_t id, uint64_t first, uint64_t last)
     group->protocol->recover_damage(group->replica, first, last);
 }
 
+/* It was in a snapshot, and in no newer one than ours. */
+static void on_released(void *context, uint64_t id, uint64_t index) {
+    struct recovery *recovery = context;
+    struct group *group = group_of(recovery, id);
+    if (group == NULL || index <= group->snapshot_index)
+        return;
+    node_log(group->node, 2,
+             "the snapshot of %s that has entries up to %llu is not there: waiting for peers to "
+             "give it back",
+             group->node->options.keyspaces[group->keyspace].name, (unsigned long long)index);
+    group->protocol->recover_damage(group->replica, group->snapshot_index + 1, index);
+}
+
 static void lose_hard(const struct group *group, bool had_log) {
     node_log(group->node, 2,
              "term and vote of %s are lost: this replica neither votes nor acknowledges until all "
@@ -155,6 +168,7 @@ static enum cairn_status recover_log(struct node *node, char *error, size_t erro
                                  .hard = on_hard,
                                  .entry = on_entry,
                                  .reset = on_reset,
+                                 .released = on_released,
                                  .damage = on_damage,
                                  .hard_lost = on_hard_lost};
     char folder[sizeof node->options.folder + 8];

@@ -97,8 +97,8 @@ enum cairn_status wal_open(struct env *env, const char *folder, const struct wal
                            size_t error_size) {
     cairn_assert(error_size > 0 && options->done != NULL);
     cairn_assert(options->segment_bytes >= ENV_DISK_ALIGN && options->batch_bytes_max > 0);
-    cairn_assert(recovery->hard && recovery->entry && recovery->reset && recovery->damage &&
-                 recovery->hard_lost);
+    cairn_assert(recovery->hard && recovery->entry && recovery->reset && recovery->released &&
+                 recovery->damage && recovery->hard_lost);
     error[0] = '\0';
     struct wal *wal = wal_make(env, folder, options);
     enum cairn_status status = open_steps(wal, recovery, error, error_size);
@@ -258,10 +258,14 @@ static void deliver(struct wal *wal) {
         list_remove(at);
         uint64_t group = item->group->id, seq = item->seq;
         enum cairn_status status = item->status;
+        bool own = item->own;
         if (item->failing)
             item->group->failing--;
+        if (own)
+            item->group->telling = false;
         wal_item_free(item);
-        wal->options.done(wal->options.context, group, seq, status);
+        if (!own)
+            wal->options.done(wal->options.context, group, seq, status);
     }
 }
 
@@ -307,6 +311,8 @@ static struct wal_item *item_make(struct wal *wal, const struct wal_write *write
     if (write->hard.len) {
         cairn_assert(write->hard.len <= WAL_HARD_BYTES_MAX);
         buf_bytes(&item->hard, write->hard);
+        buf_clear(&item->group->hard);
+        buf_bytes(&item->group->hard, write->hard);
     }
     return item;
 }
@@ -380,6 +386,11 @@ static void chain_section(struct wal_item *item) {
     wal_group_advance(state, section);
 }
 
+/* What an earlier life released holds on, whatever this one has released so far. */
+static uint64_t max_release(const struct wal_group *group) {
+    return group->release > group->told_release ? group->release : group->told_release;
+}
+
 static void prepare_items(struct wal *wal, size_t count) {
     struct wal_job *job = &wal->job;
     for (size_t i = 0; i < count; i++) {
@@ -389,6 +400,8 @@ static void prepare_items(struct wal *wal, size_t count) {
         if (item->hard.len) {
             wal_hard_assign(wal, item->group);
             item->hard_seq = ++item->group->hard_seq;
+            if (wal->options.mutant != MUTANT_RELEASE_UNTOLD)
+                item->release = max_release(item->group);
         }
         if (item->log) {
             chain_section(item);
@@ -405,6 +418,7 @@ static void complete_early(struct wal *wal) {
         list_init(&early->link);
         early->group = item->group;
         early->seq = item->seq;
+        early->own = item->own;
         finish_later(wal, early, CAIRN_OK);
     }
 }
@@ -534,6 +548,11 @@ static void keep_batch(struct wal *wal) {
     struct wal_job *job = &wal->job;
     if (job->directory)
         wal->pairs_named = job->group_count;
+    LIST_EACH(at, &job->items) {
+        const struct wal_item *item = container_of(at, const struct wal_item, link);
+        if (item->hard.len)
+            item->group->told_release = item->release;
+    }
     if (job->segment == NULL)
         return;
     wal->refused &= job->room == ROOM_ALL;
@@ -561,6 +580,7 @@ static void drop_batch(struct wal *wal, enum cairn_status status) {
         wal->failed = true;
     LIST_EACH(at, &wal->job.items) {
         struct wal_item *item = container_of(at, struct wal_item, link);
+        wal->tell_refused |= item->own;
         if (wal->options.mutant != MUTANT_WAL_PENDING_KEPT)
             item->group->pending = item->group->durable;
     }
@@ -614,7 +634,34 @@ static void mark_timer(struct env_timer *timer) {
 
 /* ---- release and figures ---- */
 
+static void tell_release(struct wal *wal, struct wal_group *group) {
+    struct wal_item *item = cairn_alloc_zero(sizeof *item);
+    list_init(&item->link);
+    item->group = group;
+    item->own = true;
+    item->section.bytes = WAL_SECTION_HEAD_BYTES;
+    buf_bytes(&item->hard, buf_view(&group->hard));
+    group->telling = true;
+    list_push(&wal->queue, &item->link);
+}
+
+bool wal_releases_told(struct wal *wal) {
+    bool told = true;
+    for (struct wal_group *at = NULL; (at = wal_index_next(&wal->index, at)) != NULL;) {
+        if (at->head != at->tail || at->release <= at->told_release || at->hard.len == 0 ||
+            wal->options.mutant == MUTANT_RELEASE_UNTOLD)
+            continue;
+        told = false;
+        if (!at->telling && !at->failing && !wal->tell_refused)
+            tell_release(wal, at);
+    }
+    if (!told)
+        wal_flush(wal);
+    return told;
+}
+
 void wal_release(struct wal *wal, uint64_t group, uint64_t index) {
+    wal->tell_refused = false;
     wal_group_release(wal_index_group(&wal->index, group), index);
     wal_segment_recycle(wal);
 }

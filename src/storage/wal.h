@@ -61,6 +61,8 @@ struct wal_recovery {
     /* The group's log begins behind a snapshot at index. Not told once entries behind index have
      * been released, or once a log that was empty has been recycled. */
     void (*reset)(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain);
+    /* The group's log is empty, and all up to index was released: a durable snapshot had it. */
+    void (*released)(void *context, uint64_t group, uint64_t index);
     /* Acknowledged entries first..last are unreadable (damage, not a torn tail). last may be
      * UINT64_MAX: behind the last entry, and unknown how many, or whether any; such damage is told
      * at every start until a write with `whole`, or a reset. */
@@ -132,7 +134,7 @@ void wal_load(struct wal *wal, uint64_t group, uint64_t first, uint64_t last, si
               uint64_t tag, wal_loaded *done, void *context);
 
 /* Entries of the group at or below index are in a durable snapshot: segments that nothing needs any
- * more are recycled. */
+ * more are recycled. Before the last entry of a group goes, the slots of its hard state tell so. */
 void wal_release(struct wal *wal, uint64_t group, uint64_t index);
 /* What pins the oldest segment: false when nothing does; else a group and the index up to which it
  * must be released (by a snapshot) before the segment can go. */

@@ -13,6 +13,7 @@
 #define MAGIC_DIRECTORY 0x72696468u         /* "hdir" */
 #define HEAD_SUM_AT 120u
 #define SLOT_HEAD_BYTES 48u
+#define SLOT_RELEASE_AT (PAGE - 16u)
 #define PAGE ENV_DISK_ALIGN
 
 static uint64_t seed_of(const struct wal_place *place, uint64_t lsn) {
@@ -189,6 +190,7 @@ void wal_slot_encode(const struct wal_slot *slot, uint64_t log_id, uint64_t offs
     put_u32(page + 40, (uint32_t)slot->hard.len);
     if (slot->hard.len)
         memcpy(page + SLOT_HEAD_BYTES, slot->hard.data, slot->hard.len);
+    put_u64(page + SLOT_RELEASE_AT, slot->release);
     put_u64(page + PAGE - 8, page_sum(log_id, offset, page));
 }
 
@@ -204,6 +206,7 @@ bool wal_slot_decode(struct wal_slot *slot, uint64_t log_id, uint64_t offset, bo
         return false;
     *slot = (struct wal_slot){.group = get_u64(page + 24),
                               .seq = get_u64(page + 32),
+                              .release = get_u64(page + SLOT_RELEASE_AT),
                               .hard = bytes_of(page + SLOT_HEAD_BYTES, len)};
     return true;
 }

@@ -96,6 +96,7 @@ enum cairn_status wal_control_decode(struct wal_control *control, unsigned copy,
 struct wal_slot {
     uint64_t group;
     uint64_t seq;
+    uint64_t release;  /* as in its sections; 0 in those of earlier versions */
     struct bytes hard; /* decode: borrowed from the page */
 };
 void wal_slot_encode(const struct wal_slot *slot, uint64_t log_id, uint64_t offset, uint8_t *page);

@@ -94,8 +94,10 @@ static bool superseded(const struct wal_job *job, const struct wal_item *item) {
 }
 
 static enum cairn_status write_slots(struct wal_job *job, const struct wal_item *item) {
-    struct wal_slot slot = {
-        .group = item->group->id, .seq = item->hard_seq, .hard = buf_view(&item->hard)};
+    struct wal_slot slot = {.group = item->group->id,
+                            .seq = item->hard_seq,
+                            .release = item->release,
+                            .hard = buf_view(&item->hard)};
     unsigned slots = job->wal->options.mutant == MUTANT_HARD_STATE_ONE_SLOT ? 1 : WAL_HARD_COPIES;
     for (unsigned i = 0; i < slots; i++) {
         uint64_t offset = wal_hard_slot_offset(item->group->pair, i);
@@ -247,6 +249,8 @@ static enum cairn_status recover_group(struct wal *wal, size_t pair, const uint6
     if (best < WAL_HARD_COPIES) {
         group->hard_seq = found.slot[best].seq;
         group->hard_found = true;
+        group->told_release = found.slot[best].release;
+        buf_bytes(&group->hard, found.slot[best].hard);
         recovery->hard(recovery->context, id, found.slot[best].hard);
         return heal(wal, pair, &found, best);
     }

@@ -21,6 +21,7 @@ void wal_index_free(struct wal_index *index) {
     struct wal_group *group;
     while ((group = wal_index_next(index, NULL)) != NULL) {
         hmap_remove(&index->groups, &group->node);
+        buf_free(&group->hard);
         cairn_free(group->extents);
         cairn_free(group);
     }

@@ -55,9 +55,12 @@ struct wal_group {
     size_t failing; /* failed writes whose completion has not been delivered yet */
     size_t pair;    /* slot pair in the hard-state file */
     uint64_t hard_seq;
-    bool hard_found;   /* recovery: a slot held */
-    uint64_t seen;     /* recovery: the event count at its last section; 0: not seen */
-    uint64_t released; /* recovery: highest index that a section calls released */
+    struct buf hard;       /* as it was last asked for */
+    uint64_t told_release; /* by its slots */
+    bool telling;          /* a write under way tells the release */
+    bool hard_found;       /* recovery: a slot held */
+    uint64_t seen;         /* recovery: the event count at its last section; 0: not seen */
+    uint64_t released;     /* recovery: highest index that a section calls released */
     struct wal_extent *extents;
     size_t head; /* extents before it are free room */
     size_t tail;

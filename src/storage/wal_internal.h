@@ -36,9 +36,11 @@ struct wal_item {
     enum cairn_status status;
     bool log; /* has a section */
     enum room room;
+    bool own;        /* the log's: the owner does not hear of it */
     bool failing;    /* counted in group->failing */
     struct buf hard; /* empty: none */
     uint64_t hard_seq;
+    uint64_t release; /* that the slots tell */
     struct wal_section section;
     struct entry *entries;
 };
@@ -101,9 +103,10 @@ struct wal {
     struct wal_job job;
     bool flush_wanted;
     bool failed;
-    bool refused;  /* a write found no space, and none has been seen since */
-    bool no_space; /* a segment could not be made */
-    bool damaged;  /* recovery found damage: segments stay, for they prove it */
+    bool refused;      /* a write found no space, and none has been seen since */
+    bool no_space;     /* a segment could not be made */
+    bool tell_refused; /* that something was released found no space: until the next release */
+    bool damaged;      /* recovery found damage: segments stay, for they prove it */
     uint64_t stalled_since;
     struct env_timer finish_timer;
     struct env_timer mark_timer;
@@ -138,6 +141,9 @@ void wal_retry(struct wal *wal);
 /* What waits for a segment can't have one: fails it. */
 void wal_fail_waiting(struct wal *wal, enum cairn_status status);
 uint64_t wal_item_bytes(const struct wal_item *item);
+/* True: where a group has no entries left, its slots say that a snapshot has them. Else they are on
+ * their way to say so, and wal_segment_recycle is called again. */
+bool wal_releases_told(struct wal *wal);
 void wal_item_free(struct wal_item *item);
 
 /* wal_batch.c */

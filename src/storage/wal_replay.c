@@ -35,6 +35,8 @@ static void tell_state(struct replay *replay, const struct wal_group *group) {
                       : group->extents[group->head].first == state->base_index + 1 || holds;
     if (state->base_index && begins)
         out->reset(out->context, group->id, state->base_index, state->base_term, state->base_chain);
+    if (group->head == group->tail && group->told_release > 0)
+        out->released(out->context, group->id, group->told_release);
     for (; wal_group_hole(group, at, &first, &last); at = last + 1)
         out->damage(out->context, group->id, first, last);
     if (state->open)

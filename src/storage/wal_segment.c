@@ -375,6 +375,8 @@ void wal_segment_recycle(struct wal *wal) {
         /* The write under way may have begun in it before the log moved on. */
         if (wal->job.running && wal->job.segment == oldest)
             return;
+        if (!wal_releases_told(wal))
+            return;
         bool keep = oldest->bytes == wal->options.segment_bytes && !oldest->damaged &&
                     ready_count(wal) + wal->preparing <= spares_wanted(wal) &&
                     !rare_hit(wal->options.rare, RARE_SEGMENT_NOT_KEPT);

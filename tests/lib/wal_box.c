@@ -60,6 +60,10 @@ static void on_damage(void *context, uint64_t group, uint64_t first, uint64_t la
         log->last = last;
 }
 
+static void on_released(void *context, uint64_t group, uint64_t index) {
+    recovered(context, group)->released = index;
+}
+
 static void on_hard_lost(void *context, uint64_t group) {
     struct wal_box *box = context;
     if (group == WAL_EVERY_GROUP)
@@ -117,6 +121,7 @@ enum cairn_status wal_box_open(struct wal_box *box) {
                                     .hard = on_hard,
                                     .entry = on_entry,
                                     .reset = on_reset,
+                                    .released = on_released,
                                     .damage = on_damage,
                                     .hard_lost = on_hard_lost};
     enum cairn_status status = wal_open(&box->fake->env, BOX_FOLDER, &box->options, &recovery,

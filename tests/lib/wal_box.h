@@ -23,6 +23,7 @@ struct box_log {
     bool open; /* damage of unknown extent, told by recovery */
     bool hard_lost;
     uint64_t hard;
+    uint64_t released; /* told by recovery: all up to here, and nothing is left */
 };
 
 struct wal_box {

@@ -330,6 +330,42 @@ static void a_released_batch_that_is_gone_is_no_damage(void **state) {
     wal_box_free(box);
 }
 
+/* What recovery tells of a group whose entries were all released, after its segments are gone. */
+static uint64_t told_released(enum mutant mutant, bool restart_between) {
+    struct wal_box *box = opened(30);
+    box->options.mutant = mutant;
+    wal_box_crash(box);
+    assert_int_equal(wal_box_open(box), CAIRN_OK);
+    wal_box_hard(box, 1, 7);
+    wal_box_append(box, 1, 1, 2, 100);
+    wal_box_sync(box);
+    if (restart_between) {
+        wal_box_crash(box);
+        assert_int_equal(wal_box_open(box), CAIRN_OK);
+    }
+    wal_release(box->wal, 1, 2);
+    for (uint64_t i = 1; i <= 6; i++) {
+        wal_box_append(box, 2, 1, 1, 30000);
+        wal_box_sync(box);
+        wal_release(box->wal, 2, i - 1);
+        fake_env_run(box->fake);
+    }
+    assert_null(fake_env_file(box->fake, SEGMENT_ONE));
+    wal_box_crash(box);
+    assert_int_equal(wal_box_open(box), CAIRN_OK);
+    assert_int_equal(box->recovered[1].hard, 7);
+    uint64_t released = box->recovered[1].released;
+    wal_box_free(box);
+    return released;
+}
+
+static void what_only_a_snapshot_has_is_told(void **state) {
+    for (int restart = 0; restart < 2; restart++) {
+        assert_int_equal(told_released(MUTANT_NONE, restart), 2);
+        assert_int_equal(told_released(MUTANT_RELEASE_UNTOLD, restart), 0);
+    }
+}
+
 static void an_unreadable_block_is_damage_and_hides_no_neighbour(void **state) {
     struct wal_box *box = small_log();
     fake_env_unreadable(fake_env_file(box->fake, SEGMENT_ONE), 2 * BLOCK);
@@ -468,6 +504,7 @@ int main(void) {
         cmocka_unit_test(rot_under_a_running_log_is_seen_by_the_load_that_meets_it),
         cmocka_unit_test(a_segment_in_which_damage_was_found_goes_once_it_is_released),
         cmocka_unit_test(a_released_batch_that_is_gone_is_no_damage),
+        cmocka_unit_test(what_only_a_snapshot_has_is_told),
         cmocka_unit_test(an_unreadable_block_is_damage_and_hides_no_neighbour),
         cmocka_unit_test(a_batch_in_the_wrong_place_and_a_lost_write_are_both_noticed),
         cmocka_unit_test(a_missing_segment_is_damage),
