@@ -215,15 +215,14 @@ void group_apply_go_on(struct group *group) {
 
 void group_apply_drop(struct group *group) {
     struct applying *applying = &group->applying;
-    applying->at_once = true;
-    go_on_inside(group);
-    applying->at_once = false;
     while (applying->at < applying->count)
         entry_unref(&applying->entries[applying->at++]);
 }
 
 void group_apply_close(struct group *group) {
     struct applying *applying = &group->applying;
+    applying->at_once = true;
+    go_on_inside(group);
     group_apply_drop(group);
     fiber_free(applying->fiber);
     buf_free(&applying->reply);

@@ -18,6 +18,7 @@ struct install_job {
     struct log_base base;
     struct buf state;
     char folder[544];
+    bool begun;
     uint32_t section, version;
     struct bytes chunk;
     bool end;
@@ -201,6 +202,14 @@ void group_install(struct group *group, const struct log_base *base) {
     group_snapshot_folder(group, job->folder, sizeof job->folder);
     group->install = job;
     job->again.fire = read_again;
+    group_install_turn(group);
+}
+
+void group_install_turn(struct group *group) {
+    struct install_job *job = group->install;
+    if (job == NULL || job->begun || group_paused(group))
+        return;
+    job->begun = true;
     stack_restore_begin(&group->stack);
     read_next(job);
 }

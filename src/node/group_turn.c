@@ -67,6 +67,7 @@ void group_turn(struct group *group, uint64_t now) {
     removal_turn(group);
     tick(group, now);
     group_apply_go_on(group);
+    group_install_turn(group);
     group_feed_applied(group);
     group_reads(group, now);
     group_reads_due(group);

@@ -288,7 +288,7 @@ struct compare {
 struct applying {
     struct fiber *fiber;   /* on which commands run */
     bool paused;           /* within `now`: the state is half of that entry's */
-    bool at_once;          /* no pause: the whole state is needed at once */
+    bool at_once;          /* no pause: all of it ends here */
     bool unheard;          /* nothing here waited for the reply to `now` when it began */
     struct entry now;      /* with a reference of its own */
     struct entry *entries; /* those behind it, likewise, from `at` on */
@@ -546,7 +546,7 @@ void group_apply(struct group *group, const struct entry *entries, size_t count)
 uint64_t group_trailing(const struct group *group, uint64_t total);
 /* Goes on with what the turns before left. */
 void group_apply_go_on(struct group *group);
-/* What was not applied yet is of no use any more; an entry that is under way is, to its end. */
+/* What was not begun is of no use any more; an entry that is under way goes on. */
 void group_apply_drop(struct group *group);
 void group_apply_close(struct group *group);
 void group_work_open(struct group *group);
@@ -765,6 +765,8 @@ uint64_t scrub_deadline(const struct node *node);
 
 /* group_install.c */
 void group_install(struct group *group, const struct log_base *base);
+/* Begins what waits for a command that was under way. */
+void group_install_turn(struct group *group);
 void group_install_abandon(struct group *group);
 enum cairn_status group_restore_newest(struct group *group, bool *found, char *error,
                                        size_t error_size);
