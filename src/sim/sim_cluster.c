@@ -381,8 +381,8 @@ bool sim_node_may_be_wiped(struct sim_node *node) {
 
 void sim_node_wipe(struct sim_node *node) {
     cairn_assert(!node->host.runs);
-    sim_disk_wipe(&node->host.disk);
     sim_oracle_wiped(node->cluster->oracle, node);
+    sim_disk_wipe(&node->host.disk);
     node->host.disk.used = 0;
     /* The operator should have taken that out of the configuration file. Before version 3 it was
      * believed: such a node could found the cluster again with one that never heard of the first.

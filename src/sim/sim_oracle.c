@@ -149,6 +149,7 @@ static void look(struct replica *replica, const struct event *event, struct effe
     struct oracle_replica *watched = replica->watched;
     struct belief now, before = watched->seen;
     watched->protocol->view->belief(replica->inner, &now);
+    oracle_time_look(replica->oracle);
     oracle_commit_step(replica->oracle, watched, &now);
     look_at_effects(replica, event, effects);
     watched->seen = now;

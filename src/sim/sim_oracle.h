@@ -46,6 +46,7 @@ struct oracle_image {
     uint64_t snapshot;           /* index of the newest that the executor called durable */
     struct oracle_log under_way; /* log with what a crash caught unfinished */
     bool cut_short;              /* under_way means something */
+    bool lied;                   /* a disk that was replaced had not done what it called done */
     struct oracle_point *ever;   /* what was durable here at some time, whatever came later */
     uint64_t ever_cap, ever_base;
 };
@@ -107,8 +108,11 @@ struct oracle_keyspace {
 
 struct sim_oracle {
     struct sim_cluster *cluster;
-    uint64_t look_at; /* when sim_oracle_round looks again */
-    uint64_t lives;   /* of all nodes, when it looked last */
+    uint64_t look_at;      /* when sim_oracle_round looks again */
+    uint64_t lives;        /* of all nodes, when it looked last */
+    uint64_t time_most_ns; /* the latest wall time that all clocks but one allow */
+    uint64_t time_looked, time_look_at;
+    bool voter_alone; /* there was a group of one voter */
     struct oracle_keyspace keyspaces[SIM_KEYSPACES_MAX];
     struct oracle_replica replicas[SIM_NODES_MAX + 1][SIM_KEYSPACES_MAX];
 };
@@ -124,7 +128,7 @@ extern const struct protocol sim_oracle_protocol;
 void sim_oracle_round(struct sim_oracle *oracle, struct sim_node *node);
 /* Replicated time at an entry that some replica has applied or applies. */
 uint64_t sim_oracle_time(struct sim_oracle *oracle, uint32_t keyspace, uint64_t index);
-/* The disk was replaced: nothing that it held binds what stands there now. */
+/* The disk is replaced now: nothing that it held binds what will stand there. */
 void sim_oracle_wiped(struct sim_oracle *oracle, const struct sim_node *node);
 
 /* ---- for the files of the oracles ---- */
@@ -167,6 +171,11 @@ void oracle_apply(struct sim_oracle *oracle, struct oracle_replica *replica,
 void oracle_snapshot(struct sim_oracle *oracle, struct oracle_replica *replica,
                      const struct log_base *base);
 void oracle_commit_close(struct oracle_keyspace *keyspace);
+
+/* sim_oracle_time.c: replicated time is a majority's */
+void oracle_time_look(struct sim_oracle *oracle);
+void oracle_time_applied(struct sim_oracle *oracle, struct oracle_replica *replica,
+                         const struct entry *entry);
 
 /* sim_oracle_lease.c: promises to leaders, leases and reads */
 void oracle_heard(struct oracle_replica *replica, const struct event *event);

@@ -245,6 +245,13 @@ static void note_config(struct oracle_replica *replica, struct oracle_keyspace *
     keyspace->config_count++;
 }
 
+static unsigned voters_in(const struct config *config) {
+    unsigned count = 0;
+    for (uint32_t i = 0; i < config->count; i++)
+        count += config->members[i].voter;
+    return count;
+}
+
 void oracle_apply(struct sim_oracle *oracle, struct oracle_replica *replica,
                   const struct effect *effect) {
     struct oracle_keyspace *keyspace = &oracle->keyspaces[replica->keyspace];
@@ -258,13 +265,16 @@ void oracle_apply(struct sim_oracle *oracle, struct oracle_replica *replica,
         if (at->committed_chain != 0 && at->committed_chain != entry->chain)
             oracle_fail(replica, "only what is committed is applied: another entry at %llu",
                         (ull)entry->index);
-        if (entry->kind == ENTRY_CONFIG)
+        if (entry->kind == ENTRY_CONFIG) {
             note_config(replica, keyspace, entry);
+            oracle->voter_alone |= voters_in(&keyspace->config) < 2;
+        }
         if (entry->index <= keyspace->applied)
             continue;
         if (entry->time_ms < keyspace->time_ms)
             oracle_fail(replica, "replicated time never falls: entry %llu takes back %llu ms",
                         (ull)entry->index, (ull)(keyspace->time_ms - entry->time_ms));
+        oracle_time_applied(oracle, replica, entry);
         keyspace->applied = entry->index;
         keyspace->time_ms = entry->time_ms;
     }

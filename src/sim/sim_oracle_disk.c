@@ -105,7 +105,8 @@ void oracle_image_came_back(struct oracle_image *image) {
 
 bool oracle_was_durable(const struct oracle_replica *replica, uint64_t index, uint64_t chain) {
     const struct oracle_image *image = &replica->image;
-    if (replica->node->host.disk.lied || index <= image->ever_base || index <= image->snapshot)
+    if (image->lied || replica->node->host.disk.lied || index <= image->ever_base ||
+        index <= image->snapshot)
         return true;
     return index < image->ever_cap && image->ever[index].chain == chain;
 }
@@ -258,6 +259,7 @@ void oracle_disk_watch(struct sim_oracle *oracle, struct sim_node *node) {
 void sim_oracle_wiped(struct sim_oracle *oracle, const struct sim_node *node) {
     for (uint32_t keyspace = 0; keyspace < SIM_KEYSPACES_MAX; keyspace++) {
         struct oracle_image *image = &oracle->replicas[node->id][keyspace].image;
+        image->lied |= node->host.disk.lied;
         oracle_log_reset(&image->log, 0, 0);
         image->known = image->has_hard = image->cut_short = false;
         image->newest_seq = image->snapshot = 0;
