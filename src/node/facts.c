@@ -40,7 +40,19 @@ void facts_send(struct link *link) {
 
 /* ---- another cluster of the same name ---- */
 
-static const char *foreign(const struct node *node, const struct facts *facts) {
+/* No group's configuration lists it, and all are known. */
+static bool is_stranger(const struct node *node, uint64_t id) {
+    NODE_EACH_GROUP(group, node)
+    if (group->config.count == 0 || config_member(&group->config, id) != NULL)
+        return false;
+    return true;
+}
+
+#define OTHER_FOUNDERS                                                                           \
+    "its cluster was founded with other members: cluster.members must be the same on all nodes " \
+    "that found a cluster"
+
+static const char *foreign(const struct node *node, uint64_t id, const struct facts *facts) {
     const struct identity *identity = &node->options.identity;
     if (facts->number != 0 && identity->number != 0 && facts->number != identity->number)
         return "its data is from another cluster of the same name";
@@ -48,8 +60,12 @@ static const char *foreign(const struct node *node, const struct facts *facts) {
     /* Once one of them knows a number, that tells; a lost disk may have been founded anew. */
     if (facts->number == 0 && identity->number == 0 && facts->founders != 0 && founders != 0 &&
         facts->founders != founders)
-        return "its cluster was founded with other members: cluster.members must be the same on "
-               "all nodes that found a cluster";
+        return OTHER_FOUNDERS;
+    /* A founder of another cluster, which would take our word for its disk's having been replaced.
+     */
+    if (facts->number == 0 && identity->number != 0 && facts->founders != 0 &&
+        facts->founders != founders && is_stranger(node, id))
+        return OTHER_FOUNDERS;
     return NULL;
 }
 
@@ -108,7 +124,7 @@ const char *facts_refusal(struct link *link, struct bytes body) {
     struct facts facts = {0};
     if (!decode(body, &facts))
         return "malformed facts";
-    const char *refusal = foreign(link->node, &facts);
+    const char *refusal = foreign(link->node, link->hello.node, &facts);
     if (refusal == NULL)
         refusal = differing(link->node, &facts);
     link->number = facts.number;

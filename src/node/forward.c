@@ -285,7 +285,7 @@ static void take_answer(struct group *group, struct request *request, const stru
     }
     request->index = answer->index;
     request->term = answer->term;
-    if (answer->index > group_replied(group) && group->install == NULL)
+    if (answer->index > group_replied(group)) /* or a snapshot that is being installed has it */
         waiter_push_forwarded(group, request);
     else /* applied before its place was told: a snapshot, or another leader, was faster */
         request_fate_unknown(group, request);

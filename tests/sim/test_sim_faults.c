@@ -173,11 +173,19 @@ static void each_fault_with_aim_strikes_and_is_survived(void **state) {
 
 /* Whole runs that showed a fault once; short ones. */
 static void runs_that_failed_once_hold(void **state) {
-    static const uint64_t seeds[] = {
-        2001827, /* a node that had lost its log called honest founders replaced ones */
+    static const struct {
+        uint64_t seed;
+        enum sim_focus_asked focus;
+    } seeds[] = {
+        {2001827,
+         SIM_FOCUS_NONE}, /* a node that had lost its log called honest founders replaced ones */
+        {28000239},       /* a snapshot that was lost left no trace */
+        {29000206},       /* while a snapshot was installed, requests were placed over and over */
+        {29500451},       /* founders took the word of one that had founded alone */
+        {58200145},       /* a snapshot that came in the middle of a long command */
     };
     for (size_t i = 0; i < sizeof seeds / sizeof *seeds; i++) {
-        struct sim_options options = {.seed = seeds[i], .focus = SIM_FOCUS_NONE};
+        struct sim_options options = {.seed = seeds[i].seed, .focus = seeds[i].focus};
         struct sim_result result;
         run_one(&options, &result);
     }
