@@ -106,13 +106,21 @@ struct oracle_keyspace {
     struct config config; /* the newest of them */
 };
 
+#define ORACLE_REQUESTS 1024u
+
+struct oracle_request {
+    uint64_t hash; /* of keyspace, session and sequence */
+    unsigned placed;
+};
+
 struct sim_oracle {
     struct sim_cluster *cluster;
     uint64_t look_at;      /* when sim_oracle_round looks again */
     uint64_t lives;        /* of all nodes, when it looked last */
     uint64_t time_most_ns; /* the latest wall time that all clocks but one allow */
     uint64_t time_looked, time_look_at;
-    bool voter_alone; /* there was a group of one voter */
+    bool voter_alone;                                /* there was a group of one voter */
+    struct oracle_request requests[ORACLE_REQUESTS]; /* by hash, the last of each place */
     struct oracle_keyspace keyspaces[SIM_KEYSPACES_MAX];
     struct oracle_replica replicas[SIM_NODES_MAX + 1][SIM_KEYSPACES_MAX];
 };
@@ -171,6 +179,10 @@ void oracle_apply(struct sim_oracle *oracle, struct oracle_replica *replica,
 void oracle_snapshot(struct sim_oracle *oracle, struct oracle_replica *replica,
                      const struct log_base *base);
 void oracle_commit_close(struct oracle_keyspace *keyspace);
+
+/* sim_oracle_request.c: a leader wrote an entry */
+void oracle_request_placed(struct sim_oracle *oracle, struct oracle_replica *replica,
+                           const struct entry *entry);
 
 /* sim_oracle_time.c: replicated time is a majority's */
 void oracle_time_look(struct sim_oracle *oracle);

@@ -48,6 +48,8 @@ void oracle_persist(struct sim_oracle *oracle, struct oracle_replica *replica,
         const struct entry *entry = &effect->persist.entries[i];
         author(replica, oracle_index(oracle, replica->keyspace, entry->index), entry->index,
                (struct oracle_point){entry->term, entry->chain});
+        if (replica->seen.role == ROLE_LEADER && entry->term == replica->seen.term)
+            oracle_request_placed(oracle, replica, entry);
     }
 }
 
@@ -79,7 +81,8 @@ static uint64_t has_durable(const void *context, uint64_t id) {
     if (id > SIM_NODES_MAX)
         return 2;
     const struct oracle_replica *replica = &question->oracle->replicas[id][question->keyspace];
-    return oracle_was_durable(replica, question->index, question->chain) ? 2 : 1;
+    bool unseen = replica->node != NULL && replica->node->foreign != SIM_NATIVE;
+    return unseen || oracle_was_durable(replica, question->index, question->chain) ? 2 : 1;
 }
 
 static bool on_a_quorum(const struct config *config, const struct question *question) {

@@ -104,8 +104,8 @@ static uint64_t is_bound(const void *context, uint64_t id) {
     if (id > SIM_NODES_MAX || id == leader->node->id)
         return 2;
     const struct oracle_replica *voter = &question->oracle->replicas[id][leader->keyspace];
-    if (voter->node->was_old)
-        return 2; /* what it promises is not told */
+    if (voter->node->was_old || voter->node->foreign != SIM_NATIVE)
+        return 2; /* what it promises is not told, or not looked at */
     return outlives(voter, question) ? 2 : 1;
 }
 
