@@ -71,7 +71,8 @@ struct oracle_replica {
     } votes[ORACLE_VOTES]; /* a ring */
     uint32_t vote_count;
     struct {
-        uint64_t until; /* by its own clock */
+        uint64_t until;              /* by its own clock */
+        uint64_t length, kept_until; /* of the last; and until when its disk knew of that length */
         uint64_t term;
         uint64_t incarnation;             /* of the folder that gave it */
         uint64_t leaves_at, until_before; /* world time; what it was before this left */

@@ -18,11 +18,15 @@ static void promises(struct oracle_replica *replica, uint64_t to, const struct c
     if (until > replica->promises[to].until)
         replica->promises[to].until = until;
     replica->promises[to].leaves_at = host->world->now + host->stall_ns;
+    replica->promises[to].length = claim->lease_ns;
+    if (claim->lease_ns <= replica->image.hard.lease_ns)
+        replica->promises[to].kept_until = until;
     replica->promises[to].term = claim->term;
     replica->promises[to].incarnation = replica->node->incarnation;
 }
 
-/* What a round that was stopped in its middle had still to send never left. */
+/* What a round that was stopped in its middle had still to send never left, nor what waited for the
+ * disk to know of a longer promise. */
 void oracle_process_ended(struct oracle_replica *replica) {
     uint64_t now = replica->node->host.world->now;
     for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
@@ -30,6 +34,9 @@ void oracle_process_ended(struct oracle_replica *replica) {
             replica->promises[id].until = replica->promises[id].until_before;
             replica->promises[id].leaves_at = 0;
         }
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
+        if (replica->promises[id].length > replica->image.hard.lease_ns)
+            replica->promises[id].until = replica->promises[id].kept_until;
 }
 
 /* The leader that it promised something to may still answer reads by that. Of what another folder
