@@ -163,7 +163,7 @@ def stage_mutants(tally):
 
 
 def stage_fuzz(tally):
-    code, output, seconds = run(["python3", "tools/fuzz.py", "--seconds", "2"], timeout=3600)
+    code, output, seconds = run(["python3", "tools/fuzz.py", "--seconds", "1"], timeout=3600)
     passed, failed = count(code, output)
     tally.add("fuzz: a slice of every target", passed, failed, seconds, output)
 

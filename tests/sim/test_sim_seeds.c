@@ -9,7 +9,7 @@
 #include "slice.h"
 
 #define SEEDS 110
-#define SEEDS_SLICE 6
+#define SEEDS_SLICE 4
 
 static void random_seeds_hold_and_repeat(void **state) {
     uint64_t seeds = slice_of(SEEDS, SEEDS_SLICE);
