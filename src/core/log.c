@@ -89,6 +89,13 @@ bool log_chain(const struct log *log, uint64_t index, uint64_t *chain) {
     return true;
 }
 
+bool log_holds(const struct log *log, const struct log_base *base) {
+    uint64_t term, chain;
+    if (base->index > log->last || !log_term(log, base->index, &term) || term != base->term)
+        return false;
+    return !log_chain(log, base->index, &chain) || chain == base->chain;
+}
+
 void log_know_chain(struct log *log, uint64_t index, uint64_t chain) {
     if (index != log->last || log->window_chain_known || log->count > 0)
         return;

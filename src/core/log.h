@@ -41,6 +41,8 @@ void log_reset(struct log *log, uint64_t index, uint64_t term, uint64_t chain);
 /* False when not known: trimmed, beyond the end, in a hole. Index 0 has term 0, chain 0. */
 bool log_term(const struct log *log, uint64_t index, uint64_t *term);
 bool log_chain(const struct log *log, uint64_t index, uint64_t *chain);
+/* The snapshot's last entry is in the log, as far as its chain is known. */
+bool log_holds(const struct log *log, const struct log_base *base);
 /* After a cut below the window the end's chain is unknown until a leader tells it. */
 void log_know_chain(struct log *log, uint64_t index, uint64_t chain);
 uint64_t log_last_term(const struct log *log);

@@ -106,14 +106,10 @@ void raft_on_snapshot_offered(struct replica *raft, uint64_t from, uint64_t term
 
 /* "If existing log entry has same index and term as snapshot's last included entry, retain log
  * entries following it" (Figure 13). */
-static bool log_holds(const struct replica *raft, const struct log_base *base) {
-    uint64_t term, chain;
+static bool holds(const struct replica *raft, const struct log_base *base) {
     if (raft->options.mutant == MUTANT_SNAPSHOT_HELD_BY_INDEX)
         return !raft_damaged(raft) && base->index <= raft->journal.log.last;
-    if (raft_damaged(raft) || base->index > raft->journal.log.last ||
-        !log_term(&raft->journal.log, base->index, &term) || term != base->term)
-        return false;
-    return !log_chain(&raft->journal.log, base->index, &chain) || chain == base->chain;
+    return !raft_damaged(raft) && log_holds(&raft->journal.log, base);
 }
 
 void raft_on_snapshot_received(struct replica *raft, uint64_t from, uint64_t term,
@@ -124,7 +120,7 @@ void raft_on_snapshot_received(struct replica *raft, uint64_t from, uint64_t ter
     if (raft->journal.failed || raft->installing || old || raft->role == ROLE_LEADER ||
         base->term > RAFT_NUMBER_MAX || base->index > RAFT_NUMBER_MAX)
         return;
-    if (log_holds(raft, base) && raft->options.mutant != MUTANT_SNAPSHOT_OLD_INSTALL) {
+    if (holds(raft, base) && raft->options.mutant != MUTANT_SNAPSHOT_OLD_INSTALL) {
         raft_commit_to(raft, base->index);
         if (from == raft->leader && base->index > raft->verified)
             raft->verified = base->index;

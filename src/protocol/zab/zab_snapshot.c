@@ -100,12 +100,8 @@ void zab_on_snapshot_offered(struct replica *zab, uint64_t from, uint64_t term,
 
 /* What lies behind the snapshot's entry may be the leader's too, and is acknowledged. */
 static bool history_holds(const struct replica *zab, const struct log_base *base) {
-    const struct log *log = &zab->journal.log;
-    uint64_t term, chain;
-    if (zab->synced || base->index > log->last || !log_term(log, base->index, &term) ||
-        term != base->term || zab->options.mutant == MUTANT_ZAB_INSTALL_FORGETS)
-        return false;
-    return !log_chain(log, base->index, &chain) || chain == base->chain;
+    return !zab->synced && zab->options.mutant != MUTANT_ZAB_INSTALL_FORGETS &&
+           log_holds(&zab->journal.log, base);
 }
 
 void zab_on_snapshot_received(struct replica *zab, uint64_t from, uint64_t term,
