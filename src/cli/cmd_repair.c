@@ -55,16 +55,14 @@ static void on_entry(void *context, uint64_t group, const struct entry *entry, b
     part->at.protocol->recover_entry(part->at.replica, entry, repaired);
 }
 
-static void on_reset(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain) {
-    struct part *part = part_of(context, group);
-    if (part != NULL) /* the snapshot that it begins behind may be gone */
-        part->damaged |= index > part->at.base_index;
-}
-
 static void on_released(void *context, uint64_t group, uint64_t index) {
     struct part *part = part_of(context, group);
     if (part != NULL)
         part->damaged |= index > part->at.base_index;
+}
+
+static void on_reset(void *context, uint64_t group, uint64_t index, uint64_t term, uint64_t chain) {
+    on_released(context, group, index); /* the snapshot that it begins behind may be gone */
 }
 
 static void on_damage(void *context, uint64_t group, uint64_t first, uint64_t last) {

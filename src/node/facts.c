@@ -48,24 +48,17 @@ static bool is_stranger(const struct node *node, uint64_t id) {
     return true;
 }
 
-#define OTHER_FOUNDERS                                                                           \
-    "its cluster was founded with other members: cluster.members must be the same on all nodes " \
-    "that found a cluster"
-
 static const char *foreign(const struct node *node, uint64_t id, const struct facts *facts) {
     const struct identity *identity = &node->options.identity;
     if (facts->number != 0 && identity->number != 0 && facts->number != identity->number)
         return "its data is from another cluster of the same name";
     uint64_t founders = founders_hash(identity);
-    /* Once one of them knows a number, that tells; a lost disk may have been founded anew. */
-    if (facts->number == 0 && identity->number == 0 && facts->founders != 0 && founders != 0 &&
-        facts->founders != founders)
-        return OTHER_FOUNDERS;
-    /* A founder of another cluster, which would take our word for its disk's having been replaced.
-     */
-    if (facts->number == 0 && identity->number != 0 && facts->founders != 0 &&
-        facts->founders != founders && is_stranger(node, id))
-        return OTHER_FOUNDERS;
+    /* Once one of them knows a number, that tells; a lost disk may have been founded anew. But a
+     * stranger would take our word for its disk's having been replaced. */
+    bool differs = facts->number == 0 && facts->founders != 0 && facts->founders != founders;
+    if (differs && (identity->number == 0 ? founders != 0 : is_stranger(node, id)))
+        return "its cluster was founded with other members: cluster.members must be the same on "
+               "all nodes that found a cluster";
     return NULL;
 }
 

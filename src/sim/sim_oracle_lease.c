@@ -29,14 +29,14 @@ static void promises(struct oracle_replica *replica, uint64_t to, const struct c
  * disk to know of a longer promise. */
 void oracle_process_ended(struct oracle_replica *replica) {
     uint64_t now = replica->node->host.world->now;
-    for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
+    for (unsigned id = 1; id <= SIM_NODES_MAX; id++) {
         if (replica->promises[id].leaves_at > now) {
             replica->promises[id].until = replica->promises[id].until_before;
             replica->promises[id].leaves_at = 0;
         }
-    for (unsigned id = 1; id <= SIM_NODES_MAX; id++)
         if (replica->promises[id].length > replica->image.hard.lease_ns)
             replica->promises[id].until = replica->promises[id].kept_until;
+    }
 }
 
 /* The leader that it promised something to may still answer reads by that. Of what another folder

@@ -639,7 +639,6 @@ static void tell_release(struct wal *wal, struct wal_group *group) {
     list_init(&item->link);
     item->group = group;
     item->own = true;
-    item->section.bytes = WAL_SECTION_HEAD_BYTES;
     buf_bytes(&item->hard, buf_view(&group->hard));
     group->telling = true;
     list_push(&wal->queue, &item->link);
